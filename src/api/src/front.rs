@@ -1,0 +1,304 @@
+//! Between the front (`countersign-sh`) and `countersign-hostd`.
+//!
+//! One connection is one login. The order is fixed, and the host ends the
+//! connection on anything else (`docs/ARCHITECTURE.md` has the table):
+//!
+//! ```text
+//! front                        host
+//! Hello                     →
+//!                           ←  Welcome   + the recording's descriptor (SCM_RIGHTS)
+//! Submit                    →
+//!                           ←  Pending             (not where a rule decided at once)
+//! Cancel (any time before the answer) →
+//!                           ←  Released | Refused
+//! Started after Released: none; the front spawns, then
+//! Chunk*                    →  (not answered one by one: Kept counts them)
+//! Finished                  →
+//!                           ←  Kept
+//! Close                     →
+//!                           ←  Kept                then both hang up
+//! ```
+//! `Fatal` may come from the host at any time: the login ends, nothing more runs.
+
+use countersign_core::{DecidedBy, Digest, HostId, LoginId, Nonce, Outcome, Salt, SubmissionId};
+use serde::{Deserialize, Serialize};
+
+/// The protocol both sides must speak.
+pub const PROTOCOL: u32 = 1;
+
+/// Longest prefix of an over-long command that a front sends, in bytes.
+pub const MAX_SENT_COMMAND: usize = 256 * 1024;
+
+/// From front to host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case", deny_unknown_fields)]
+pub enum FrontMessage {
+    /// First message: who logs in and how.
+    Hello(Hello),
+    /// One command line to be held.
+    Submit(Submit),
+    /// The agent gave up (hang-up, ^C) before an answer came.
+    Cancel {
+        /// The front's own nonce of the submission.
+        nonce: Nonce,
+        /// `hangup` or `interrupt`.
+        why: CancelWhy,
+    },
+    /// A piece of the recording stands in the file.
+    Chunk(Chunk),
+    /// The released command has ended, or could not be started.
+    Finished(Finished),
+    /// The login is over.
+    Close(Close),
+}
+
+/// The first message of a login.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// The agent's account name, from the password database.
+    pub agent: String,
+    /// The agent's uid.
+    pub uid: u32,
+    /// What kind of login this is.
+    pub kind: LoginKind,
+    /// Its terminal, if it has one.
+    pub terminal: Option<Terminal>,
+    /// `SSH_CONNECTION` as sshd set it: claimed, not verified.
+    pub ssh_connection: Option<String>,
+}
+
+/// What a login asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginKind {
+    /// `ssh host CMD`, with or without a terminal.
+    Exec,
+    /// `scp`: runs on the inherited descriptors, nothing is copied.
+    Transfer,
+    /// A login without a command, on a terminal.
+    Interactive,
+    /// A login without a command, without a terminal (`ssh host < file`).
+    Stdin,
+}
+
+impl LoginKind {
+    /// The word in the ledger.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exec => "exec",
+            Self::Transfer => "transfer",
+            Self::Interactive => "interactive",
+            Self::Stdin => "stdin",
+        }
+    }
+}
+
+/// A terminal's kind and size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terminal {
+    /// `TERM`.
+    pub term: String,
+    /// Columns.
+    pub columns: u16,
+    /// Rows.
+    pub rows: u16,
+}
+
+/// One command line to be held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Submit {
+    /// Chosen by the front; every answer repeats it.
+    pub nonce: Nonce,
+    /// The exact bytes, base64url; only the first [`MAX_SENT_COMMAND`] of them
+    /// where `total_bytes` says there are more.
+    pub command: String,
+    /// Length of the whole command in bytes.
+    pub total_bytes: u64,
+    /// Working directory the command would start in, base64url of its bytes.
+    pub cwd: String,
+    /// The environment it would get.
+    pub environment: Vec<(String, String)>,
+    /// `bash -c` and the like: the program that would parse the line.
+    pub inner_shell: String,
+}
+
+/// Why a submission is cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelWhy {
+    /// The client hung up.
+    Hangup,
+    /// ^C or a signal.
+    Interrupt,
+}
+
+/// A piece of the recording file: bytes `offset .. offset + length` are whole
+/// lines, written, and will not change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chunk {
+    /// 0, 1, 2 …
+    pub index: u64,
+    /// Where it starts in the file.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub length: u64,
+    /// SHA-256 of these bytes.
+    pub digest: Digest,
+    /// Raw output bytes (before encoding) that it stands for.
+    pub raw_bytes: u64,
+}
+
+/// How a released command ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finished {
+    /// The submission.
+    pub id: SubmissionId,
+    /// How it ended.
+    pub end: CommandEnd,
+    /// Bytes it wrote to standard output (or to the terminal).
+    pub stdout_bytes: u64,
+    /// Bytes it wrote to standard error, where that is separate.
+    pub stderr_bytes: u64,
+}
+
+/// The end of a released command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum CommandEnd {
+    /// It exited with this code, 0 to 255.
+    Exited(u8),
+    /// A signal of this number ended it.
+    Signaled(u8),
+    /// It was not started: the error number of `fork`, `execve` or the like.
+    NotStarted(u16),
+    /// It was released too late, or for other bytes than the front holds, and
+    /// was not started.
+    NotReleased(NotReleased),
+}
+
+/// Why a front did not use a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotReleased {
+    /// The deadline had passed when the release arrived.
+    Late,
+    /// Its commitments are not those of the front's own buffer, or its id or
+    /// nonce is not this submission's.
+    Mismatch,
+    /// The client was gone.
+    Hangup,
+    /// The recording could not be written.
+    Recorder,
+}
+
+/// The last message of a login.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Close {
+    /// Why the login ended.
+    pub why: CloseWhy,
+    /// Length of the recording file in bytes; equals the sum of the chunks.
+    pub recording_bytes: u64,
+}
+
+/// Why a login ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseWhy {
+    /// Its command or shell ended, or nothing was left to run.
+    Exit,
+    /// The client hung up.
+    Hangup,
+    /// The recording could not be written.
+    DiskFull,
+    /// Not a kind of login that may run.
+    Refused,
+}
+
+/// From host to front.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HostMessage {
+    /// The login stands in the ledger. Carries the descriptor of the recording
+    /// file, opened for append.
+    Welcome {
+        /// The login.
+        login: LoginId,
+        /// The host.
+        host: HostId,
+    },
+    /// The submission stands in the ledger and the service was asked.
+    Pending {
+        /// The submission.
+        id: SubmissionId,
+        /// The front's nonce.
+        nonce: Nonce,
+        /// Names of those who are asked.
+        asked: Vec<String>,
+        /// Until when an answer counts, CLOCK_BOOTTIME in µs.
+        deadline_us: u64,
+    },
+    /// Run it, once, if everything here matches the front's own buffer.
+    Released(Release),
+    /// Do not run it.
+    Refused {
+        /// The submission.
+        id: SubmissionId,
+        /// The front's nonce.
+        nonce: Nonce,
+        /// `denied`, `blocked`, `timed_out`, `cancelled` or `error`.
+        outcome: Outcome,
+        /// Who decided, where somebody did.
+        by: Option<DecidedBy>,
+        /// A reviewer's reason, or what went wrong and what to do.
+        reason: String,
+        /// What the front exits with: 126, or 69 where service or ledger was
+        /// not available.
+        exit: u8,
+    },
+    /// The last `Finished`, or `Close`, is durable.
+    Kept,
+    /// The login cannot go on. Nothing more runs.
+    Fatal {
+        /// What went wrong and what to do.
+        reason: String,
+        /// What the front exits with.
+        exit: u8,
+    },
+}
+
+/// The permission to run one command line, as the host states it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// The submission.
+    pub id: SubmissionId,
+    /// The front's nonce.
+    pub nonce: Nonce,
+    /// Who let it run.
+    pub by: DecidedBy,
+    /// Until when it may start, CLOCK_BOOTTIME in µs.
+    pub deadline_us: u64,
+    /// The commitments in `command_submitted`, with what opens them, in order;
+    /// their lengths add up to the whole command.
+    pub segments: Vec<ReleasedSegment>,
+}
+
+/// One segment of a released command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleasedSegment {
+    /// Its length in bytes.
+    pub length: u64,
+    /// The salt of its commitment.
+    pub salt: Salt,
+    /// Its commitment.
+    pub commitment: Digest,
+}

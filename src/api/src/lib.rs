@@ -1,0 +1,8 @@
+//! What front, host, service and CLI say to each other, and the recording
+//! format. Types and pure functions only: no sockets, no files, no clock.
+#![forbid(unsafe_code)]
+
+pub mod frame;
+pub mod front;
+pub mod recording;
+pub mod service;

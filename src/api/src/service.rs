@@ -1,0 +1,319 @@
+//! Between host and service, and between reviewers' tools and service.
+//!
+//! HTTP, JSON bodies, `Authorization: Bearer <token>`. A refusal is an
+//! [`ErrorBody`] with the fitting status. Routes:
+//!
+//! | route | who | body → answer |
+//! |---|---|---|
+//! | `POST /api/enroll` | one-time token in the body | [`EnrollRequest`] → [`EnrollReply`] |
+//! | `GET /api/host` | host | → [`HostState`] |
+//! | `POST /api/entries` | host | [`EntriesRequest`] → [`EntriesReply`]; 409 [`Conflict`] |
+//! | `POST /api/submissions` | host | [`SubmitRequest`] → [`SubmitReply`]; 409 [`Conflict`] |
+//! | `GET /api/submissions/{id}/decision?wait_ms=N` | host | → [`DecisionReply`] |
+//! | `POST /api/recordings/{login}?offset=N` | host | raw bytes → [`RecordingReply`] (409 same, with what is held) |
+//! | `GET /api/submissions` | reviewer | → `Vec<`[`PendingSubmission`]`>` |
+//! | `POST /api/submissions/{id}/decision` | reviewer | [`ReviewRequest`] → [`ReviewReply`] |
+//! | `GET /api/audit?…` | reviewer | [`AuditQuery`] → `Vec<`[`AuditRow`]`>`, newest first |
+//! | `GET /api/sessions?limit=N` | reviewer | → `Vec<`[`SessionRow`]`>`, newest first |
+//! | `GET /api/rules` · `POST /api/rules` | reviewer | → `Vec<`[`Rule`]`>` · [`NewRule`] → [`Rule`] |
+//! | `GET /api/recordings/{login}` | reviewer | → the asciicast |
+//! | `GET /api/trust` | reviewer | → the trust file (`docs/LEDGER.md`) |
+//! | `GET /healthz` | anyone | → `ok` |
+
+use countersign_core::{Choice, DecidedBy, Digest, HostId, LoginId, Name, Outcome, ServiceId, SubmissionId};
+use serde::{Deserialize, Serialize};
+
+/// What every refusal says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// What is wrong and what to do.
+    pub error: String,
+}
+
+/// A host asks to be known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrollRequest {
+    /// The one-time token.
+    pub token: String,
+    /// The id the host has chosen.
+    pub host: HostId,
+    /// What people call it.
+    pub name: Name,
+    /// Its identity key: Ed25519 public key, 32 bytes base64url.
+    pub key: Digest,
+    /// Ed25519 SSHSIG (namespace `enroll.v1@countersign`) over the token's bytes, 64 bytes
+    /// base64url: the host holds the key.
+    pub proof: String,
+}
+
+/// What an enrolled host keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrollReply {
+    /// The service.
+    pub service: ServiceId,
+    /// The service's decision key: Ed25519 public key, 32 bytes base64url. Pinned from now on.
+    pub service_key: Digest,
+    /// The host's bearer token.
+    pub host_token: String,
+}
+
+/// What the service holds of a host's ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostState {
+    /// The next `seq` it wants.
+    pub next_seq: u64,
+}
+
+/// Entry lines to keep, in order, contiguous.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntriesRequest {
+    /// Physical lines without the newline.
+    pub lines: Vec<String>,
+}
+
+/// They are durable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntriesReply {
+    /// The next `seq` it wants.
+    pub next_seq: u64,
+}
+
+/// The lines do not fit what the service holds (409).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// What is wrong.
+    pub error: String,
+    /// The next `seq` it wants.
+    pub next_seq: u64,
+    /// Whether another entry is held under the same `seq`: evidence of a fork.
+    /// The host must stop.
+    pub fork: bool,
+}
+
+/// A held command line: entries up to and including its `command_submitted`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmitRequest {
+    /// The submission's id, the same as in the last line's body.
+    pub id: SubmissionId,
+    /// All lines not yet acknowledged; the last is the `command_submitted`.
+    pub lines: Vec<String>,
+}
+
+/// The submission is kept; decided where a rule spoke.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmitReply {
+    /// The next `seq` it wants.
+    pub next_seq: u64,
+    /// Names of those who are asked, where nobody has decided yet.
+    pub asked: Vec<Name>,
+    /// The decision, where a rule made it at once.
+    pub decision: Option<SignedDecision>,
+}
+
+/// Answer to a wait: `None` where nothing was decided within `wait_ms`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionReply {
+    /// The decision.
+    pub decision: Option<SignedDecision>,
+}
+
+/// A `cs-decision1` statement and its signature (`docs/LEDGER.md`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedDecision {
+    /// The exact bytes that are signed.
+    pub statement: String,
+    /// 64 bytes base64url.
+    pub sig: String,
+    /// The reviewer's reason or comment; not part of what is signed.
+    pub comment: Option<String>,
+}
+
+/// How much of a recording the service holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingReply {
+    /// Bytes from the start.
+    pub held: u64,
+}
+
+/// A submission that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingSubmission {
+    /// Its id.
+    pub id: SubmissionId,
+    /// Leaf hash of its `command_submitted`: what a decision is bound to.
+    pub entry: Digest,
+    /// The agent's account.
+    pub agent: String,
+    /// The host's id.
+    pub host: HostId,
+    /// The host's name.
+    pub host_name: Name,
+    /// The login.
+    pub login: LoginId,
+    /// The work session, `<agent>-NN`.
+    pub session: String,
+    /// Which command of that session it is, from 1.
+    pub number: u64,
+    /// The whole command as it may be shown.
+    pub command: String,
+    /// Where it would run.
+    pub cwd: String,
+    /// When it was submitted, ms since 1970.
+    pub submitted_at_ms: i64,
+    /// How long an answer still counts, in ms, by the service's clock.
+    pub left_ms: u64,
+    /// Score and level; `None` until risk scoring lands.
+    pub risk: Option<Risk>,
+}
+
+/// A risk score.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Risk {
+    /// 0 to 100.
+    pub score: u8,
+    /// `low`, `medium`, `high` or `critical`.
+    pub level: String,
+}
+
+/// A reviewer decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewRequest {
+    /// Run it or not.
+    pub decision: Choice,
+    /// The entry the reviewer was shown; must be the submission's.
+    pub entry: Digest,
+    /// A reason or comment.
+    pub comment: Option<String>,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewReply {
+    /// The submission.
+    pub id: SubmissionId,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// Who decided.
+    pub by: DecidedBy,
+}
+
+/// Filters of the audit, all optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditQuery {
+    /// At most so many rows, newest first; 1 to 1000.
+    pub limit: Option<u32>,
+    /// Only this agent.
+    pub agent: Option<String>,
+    /// Only this work session.
+    pub session: Option<String>,
+    /// Only this outcome.
+    pub decision: Option<Outcome>,
+    /// Only commands that hold this text.
+    pub text: Option<String>,
+    /// Only from this time on, ms since 1970.
+    pub since_ms: Option<i64>,
+}
+
+/// One command in the audit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// The submission.
+    pub id: SubmissionId,
+    /// The agent's account.
+    pub agent: String,
+    /// The host's id.
+    pub host: HostId,
+    /// The host's name.
+    pub host_name: Name,
+    /// The login.
+    pub login: LoginId,
+    /// The work session.
+    pub session: String,
+    /// Which command of that session it is, from 1.
+    pub number: u64,
+    /// The command as it may be shown.
+    pub command: String,
+    /// Where it ran or would have run.
+    pub cwd: String,
+    /// When it was submitted, ms since 1970.
+    pub submitted_at_ms: i64,
+    /// When it was decided, ms since 1970.
+    pub decided_at_ms: Option<i64>,
+    /// The host's own outcome; `None` while it waits.
+    pub outcome: Option<Outcome>,
+    /// Who decided.
+    pub decided_by: Option<DecidedBy>,
+    /// From asking to answer.
+    pub review_latency_ms: Option<u64>,
+    /// The reviewer's reason, or what went wrong.
+    pub reason: Option<String>,
+    /// The rule's line and last review, where a rule decided.
+    pub rule: Option<Rule>,
+    /// Whether the service had approved it and the answer came too late.
+    pub late_approval: bool,
+    /// Score and level; `None` until risk scoring lands.
+    pub risk: Option<Risk>,
+    /// Anomaly flags.
+    pub anomalies: Vec<String>,
+    /// Exit code, where it exited.
+    pub exit_code: Option<u8>,
+    /// Signal number, where a signal ended it.
+    pub signal: Option<u8>,
+    /// When it started, ms since 1970.
+    pub started_at_ms: Option<i64>,
+    /// When it finished, ms since 1970.
+    pub finished_at_ms: Option<i64>,
+    /// `seq` of its `command_submitted` in the host's ledger.
+    pub seq: u64,
+    /// Leaf hash of that entry.
+    pub entry: Digest,
+}
+
+/// One work session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRow {
+    /// `<agent>-NN`.
+    pub name: String,
+    /// The agent's account.
+    pub agent: String,
+    /// The host's name.
+    pub host_name: Name,
+    /// When its first login opened, ms since 1970.
+    pub started_at_ms: i64,
+    /// The last thing known of it, ms since 1970.
+    pub ended_at_ms: i64,
+    /// Whether a login of it is open.
+    pub open: bool,
+    /// Commands submitted.
+    pub commands: u64,
+    /// How many ended how; outcomes with none are absent.
+    pub outcomes: Vec<(Outcome, u64)>,
+    /// Its logins, oldest first: what `replay` takes.
+    pub logins: Vec<LoginId>,
+}
+
+/// An exact-line whitelist rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Its number.
+    pub id: u64,
+    /// The exact line.
+    pub line: String,
+    /// Who added it.
+    pub added_by: Name,
+    /// When, ms since 1970.
+    pub added_at_ms: i64,
+    /// When somebody last reviewed it, ms since 1970.
+    pub last_reviewed_at_ms: i64,
+    /// Who did.
+    pub last_reviewed_by: Name,
+}
+
+/// A rule to add.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewRule {
+    /// The exact line.
+    pub line: String,
+}

@@ -1,0 +1,24 @@
+//! The words of the domain: identifiers, digests, outcomes, limits and how
+//! recorded text is made safe to look at.
+//!
+//! This crate must never do I/O, read a clock or hold `unsafe` code: every
+//! function here could run inside a fuzz target.
+#![forbid(unsafe_code)]
+
+mod command;
+mod digest;
+mod display;
+mod exit;
+mod id;
+mod name;
+mod outcome;
+mod time;
+
+pub use command::{CommandText, MAX_COMMAND_BYTES, NotText};
+pub use digest::{BadEncoding, Digest, Nonce, Salt, b64_decode, b64_encode};
+pub use display::visible;
+pub use exit::Exit;
+pub use id::{BadId, HostId, LoginId, ServiceId, SubmissionId};
+pub use name::{BadName, Name};
+pub use outcome::{BadDecider, Choice, DecidedBy, Outcome};
+pub use time::{format_utc_micros, parse_utc_micros};
