@@ -204,8 +204,39 @@ pub enum NotReleased {
 pub struct Close {
     /// Why the login ended.
     pub why: CloseWhy,
+    /// What was asked for, where `why` is [`CloseWhy::Refused`].
+    pub refused: Option<RefusedLogin>,
     /// Length of the recording file in bytes; equals the sum of the chunks.
     pub recording_bytes: u64,
+}
+
+/// A kind of login that is not built yet and therefore refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedLogin {
+    /// A login without a command, on a terminal.
+    InteractiveNotBuilt,
+    /// A login without a command, without a terminal.
+    StdinNotBuilt,
+    /// The sftp subsystem, which modern `scp` uses too.
+    SftpNotBuilt,
+    /// `rsync --server`.
+    RsyncNotBuilt,
+    /// `git-upload-pack` and the like.
+    GitNotBuilt,
+}
+
+impl RefusedLogin {
+    /// The word in the ledger.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InteractiveNotBuilt => "interactive_not_built",
+            Self::StdinNotBuilt => "stdin_not_built",
+            Self::SftpNotBuilt => "sftp_not_built",
+            Self::RsyncNotBuilt => "rsync_not_built",
+            Self::GitNotBuilt => "git_not_built",
+        }
+    }
 }
 
 /// Why a login ended.
