@@ -208,38 +208,6 @@ pub struct Close {
     pub refused: Option<RefusedLogin>,
     /// Length of the recording file in bytes; equals the sum of the chunks.
     pub recording_bytes: u64,
-    /// What was asked for, where `why` is [`CloseWhy::Refused`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused: Option<RefusedKind>,
-}
-
-/// A kind of login that is not built yet: the ledger's `session_closed.refused`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RefusedKind {
-    /// A login without a command, on a terminal.
-    InteractiveNotBuilt,
-    /// A login without a command, without a terminal.
-    StdinNotBuilt,
-    /// `sftp-server`, `internal-sftp`.
-    SftpNotBuilt,
-    /// `rsync --server`.
-    RsyncNotBuilt,
-    /// `git-upload-pack` and the like.
-    GitNotBuilt,
-}
-
-impl RefusedKind {
-    /// The word in the ledger.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InteractiveNotBuilt => "interactive_not_built",
-            Self::StdinNotBuilt => "stdin_not_built",
-            Self::SftpNotBuilt => "sftp_not_built",
-            Self::RsyncNotBuilt => "rsync_not_built",
-            Self::GitNotBuilt => "git_not_built",
-        }
-    }
 }
 
 /// A kind of login that is not built yet and therefore refused.
