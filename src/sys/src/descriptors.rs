@@ -1,0 +1,183 @@
+//! File descriptors: what was inherited, waiting for several, writing that
+//! never blocks.
+
+use crate::socket;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::stat::{Mode, SFlag, fstat};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+
+/// Most bytes of one write to a pipe or terminal that `poll` called writable:
+/// a pipe then has room for a page.
+const WRITE_PIECE: usize = 4096;
+
+/// Closes every descriptor from 3 on. Must be the first act of a process,
+/// before it opened anything: whatever is open then was inherited.
+pub fn close_from_3() -> io::Result<()> {
+    // SAFETY: at the start of a process nothing in it owns a descriptor above 2.
+    let done = unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    Errno::result(done)?;
+    Ok(())
+}
+
+/// Marks every descriptor from 3 on to be closed when a program is executed.
+pub fn close_from_3_on_exec() -> io::Result<()> {
+    let flags = libc::c_int::try_from(libc::CLOSE_RANGE_CLOEXEC).map_err(io::Error::other)?;
+    // SAFETY: this only sets a flag on descriptors and closes none of them.
+    let done = unsafe { libc::close_range(3, libc::c_uint::MAX, flags) };
+    Errno::result(done)?;
+    Ok(())
+}
+
+/// Opens `/dev/null` for each of 0, 1 and 2 that is closed, so that nothing
+/// opened later gets one of these numbers.
+pub fn ensure_standard() -> io::Result<()> {
+    loop {
+        let null = open("/dev/null", OFlag::O_RDWR, Mode::empty())?;
+        if null.as_raw_fd() > 2 {
+            return Ok(());
+        }
+        // Stays open for the life of the process, as 0, 1 or 2.
+        let _number = null.into_raw_fd();
+    }
+}
+
+/// A second descriptor for the same open file, closed on exec.
+pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes no pointer, and a number that is not open is an error.
+    let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
+    let copy = Errno::result(copy)?;
+    // SAFETY: fcntl has just made this descriptor, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// A pipe, closed on exec: (read end, write end).
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC)?)
+}
+
+/// Makes an open file non-blocking, for everybody who shares it.
+pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// What to wait for on a descriptor. Hang-up and errors are always reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Only that the other end is gone.
+    Hangup,
+    /// Something to read.
+    Read,
+    /// Room to write.
+    Write,
+}
+
+/// What became of one descriptor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// Something to read.
+    pub readable: bool,
+    /// Room to write.
+    pub writable: bool,
+    /// POLLERR or POLLHUP: the other end is gone.
+    pub hangup: bool,
+}
+
+/// Waits until one of the descriptors is ready or the time is over; answers in
+/// the same order. `None` waits for ever. A signal that interrupts is answered
+/// as "nothing is ready".
+pub fn poll(wanted: &[(BorrowedFd<'_>, Wanted)], timeout_ms: Option<u32>) -> io::Result<Vec<Ready>> {
+    let mut list: Vec<PollFd<'_>> = wanted.iter().map(|(fd, want)| PollFd::new(*fd, events(*want))).collect();
+    let timeout = match timeout_ms {
+        None => PollTimeout::NONE,
+        Some(ms) => PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX),
+    };
+    match nix::poll::poll(&mut list, timeout) {
+        Ok(_) => Ok(list.iter().map(ready).collect()),
+        Err(Errno::EINTR) => Ok(vec![Ready::default(); wanted.len()]),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sleeps.
+pub fn sleep_ms(ms: u64) {
+    std::thread::sleep(std::time::Duration::from_millis(ms));
+}
+
+/// Writes what fits now, without blocking and without SIGPIPE's help: on a
+/// socket by `send`, on anything else at most 4 KiB where `poll` says there
+/// is room. `WouldBlock` where nothing fits. The file's own mode is left as it
+/// is, since others share it.
+pub fn write_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let kind = SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT;
+    if kind == SFlag::S_IFSOCK {
+        return socket::send_now(fd, bytes);
+    }
+    let state = poll(&[(fd, Wanted::Write)], Some(0))?;
+    if !state.first().is_some_and(|s| s.writable || s.hangup) {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    let piece = bytes.get(..WRITE_PIECE).unwrap_or(bytes);
+    match nix::unistd::write(fd, piece) {
+        Err(Errno::EINTR) => Err(io::ErrorKind::WouldBlock.into()),
+        other => Ok(other?),
+    }
+}
+
+fn events(want: Wanted) -> PollFlags {
+    match want {
+        Wanted::Hangup => PollFlags::empty(),
+        Wanted::Read => PollFlags::POLLIN,
+        Wanted::Write => PollFlags::POLLOUT,
+    }
+}
+
+fn ready(fd: &PollFd<'_>) -> Ready {
+    let seen = fd.revents().unwrap_or(PollFlags::POLLERR);
+    Ready {
+        readable: seen.contains(PollFlags::POLLIN),
+        writable: seen.contains(PollFlags::POLLOUT),
+        hangup: seen.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL),
+    }
+}
+
+/// Whether a descriptor is a terminal.
+pub fn is_terminal(fd: impl AsFd) -> bool {
+    nix::unistd::isatty(fd).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_pipe_does_not_block() {
+        let (_reader, writer) = pipe().unwrap();
+        let full = (0..1000).find_map(|_| write_now(writer.as_fd(), &[0; 65536]).err());
+        assert_eq!(full.map(|e| e.kind()), Some(io::ErrorKind::WouldBlock));
+    }
+
+    #[test]
+    fn sees_that_the_reader_is_gone() {
+        let (reader, writer) = pipe().unwrap();
+        let before = poll(&[(writer.as_fd(), Wanted::Hangup)], Some(0)).unwrap();
+        assert_eq!(before, [Ready::default()]);
+        drop(reader);
+        let after = poll(&[(writer.as_fd(), Wanted::Hangup)], Some(0)).unwrap();
+        assert!(after[0].hangup);
+    }
+
+    #[test]
+    fn a_duplicate_is_independent_of_the_original() {
+        let (reader, writer) = pipe().unwrap();
+        let copy = duplicate(writer.as_raw_fd()).unwrap();
+        drop(writer);
+        assert_eq!(write_now(copy.as_fd(), b"x").unwrap(), 1);
+        drop(reader);
+        assert!(duplicate(9999).is_err());
+    }
+}

@@ -1,0 +1,150 @@
+//! Files that only the right people can have written.
+
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+/// Why a file is not to be believed. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Untrusted {
+    /// Not an absolute path without `..`.
+    #[error("{0}: want an absolute path without '..'")]
+    Path(PathBuf),
+    /// Cannot be opened.
+    #[error("cannot open {path}: {source}")]
+    Open {
+        /// What was opened.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A symbolic link, or not a regular file, or not a directory on the way.
+    #[error("{0} is a symbolic link or not a regular file; put the file itself there")]
+    Kind(PathBuf),
+    /// Owned by somebody else.
+    #[error("{path} belongs to uid {uid}; run: chown root {path}")]
+    Owner {
+        /// The file or a directory above it.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
+    },
+    /// Others may write it.
+    #[error("{path} can be written by others (mode {mode:04o}); run: chmod go-w {path}")]
+    Writable {
+        /// The file or a directory above it.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+/// Opens a file for reading that, with every directory above it, belongs to
+/// root (or to `also`, where given) and cannot be written by group or others.
+/// Links are not followed anywhere; what is checked is what is open.
+pub fn open_trusted(path: &Path, also: Option<u32>) -> Result<File, Untrusted> {
+    let names = parts(path)?;
+    let mut at = PathBuf::from("/");
+    let mut here = directory(None, &at)?;
+    check(&here, &at, SFlag::S_IFDIR, also)?;
+    let Some((last, above)) = names.split_last() else { return Err(Untrusted::Kind(path.to_owned())) };
+    for name in above {
+        at.push(name);
+        here = directory(Some((&here, name)), &at)?;
+        check(&here, &at, SFlag::S_IFDIR, also)?;
+    }
+    at.push(last);
+    // O_NONBLOCK: a FIFO in this place must not hold us up before it is refused.
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = openat(&here, last.as_path(), flags, Mode::empty()).map_err(|e| opening(&at, e))?;
+    check(&file, &at, SFlag::S_IFREG, also)?;
+    Ok(File::from(file))
+}
+
+/// Bytes that an unprivileged process could still write on the file system
+/// that holds `path`.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let system = nix::sys::statvfs::statvfs(path)?;
+    Ok(system.blocks_available().saturating_mul(system.fragment_size()))
+}
+
+fn parts(path: &Path) -> Result<Vec<PathBuf>, Untrusted> {
+    let mut names = Vec::new();
+    for (i, part) in path.components().enumerate() {
+        match part {
+            Component::RootDir if i == 0 => {}
+            Component::Normal(name) if i > 0 => names.push(PathBuf::from(name)),
+            Component::RootDir
+            | Component::Normal(_)
+            | Component::CurDir
+            | Component::ParentDir
+            | Component::Prefix(_) => {
+                return Err(Untrusted::Path(path.to_owned()));
+            }
+        }
+    }
+    Ok(names)
+}
+
+fn directory(below: Option<(&OwnedFd, &PathBuf)>, at: &Path) -> Result<OwnedFd, Untrusted> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let opened = match below {
+        None => open(at, flags, Mode::empty()),
+        Some((parent, name)) => openat(parent, name.as_path(), flags, Mode::empty()),
+    };
+    opened.map_err(|e| opening(at, e))
+}
+
+fn opening(path: &Path, errno: nix::errno::Errno) -> Untrusted {
+    let link = errno == nix::errno::Errno::ELOOP || errno == nix::errno::Errno::ENOTDIR;
+    if link {
+        Untrusted::Kind(path.to_owned())
+    } else {
+        Untrusted::Open { path: path.to_owned(), source: errno.into() }
+    }
+}
+
+fn check(fd: impl AsFd, path: &Path, want: SFlag, also: Option<u32>) -> Result<(), Untrusted> {
+    let found: FileStat = fstat(fd).map_err(|e| Untrusted::Open { path: path.to_owned(), source: e.into() })?;
+    if SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT != want {
+        return Err(Untrusted::Kind(path.to_owned()));
+    }
+    if found.st_uid != 0 && Some(found.st_uid) != also {
+        return Err(Untrusted::Owner { path: path.to_owned(), uid: found.st_uid });
+    }
+    if found.st_mode & 0o022 != 0 {
+        return Err(Untrusted::Writable { path: path.to_owned(), mode: found.st_mode & 0o7777 });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn believes_only_files_nobody_else_can_write() {
+        assert!(open_trusted(Path::new("/etc/passwd"), None).is_ok());
+        assert!(matches!(open_trusted(Path::new("etc/passwd"), None), Err(Untrusted::Path(_))));
+        assert!(matches!(open_trusted(Path::new("/etc/../etc/passwd"), None), Err(Untrusted::Path(_))));
+        assert!(matches!(open_trusted(Path::new("/etc/no-such-file"), None), Err(Untrusted::Open { .. })));
+        assert!(matches!(open_trusted(Path::new("/etc"), None), Err(Untrusted::Kind(_))));
+        assert!(open_trusted(Path::new("/proc/self/exe"), None).is_err());
+    }
+
+    #[test]
+    fn a_directory_that_others_write_spoils_the_file() {
+        let file = std::env::temp_dir().join(format!("trusted-{}", std::process::id()));
+        std::fs::write(&file, "x").unwrap();
+        assert!(matches!(open_trusted(&file, Some(crate::uids().unwrap().real)), Err(Untrusted::Writable { .. })));
+        std::fs::remove_file(&file).unwrap();
+    }
+
+    #[test]
+    fn counts_free_bytes() {
+        assert!(free_bytes(Path::new("/")).unwrap() > 0);
+    }
+}

@@ -1,0 +1,51 @@
+//! What a program inherits and must not rely on: limits, umask, environment.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::stat::{Mode, umask};
+use std::io;
+
+/// Limits that could make a recorder fail or leave a core file, with what
+/// this process sets them to.
+const RAISED: [Resource; 3] = [Resource::RLIMIT_FSIZE, Resource::RLIMIT_NOFILE, Resource::RLIMIT_CPU];
+
+/// Limits and umask as they were inherited: for a program that is started in
+/// the caller's name.
+#[derive(Debug, Clone)]
+pub struct Inherited {
+    limits: Vec<(Resource, u64, u64)>,
+    umask: Mode,
+}
+
+impl Inherited {
+    /// Replaces what was inherited: file size, descriptors and CPU time up to
+    /// the hard limits, no core files, umask 077.
+    pub fn replace() -> io::Result<Self> {
+        let mut limits = Vec::new();
+        for which in RAISED {
+            let (soft, hard) = getrlimit(which)?;
+            setrlimit(which, hard, hard)?;
+            limits.push((which, soft, hard));
+        }
+        let (soft, hard) = getrlimit(Resource::RLIMIT_CORE)?;
+        setrlimit(Resource::RLIMIT_CORE, 0, hard)?;
+        limits.push((Resource::RLIMIT_CORE, soft, hard));
+        Ok(Self { limits, umask: umask(Mode::from_bits_truncate(0o077)) })
+    }
+
+    /// Puts back what was inherited, in a forked child.
+    pub fn restore(&self) -> io::Result<()> {
+        for (which, soft, hard) in &self.limits {
+            setrlimit(*which, *soft, *hard)?;
+        }
+        umask(self.umask);
+        Ok(())
+    }
+}
+
+/// Empties the environment of this process. Must be called while it has one
+/// thread.
+pub fn clear_environment() -> io::Result<()> {
+    // SAFETY: called while the process has one thread, so nobody reads the environment meanwhile.
+    let done = unsafe { nix::env::clearenv() };
+    done.map_err(|e| io::Error::other(e.to_string()))
+}

@@ -1,0 +1,72 @@
+//! Signals as something to wait for, never as handlers.
+
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+pub use nix::sys::signal::Signal as Name;
+
+/// Signals that arrive by reading instead of interrupting.
+#[derive(Debug)]
+pub struct Signals(SignalFd);
+
+impl Signals {
+    /// Forgets inherited dispositions and mask, ignores SIGPIPE, SIGTSTP,
+    /// SIGTTIN and SIGTTOU, and blocks `wanted`, which then arrive here.
+    pub fn take_over(wanted: &[Signal]) -> io::Result<Self> {
+        reset_dispositions()?;
+        for unwanted in [Signal::SIGPIPE, Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU] {
+            set(unwanted, SigHandler::SigIgn)?;
+        }
+        let mut mask = SigSet::empty();
+        wanted.iter().for_each(|name| mask.add(*name));
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
+        Ok(Self(SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
+    }
+
+    /// The next signal that is waiting, if any.
+    pub fn next(&self) -> io::Result<Option<Signal>> {
+        let Some(info) = self.0.read_signal()? else { return Ok(None) };
+        let number = i32::try_from(info.ssi_signo).map_err(io::Error::other)?;
+        Ok(Some(Signal::try_from(number)?))
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Every signal does what it does by default, and none is blocked.
+pub fn reset() -> io::Result<()> {
+    reset_dispositions()?;
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+    Ok(())
+}
+
+/// Ends this process by a signal, as a program that it stands for was ended.
+/// Returns where the signal does not end a process.
+pub fn end_by(number: i32) -> io::Result<()> {
+    reset()?;
+    // SAFETY: raise takes a number only; its default action was restored above.
+    let done = unsafe { libc::raise(number) };
+    nix::errno::Errno::result(done)?;
+    Ok(())
+}
+
+fn reset_dispositions() -> io::Result<()> {
+    for name in Signal::iterator() {
+        if name != Signal::SIGKILL && name != Signal::SIGSTOP {
+            set(name, SigHandler::SigDfl)?;
+        }
+    }
+    Ok(())
+}
+
+fn set(name: Signal, action: SigHandler) -> io::Result<()> {
+    // SAFETY: the action is a constant of the kernel, not a function that could run at a bad moment.
+    unsafe { signal(name, action) }?;
+    Ok(())
+}

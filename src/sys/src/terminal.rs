@@ -1,0 +1,111 @@
+//! Terminals: raw mode, size, exclusive use, control.
+
+use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+pub use crate::descriptors::is_terminal;
+
+mod ioctls {
+    nix::ioctl_none_bad!(exclusive_on, libc::TIOCEXCL);
+    nix::ioctl_none_bad!(exclusive_off, libc::TIOCNXCL);
+    nix::ioctl_write_int_bad!(set_controlling, libc::TIOCSCTTY);
+    nix::ioctl_read_bad!(get_size, libc::TIOCGWINSZ, libc::winsize);
+    nix::ioctl_write_ptr_bad!(set_size, libc::TIOCSWINSZ, libc::winsize);
+}
+
+/// A terminal's size in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Columns.
+    pub columns: u16,
+    /// Rows.
+    pub rows: u16,
+}
+
+/// The size of a terminal.
+pub fn size(fd: BorrowedFd<'_>) -> io::Result<Size> {
+    let mut found = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the pointer is to a local structure of the type that TIOCGWINSZ fills.
+    unsafe { ioctls::get_size(fd.as_raw_fd(), &raw mut found) }?;
+    Ok(Size { columns: found.ws_col, rows: found.ws_row })
+}
+
+/// Sets the size of a terminal; its foreground processes get SIGWINCH.
+pub fn set_size(fd: BorrowedFd<'_>, size: Size) -> io::Result<()> {
+    let want = libc::winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the pointer is to a local structure of the type that TIOCSWINSZ reads.
+    unsafe { ioctls::set_size(fd.as_raw_fd(), &raw const want) }?;
+    Ok(())
+}
+
+/// Makes a terminal the controlling one of this session, which has none.
+pub fn make_controlling(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: TIOCSCTTY takes a number only.
+    unsafe { ioctls::set_controlling(fd.as_raw_fd(), 0) }?;
+    Ok(())
+}
+
+/// A pseudo-terminal's name, e.g. `/dev/pts/3`.
+pub fn name(fd: impl AsFd) -> io::Result<PathBuf> {
+    Ok(nix::unistd::ttyname(fd)?)
+}
+
+/// Opens a terminal by name without making it the controlling one.
+pub fn open(path: &Path) -> io::Result<OwnedFd> {
+    use nix::fcntl::OFlag;
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+    Ok(nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())?)
+}
+
+/// A terminal that is raw and ours alone until this is dropped.
+#[derive(Debug)]
+pub struct Raw<'a> {
+    fd: BorrowedFd<'a>,
+    before: Termios,
+}
+
+impl<'a> Raw<'a> {
+    /// Keeps other programs of the user from opening the terminal (TIOCEXCL),
+    /// then makes it raw. TCSADRAIN, since TCSAFLUSH would lose early input.
+    pub fn enter(fd: BorrowedFd<'a>) -> io::Result<Self> {
+        // SAFETY: TIOCEXCL takes no argument.
+        unsafe { ioctls::exclusive_on(fd.as_raw_fd()) }?;
+        let before = tcgetattr(fd)?;
+        let mut raw = before.clone();
+        cfmakeraw(&mut raw);
+        tcsetattr(fd, SetArg::TCSADRAIN, &raw)?;
+        Ok(Self { fd, before })
+    }
+}
+
+impl Drop for Raw<'_> {
+    fn drop(&mut self) {
+        // A terminal that is gone cannot be restored, and need not be.
+        let restored = tcsetattr(self.fd, SetArg::TCSADRAIN, &self.before);
+        // SAFETY: TIOCNXCL takes no argument.
+        let released = unsafe { ioctls::exclusive_off(self.fd.as_raw_fd()) };
+        let (Ok(()) | Err(_), Ok(_) | Err(_)) = (restored, released);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn size_and_raw_mode_come_back() {
+        let pair = nix::pty::openpty(None, None).unwrap();
+        let fd = pair.slave.as_fd();
+        set_size(fd, Size { columns: 132, rows: 43 }).unwrap();
+        assert_eq!(size(fd).unwrap(), Size { columns: 132, rows: 43 });
+        let before = tcgetattr(fd).unwrap();
+        let raw = Raw::enter(fd).unwrap();
+        assert_ne!(tcgetattr(fd).unwrap(), before);
+        drop(raw);
+        assert_eq!(tcgetattr(fd).unwrap(), before);
+        assert!(open(&name(fd).unwrap()).is_ok());
+        assert!(is_terminal(fd));
+    }
+}
