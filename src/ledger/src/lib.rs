@@ -1,1 +1,39 @@
-//! .
+//! Entry bytes, chain, signatures, journal and offline verification.
+//!
+//! The format is `docs/LEDGER.md`. Signed bytes are written by hand
+//! ([`seal`]) and read by a scanner of their own ([`Line`]); a general JSON
+//! parser sees only the openings and the trust file.
+#![forbid(unsafe_code)]
+
+pub mod bundle;
+mod clock;
+mod commit;
+mod entry;
+pub mod journal;
+mod kind;
+mod line;
+mod openings;
+mod scan;
+mod seal;
+mod signer;
+mod sshsig;
+mod statement;
+mod trust;
+mod utc;
+mod value;
+pub mod verify;
+
+pub use clock::{Clock, ClockError, Now, SystemClock};
+pub use commit::{RandomError, commitment, key_id, leaf_hash, random_bytes, sha256};
+pub use entry::{Entry, Sess};
+pub use journal::{Draft, JournalError, Limits, OpenLogin, Recovered, Torn, Written};
+pub use kind::{Kind, UnknownKind};
+pub use line::{Line, MAX_LEAF_BYTES, MAX_LINE_BYTES};
+pub use openings::{BadOpening, Opened, OpenedValue, Openings};
+pub use scan::{BadLine, Fault};
+pub use seal::{Header, SealError, Sealed, seal};
+pub use signer::{InProcessSigner, KeyFileError, SignError, Signer};
+pub use sshsig::{BadSignature, Namespace, allowed_signers_line, armored_signature, verify_digest, verify_signature};
+pub use statement::{BadStatement, Statement};
+pub use trust::{TrustError, TrustFile, TrustedHost, TrustedService};
+pub use value::{BadValue, MAX_DEPTH, MAX_INT, Value, body};

@@ -1,0 +1,89 @@
+//! The journal: entries on disk, durable before anyone is told.
+
+mod error;
+
+pub use error::JournalError;
+
+use crate::{Kind, Openings, Value};
+use countersign_core::{Digest, LoginId, SubmissionId};
+
+/// An entry to be written; the journal adds numbers, chains, times and the
+/// signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// What it records.
+    pub kind: Kind,
+    /// The login it belongs to, for the kinds that belong to one.
+    pub login: Option<LoginId>,
+    /// What it says: an object.
+    pub body: Value,
+    /// The openings of the commitments in the body.
+    pub vals: Openings,
+}
+
+/// An entry that is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Its number.
+    pub seq: u64,
+    /// L: its hash.
+    pub leaf: Digest,
+    /// Its line without the newline.
+    pub line: String,
+    /// CLOCK_BOOTTIME in µs as written.
+    pub mono_us: u64,
+    /// Wall clock in µs since 1970 as written.
+    pub at_us: i64,
+}
+
+/// What opening a journal found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// The `seq` of the next entry.
+    pub next_seq: u64,
+    /// A torn last line that was cut.
+    pub torn: Option<Torn>,
+    /// Logins that were not closed, in order of their ids.
+    pub open_logins: Vec<OpenLogin>,
+}
+
+/// A torn last line: what a crash left of an entry that nobody was told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Torn {
+    /// Where its bytes are kept.
+    pub kept: std::path::PathBuf,
+    /// How many.
+    pub bytes: u64,
+    /// Their SHA-256.
+    pub digest: Digest,
+}
+
+/// A login without `session_closed`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenLogin {
+    /// The login.
+    pub id: LoginId,
+    /// Sum of its recording's chunks in bytes.
+    pub recording_bytes: u64,
+    /// Chunks so far: the index of the next.
+    pub chunks: u64,
+    /// A command that started and has no end: its id and L(`exec_started`).
+    pub unfinished: Option<(SubmissionId, Digest)>,
+    /// A command without decision: its id and L(`command_submitted`).
+    pub undecided: Option<(SubmissionId, Digest)>,
+}
+
+/// What the journal keeps to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Free bytes of the file system below which no command is taken; 32 MiB.
+    pub reserve_bytes: u64,
+    /// Length in bytes at which a new file begins; 64 MiB.
+    pub segment_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { reserve_bytes: 32 * 1024 * 1024, segment_bytes: 64 * 1024 * 1024 }
+    }
+}

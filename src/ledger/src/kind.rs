@@ -1,0 +1,171 @@
+//! The kinds of entries.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What an entry records. `docs/LEDGER.md` has the members of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Seq 0: the host's key and the service it trusts.
+    HostEnrolled,
+    /// The daemon started.
+    HostStarted,
+    /// The daemon stopped in order.
+    HostStopped,
+    /// A login began.
+    SessionOpened,
+    /// A command line is held.
+    CommandSubmitted,
+    /// How it was decided.
+    Decided,
+    /// It is about to run.
+    ExecStarted,
+    /// The exec guard saw an exec.
+    ExecSeen,
+    /// It ended.
+    ExecFinished,
+    /// A piece of the recording stands in the file.
+    RecordingChunk,
+    /// A login ended.
+    SessionClosed,
+    /// A tree head.
+    Checkpoint,
+    /// The signing key changed.
+    KeyRotated,
+    /// The rules in force changed.
+    PolicyChanged,
+    /// The wall clock jumped.
+    ClockStep,
+    /// A secret was taken out before it was kept.
+    Redaction,
+    /// Openings were cut.
+    Erasure,
+    /// Old entries were dropped.
+    Pruned,
+    /// Entries are known to be missing.
+    Gap,
+    /// Silence is evidence.
+    Heartbeat,
+}
+
+/// The word names no kind this version knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown kind of entry")]
+pub struct UnknownKind;
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 20] = [
+        Self::HostEnrolled,
+        Self::HostStarted,
+        Self::HostStopped,
+        Self::SessionOpened,
+        Self::CommandSubmitted,
+        Self::Decided,
+        Self::ExecStarted,
+        Self::ExecSeen,
+        Self::ExecFinished,
+        Self::RecordingChunk,
+        Self::SessionClosed,
+        Self::Checkpoint,
+        Self::KeyRotated,
+        Self::PolicyChanged,
+        Self::ClockStep,
+        Self::Redaction,
+        Self::Erasure,
+        Self::Pruned,
+        Self::Gap,
+        Self::Heartbeat,
+    ];
+
+    /// The word in the ledger, e.g. `command_submitted`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HostEnrolled => "host_enrolled",
+            Self::HostStarted => "host_started",
+            Self::HostStopped => "host_stopped",
+            Self::SessionOpened => "session_opened",
+            Self::CommandSubmitted => "command_submitted",
+            Self::Decided => "decided",
+            Self::ExecStarted => "exec_started",
+            Self::ExecSeen => "exec_seen",
+            Self::ExecFinished => "exec_finished",
+            Self::RecordingChunk => "recording_chunk",
+            Self::SessionClosed => "session_closed",
+            Self::Checkpoint => "checkpoint",
+            Self::KeyRotated => "key_rotated",
+            Self::PolicyChanged => "policy_changed",
+            Self::ClockStep => "clock_step",
+            Self::Redaction => "redaction",
+            Self::Erasure => "erasure",
+            Self::Pruned => "pruned",
+            Self::Gap => "gap",
+            Self::Heartbeat => "heartbeat",
+        }
+    }
+
+    /// Whether entries of this kind belong to a login, and so have `sess`.
+    pub fn in_login(self) -> bool {
+        match self {
+            Self::SessionOpened
+            | Self::CommandSubmitted
+            | Self::Decided
+            | Self::ExecStarted
+            | Self::ExecSeen
+            | Self::ExecFinished
+            | Self::RecordingChunk
+            | Self::SessionClosed => true,
+            Self::HostEnrolled
+            | Self::HostStarted
+            | Self::HostStopped
+            | Self::Checkpoint
+            | Self::KeyRotated
+            | Self::PolicyChanged
+            | Self::ClockStep
+            | Self::Redaction
+            | Self::Erasure
+            | Self::Pruned
+            | Self::Gap
+            | Self::Heartbeat => false,
+        }
+    }
+
+    /// Members of the body that are commitments, whose openings stand in `vals`.
+    pub fn private_members(self) -> &'static [&'static str] {
+        match self {
+            Self::SessionOpened => &["agent", "source", "term"],
+            Self::CommandSubmitted => &["cmd", "cwd", "env"],
+            Self::Decided => &["comment"],
+            Self::HostEnrolled
+            | Self::HostStarted
+            | Self::HostStopped
+            | Self::ExecStarted
+            | Self::ExecSeen
+            | Self::ExecFinished
+            | Self::RecordingChunk
+            | Self::SessionClosed
+            | Self::Checkpoint
+            | Self::KeyRotated
+            | Self::PolicyChanged
+            | Self::ClockStep
+            | Self::Redaction
+            | Self::Erasure
+            | Self::Pruned
+            | Self::Gap
+            | Self::Heartbeat => &[],
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        Self::ALL.into_iter().find(|k| k.as_str() == text).ok_or(UnknownKind)
+    }
+}

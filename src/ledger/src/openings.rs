@@ -1,0 +1,277 @@
+//! `vals`: the openings of the commitments in a body. They trail the line,
+//! are neither hashed nor signed, and have exactly one spelling.
+
+use crate::commit::commitment;
+use crate::value::Value;
+use countersign_core::{Digest, Salt, b64_decode, b64_encode};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Openings to be written beside a body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Openings(BTreeMap<String, Stored>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stored {
+    One(Salt, Vec<u8>),
+    Many(Vec<Option<(Salt, Vec<u8>)>>),
+}
+
+impl Openings {
+    /// None.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the opening of `body.<path>` and yields its commitment.
+    pub fn insert(&mut self, path: &str, salt: Salt, value: Vec<u8>) -> Digest {
+        let digest = commitment(path, &salt, &value);
+        self.0.insert(path.to_owned(), Stored::One(salt, value));
+        digest
+    }
+
+    /// Adds the openings of the list `body.<path>`, in order, and yields their
+    /// commitments; `None` is an item whose opening is never stored.
+    pub fn insert_list(&mut self, path: &str, items: Vec<Option<(Salt, Vec<u8>)>>) -> Vec<Option<Digest>> {
+        let digest = |(index, item): (usize, &Option<(Salt, Vec<u8>)>)| {
+            item.as_ref().map(|(salt, value)| commitment(&format!("{path}/{index}"), salt, value))
+        };
+        let digests = items.iter().enumerate().map(digest).collect();
+        self.0.insert(path.to_owned(), Stored::Many(items));
+        digests
+    }
+
+    /// The one spelling of these openings.
+    pub fn encode(&self) -> String {
+        let mut out = String::from("{");
+        for (index, (path, stored)) in self.0.iter().enumerate() {
+            out.push_str(if index == 0 { "" } else { "," });
+            write_json(&mut out, path);
+            out.push(':');
+            match stored {
+                Stored::One(salt, value) => write_one(&mut out, salt, value),
+                Stored::Many(items) => write_many(&mut out, items),
+            }
+        }
+        out.push('}');
+        out
+    }
+
+    fn decode(text: &str) -> Result<Self, BadOpening> {
+        let wire: BTreeMap<String, WireStored> =
+            serde_json::from_str(text).map_err(|error| BadOpening::Form(error.to_string()))?;
+        let mut openings = Self::new();
+        for (path, stored) in wire {
+            let stored = match stored {
+                WireStored::One((salt, value)) => Stored::One(salt, value.bytes()?),
+                WireStored::Many(items) => {
+                    Stored::Many(items.into_iter().map(WireItem::open).collect::<Result<_, _>>()?)
+                }
+            };
+            openings.0.insert(path, stored);
+        }
+        if openings.encode() != text {
+            let why = "members must be unique and sorted, and each text spelled in the one way that LEDGER.md gives";
+            return Err(BadOpening::Form(why.to_owned()));
+        }
+        Ok(openings)
+    }
+}
+
+fn write_many(out: &mut String, items: &[Option<(Salt, Vec<u8>)>]) {
+    out.push('[');
+    for (index, item) in items.iter().enumerate() {
+        out.push_str(if index == 0 { "" } else { "," });
+        match item {
+            Some((salt, value)) => write_one(out, salt, value),
+            None => out.push_str("[]"),
+        }
+    }
+    out.push(']');
+}
+
+fn write_one(out: &mut String, salt: &Salt, value: &[u8]) {
+    out.push_str("[\"");
+    out.push_str(&salt.to_string());
+    out.push_str("\",");
+    let start = out.len();
+    let fits = std::str::from_utf8(value).is_ok_and(|text| {
+        write_json(out, text);
+        out.len() - start <= 3 * value.len() + 2
+    });
+    if !fits {
+        out.truncate(start);
+        out.push_str("{\"b64\":\"");
+        out.push_str(&b64_encode(value));
+        out.push_str("\"}");
+    }
+    out.push(']');
+}
+
+/// Writes a JSON string: 0x20–0x7E as they are, with `\"` and `\\`, newline,
+/// carriage return and tab by their letters, all else as `\u` and four
+/// lower-case hex digits, in UTF-16.
+fn write_json(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            ' '..='~' => out.push(c),
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    out.push('"');
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WireStored {
+    One((Salt, WireValue)),
+    Many(Vec<WireItem>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WireItem {
+    Open((Salt, WireValue)),
+    Hidden([(); 0]),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WireValue {
+    Text(String),
+    Bytes(WireBytes),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireBytes {
+    b64: String,
+}
+
+impl WireValue {
+    fn bytes(self) -> Result<Vec<u8>, BadOpening> {
+        match self {
+            Self::Text(text) => Ok(text.into_bytes()),
+            Self::Bytes(bytes) => b64_decode(&bytes.b64).map_err(|error| BadOpening::Form(error.to_string())),
+        }
+    }
+}
+
+impl WireItem {
+    fn open(self) -> Result<Option<(Salt, Vec<u8>)>, BadOpening> {
+        match self {
+            Self::Open((salt, value)) => Ok(Some((salt, value.bytes()?))),
+            Self::Hidden([]) => Ok(None),
+        }
+    }
+}
+
+/// Openings that are not what the body asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadOpening {
+    /// `vals` is not spelled as it must be.
+    #[error("vals is not in its one form: {0}")]
+    Form(String),
+    /// Nothing in the body asks for it.
+    #[error("vals.{0} opens nothing: the body has no commitment of this name and shape")]
+    Unasked(String),
+    /// It does not open its commitment.
+    #[error("vals.{0} does not match its commitment")]
+    Mismatch(String),
+}
+
+/// The private values of an entry, each checked against its commitment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// What was opened, by path.
+    pub values: BTreeMap<String, OpenedValue>,
+    /// Paths whose commitment has no opening, e.g. `cwd` or `cmd/2`; hidden
+    /// segments are not among them.
+    pub missing: Vec<String>,
+}
+
+/// An opened private value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpenedValue {
+    /// Of one commitment.
+    One(Vec<u8>),
+    /// Of a list; `None` where the opening is hidden or missing.
+    Many(Vec<Option<Vec<u8>>>),
+}
+
+impl Opened {
+    /// The bytes of a single value.
+    pub fn one(&self, path: &str) -> Option<&[u8]> {
+        match self.values.get(path)? {
+            OpenedValue::One(bytes) => Some(bytes),
+            OpenedValue::Many(_) => None,
+        }
+    }
+
+    /// The items of a list.
+    pub fn many(&self, path: &str) -> Option<&[Option<Vec<u8>>]> {
+        match self.values.get(path)? {
+            OpenedValue::One(_) => None,
+            OpenedValue::Many(items) => Some(items),
+        }
+    }
+}
+
+/// Reads `vals` and checks each opening against the body. `private` names the
+/// members whose openings ought to be there.
+pub(crate) fn open(body: &Value, private: &[&str], vals: &str) -> Result<Opened, BadOpening> {
+    let openings = if vals == "{}" { Openings::new() } else { Openings::decode(vals)? };
+    let mut opened = Opened::default();
+    for (path, stored) in &openings.0 {
+        let value = match stored {
+            Stored::One(salt, value) => open_one(body, path, salt, value)?,
+            Stored::Many(items) => open_many(body, path, items, &mut opened.missing)?,
+        };
+        opened.values.insert(path.clone(), value);
+    }
+    let absent = private.iter().filter(|path| body.get(path).is_some() && !opened.values.contains_key(**path));
+    opened.missing.extend(absent.map(|path| (*path).to_owned()));
+    Ok(opened)
+}
+
+fn open_one(body: &Value, path: &str, salt: &Salt, value: &[u8]) -> Result<OpenedValue, BadOpening> {
+    let wanted: Digest = body.member(path).ok_or_else(|| BadOpening::Unasked(path.to_owned()))?;
+    if commitment(path, salt, value) != wanted {
+        return Err(BadOpening::Mismatch(path.to_owned()));
+    }
+    Ok(OpenedValue::One(value.to_vec()))
+}
+
+fn open_many(
+    body: &Value,
+    path: &str,
+    items: &[Option<(Salt, Vec<u8>)>],
+    missing: &mut Vec<String>,
+) -> Result<OpenedValue, BadOpening> {
+    let wanted = body.get(path).and_then(Value::as_list).filter(|wanted| wanted.len() == items.len());
+    let wanted = wanted.ok_or_else(|| BadOpening::Unasked(path.to_owned()))?;
+    let hidden = body.get("hidden").and_then(Value::as_list).unwrap_or_default();
+    let mut opened = Vec::with_capacity(items.len());
+    for (index, (item, wanted)) in items.iter().zip(wanted).enumerate() {
+        let name = format!("{path}/{index}");
+        let is_hidden = hidden.iter().any(|h| h.as_int().is_some_and(|h| usize::try_from(h) == Ok(index)));
+        match item {
+            Some(_) if is_hidden => return Err(BadOpening::Unasked(name)),
+            Some((salt, value)) if wanted.parse() == Some(commitment(&name, salt, value)) => {
+                opened.push(Some(value.clone()));
+            }
+            Some(_) => return Err(BadOpening::Mismatch(name)),
+            None => {
+                missing.extend((!is_hidden).then_some(name));
+                opened.push(None);
+            }
+        }
+    }
+    Ok(OpenedValue::Many(opened))
+}

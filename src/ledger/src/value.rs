@@ -1,0 +1,207 @@
+//! Values of the leaf grammar and their one encoding, written by hand: what a
+//! JSON library prints may change with a feature flag elsewhere.
+
+use countersign_core::{Digest, HostId, LoginId, Nonce, ServiceId, SubmissionId};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Largest integer of the leaf grammar: 2⁵³ − 1.
+pub const MAX_INT: u64 = (1 << 53) - 1;
+/// Deepest nesting of objects and arrays; an entry or a detached statement
+/// itself is 1, `body` is 2.
+pub const MAX_DEPTH: usize = 6;
+
+/// A value of the leaf grammar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// Members, sorted by byte as the map keeps them.
+    Object(BTreeMap<String, Value>),
+    /// A list.
+    List(Vec<Value>),
+    /// Bytes 0x20–0x7E without `"` and `\`.
+    Text(String),
+    /// 0 to 2⁵³ − 1.
+    Int(u64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// Only in a draft: L of the draft before it in the same append.
+    LeafBefore,
+}
+
+/// The grammar of the leaf cannot hold the value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadValue {
+    /// A character outside 0x20–0x7E, or `"` or `\`.
+    #[error(
+        "a text in an entry holds the byte 0x{byte:02x}; only 0x20-0x7e without quote and backslash may stand there"
+    )]
+    Text {
+        /// The first such byte.
+        byte: u8,
+    },
+    /// Over 2⁵³ − 1.
+    #[error("the integer {0} in an entry is over 2^53-1")]
+    Int(u64),
+    /// Nested deeper than [`MAX_DEPTH`].
+    #[error("an entry may nest {MAX_DEPTH} deep and no deeper")]
+    Depth,
+    /// [`Value::LeafBefore`] with no draft before it.
+    #[error("a reference to the entry before stands in the first draft of an append")]
+    NothingBefore,
+}
+
+/// Makes an object of its members.
+pub fn body<K: Into<String>>(members: impl IntoIterator<Item = (K, Value)>) -> Value {
+    Value::Object(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
+}
+
+impl Value {
+    /// The canonical bytes, as a document of its own (depth 1).
+    pub fn encode(&self) -> Result<String, BadValue> {
+        let mut out = String::new();
+        self.write(&mut out, 1, None)?;
+        Ok(out)
+    }
+
+    /// Appends the canonical bytes. `depth` is that of this value; `before`
+    /// is what [`Value::LeafBefore`] stands for.
+    pub(crate) fn write(&self, out: &mut String, depth: usize, before: Option<&Digest>) -> Result<(), BadValue> {
+        match self {
+            Self::Object(members) => {
+                check_depth(depth)?;
+                let mut open = '{';
+                for (name, value) in members {
+                    out.push(std::mem::replace(&mut open, ','));
+                    write_text(out, name)?;
+                    out.push(':');
+                    value.write(out, depth + 1, before)?;
+                }
+                out.push_str(if members.is_empty() { "{}" } else { "}" });
+            }
+            Self::List(values) => {
+                check_depth(depth)?;
+                let mut open = '[';
+                for value in values {
+                    out.push(std::mem::replace(&mut open, ','));
+                    value.write(out, depth + 1, before)?;
+                }
+                out.push_str(if values.is_empty() { "[]" } else { "]" });
+            }
+            Self::Text(text) => write_text(out, text)?,
+            Self::Int(number) => write_int(out, *number)?,
+            Self::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
+            Self::LeafBefore => write_text(out, &before.ok_or(BadValue::NothingBefore)?.to_string())?,
+        }
+        Ok(())
+    }
+
+    /// The member of this name, where this is an object that has it.
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        self.as_object()?.get(name)
+    }
+
+    /// The members, where this is an object.
+    pub fn as_object(&self) -> Option<&BTreeMap<String, Self>> {
+        if let Self::Object(members) = self { Some(members) } else { None }
+    }
+
+    /// The values, where this is a list.
+    pub fn as_list(&self) -> Option<&[Self]> {
+        if let Self::List(values) = self { Some(values) } else { None }
+    }
+
+    /// The text, where this is one.
+    pub fn as_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The number, where this is one.
+    pub fn as_int(&self) -> Option<u64> {
+        if let Self::Int(number) = self { Some(*number) } else { None }
+    }
+
+    /// The truth value, where this is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        if let Self::Bool(truth) = self { Some(*truth) } else { None }
+    }
+
+    /// Reads a text as an id, a digest or another word of the domain.
+    pub fn parse<T: std::str::FromStr>(&self) -> Option<T> {
+        self.as_text()?.parse().ok()
+    }
+
+    /// Reads the member of this name as [`Value::parse`] does.
+    pub fn member<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        self.get(name)?.parse()
+    }
+}
+
+fn check_depth(depth: usize) -> Result<(), BadValue> {
+    if depth > MAX_DEPTH { Err(BadValue::Depth) } else { Ok(()) }
+}
+
+/// Whether a byte may stand in a string of the leaf grammar.
+pub(crate) fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\'
+}
+
+/// Writes a string with its quotes.
+pub(crate) fn write_text(out: &mut String, text: &str) -> Result<(), BadValue> {
+    if let Some(byte) = text.bytes().find(|b| !is_plain(*b)) {
+        return Err(BadValue::Text { byte });
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
+    Ok(())
+}
+
+/// Writes an integer.
+pub(crate) fn write_int(out: &mut String, number: u64) -> Result<(), BadValue> {
+    if number > MAX_INT {
+        return Err(BadValue::Int(number));
+    }
+    // Writing to a String cannot fail.
+    write!(out, "{number}").map_err(|_| BadValue::Int(number))
+}
+
+macro_rules! from_text {
+    ($($name:ty),*) => {$(
+        impl From<$name> for Value {
+            fn from(word: $name) -> Self {
+                Self::Text(word.to_string())
+            }
+        }
+    )*};
+}
+from_text!(&str, Digest, Nonce, HostId, LoginId, SubmissionId, ServiceId);
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Self::Int(u64::from(number))
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
+
+impl<T: Into<Value>> From<Vec<T>> for Value {
+    fn from(values: Vec<T>) -> Self {
+        Self::List(values.into_iter().map(Into::into).collect())
+    }
+}
