@@ -1,8 +1,15 @@
 //! The journal: entries on disk, durable before anyone is told.
 
+mod chain;
+mod committer;
+mod disk;
 mod error;
+mod read;
+mod recover;
 
+pub use committer::{Committer, Done};
 pub use error::JournalError;
+pub use read::{read_lines, segments};
 
 use crate::{Kind, Openings, Value};
 use countersign_core::{Digest, LoginId, SubmissionId};

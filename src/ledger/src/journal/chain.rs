@@ -1,0 +1,120 @@
+//! The chains of a journal: what the next entry must be linked to.
+
+use super::{Draft, JournalError, Written};
+use crate::seal::{Header, seal};
+use crate::{Kind, Now, Sess, Signer};
+use countersign_core::{Digest, HostId, LoginId};
+use std::collections::BTreeMap;
+
+/// The end of a host's chain and of each open login's.
+#[derive(Debug, Clone)]
+pub(super) struct Chain {
+    pub(super) host: HostId,
+    pub(super) boot: String,
+    pub(super) next_seq: u64,
+    pub(super) prev: Digest,
+    /// `mono` of the last entry, 0 where that was in another boot.
+    pub(super) mono: u64,
+    pub(super) logins: BTreeMap<LoginId, Link>,
+}
+
+/// The end of a login's chain.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link {
+    pub(super) n: u64,
+    pub(super) prev: Digest,
+}
+
+impl Chain {
+    /// A journal without entries.
+    pub(super) fn new(host: HostId, boot: String) -> Self {
+        Self { host, boot, next_seq: 0, prev: Digest::ZERO, mono: 0, logins: BTreeMap::new() }
+    }
+
+    /// Appends the drafts' lines to `out`, all or none: on an error chain and
+    /// `out` are as before.
+    pub(super) fn extend(
+        &mut self,
+        drafts: &[Draft],
+        now: Now,
+        signer: &mut dyn Signer,
+        out: &mut String,
+    ) -> Result<Vec<Written>, JournalError> {
+        let (length, next_seq, prev, mono) = (out.len(), self.next_seq, self.prev, self.mono);
+        let before: Vec<_> =
+            drafts.iter().filter_map(|d| d.login).map(|id| (id, self.logins.get(&id).copied())).collect();
+        let result = self.extend_some(drafts, now, signer, out);
+        if result.is_err() {
+            out.truncate(length);
+            (self.next_seq, self.prev, self.mono) = (next_seq, prev, mono);
+            for (id, link) in before {
+                match link {
+                    Some(link) => self.logins.insert(id, link),
+                    None => self.logins.remove(&id),
+                };
+            }
+        }
+        result
+    }
+
+    fn extend_some(
+        &mut self,
+        drafts: &[Draft],
+        now: Now,
+        signer: &mut dyn Signer,
+        out: &mut String,
+    ) -> Result<Vec<Written>, JournalError> {
+        let mut written = Vec::with_capacity(drafts.len());
+        let mut before: Option<Digest> = None;
+        self.mono = self.mono.max(now.mono_us);
+        for draft in drafts {
+            let sess = self.sess(draft)?;
+            let header = Header {
+                at_us: now.at_us,
+                boot: &self.boot,
+                host: self.host,
+                kind: draft.kind.as_str(),
+                mono: self.mono,
+                prev: self.prev,
+                seq: self.next_seq,
+                sess,
+            };
+            let sealed = seal(&header, &draft.body, &draft.vals, before.as_ref(), signer)
+                .map_err(|source| JournalError::Draft { kind: draft.kind, source })?;
+            out.push_str(&sealed.line);
+            out.push('\n');
+            let (seq, leaf) = (self.next_seq, sealed.leaf);
+            self.link(draft.kind, sess, leaf);
+            before = Some(leaf);
+            written.push(Written { seq, leaf, line: sealed.line, mono_us: self.mono, at_us: now.at_us });
+        }
+        Ok(written)
+    }
+
+    /// The place that a draft takes in its login.
+    fn sess(&self, draft: &Draft) -> Result<Option<Sess>, JournalError> {
+        let bad = |why| Err(JournalError::Login { kind: draft.kind, why });
+        let Some(id) = draft.login else {
+            return if draft.kind.in_login() { bad("it names none") } else { Ok(None) };
+        };
+        let opens = draft.kind == Kind::SessionOpened;
+        match self.logins.get(&id) {
+            Some(_) | None if !draft.kind.in_login() => bad("it names one, and this kind belongs to none"),
+            Some(_) if opens => bad("the login is open already"),
+            Some(link) => Ok(Some(Sess { id, n: link.n, prev: link.prev })),
+            None if opens => Ok(Some(Sess { id, n: 0, prev: Digest::ZERO })),
+            None => bad("the login is not open"),
+        }
+    }
+
+    /// Moves the ends on to the entry with this hash.
+    pub(super) fn link(&mut self, kind: Kind, sess: Option<Sess>, leaf: Digest) {
+        self.next_seq += 1;
+        self.prev = leaf;
+        match sess {
+            Some(sess) if kind == Kind::SessionClosed => self.logins.remove(&sess.id),
+            Some(sess) => self.logins.insert(sess.id, Link { n: sess.n + 1, prev: leaf }),
+            None => None,
+        };
+    }
+}

@@ -1,0 +1,264 @@
+//! The one writer. Everything queued while the last fdatasync ran is encoded,
+//! signed, written with one write and made durable with one fdatasync.
+
+use super::chain::Chain;
+use super::disk::{Disk, RealDisk, Segment, io_error, segment_path, sync_dir};
+use super::read::Reader;
+use super::recover::recover;
+use super::{Draft, JournalError, Limits, Recovered, Written};
+use crate::{Clock, Kind, Signer};
+use countersign_core::HostId;
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// Bytes after which a batch takes no further call.
+const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Called when all entries of an append are durable, or none is. Runs on the
+/// committer's thread: it must be quick and must not wait for the committer.
+pub type Done = Box<dyn FnOnce(Result<Vec<Written>, JournalError>) + Send>;
+
+struct Job {
+    drafts: Vec<Draft>,
+    done: Done,
+}
+
+/// The journal, open for writing. One per directory; shared by reference.
+/// Dropping it writes what is queued and frees the lock.
+pub struct Committer {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    durable: Arc<AtomicU64>,
+    reader: Mutex<Reader>,
+}
+
+impl std::fmt::Debug for Committer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Committer(next {})", self.next_seq())
+    }
+}
+
+impl Committer {
+    /// Opens the journal in `dir` (made where missing), checks all of it, cuts
+    /// a torn last line, and starts the writer.
+    pub fn open(
+        dir: &Path,
+        host: HostId,
+        signer: Box<dyn Signer>,
+        clock: Box<dyn Clock>,
+        limits: Limits,
+    ) -> Result<(Self, Recovered), JournalError> {
+        Self::open_on(Box::new(RealDisk { dir: dir.to_owned() }), dir, host, signer, clock, limits)
+    }
+
+    pub(super) fn open_on(
+        mut disk: Box<dyn Disk>,
+        dir: &Path,
+        host: HostId,
+        signer: Box<dyn Signer>,
+        clock: Box<dyn Clock>,
+        limits: Limits,
+    ) -> Result<(Self, Recovered), JournalError> {
+        make_dir(dir).map_err(|error| io_error("create", dir, error))?;
+        let lock = lock(dir)?;
+        let found = recover(dir, Chain::new(host, clock.boot()), &signer.public_key())?;
+        let next_seq = found.chain.next_seq;
+        let segment = match found.last {
+            Some((first, length)) => {
+                let path = segment_path(dir, first);
+                let file = disk.reopen(first).map_err(|error| io_error("open", &path, error))?;
+                Some(OpenSegment { file, path, length })
+            }
+            None => None,
+        };
+        let durable = Arc::new(AtomicU64::new(next_seq));
+        let (jobs, queue) = channel();
+        let mut writer = Writer {
+            disk,
+            dir: dir.to_owned(),
+            segment,
+            chain: found.chain,
+            signer,
+            clock,
+            limits,
+            stopped: None,
+            durable: Arc::clone(&durable),
+            _lock: lock,
+        };
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || writer.run(&queue));
+        let thread = thread.map_err(|error| io_error("start the writer of", dir, error))?;
+        let reader = Mutex::new(Reader::new(dir.to_owned()));
+        let committer = Self { jobs: Some(jobs), thread: Some(thread), durable, reader };
+        Ok((committer, Recovered { next_seq, torn: found.torn, open_logins: found.open_logins }))
+    }
+
+    /// Queues entries: all of them become durable with one fdatasync, in this
+    /// order and with nothing between, or none does. Never blocks.
+    pub fn append(&self, drafts: Vec<Draft>, done: Done) {
+        let job = Job { drafts, done };
+        let refused = match &self.jobs {
+            Some(jobs) => jobs.send(job).err().map(|unsent| unsent.0),
+            None => Some(job),
+        };
+        if let Some(job) = refused {
+            (job.done)(Err(gone()));
+        }
+    }
+
+    /// Appends and waits until it is durable.
+    pub fn append_wait(&self, drafts: Vec<Draft>) -> Result<Vec<Written>, JournalError> {
+        let (answer, result) = channel();
+        // The receiver outlives the call; nobody else could miss the answer.
+        self.append(drafts, Box::new(move |written| drop(answer.send(written))));
+        result.recv().unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// The `seq` after the last durable entry.
+    pub fn next_seq(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Durable lines from `from_seq` on, without newlines: at most `max_lines`
+    /// and `max_bytes`, but one in any case where there is one.
+    pub fn read_lines(&self, from_seq: u64, max_lines: usize, max_bytes: usize) -> Result<Vec<String>, JournalError> {
+        let end = self.next_seq();
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.read(from_seq, end, max_lines, max_bytes)
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        let Some(thread) = self.thread.take() else { return };
+        // A callback may hold the last reference: the thread cannot wait for itself.
+        if thread.thread().id() != std::thread::current().id() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn gone() -> JournalError {
+    JournalError::Stopped("its writer is gone".into())
+}
+
+fn make_dir(dir: &Path) -> std::io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    dir.parent().filter(|p| !p.as_os_str().is_empty()).map_or(Ok(()), sync_dir)
+}
+
+fn lock(dir: &Path) -> Result<Flock<File>, JournalError> {
+    let path = dir.join("lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(|error| io_error("open", &path, error))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+        if errno == nix::errno::Errno::EWOULDBLOCK {
+            JournalError::Locked { path }
+        } else {
+            io_error("lock", &path, errno.into())
+        }
+    })
+}
+
+struct OpenSegment {
+    file: Box<dyn Segment>,
+    path: PathBuf,
+    length: u64,
+}
+
+struct Writer {
+    disk: Box<dyn Disk>,
+    dir: PathBuf,
+    segment: Option<OpenSegment>,
+    chain: Chain,
+    signer: Box<dyn Signer>,
+    clock: Box<dyn Clock>,
+    limits: Limits,
+    stopped: Option<Arc<str>>,
+    durable: Arc<AtomicU64>,
+    _lock: Flock<File>,
+}
+
+impl Writer {
+    fn run(&mut self, queue: &Receiver<Job>) {
+        while let Ok(job) = queue.recv() {
+            self.batch(job, queue);
+        }
+    }
+
+    /// Commits a job and all that are queued behind it.
+    fn batch(&mut self, first: Job, queue: &Receiver<Job>) {
+        let first_seq = self.chain.next_seq;
+        let mut out = String::new();
+        let mut waiting = Vec::new();
+        let mut next = Some(first);
+        while let Some(Job { drafts, done }) = next {
+            match self.encode(&drafts, &mut out) {
+                Ok(written) => waiting.push((done, written)),
+                Err(error) => answer(done, Err(error)),
+            }
+            next = if out.len() < MAX_BATCH_BYTES { queue.try_recv().ok() } else { None };
+        }
+        let result = if out.is_empty() { Ok(()) } else { self.commit(first_seq, out.as_bytes()) };
+        match result {
+            Ok(()) => {
+                self.durable.store(self.chain.next_seq, Ordering::Release);
+                waiting.into_iter().for_each(|(done, written)| answer(done, Ok(written)));
+            }
+            Err(error) => {
+                self.stopped = Some(error.to_string().into());
+                waiting.into_iter().for_each(|(done, _)| answer(done, Err(error.clone())));
+            }
+        }
+    }
+
+    fn encode(&mut self, drafts: &[Draft], out: &mut String) -> Result<Vec<Written>, JournalError> {
+        if let Some(why) = &self.stopped {
+            return Err(JournalError::Stopped(Arc::clone(why)));
+        }
+        if drafts.iter().any(|d| d.kind == Kind::CommandSubmitted) {
+            self.check_space()?;
+        }
+        let now = self.clock.now();
+        self.chain.extend(drafts, now, self.signer.as_mut(), out)
+    }
+
+    fn check_space(&mut self) -> Result<(), JournalError> {
+        let free_bytes =
+            self.disk.free_bytes().map_err(|error| io_error("ask for the free space of", &self.dir, error))?;
+        let reserve_bytes = self.limits.reserve_bytes;
+        if free_bytes < reserve_bytes { Err(JournalError::NoSpace { free_bytes, reserve_bytes }) } else { Ok(()) }
+    }
+
+    /// Writes and syncs. After an error the file is never touched again: what
+    /// the kernel dropped of it cannot be known.
+    fn commit(&mut self, first_seq: u64, bytes: &[u8]) -> Result<(), JournalError> {
+        let segment = match self.segment.take().filter(|s| s.length < self.limits.segment_bytes) {
+            Some(segment) => self.segment.insert(segment),
+            None => {
+                let path = segment_path(&self.dir, first_seq);
+                let file = self.disk.create(first_seq).map_err(|error| io_error("create", &path, error))?;
+                self.segment.insert(OpenSegment { file, path, length: 0 })
+            }
+        };
+        segment.file.write_all(bytes).map_err(|error| io_error("write", &segment.path, error))?;
+        segment.file.sync_data().map_err(|error| io_error("sync", &segment.path, error))?;
+        segment.length = segment.length.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok(())
+    }
+}
+
+/// A callback that panics must not take the ledger with it.
+fn answer(done: Done, result: Result<Vec<Written>, JournalError>) {
+    drop(catch_unwind(AssertUnwindSafe(|| done(result))));
+}

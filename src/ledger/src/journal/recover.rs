@@ -1,0 +1,212 @@
+//! Opening a journal after whatever happened: every line is checked against
+//! grammar and chains; a torn last line is moved aside; anything else that is
+//! wrong stops here and is left as it is.
+
+use super::chain::{Chain, Link};
+use super::disk::{io_error, segment_path, sync_dir};
+use super::read::{Raw, next_line, segments};
+use super::{JournalError, OpenLogin, Torn};
+use crate::line::LineSess;
+use crate::scan::BadLine;
+use crate::sshsig::{Namespace, verify_digest};
+use crate::{Kind, Line, Sess, key_id};
+use countersign_core::{Digest, LoginId};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// What is there, ready to be gone on with.
+pub(super) struct Found {
+    pub(super) chain: Chain,
+    pub(super) open_logins: Vec<OpenLogin>,
+    pub(super) torn: Option<Torn>,
+    /// First `seq` and length of the last file, where there is one.
+    pub(super) last: Option<(u64, u64)>,
+}
+
+/// Reads the whole journal. `public` is the key that goes on signing.
+pub(super) fn recover(dir: &Path, chain: Chain, public: &Digest) -> Result<Found, JournalError> {
+    let files = segments(dir)?;
+    let host = chain.host.to_string();
+    let mut replay = Replay { chain, host, logins: BTreeMap::new(), newest: None };
+    let (mut last, mut torn) = (None, None);
+    for (index, (first, path)) in files.iter().enumerate() {
+        if *first != replay.chain.next_seq {
+            let why = format!("it begins with seq {first} and seq {} should come next", replay.chain.next_seq);
+            return Err(JournalError::Layout { path: path.clone(), why });
+        }
+        let is_last = index + 1 == files.len();
+        let (length, tail) = replay.file(path, is_last)?;
+        if length == 0 && !is_last {
+            let why = "it is empty, and more files follow".to_owned();
+            return Err(JournalError::Layout { path: path.clone(), why });
+        }
+        last = Some((*first, length));
+        torn = tail.map(|bytes| (path, length, bytes));
+    }
+    if let Some(newest) = &replay.newest {
+        newest.check(public)?;
+    }
+    let torn = torn.map(|(path, length, bytes)| set_aside(dir, path, length, &bytes, replay.chain.next_seq));
+    let open_logins = replay.logins.into_values().collect();
+    Ok(Found { chain: replay.chain, open_logins, torn: torn.transpose()?, last })
+}
+
+/// The last whole line.
+struct Newest {
+    path: PathBuf,
+    number: u64,
+    bytes: Vec<u8>,
+}
+
+impl Newest {
+    /// It must be of the key that goes on: another key is another host, or a
+    /// lost one, and a new key is never taken silently.
+    fn check(&self, public: &Digest) -> Result<(), JournalError> {
+        let path = self.path.clone();
+        let Ok(line) = Line::parse(&self.bytes) else { return Ok(()) };
+        let held = key_id(public);
+        if line.key != held {
+            let why = format!("its entries are signed by the key {} and the host's key is {held}", line.key);
+            return Err(JournalError::Layout { path, why });
+        }
+        verify_digest(Namespace::Entry, public, line.signed_digest(), line.sig).map_err(|bad| JournalError::Damaged {
+            path,
+            line: self.number,
+            seq: line.seq,
+            why: bad.to_string(),
+        })
+    }
+}
+
+struct Replay {
+    chain: Chain,
+    host: String,
+    logins: BTreeMap<LoginId, OpenLogin>,
+    newest: Option<Newest>,
+}
+
+impl Replay {
+    /// Reads one file: the length of its whole lines, and a torn tail.
+    fn file(&mut self, path: &Path, is_last: bool) -> Result<(u64, Option<Vec<u8>>), JournalError> {
+        let io = |error| io_error("read", path, error);
+        let mut reader = BufReader::with_capacity(256 * 1024, File::open(path).map_err(io)?);
+        let (mut buffer, mut newest, mut length, mut number) = (Vec::new(), Vec::new(), 0u64, 0u64);
+        let mut tail = None;
+        while let Some(raw) = next_line(&mut reader, &mut buffer).map_err(io)? {
+            let seq = self.chain.next_seq;
+            let damaged = |why| JournalError::Damaged { path: path.to_owned(), line: number + 1, seq, why };
+            match raw {
+                Raw::Whole => {
+                    let line = Line::parse(&buffer).map_err(|bad: BadLine| damaged(bad.to_string()))?;
+                    self.entry(&line).map_err(damaged)?;
+                    length += len(&buffer) + 1;
+                    number += 1;
+                    std::mem::swap(&mut newest, &mut buffer);
+                }
+                Raw::Torn if is_last => {
+                    tail = Some(std::mem::take(&mut buffer));
+                    break;
+                }
+                Raw::Torn => return Err(damaged("it has no newline, and more files follow".to_owned())),
+                Raw::TooLong => return Err(damaged("it is longer than 1 MiB".to_owned())),
+            }
+        }
+        if number > 0 {
+            self.newest = Some(Newest { path: path.to_owned(), number, bytes: newest });
+        }
+        Ok((length, tail))
+    }
+
+    /// Checks a line against the chains and moves them on.
+    fn entry(&mut self, line: &Line<'_>) -> Result<(), String> {
+        if line.seq != self.chain.next_seq {
+            return Err(format!("it says seq {}", line.seq));
+        }
+        if line.prev != self.chain.prev {
+            return Err("its prev is not the hash of the entry before".to_owned());
+        }
+        if line.host != self.host {
+            return Err(format!("it is of the host {}", line.host));
+        }
+        let leaf = line.leaf_hash();
+        let kind: Option<Kind> = line.kind.parse().ok();
+        let sess = line.sess.as_ref().map(|s| self.sess(s)).transpose()?;
+        if let Some(sess) = sess {
+            self.login(kind, sess.id, line, leaf).map_err(|bad| bad.to_string())?;
+        }
+        // An unknown kind neither opens nor closes a login.
+        self.chain.link(kind.unwrap_or(Kind::Heartbeat), sess, leaf);
+        self.chain.mono = if line.boot == self.chain.boot { line.mono } else { 0 };
+        Ok(())
+    }
+
+    fn sess(&self, sess: &LineSess<'_>) -> Result<Sess, String> {
+        let id: LoginId = sess.id.parse().map_err(|_| "sess.id is not an id".to_owned())?;
+        let link = self.chain.logins.get(&id).copied().unwrap_or(Link { n: 0, prev: Digest::ZERO });
+        if sess.n != link.n || sess.prev != link.prev {
+            return Err("its sess does not follow the entry before in its login".to_owned());
+        }
+        Ok(Sess { id, n: sess.n, prev: sess.prev })
+    }
+
+    /// Keeps what a restart must know of a login.
+    fn login(&mut self, kind: Option<Kind>, id: LoginId, line: &Line<'_>, leaf: Digest) -> Result<(), BadLine> {
+        let new = OpenLogin { id, recording_bytes: 0, chunks: 0, unfinished: None, undecided: None };
+        let login = self.logins.entry(id).or_insert(new);
+        let submission = || Ok(line.body()?.member("id").map(|id| (id, leaf)));
+        match kind {
+            Some(Kind::CommandSubmitted) => login.undecided = submission()?,
+            Some(Kind::Decided) => login.undecided = None,
+            Some(Kind::ExecStarted) => login.unfinished = submission()?,
+            Some(Kind::ExecFinished) => login.unfinished = None,
+            Some(Kind::RecordingChunk) => {
+                let length = line.body()?.get("length").and_then(crate::Value::as_int).unwrap_or(0);
+                login.recording_bytes = login.recording_bytes.saturating_add(length);
+                login.chunks += 1;
+            }
+            Some(Kind::SessionClosed) => {
+                self.logins.remove(&id);
+            }
+            Some(_) | None => {}
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the torn bytes in a file of their own, then cuts them off. In this
+/// order: a crash in between leaves them twice, never lost.
+fn set_aside(dir: &Path, path: &Path, length: u64, bytes: &[u8], seq: u64) -> Result<Torn, JournalError> {
+    let (mut file, kept) = torn_file(dir, seq)?;
+    let io = |error| io_error("keep the torn line in", &kept, error);
+    file.write_all(bytes).map_err(io)?;
+    file.sync_all().map_err(io)?;
+    sync_dir(dir).map_err(io)?;
+    let cut = OpenOptions::new().write(true).open(path).and_then(|segment| {
+        segment.set_len(length)?;
+        segment.sync_all()
+    });
+    cut.map_err(|error| io_error("cut the torn line from", path, error))?;
+    Ok(Torn { kept, bytes: len(bytes), digest: crate::sha256(bytes) })
+}
+
+/// `torn-SEQ`, or `torn-SEQ.N` where that is taken.
+fn torn_file(dir: &Path, seq: u64) -> Result<(File, PathBuf), JournalError> {
+    let base = segment_path(dir, seq).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut number = 0u64;
+    loop {
+        let name = if number == 0 { format!("torn-{base}") } else { format!("torn-{base}.{number}") };
+        let path = dir.join(name);
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(file) => return Ok((file, path)),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(io_error("create", &path, error)),
+        }
+    }
+}
+
+fn len(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
