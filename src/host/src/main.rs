@@ -1,2 +1,4 @@
-//! .
-fn main() {}
+//! `countersign-hostd`: see the library.
+fn main() -> std::process::ExitCode {
+    countersign_host::run()
+}

@@ -1,0 +1,70 @@
+//! The ledger as the daemon's tasks use it: append and wait until durable.
+//! Every durable line goes to the outbox in order.
+
+use crate::shipper::Outbox;
+use countersign_ledger::{Committer, Draft, JournalError, RandomError, Written};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Why an entry was not written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    /// The journal refused it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// There was no randomness for its salts.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// The journal's thread is gone.
+    #[error("the journal has stopped")]
+    Gone,
+}
+
+impl WriteError {
+    /// Whether the journal itself is sound and only this entry was refused: no
+    /// room, too large, or not fitting its login.
+    pub(crate) fn spares_the_journal(&self) -> bool {
+        matches!(
+            self,
+            Self::Journal(JournalError::NoSpace { .. } | JournalError::Draft { .. } | JournalError::Login { .. })
+        )
+    }
+
+    /// Whether room on the disk is all that is missing.
+    pub(crate) fn is_no_space(&self) -> bool {
+        matches!(self, Self::Journal(JournalError::NoSpace { .. }))
+    }
+}
+
+/// The host's ledger.
+pub(crate) struct Book {
+    committer: Committer,
+    outbox: Arc<Outbox>,
+}
+
+impl Book {
+    pub(crate) fn new(committer: Committer, outbox: Arc<Outbox>) -> Self {
+        Self { committer, outbox }
+    }
+
+    /// Appends drafts with one fsync; returns when they are durable, or with
+    /// an error and none of them to be relied on.
+    pub(crate) async fn write(&self, drafts: Vec<Draft>) -> Result<Vec<Written>, WriteError> {
+        let (tell, told) = oneshot::channel();
+        let outbox = self.outbox.clone();
+        let done = Box::new(move |result: Result<Vec<Written>, JournalError>| {
+            if let Ok(written) = &result {
+                outbox.add(written);
+            }
+            // The task that asked may be gone; the lines are durable all the same.
+            tell.send(result).ok();
+        });
+        self.committer.append(drafts, done);
+        Ok(told.await.map_err(|_| WriteError::Gone)??)
+    }
+
+    /// Appends one draft.
+    pub(crate) async fn write_one(&self, draft: Draft) -> Result<Written, WriteError> {
+        self.write(vec![draft]).await?.pop().ok_or(WriteError::Gone)
+    }
+}

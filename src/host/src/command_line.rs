@@ -1,0 +1,96 @@
+//! Flags of `countersign-hostd`.
+
+use crate::config::{self, Settings};
+use crate::enroll::Enrolment;
+use crate::error::HostError;
+use clap::{Args, Parser, Subcommand};
+use countersign_core::Name;
+use std::path::PathBuf;
+
+/// What the process is to do.
+pub(crate) enum Task {
+    Serve(Settings),
+    Enroll(Enrolment),
+}
+
+#[derive(Parser)]
+#[command(
+    name = "countersign-hostd",
+    version,
+    about = "Holds the commands of gated accounts and keeps the host's ledger"
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    task: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the logins of this host.
+    Serve(Serve),
+    /// Make this host's key and have a service know it.
+    Enroll(Enroll),
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Configuration file; root's, and writable by nobody else.
+    #[arg(long, default_value = config::DEFAULT_PATH)]
+    config: PathBuf,
+    /// Everything under one uid, as `countersign try` does. Recorded as such.
+    #[arg(long, requires_all = ["state", "socket"], conflicts_with = "config")]
+    trial: bool,
+    /// State directory of a trial.
+    #[arg(long, requires = "trial")]
+    state: Option<PathBuf>,
+    /// Socket of a trial.
+    #[arg(long, requires = "trial")]
+    socket: Option<PathBuf>,
+    /// Where a trial's service listens now.
+    #[arg(long, requires = "trial")]
+    service: Option<String>,
+    /// How long an answer counts, in ms.
+    #[arg(long, requires = "trial", value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
+    wait_ms: Option<u64>,
+}
+
+#[derive(Args)]
+struct Enroll {
+    /// State directory; made if missing.
+    #[arg(long)]
+    state: PathBuf,
+    /// The service's address, e.g. https://countersign.example:8443
+    #[arg(long)]
+    service: String,
+    /// The one-time token of `countersign-server enroll-token`.
+    #[arg(long)]
+    token: String,
+    /// What people call this host.
+    #[arg(long)]
+    name: Name,
+    /// Record that signer and agent share one uid.
+    #[arg(long)]
+    trial: bool,
+}
+
+/// Reads the command line; prints help and usage errors itself (exit 64).
+pub(crate) fn parse() -> Result<Task, HostError> {
+    let line = CommandLine::try_parse().unwrap_or_else(|error| {
+        let usage = error.use_stderr();
+        error.print().ok();
+        std::process::exit(if usage { i32::from(countersign_core::Exit::Usage.code()) } else { 0 })
+    });
+    match line.task {
+        Command::Enroll(e) => Ok(Task::Enroll(Enrolment {
+            state: e.state,
+            service: e.service,
+            token: e.token,
+            name: e.name,
+            trial: e.trial,
+        })),
+        Command::Serve(Serve { trial: true, state: Some(state), socket: Some(socket), service, wait_ms, .. }) => {
+            Ok(Task::Serve(Settings::trial(state, socket, service, wait_ms)))
+        }
+        Command::Serve(Serve { config, .. }) => Settings::load(&config).map(Task::Serve),
+    }
+}

@@ -1,0 +1,113 @@
+//! What the daemon is told: `/etc/countersign/hostd.toml`, or a trial's flags.
+
+use crate::error::HostError;
+use countersign_sys as sys;
+use serde::Deserialize;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// Where the configuration is by default.
+pub(crate) const DEFAULT_PATH: &str = "/etc/countersign/hostd.toml";
+
+/// How long an answer counts by default, in ms. Later is a denial.
+const DEFAULT_WAIT_MS: u64 = 60_000;
+
+/// Everything `serve` needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Journal, keys, recordings.
+    pub(crate) state: PathBuf,
+    /// Where fronts connect.
+    pub(crate) socket: PathBuf,
+    /// The only uid whose connections are taken.
+    pub(crate) front_uid: u32,
+    /// How long an answer counts, in ms.
+    pub(crate) wait_ms: u64,
+    /// Where a trial's service listens now; else as enrolled.
+    pub(crate) service: Option<String>,
+    /// Everything under one uid.
+    pub(crate) trial: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    state_dir: PathBuf,
+    socket: PathBuf,
+    #[serde(default = "default_front_user")]
+    front_user: String,
+    #[serde(default = "default_wait_ms")]
+    wait_ms: u64,
+}
+
+fn default_front_user() -> String {
+    "countersign".to_owned()
+}
+
+fn default_wait_ms() -> u64 {
+    DEFAULT_WAIT_MS
+}
+
+impl Settings {
+    /// A trial: one uid, paths and service as told.
+    pub(crate) fn trial(state: PathBuf, socket: PathBuf, service: Option<String>, wait_ms: Option<u64>) -> Self {
+        let front_uid = nix::unistd::getuid().as_raw();
+        Self { state, socket, front_uid, wait_ms: wait_ms.unwrap_or(DEFAULT_WAIT_MS), service, trial: true }
+    }
+
+    /// Reads the configuration file, which must be root's and writable by
+    /// nobody else, like every directory above it.
+    pub(crate) fn load(path: &Path) -> Result<Self, HostError> {
+        let file = sys::open_trusted(path, None).map_err(|why| HostError::Config(why.to_string()))?;
+        let mut text = String::new();
+        file.take(MAX_CONFIG).read_to_string(&mut text).map_err(|why| HostError::config("read", path, why))?;
+        Self::parse(&text).map_err(|why| HostError::config("use", path, why))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let file: File = toml::from_str(text).map_err(|e| e.to_string())?;
+        if !(1_000..=3_600_000).contains(&file.wait_ms) {
+            return Err(format!("wait_ms is {}; set it between 1000 and 3600000", file.wait_ms));
+        }
+        let user = nix::unistd::User::from_name(&file.front_user)
+            .map_err(|e| format!("cannot look up the account {}: {e}", file.front_user))?
+            .ok_or_else(|| {
+                format!("there is no account {}; make it (systemd-sysusers) or set front_user", file.front_user)
+            })?;
+        if user.uid == nix::unistd::getuid() {
+            return Err(format!(
+                "front and daemon would share the uid of {}; run the daemon under its own account",
+                file.front_user
+            ));
+        }
+        Ok(Self {
+            state: file.state_dir,
+            socket: file.socket,
+            front_uid: user.uid.as_raw(),
+            wait_ms: file.wait_ms,
+            service: None,
+            trial: false,
+        })
+    }
+}
+
+/// Longest configuration file that is read, in bytes.
+const MAX_CONFIG: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_to_do_about_a_bad_file() {
+        for (text, hint) in [
+            ("", "state_dir"),
+            ("state_dir='/s'\nsocket='/x'\nfront_user='nobody-here'", "no account nobody-here"),
+            ("state_dir='/s'\nsocket='/x'\nwait_ms=5", "between 1000"),
+            ("state_dir='/s'\nsocket='/x'\ncolour='red'", "colour"),
+        ] {
+            let why = Settings::parse(text).unwrap_err();
+            assert!(why.contains(hint), "{text:?}: {why}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The daemon from start to stop.
+
+use crate::book::{Book, WriteError};
+use crate::command_line::Task;
+use crate::config::Settings;
+use crate::drafts;
+use crate::enroll;
+use crate::error::HostError;
+use crate::identity::{self, Identity};
+use crate::listener;
+use crate::recordings::Uploads;
+use crate::recovery;
+use crate::service::Service;
+use crate::shipper::{Outbox, Shipper};
+use countersign_ledger::{Committer, InProcessSigner, Limits, SystemClock};
+use countersign_sys as sys;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// How long the last lines may take to reach the service at a stop.
+const LAST_SHIPMENT: Duration = Duration::from_secs(5);
+
+/// What every login needs.
+pub(crate) struct Host {
+    pub(crate) settings: Settings,
+    pub(crate) identity: Identity,
+    pub(crate) book: Book,
+    pub(crate) shipper: Shipper,
+    stop: watch::Sender<bool>,
+    failed: Mutex<Option<String>>,
+}
+
+impl Host {
+    pub(crate) fn recordings(&self) -> PathBuf {
+        self.settings.state.join("recordings")
+    }
+
+    /// Why nothing new may be held, if so.
+    pub(crate) fn refuses(&self) -> Option<String> {
+        if self.shipper.forked() {
+            return Some(
+                "the approval service holds another history of this host; nothing runs until its operator has looked"
+                    .to_owned(),
+            );
+        }
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that the ledger cannot be relied on: nothing new is held.
+    pub(crate) fn ledger_failed(&self, why: &WriteError) {
+        tracing::error!("the ledger cannot be written: {why}");
+        if why.spares_the_journal() {
+            return;
+        }
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        *failed = Some(format!(
+            "the ledger of this host cannot be written: {why}; restart countersign-hostd once that is mended"
+        ));
+    }
+
+    /// Waits until the daemon is told to stop.
+    pub(crate) async fn stopping(&self) {
+        let mut stop = self.stop.subscribe();
+        // The sender lives as long as self: this cannot fail before a stop.
+        stop.wait_for(|stop| *stop).await.ok();
+    }
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run(task: Task) -> Result<(), HostError> {
+    sys::dumpable_off().map_err(|why| HostError::Config(format!("cannot keep this process private: {why}")))?;
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("COUNTERSIGN_LOG").unwrap_or_else(|_| "warn".into()),
+        )
+        .with_target(false)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|why| HostError::Unavailable(format!("cannot start: {why}")))?;
+    match task {
+        Task::Serve(settings) => runtime.block_on(serve(settings)),
+        Task::Enroll(enrolment) => runtime.block_on(enroll::run(enrolment)),
+    }
+}
+
+async fn serve(settings: Settings) -> Result<(), HostError> {
+    identity::prepare_state(&settings.state)?;
+    let identity = Identity::load(&settings.state)?;
+    if identity.trial != settings.trial {
+        return Err(HostError::Config(format!(
+            "{} was enrolled {} --trial; serve it the same way",
+            settings.state.display(),
+            if identity.trial { "with" } else { "without" }
+        )));
+    }
+    let (host, open) = start(settings, identity).await?;
+    recovery::close_open_logins(&host, open).await.map_err(unavailable)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|why| HostError::Unavailable(why.to_string()))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|why| HostError::Unavailable(why.to_string()))?;
+    let listener = listener::bind(&host.settings.socket)?;
+    let shipping = tokio::spawn({
+        let host = host.clone();
+        async move { host.shipper.run().await }
+    });
+    let serving = tokio::spawn(listener::serve(host.clone(), listener));
+    ready();
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    host.stop.send_replace(true);
+    shipping.abort();
+    let served = tokio::time::timeout(LAST_SHIPMENT, serving).await;
+    if served.is_err() {
+        tracing::warn!("the listener did not stop in time");
+    }
+    stop(&host).await
+}
+
+/// Opens the ledger and writes `host_started`.
+async fn start(
+    settings: Settings,
+    identity: Identity,
+) -> Result<(Arc<Host>, Vec<countersign_ledger::OpenLogin>), HostError> {
+    let signer = InProcessSigner::load(&identity::key_path(&settings.state))
+        .map_err(|why| HostError::Config(why.to_string()))?;
+    let key = countersign_ledger::Signer::public_key(&signer);
+    let clock = SystemClock::new().map_err(|why| HostError::Unavailable(format!("cannot read the boot id: {why}")))?;
+    let journal = settings.state.join("journal");
+    let (committer, recovered) =
+        Committer::open(&journal, identity.host, Box::new(signer), Box::new(clock), Limits::default())
+            .map_err(|why| HostError::Config(why.to_string()))?;
+    let outbox = Arc::new(Outbox::starting_at(recovered.next_seq));
+    let url = settings.service.as_deref().unwrap_or(&identity.service_url);
+    let service =
+        Service::new(url, identity.fingerprint, Some(identity.host_token.clone())).map_err(HostError::Config)?;
+    let uploads = Uploads::new(&settings.state)
+        .map_err(|why| HostError::Config(format!("cannot list {}: {why}", settings.state.display())))?;
+    let host = Arc::new(Host {
+        book: Book::new(committer, outbox.clone()),
+        shipper: Shipper::new(service, journal, outbox, uploads),
+        stop: watch::Sender::new(false),
+        failed: Mutex::new(None),
+        settings,
+        identity,
+    });
+    let mut drafts = Vec::new();
+    if recovered.next_seq == 0 {
+        let identity = &host.identity;
+        drafts.push(drafts::host_enrolled(
+            key,
+            &identity.name,
+            identity.service,
+            identity.service_key,
+            identity.signer_word(),
+        ));
+    }
+    let torn = recovered.torn.map(|torn| (torn.bytes, torn.digest));
+    drafts.push(drafts::host_started(host.identity.signer_word(), torn));
+    host.book.write(drafts).await.map_err(unavailable)?;
+    Ok((host, recovered.open_logins))
+}
+
+/// Tells systemd, and whoever started this by hand, that fronts are served.
+fn ready() {
+    if let Err(why) = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]) {
+        tracing::warn!("cannot tell the service manager: {why}");
+    }
+    let mut out = std::io::stdout();
+    if let Err(why) = out.write_all(b"ready\n").and_then(|()| out.flush()) {
+        tracing::debug!("nobody reads standard output: {why}");
+    }
+}
+
+async fn stop(host: &Host) -> Result<(), HostError> {
+    host.book.write_one(drafts::host_stopped()).await.map_err(unavailable)?;
+    match tokio::time::timeout(LAST_SHIPMENT, host.shipper.drain()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(why)) => tracing::warn!("the last entries stay on this host until its next start: {why}"),
+        Err(_) => tracing::warn!("the last entries stay on this host until its next start: the service is too slow"),
+    }
+    match std::fs::remove_file(&host.settings.socket) {
+        Ok(()) => Ok(()),
+        Err(why) => {
+            tracing::warn!("cannot remove {}: {why}", host.settings.socket.display());
+            Ok(())
+        }
+    }
+}
+
+fn unavailable(why: WriteError) -> HostError {
+    HostError::Unavailable(why.to_string())
+}

@@ -1,0 +1,249 @@
+//! Bodies of entries, member by member as docs/LEDGER.md lists them.
+
+use countersign_analysis::Held;
+use countersign_api::front::{Chunk, Close, CommandEnd, Finished, Hello, NotReleased, ReleasedSegment, Submit};
+use countersign_core::{DecidedBy, Digest, HostId, LoginId, Name, Nonce, Outcome, Salt, ServiceId, SubmissionId};
+use countersign_ledger::{Draft, Kind, Openings, RandomError, Value, body, commitment, random_bytes};
+
+/// What this program calls itself in the ledger.
+pub(crate) const SOFTWARE: &str = concat!("countersign ", env!("CARGO_PKG_VERSION"));
+
+/// `host_enrolled`
+pub(crate) fn host_enrolled(key: Digest, name: &Name, service: ServiceId, service_key: Digest, signer: &str) -> Draft {
+    plain(
+        Kind::HostEnrolled,
+        body([
+            ("key", key.into()),
+            ("name", name.as_str().into()),
+            ("service", service.to_string().into()),
+            ("service_key", service_key.into()),
+            ("signer", signer.into()),
+            ("software", SOFTWARE.into()),
+        ]),
+    )
+}
+
+/// `host_started`; `torn` is what recovery cut off: its length and digest.
+pub(crate) fn host_started(signer: &str, torn: Option<(u64, Digest)>) -> Draft {
+    let mut members = vec![("signer", signer.into()), ("software", SOFTWARE.into())];
+    if let Some((bytes, digest)) = torn {
+        members.push(("recovered", body([("bytes", bytes.into()), ("digest", digest.into())])));
+    }
+    plain(Kind::HostStarted, body(members))
+}
+
+/// `host_stopped`
+pub(crate) fn host_stopped() -> Draft {
+    plain(Kind::HostStopped, body([("why", "signal".into())]))
+}
+
+/// `session_opened`
+pub(crate) fn session_opened(login: LoginId, hello: &Hello) -> Result<Draft, RandomError> {
+    let mut private = Private::default();
+    let mut members = vec![
+        ("agent", private.commit("agent", hello.agent.as_bytes())?),
+        ("kind", hello.kind.as_str().into()),
+        ("tty", hello.terminal.is_some().into()),
+        ("uid", u64::from(hello.uid).into()),
+    ];
+    if let Some(source) = &hello.ssh_connection {
+        members.push(("source", private.commit("source", source.as_bytes())?));
+    }
+    if let Some(terminal) = &hello.terminal {
+        members.push(("columns", u64::from(terminal.columns).into()));
+        members.push(("rows", u64::from(terminal.rows).into()));
+        members.push(("term", private.commit("term", terminal.term.as_bytes())?));
+    }
+    Ok(of_login(Kind::SessionOpened, login, body(members), private.vals))
+}
+
+/// `command_submitted`, and what a release of it needs.
+pub(crate) fn command_submitted(
+    login: LoginId,
+    id: SubmissionId,
+    nonce: Nonce,
+    submit: &Submit,
+    cwd: &[u8],
+    held: &Held,
+    wait_ms: u64,
+) -> Result<(Draft, Vec<ReleasedSegment>), RandomError> {
+    let mut private = Private::default();
+    let mut segments = Vec::new();
+    let mut openings = Vec::new();
+    let mut hidden = Vec::new();
+    for (index, segment) in (0u64..).zip(&held.segments) {
+        let salt = Salt(random_bytes()?);
+        let made = commitment(&format!("cmd/{index}"), &salt, &segment.bytes);
+        let length = u64::try_from(segment.bytes.len()).unwrap_or(u64::MAX);
+        segments.push(ReleasedSegment { length, salt, commitment: made });
+        if segment.shown {
+            openings.push(Some((salt, segment.bytes.clone())));
+        } else {
+            openings.push(None);
+            hidden.push(Value::Int(index));
+        }
+    }
+    let environment: Vec<String> = submit.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut members = vec![
+        ("cmd", Value::List(segments.iter().map(|s| s.commitment.into()).collect())),
+        ("cmd_bytes", submit.total_bytes.into()),
+        ("cwd", private.commit("cwd", cwd)?),
+        ("env", private.commit("env", environment.join("\n").as_bytes())?),
+        ("id", id.to_string().into()),
+        ("nonce", nonce.to_string().into()),
+        ("shell", submit.inner_shell.as_str().into()),
+        ("wait_ms", wait_ms.into()),
+    ];
+    if !hidden.is_empty() {
+        members.push(("hidden", Value::List(hidden)));
+    }
+    private.vals.insert_list("cmd", openings);
+    Ok((of_login(Kind::CommandSubmitted, login, body(members), private.vals), segments))
+}
+
+/// What `decided` says.
+pub(crate) struct Decided<'a> {
+    pub(crate) id: SubmissionId,
+    pub(crate) of: Digest,
+    pub(crate) outcome: Outcome,
+    pub(crate) latency_ms: u64,
+    pub(crate) by: Option<&'a DecidedBy>,
+    pub(crate) comment: Option<&'a str>,
+    /// The statement as a value, and its signature.
+    pub(crate) statement: Option<(Value, &'a str)>,
+    pub(crate) why: Option<&'a str>,
+}
+
+/// `decided`
+pub(crate) fn decided(login: LoginId, decided: Decided<'_>) -> Result<Draft, RandomError> {
+    let mut private = Private::default();
+    let mut members = vec![
+        ("id", decided.id.to_string().into()),
+        ("latency_ms", decided.latency_ms.into()),
+        ("of", decided.of.into()),
+        ("outcome", decided.outcome.as_str().into()),
+    ];
+    if let Some(by) = decided.by {
+        members.push(("by", by.to_string().into()));
+    }
+    if let Some(comment) = decided.comment {
+        members.push(("comment", private.commit("comment", comment.as_bytes())?));
+    }
+    if let Some((statement, sig)) = decided.statement {
+        members.push(("statement", statement));
+        members.push(("sig", sig.into()));
+    }
+    if let Some(why) = decided.why {
+        members.push(("why", why.into()));
+    }
+    Ok(of_login(Kind::Decided, login, body(members), private.vals))
+}
+
+/// `exec_started` of the `decided` just before it in the same append.
+pub(crate) fn exec_started(login: LoginId, id: SubmissionId) -> Draft {
+    of_login(
+        Kind::ExecStarted,
+        login,
+        body([("id", id.to_string().into()), ("of", Value::LeafBefore)]),
+        Openings::default(),
+    )
+}
+
+/// `exec_finished`, as the front says it ended.
+pub(crate) fn exec_finished(login: LoginId, of: Digest, finished: &Finished) -> Draft {
+    let (end, detail) = match finished.end {
+        CommandEnd::Exited(code) => ("exited", ("code", u64::from(code).into())),
+        CommandEnd::Signaled(signal) => ("signaled", ("signal", u64::from(signal).into())),
+        CommandEnd::NotStarted(errno) => ("not_started", ("errno", u64::from(errno).into())),
+        CommandEnd::NotReleased(why) => ("not_released", ("why", not_released_word(why).into())),
+    };
+    let members = [
+        ("end", end.into()),
+        detail,
+        ("id", finished.id.to_string().into()),
+        ("of", of.into()),
+        ("stderr_bytes", finished.stderr_bytes.into()),
+        ("stdout_bytes", finished.stdout_bytes.into()),
+    ];
+    of_login(Kind::ExecFinished, login, body(members), Openings::default())
+}
+
+/// `exec_finished` of a command whose end nobody saw.
+pub(crate) fn exec_lost(login: LoginId, id: SubmissionId, of: Digest) -> Draft {
+    let members = [
+        ("end", "lost".into()),
+        ("id", id.to_string().into()),
+        ("of", of.into()),
+        ("stderr_bytes", 0u64.into()),
+        ("stdout_bytes", 0u64.into()),
+    ];
+    of_login(Kind::ExecFinished, login, body(members), Openings::default())
+}
+
+/// `recording_chunk`
+pub(crate) fn recording_chunk(login: LoginId, chunk: &Chunk) -> Draft {
+    let members = [
+        ("digest", chunk.digest.into()),
+        ("index", chunk.index.into()),
+        ("length", chunk.length.into()),
+        ("offset", chunk.offset.into()),
+        ("raw_bytes", chunk.raw_bytes.into()),
+    ];
+    of_login(Kind::RecordingChunk, login, body(members), Openings::default())
+}
+
+/// `session_closed`, as the front says.
+pub(crate) fn session_closed(login: LoginId, close: &Close, why: &str) -> Draft {
+    let mut members = vec![("recording_bytes", close.recording_bytes.into()), ("why", why.into())];
+    if let Some(refused) = close.refused {
+        members.push(("refused", refused.as_str().into()));
+    }
+    of_login(Kind::SessionClosed, login, body(members), Openings::default())
+}
+
+/// `session_closed` of a login whose front is gone: `killed` or `recovered`.
+pub(crate) fn session_lost(login: LoginId, recording_bytes: u64, why: &str) -> Draft {
+    let members = [("recording_bytes", recording_bytes.into()), ("why", why.into())];
+    of_login(Kind::SessionClosed, login, body(members), Openings::default())
+}
+
+fn not_released_word(why: NotReleased) -> &'static str {
+    match why {
+        NotReleased::Late => "late",
+        NotReleased::Mismatch => "mismatch",
+        NotReleased::Hangup => "hangup",
+        NotReleased::Recorder => "recorder",
+    }
+}
+
+fn plain(kind: Kind, body: Value) -> Draft {
+    Draft { kind, login: None, body, vals: Openings::default() }
+}
+
+fn of_login(kind: Kind, login: LoginId, body: Value, vals: Openings) -> Draft {
+    Draft { kind, login: Some(login), body, vals }
+}
+
+/// Collects openings while their commitments go into the body.
+#[derive(Default)]
+struct Private {
+    vals: Openings,
+}
+
+impl Private {
+    fn commit(&mut self, path: &str, value: &[u8]) -> Result<Value, RandomError> {
+        let salt = Salt(random_bytes()?);
+        self.vals.insert(path, salt, value.to_vec());
+        Ok(commitment(path, &salt, value).into())
+    }
+}
+
+/// An id for a host, login or submission.
+pub(crate) fn random_id<T>(make: fn([u8; 16]) -> T) -> Result<T, RandomError> {
+    Ok(make(random_bytes()?))
+}
+
+/// The id of a host that is being enrolled.
+pub(crate) fn new_host() -> Result<HostId, RandomError> {
+    random_id(HostId::from_random)
+}

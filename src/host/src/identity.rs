@@ -1,0 +1,93 @@
+//! What enrolment leaves behind: `host.json` and the identity key.
+
+use crate::error::HostError;
+use countersign_core::{Digest, HostId, Name, ServiceId};
+use serde::{Deserialize, Serialize};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Who this host is and whom it answers to. Holds a bearer token: mode 0600.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Identity {
+    pub(crate) host: HostId,
+    pub(crate) name: Name,
+    pub(crate) service: ServiceId,
+    /// The only key whose decisions count.
+    pub(crate) service_key: Digest,
+    pub(crate) service_url: String,
+    /// SHA-256 of the service's certificate (DER); the only one accepted.
+    pub(crate) fingerprint: Option<Digest>,
+    pub(crate) host_token: String,
+    /// Everything under one uid.
+    pub(crate) trial: bool,
+}
+
+impl Identity {
+    /// Reads what enrolment wrote.
+    pub(crate) fn load(state: &Path) -> Result<Self, HostError> {
+        let path = path(state);
+        let file =
+            OpenOptions::new().read(true).custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits()).open(&path).map_err(
+                |why| HostError::config("read", &path, format!("{why}; enrol this host first: countersign enroll")),
+            )?;
+        let found = file.metadata().map_err(|why| HostError::config("read", &path, why))?;
+        if !found.is_file() || found.uid() != nix::unistd::getuid().as_raw() || found.mode() & 0o077 != 0 {
+            return Err(HostError::config("use", &path, "it must be this daemon's own file with mode 0600"));
+        }
+        let mut text = String::new();
+        file.take(MAX_BYTES).read_to_string(&mut text).map_err(|why| HostError::config("read", &path, why))?;
+        serde_json::from_str(&text).map_err(|why| HostError::config("read", &path, why))
+    }
+
+    /// Writes it, once; durable when this returns.
+    pub(crate) fn save_new(&self, state: &Path) -> Result<(), HostError> {
+        let path = path(state);
+        let fail = |why: std::io::Error| HostError::config("write", &path, why);
+        let text = serde_json::to_string_pretty(self).map_err(|why| HostError::config("write", &path, why))?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(fail)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(fail)?;
+        File::open(state).and_then(|dir| dir.sync_all()).map_err(fail)
+    }
+
+    /// What the ledger calls the arrangement of uids.
+    pub(crate) fn signer_word(&self) -> &'static str {
+        if self.trial { "same_uid" } else { "own_uid" }
+    }
+}
+
+fn path(state: &Path) -> PathBuf {
+    state.join("host.json")
+}
+
+/// Longest `host.json` that is read, in bytes.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// The identity key's file.
+pub(crate) fn key_path(state: &Path) -> PathBuf {
+    state.join("identity.key")
+}
+
+/// Makes the state directory (0700) where it is missing, and refuses one that
+/// somebody else owns or can enter.
+pub(crate) fn prepare_state(state: &Path) -> Result<(), HostError> {
+    for dir in [state.to_path_buf(), state.join("journal"), state.join("recordings"), state.join("shipped")] {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .map_err(|why| HostError::config("make", &dir, why))?;
+    }
+    let found = std::fs::symlink_metadata(state).map_err(|why| HostError::config("look at", state, why))?;
+    let me = nix::unistd::getuid().as_raw();
+    if !found.is_dir() || found.uid() != me || found.mode() & 0o077 != 0 {
+        let advice = format!(
+            "it must be a directory of uid {me} that nobody else can enter; run: chmod 0700 {}",
+            state.display()
+        );
+        return Err(HostError::config("use", state, advice));
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! `countersign-hostd`: holds every submitted line, keeps the host's ledger and
+//! speaks to the approval service.
+//!
+//! It must never let a front run something without a durable, signed and
+//! timely decision, and never ask before the submission is durable.
+//!
+//! Reading order: [`listener`] takes a front's connection, [`login`] walks it
+//! through its states, [`submission`] holds one line, [`ruling`] judges what
+//! the service answered, [`book`] writes the ledger, [`shipper`] sends it
+//! upstream.
+#![forbid(unsafe_code)]
+
+mod book;
+mod clock;
+mod command_line;
+mod config;
+mod daemon;
+mod drafts;
+mod enroll;
+mod error;
+mod identity;
+mod listener;
+mod login;
+mod peer;
+mod recordings;
+mod recovery;
+mod ruling;
+mod service;
+mod shipper;
+mod submission;
+
+use std::process::ExitCode;
+
+/// Runs the daemon or the enrolment, as the command line says, and returns its
+/// exit code: 0, 64 (usage), 69 (unavailable), 70 (defect) or 78 (configuration).
+pub fn run() -> ExitCode {
+    match command_line::parse().and_then(daemon::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}

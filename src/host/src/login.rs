@@ -1,0 +1,302 @@
+//! One login: a front's connection walked through its states. The front is
+//! the weaker side; whatever the table does not list ends the connection.
+//!
+//! | state | may come | then |
+//! |---|---|---|
+//! | new | `Hello` | `session_opened` durable, `Welcome` → idle |
+//! | idle | `Submit` | held ([`crate::submission`]) → running or idle |
+//! | idle | `Chunk` | `recording_chunk` → idle |
+//! | idle | `Close` | `session_closed` durable, `Kept` → over |
+//! | running | `Chunk` | `recording_chunk` → running |
+//! | running | `Finished` with its id | `exec_finished` durable, `Kept` → idle |
+//! | any | end of the connection | what is open is closed as `killed` → over |
+
+use crate::book::WriteError;
+use crate::daemon::Host;
+use crate::drafts;
+use crate::recordings;
+use crate::submission::{self, Fate};
+use countersign_api::frame::{BadFrame, Decoder, encode};
+use countersign_api::front::{Chunk, CloseWhy, Finished, FrontMessage, Hello, HostMessage, PROTOCOL};
+use countersign_core::{Digest, Exit, LoginId, SubmissionId};
+use countersign_sys as sys;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
+use tokio::net::UnixStream;
+
+/// How long a front may take to say who it is.
+const HELLO_WITHIN: Duration = Duration::from_secs(5);
+/// How long a front may take to read what it is sent.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// Longest texts of a `Hello` that are kept, in bytes.
+const MAX_WORD: usize = 256;
+
+/// A front's connection.
+pub(crate) struct Connection {
+    stream: UnixStream,
+    decoder: Decoder,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: UnixStream) -> Self {
+        Self { stream, decoder: Decoder::default(), buffer: vec![0; 64 * 1024] }
+    }
+
+    /// The next message; `None` at the end of the connection. Loses nothing
+    /// when dropped half-way.
+    pub(crate) async fn next(&mut self) -> Result<Option<FrontMessage>, BadFrame> {
+        loop {
+            if let Some(message) = self.decoder.next_message()? {
+                return Ok(Some(message));
+            }
+            match self.stream.read(&mut self.buffer).await {
+                Ok(0) | Err(_) => return Ok(None),
+                Ok(count) => self.decoder.push(self.buffer.get(..count).unwrap_or_default()),
+            }
+        }
+    }
+
+    /// Sends a message; an error means that the front is gone.
+    pub(crate) async fn send(&mut self, message: &HostMessage) -> io::Result<()> {
+        let frame = encode(message).map_err(io::Error::other)?;
+        tokio::time::timeout(SEND_WITHIN, self.stream.write_all(&frame)).await.map_err(io::Error::other)?
+    }
+
+    /// Sends a message that carries a descriptor.
+    async fn send_with(&mut self, message: &HostMessage, file: &std::fs::File) -> io::Result<()> {
+        let frame = encode(message).map_err(io::Error::other)?;
+        let stream = &self.stream;
+        let sent =
+            stream.async_io(Interest::WRITABLE, || sys::send_with_fd(stream.as_fd(), &frame, &[file.as_fd()])).await?;
+        let rest = frame.get(sent..).unwrap_or_default();
+        self.stream.write_all(rest).await
+    }
+
+    /// Ends the login from this side.
+    pub(crate) async fn fatal(&mut self, reason: &str) {
+        let message = HostMessage::Fatal { reason: reason.to_owned(), exit: Exit::Unavailable.code() };
+        if let Err(why) = self.send(&message).await {
+            tracing::debug!("a front was gone before it could be told: {reason} ({why})");
+        }
+    }
+}
+
+/// What is open in a login.
+struct Login {
+    id: LoginId,
+    running: Option<(SubmissionId, Digest)>,
+    /// Bytes and count of the chunks so far.
+    recorded: u64,
+    chunks: u64,
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(host: Arc<Host>, stream: UnixStream) {
+    let mut connection = Connection::new(stream);
+    let hello = match tokio::time::timeout(HELLO_WITHIN, connection.next()).await {
+        Ok(Ok(Some(FrontMessage::Hello(hello)))) if fits(&hello) => hello,
+        Ok(_) | Err(_) => {
+            connection.fatal("this front speaks another protocol; install front and daemon of one version").await;
+            return;
+        }
+    };
+    if let Some(why) = host.refuses() {
+        connection.fatal(&why).await;
+        return;
+    }
+    let mut login = match open(&host, &mut connection, &hello).await {
+        Ok(login) => login,
+        Err(reason) => {
+            tracing::error!("cannot open a login: {reason}");
+            connection.fatal(&reason).await;
+            return;
+        }
+    };
+    match walk(&host, &mut connection, &mut login).await {
+        Ok(true) => {}
+        Ok(false) => abandon(&host, connection, login).await,
+        Err(why) => {
+            host.ledger_failed(&why);
+            connection.fatal(&format!("the ledger of this host cannot be written: {why}")).await;
+            abandon(&host, connection, login).await;
+        }
+    }
+}
+
+fn fits(hello: &Hello) -> bool {
+    let short = |text: &str| text.len() <= MAX_WORD;
+    hello.protocol == PROTOCOL
+        && short(&hello.agent)
+        && !hello.agent.is_empty()
+        && hello.ssh_connection.as_deref().is_none_or(short)
+        && hello.terminal.as_ref().is_none_or(|t| short(&t.term))
+}
+
+async fn open(host: &Host, connection: &mut Connection, hello: &Hello) -> Result<Login, String> {
+    let id = drafts::random_id(LoginId::from_random).map_err(|why| why.to_string())?;
+    let file = recordings::create(&host.recordings(), id)
+        .map_err(|why| format!("the recording cannot be made on this host: {why}"))?;
+    let draft = drafts::session_opened(id, hello).map_err(|why| why.to_string())?;
+    if let Err(why) = host.book.write_one(draft).await {
+        host.ledger_failed(&why);
+        return Err(format!("the ledger of this host cannot be written: {why}"));
+    }
+    let welcome = HostMessage::Welcome { login: id, host: host.identity.host };
+    let login = Login { id, running: None, recorded: 0, chunks: 0 };
+    if let Err(why) = connection.send_with(&welcome, &file).await {
+        drop(file);
+        close_lost(host, login).await;
+        return Err(format!("the front was gone before it was let in: {why}"));
+    }
+    Ok(login)
+}
+
+/// Takes messages until the login is over. `true` where it was closed in
+/// order, `false` where the front is gone or broke the table.
+async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Result<bool, WriteError> {
+    loop {
+        let message = tokio::select! {
+            message = connection.next() => message,
+            () = host.stopping() => {
+                connection.fatal("the daemon of this host is stopping").await;
+                return Ok(false);
+            }
+        };
+        match (message, login.running) {
+            (Ok(Some(FrontMessage::Submit(submit))), None) => {
+                if let Some(why) = host.refuses() {
+                    connection.fatal(&why).await;
+                    return Ok(false);
+                }
+                match submission::run(host, connection, login.id, &submit).await? {
+                    Fate::Running { id, of } => login.running = Some((id, of)),
+                    Fate::Refused => {}
+                    Fate::FrontGone => return Ok(false),
+                }
+            }
+            (Ok(Some(FrontMessage::Chunk(chunk))), _) => {
+                if !keep_chunk(host, login, &chunk).await? {
+                    return Ok(false);
+                }
+            }
+            (Ok(Some(FrontMessage::Finished(finished))), Some((id, of))) if finished.id == id => {
+                finish(host, connection, login, of, &finished).await?;
+            }
+            // The cancel crossed the answer; the answer stands.
+            (Ok(Some(FrontMessage::Cancel { .. })), _) => {}
+            (Ok(Some(FrontMessage::Close(close))), None) if close.recording_bytes == login.recorded => {
+                let written =
+                    host.book.write_one(drafts::session_closed(login.id, &close, close_word(close.why))).await?;
+                host.shipper.uploads().closed(login.id, written.seq);
+                host.shipper.outbox().poke();
+                // The front may be gone already: the login is closed either way.
+                connection.send(&HostMessage::Kept).await.ok();
+                return Ok(true);
+            }
+            (Ok(None), _) => return Ok(false),
+            (Ok(Some(other)), _) => {
+                tracing::error!("login {}: a front sent what it may not send now: {other:?}", login.id);
+                connection.fatal("this front said something that it may not say now; the login is ended").await;
+                return Ok(false);
+            }
+            (Err(why), _) => {
+                tracing::error!("login {}: {why}", login.id);
+                connection.fatal("this front said something that cannot be read; the login is ended").await;
+                return Ok(false);
+            }
+        }
+    }
+}
+
+async fn keep_chunk(host: &Host, login: &mut Login, chunk: &Chunk) -> Result<bool, WriteError> {
+    if chunk.index != login.chunks || chunk.offset != login.recorded || chunk.length == 0 {
+        tracing::error!("login {}: chunk {} does not follow the one before it", login.id, chunk.index);
+        return Ok(false);
+    }
+    let written = host.book.write_one(drafts::recording_chunk(login.id, chunk)).await?;
+    login.chunks += 1;
+    login.recorded = login.recorded.saturating_add(chunk.length);
+    host.shipper.uploads().chunk(login.id, login.recorded, written.seq);
+    Ok(true)
+}
+
+async fn finish(
+    host: &Host,
+    connection: &mut Connection,
+    login: &mut Login,
+    of: Digest,
+    finished: &Finished,
+) -> Result<(), WriteError> {
+    host.book.write_one(drafts::exec_finished(login.id, of, finished)).await?;
+    login.running = None;
+    // A front that is gone is noticed at the next message.
+    connection.send(&HostMessage::Kept).await.ok();
+    Ok(())
+}
+
+fn close_word(why: CloseWhy) -> &'static str {
+    match why {
+        CloseWhy::Exit => "exit",
+        CloseWhy::Hangup => "hangup",
+        CloseWhy::DiskFull => "disk_full",
+        CloseWhy::Refused => "refused",
+    }
+}
+
+/// Closes what a front left open. While the daemon stops, the next start does.
+async fn abandon(host: &Arc<Host>, connection: Connection, login: Login) {
+    drop(connection);
+    tokio::select! {
+        () = close_lost(host, login) => {}
+        () = host.stopping() => {}
+    }
+}
+
+async fn close_lost(host: &Host, login: Login) {
+    let open =
+        Lost { login: login.id, running: login.running, recorded: login.recorded, chunks: login.chunks, why: "killed" };
+    if let Err(why) = open.close(host).await {
+        host.ledger_failed(&why);
+    }
+}
+
+/// A login whose front is gone.
+pub(crate) struct Lost {
+    pub(crate) login: LoginId,
+    pub(crate) running: Option<(SubmissionId, Digest)>,
+    pub(crate) recorded: u64,
+    pub(crate) chunks: u64,
+    /// `killed` or `recovered`.
+    pub(crate) why: &'static str,
+}
+
+impl Lost {
+    /// Waits until nobody can write the recording, then writes its last chunk,
+    /// the end of what ran, and `session_closed`.
+    pub(crate) async fn close(self, host: &Host) -> Result<(), WriteError> {
+        let mut drafts = Vec::new();
+        let mut recorded = self.recorded;
+        match recordings::settle(&host.recordings(), self.login, recorded, self.chunks).await {
+            Ok(Some(chunk)) => {
+                recorded = recorded.saturating_add(chunk.length);
+                drafts.push(drafts::recording_chunk(self.login, &chunk));
+            }
+            Ok(None) => {}
+            Err(why) => tracing::error!("the recording of {} cannot be closed: {why}", self.login),
+        }
+        if let Some((id, of)) = self.running {
+            drafts.push(drafts::exec_lost(self.login, id, of));
+        }
+        drafts.push(drafts::session_lost(self.login, recorded, self.why));
+        let written = host.book.write(drafts).await?;
+        let last = written.last().map_or(0, |w| w.seq);
+        host.shipper.uploads().chunk(self.login, recorded, last);
+        host.shipper.uploads().closed(self.login, last);
+        host.shipper.outbox().poke();
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! Recording files: made here, written by the front through a passed
+//! descriptor, closed and shipped here.
+//!
+//! The descriptor carries a shared `flock`, which lives as long as any front
+//! holds it: a file is only closed in the ledger when nobody can write it.
+
+use crate::service::{Service, ServiceError};
+use countersign_api::front::Chunk;
+use countersign_core::LoginId;
+use countersign_ledger::sha256;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How often a file that a front still holds is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Bytes of one upload.
+const PIECE: u64 = 1024 * 1024;
+
+/// The file of a login.
+pub(crate) fn path(dir: &Path, login: LoginId) -> PathBuf {
+    dir.join(format!("{login}.cast"))
+}
+
+/// Makes the file, append-only and locked; what a front is handed.
+pub(crate) fn create(dir: &Path, login: LoginId) -> io::Result<File> {
+    let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path(dir, login))?;
+    file.lock_shared()?;
+    Ok(file)
+}
+
+/// Waits until no front can write the file, cuts a torn last line, and
+/// describes what stands after `from`; `None` where nothing does.
+pub(crate) async fn settle(dir: &Path, login: LoginId, from: u64, index: u64) -> io::Result<Option<Chunk>> {
+    let mut file = match OpenOptions::new().read(true).write(true).open(path(dir, login)) {
+        Ok(file) => file,
+        Err(why) if why.kind() == io::ErrorKind::NotFound && from == 0 => return Ok(None),
+        Err(why) => return Err(why),
+    };
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOOK_AGAIN).await,
+            Err(TryLockError::Error(why)) => return Err(why),
+        }
+    }
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let whole = tail.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    tail.truncate(whole);
+    let length = u64::try_from(whole).map_err(io::Error::other)?;
+    file.set_len(from + length)?;
+    file.sync_data()?;
+    if length == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Chunk { index, offset: from, length, digest: sha256(&tail), raw_bytes: 0 }))
+}
+
+/// Pieces of recordings that the service does not have yet.
+pub(crate) struct Uploads {
+    recordings: PathBuf,
+    /// Holds one empty file for each recording that was shipped whole.
+    shipped: PathBuf,
+    waiting: Mutex<BTreeMap<LoginId, Upload>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Upload {
+    /// Bytes that chunks in the ledger stand for, and the seq of the last.
+    upto: u64,
+    seq: u64,
+    held: u64,
+    closed: bool,
+}
+
+impl Uploads {
+    /// Uploads of a state directory; finds recordings not shipped whole.
+    pub(crate) fn new(state: &Path) -> io::Result<Self> {
+        let (recordings, shipped) = (state.join("recordings"), state.join("shipped"));
+        let mut waiting = BTreeMap::new();
+        for entry in std::fs::read_dir(&recordings)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let login = name.to_str().and_then(|n| n.strip_suffix(".cast")).and_then(|n| n.parse::<LoginId>().ok());
+            let Some(login) = login else { continue };
+            if !shipped.join(login.to_string()).exists() {
+                waiting.insert(login, Upload { upto: entry.metadata()?.len(), seq: 0, held: 0, closed: true });
+            }
+        }
+        Ok(Self { recordings, shipped, waiting: Mutex::new(waiting) })
+    }
+
+    /// Notes a chunk that became durable as entry `seq`.
+    pub(crate) fn chunk(&self, login: LoginId, upto: u64, seq: u64) {
+        let mut waiting = self.lock();
+        let upload = waiting.entry(login).or_insert(Upload { upto, seq, held: 0, closed: false });
+        upload.upto = upload.upto.max(upto);
+        upload.seq = seq;
+        upload.closed = false;
+    }
+
+    /// Notes that nothing will be added.
+    pub(crate) fn closed(&self, login: LoginId, seq: u64) {
+        if let Some(upload) = self.lock().get_mut(&login) {
+            upload.seq = seq;
+            upload.closed = true;
+        }
+    }
+
+    /// Sends what stands behind acknowledged entries.
+    pub(crate) async fn send(&self, service: &Service, acknowledged: u64) -> Result<(), ServiceError> {
+        let ready: Vec<(LoginId, Upload)> =
+            self.lock().iter().filter(|(_, u)| u.seq < acknowledged).map(|(l, u)| (*l, *u)).collect();
+        for (login, upload) in ready {
+            let held = self.send_one(service, login, upload).await?;
+            if held >= upload.upto && upload.closed {
+                if let Err(why) = File::create(self.shipped.join(login.to_string())) {
+                    tracing::warn!("cannot note that the recording of {login} is shipped: {why}");
+                }
+                self.lock().retain(|l, u| *l != login || u.upto > held);
+            } else if let Some(entry) = self.lock().get_mut(&login) {
+                entry.held = held;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_one(&self, service: &Service, login: LoginId, upload: Upload) -> Result<u64, ServiceError> {
+        let mut held = upload.held;
+        while held < upload.upto {
+            let piece = read_piece(&path(&self.recordings, login), held, (upload.upto - held).min(PIECE))
+                .map_err(|why| ServiceError::Malformed(format!("cannot read the recording of {login}: {why}")))?;
+            if piece.is_empty() {
+                break;
+            }
+            held = match service.recording(login, held, piece).await {
+                Ok(now) | Err(ServiceError::Held(now)) if now > held || now < upload.held => now,
+                Ok(now) | Err(ServiceError::Held(now)) => {
+                    return Err(ServiceError::Malformed(format!(
+                        "it holds {now} bytes of the recording of {login} and takes no more"
+                    )));
+                }
+                Err(ServiceError::Refused { status, error }) => {
+                    // One recording that is not wanted must not hold up the rest.
+                    tracing::warn!("the recording of {login} is not taken ({status}): {error}");
+                    return Ok(upload.upto);
+                }
+                Err(other) => return Err(other),
+            };
+        }
+        Ok(held)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<LoginId, Upload>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read_piece(path: &Path, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut piece = Vec::new();
+    file.take(length).read_to_end(&mut piece)?;
+    Ok(piece)
+}

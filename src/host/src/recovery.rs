@@ -1,0 +1,46 @@
+//! What an earlier run of the daemon left open is closed, so that the ledger
+//! says what is known of it.
+
+use crate::book::WriteError;
+use crate::daemon::Host;
+use crate::drafts::{self, Decided};
+use crate::login::Lost;
+use countersign_core::Outcome;
+use countersign_ledger::OpenLogin;
+use std::sync::Arc;
+
+/// Closes the logins that a crash left open. Submissions that were not decided
+/// are decided `error` at once; a login whose front still runs its command is
+/// closed when that front is gone, in the background.
+pub(crate) async fn close_open_logins(host: &Arc<Host>, open: Vec<OpenLogin>) -> Result<(), WriteError> {
+    for login in open {
+        if let Some((id, of)) = login.undecided {
+            let facts = Decided {
+                id,
+                of,
+                outcome: Outcome::Error,
+                latency_ms: 0,
+                by: None,
+                comment: None,
+                statement: None,
+                why: Some("host_restarted"),
+            };
+            host.book.write_one(drafts::decided(login.id, facts)?).await?;
+        }
+        let lost = Lost {
+            login: login.id,
+            running: login.unfinished,
+            recorded: login.recording_bytes,
+            chunks: login.chunks,
+            why: "recovered",
+        };
+        let host = host.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                closed = lost.close(&host) => if let Err(why) = closed { host.ledger_failed(&why) },
+                () = host.stopping() => {}
+            }
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,271 @@
+//! Sends durable lines upstream, in order, until the service has acknowledged
+//! them. A `command_submitted` is held back from the ordinary stream until its
+//! submission has been asked, so that asking is what brings it to the service.
+
+use crate::recordings::Uploads;
+use crate::service::{Service, ServiceError};
+use countersign_api::service::{SubmitReply, SubmitRequest};
+use countersign_core::SubmissionId;
+use countersign_ledger::{Written, read_lines};
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Most lines and bytes of one request.
+const BATCH_LINES: usize = 512;
+const BATCH_BYTES: usize = 2 * 1024 * 1024;
+/// Lines kept in memory while the service is away; older ones are read back
+/// from the journal.
+const KEPT_LINES: usize = 20_000;
+/// How often a wanted seq may be corrected within one request.
+const CORRECTIONS: u32 = 3;
+/// Pauses between tries while the service is away.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Durable lines that the service has not acknowledged.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    waiting: Mutex<Waiting>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: VecDeque<(u64, String)>,
+    /// `seq` after the last durable line.
+    end: u64,
+    /// Submissions that are about to be asked.
+    held: BTreeSet<u64>,
+}
+
+impl Outbox {
+    /// An outbox for a journal that ends before `end`.
+    pub(crate) fn starting_at(end: u64) -> Self {
+        Self { waiting: Mutex::new(Waiting { end, ..Waiting::default() }), wake: Notify::new() }
+    }
+
+    /// Takes durable lines. Called in `seq` order.
+    pub(crate) fn add(&self, written: &[Written]) {
+        let mut waiting = self.lock();
+        for line in written {
+            waiting.lines.push_back((line.seq, line.line.clone()));
+            waiting.end = line.seq + 1;
+            if line.line.contains(r#""kind":"command_submitted""#) {
+                waiting.held.insert(line.seq);
+            }
+        }
+        while waiting.lines.len() > KEPT_LINES {
+            waiting.lines.pop_front();
+        }
+        drop(waiting);
+        self.wake.notify_one();
+    }
+
+    /// Lets a `command_submitted` go with the ordinary stream.
+    pub(crate) fn unhold(&self, seq: u64) {
+        self.lock().held.remove(&seq);
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn poke(&self) {
+        self.wake.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the ordinary stream must stop: the first held seq, or the end.
+    fn open_end(&self) -> u64 {
+        let waiting = self.lock();
+        waiting.held.first().copied().unwrap_or(waiting.end).min(waiting.end)
+    }
+
+    fn forget_before(&self, next: u64) {
+        let mut waiting = self.lock();
+        while waiting.lines.front().is_some_and(|(seq, _)| *seq < next) {
+            waiting.lines.pop_front();
+        }
+    }
+
+    /// Lines `from .. to`, as many as are in memory and fit one request;
+    /// `None` where the first of them is no longer in memory.
+    fn batch(&self, from: u64, to: u64) -> Option<Vec<String>> {
+        let waiting = self.lock();
+        let first = waiting.lines.front()?.0;
+        let skip = usize::try_from(from.checked_sub(first)?).ok()?;
+        let mut bytes = 0;
+        let lines: Vec<String> = waiting
+            .lines
+            .iter()
+            .skip(skip)
+            .take_while(|(seq, line)| {
+                bytes += line.len();
+                *seq < to && bytes <= BATCH_BYTES
+            })
+            .take(BATCH_LINES)
+            .map(|(_, line)| line.clone())
+            .collect();
+        (!lines.is_empty()).then_some(lines)
+    }
+}
+
+/// The one sender to the service.
+pub(crate) struct Shipper {
+    service: Service,
+    journal: PathBuf,
+    outbox: std::sync::Arc<Outbox>,
+    uploads: Uploads,
+    /// The seq that the service wants next, once known. Whoever holds the lock
+    /// sends.
+    next: tokio::sync::Mutex<Option<u64>>,
+    /// The service holds another history.
+    forked: AtomicBool,
+}
+
+impl Shipper {
+    pub(crate) fn new(service: Service, journal: PathBuf, outbox: std::sync::Arc<Outbox>, uploads: Uploads) -> Self {
+        Self { service, journal, outbox, uploads, next: tokio::sync::Mutex::new(None), forked: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn service(&self) -> &Service {
+        &self.service
+    }
+
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.uploads
+    }
+
+    /// Asks about the submission whose `command_submitted` is `seq`, bringing
+    /// the service up to date first.
+    pub(crate) async fn submit(&self, id: SubmissionId, seq: u64) -> Result<SubmitReply, ServiceError> {
+        let _held = Held { outbox: &self.outbox, seq };
+        let mut next = self.next.lock().await;
+        let mut corrections = 0;
+        loop {
+            let from = self.wanted(&mut next).await?.min(seq);
+            let lines = self.lines(from, seq + 1)?;
+            let complete = u64::try_from(lines.len()).is_ok_and(|n| from + n == seq + 1);
+            let sent = if complete {
+                self.service.submit(&SubmitRequest { id, lines }).await.map(Some)
+            } else {
+                self.service.entries(lines).await.map(|reply| {
+                    *next = Some(reply.next_seq);
+                    None
+                })
+            };
+            match sent {
+                Ok(Some(reply)) => {
+                    *next = Some(reply.next_seq);
+                    self.outbox.forget_before(reply.next_seq);
+                    return Ok(reply);
+                }
+                Ok(None) => {}
+                Err(ServiceError::Conflict(conflict)) if !conflict.fork && corrections < CORRECTIONS => {
+                    corrections += 1;
+                    *next = Some(conflict.next_seq);
+                }
+                Err(other) => return Err(self.note_fork(other)),
+            }
+        }
+    }
+
+    /// Sends what is waiting, for ever.
+    pub(crate) async fn run(&self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.drain().await {
+                Ok(()) => {
+                    pause = FIRST_PAUSE;
+                    self.outbox.wake.notified().await;
+                }
+                Err(why) => {
+                    tracing::warn!("cannot ship the ledger, will try again: {why}");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Sends everything that is not held back, then recordings.
+    pub(crate) async fn drain(&self) -> Result<(), ServiceError> {
+        let mut next = self.next.lock().await;
+        let mut corrections = 0;
+        loop {
+            let from = self.wanted(&mut next).await?;
+            let to = self.outbox.open_end();
+            if from >= to {
+                break;
+            }
+            match self.service.entries(self.lines(from, to)?).await {
+                Ok(reply) => {
+                    *next = Some(reply.next_seq);
+                    self.outbox.forget_before(reply.next_seq);
+                }
+                Err(ServiceError::Conflict(conflict)) if !conflict.fork && corrections < CORRECTIONS => {
+                    corrections += 1;
+                    *next = Some(conflict.next_seq);
+                }
+                Err(other) => return Err(self.note_fork(other)),
+            }
+        }
+        let acknowledged = next.unwrap_or(0);
+        drop(next);
+        self.uploads.send(&self.service, acknowledged).await
+    }
+
+    /// Whether the service has shown that it holds another history.
+    pub(crate) fn forked(&self) -> bool {
+        self.forked.load(Ordering::Acquire)
+    }
+
+    fn note_fork(&self, error: ServiceError) -> ServiceError {
+        if matches!(&error, ServiceError::Conflict(conflict) if conflict.fork) {
+            self.forked.store(true, Ordering::Release);
+        }
+        error
+    }
+
+    async fn wanted(&self, next: &mut Option<u64>) -> Result<u64, ServiceError> {
+        if let Some(known) = *next {
+            return Ok(known);
+        }
+        let told = self.service.state().await?.next_seq;
+        *next = Some(told);
+        Ok(told)
+    }
+
+    fn lines(&self, from: u64, to: u64) -> Result<Vec<String>, ServiceError> {
+        if let Some(lines) = self.outbox.batch(from, to) {
+            return Ok(lines);
+        }
+        let most = usize::try_from(to.saturating_sub(from)).unwrap_or(BATCH_LINES).min(BATCH_LINES);
+        let lines = read_lines(&self.journal, from, most, BATCH_BYTES)
+            .map_err(|why| ServiceError::Malformed(format!("cannot read the journal back: {why}")))?;
+        if lines.is_empty() {
+            return Err(ServiceError::Malformed(format!("it wants entry {from}, which this host never wrote")));
+        }
+        Ok(lines)
+    }
+}
+
+/// Lets the line go when asking is over, however it ended.
+struct Held<'a> {
+    outbox: &'a Outbox,
+    seq: u64,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.outbox.unhold(self.seq);
+    }
+}

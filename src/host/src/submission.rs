@@ -1,0 +1,305 @@
+//! One held line: submitted durably, asked about, decided durably, released
+//! while the decision still holds.
+
+use crate::book::WriteError;
+use crate::clock::boottime_us;
+use crate::daemon::Host;
+use crate::drafts::{self, Decided};
+use crate::login::Connection;
+use crate::ruling::{Asked, Permit, Ruling, Said, judge};
+use crate::service::ServiceError;
+use countersign_analysis::{Held, NotAsked, hold};
+use countersign_api::front::{
+    CancelWhy, CommandEnd, Finished, FrontMessage, HostMessage, NotReleased, Release, ReleasedSegment, Submit,
+};
+use countersign_api::service::SignedDecision;
+use countersign_core::{DecidedBy, Digest, Exit, LoginId, Outcome, SubmissionId, b64_decode};
+use std::time::Duration;
+
+/// Longest wait for an answer in one request.
+const ONE_WAIT_MS: u64 = 25_000;
+/// Pause before a broken wait is taken up again.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// What became of a submission.
+pub(crate) enum Fate {
+    /// It was released; its `exec_started` has this leaf hash.
+    Running { id: SubmissionId, of: Digest },
+    /// It was refused and the front told so.
+    Refused,
+    /// The front broke off or broke the protocol; the login is over.
+    FrontGone,
+}
+
+/// A line that stands in the ledger.
+struct Submission<'a> {
+    host: &'a Host,
+    login: LoginId,
+    id: SubmissionId,
+    seq: u64,
+    asked: Asked,
+    segments: Vec<ReleasedSegment>,
+    submit: &'a Submit,
+}
+
+/// Why there is no ruling.
+enum NoRuling {
+    Cancelled(&'static str),
+    FrontGone,
+    Failed { why: &'static str, reason: String },
+    TimedOut,
+}
+
+/// Holds one line from its arrival to its end or release.
+pub(crate) async fn run(
+    host: &Host,
+    connection: &mut Connection,
+    login: LoginId,
+    submit: &Submit,
+) -> Result<Fate, WriteError> {
+    let (Ok(sent), Ok(cwd)) = (b64_decode(&submit.command), b64_decode(&submit.cwd)) else {
+        return Ok(Fate::FrontGone);
+    };
+    let held = hold(&sent, submit.total_bytes);
+    let submission = match record(host, login, submit, &cwd, &held).await {
+        Ok(submission) => submission,
+        Err(why) if why.is_no_space() => {
+            connection
+                .fatal("there is no room left for the ledger on this host; nothing was asked and nothing ran")
+                .await;
+            return Ok(Fate::FrontGone);
+        }
+        Err(why) if why.spares_the_journal() => {
+            connection.fatal(&format!("this command cannot be recorded, so it is not asked about: {why}")).await;
+            return Ok(Fate::FrontGone);
+        }
+        Err(other) => return Err(other),
+    };
+    if let Some(why) = &held.not_asked {
+        host.shipper.outbox().unhold(submission.seq);
+        return submission.not_asked(connection, why).await;
+    }
+    match submission.ruling(connection).await {
+        Ok(Ruling::Run(permit)) => submission.release(connection, *permit).await,
+        Ok(Ruling::No { said, outcome }) => submission.no(connection, outcome, &said, None).await,
+        Ok(Ruling::Late(said)) => submission.no(connection, Outcome::TimedOut, &said, Some("reply_late")).await,
+        Ok(Ruling::Invalid(why)) => {
+            let reason = format!(
+                "the approval service's answer is not a decision about this command ({why}); tell its operator"
+            );
+            submission.failed(connection, why, &reason).await
+        }
+        Err(NoRuling::Failed { why, reason }) => submission.failed(connection, why, &reason).await,
+        Err(NoRuling::TimedOut) => submission.timed_out(connection).await,
+        Err(NoRuling::Cancelled(why)) => submission.cancelled(connection, why).await,
+        Err(NoRuling::FrontGone) => {
+            submission.decide(Outcome::Cancelled, None, Some("front_gone")).await?;
+            Ok(Fate::FrontGone)
+        }
+    }
+}
+
+/// Writes `command_submitted`; durable when this returns.
+async fn record<'a>(
+    host: &'a Host,
+    login: LoginId,
+    submit: &'a Submit,
+    cwd: &[u8],
+    held: &Held,
+) -> Result<Submission<'a>, WriteError> {
+    let id = drafts::random_id(SubmissionId::from_random)?;
+    let nonce = countersign_core::Nonce(countersign_ledger::random_bytes()?);
+    let wait_ms = host.settings.wait_ms;
+    let (draft, segments) = drafts::command_submitted(login, id, nonce, submit, cwd, held, wait_ms)?;
+    let written = host.book.write_one(draft).await?;
+    let asked =
+        Asked { host: host.identity.host, entry: written.leaf, nonce, submitted_mono_us: written.mono_us, wait_ms };
+    Ok(Submission { host, login, id, seq: written.seq, asked, segments, submit })
+}
+
+impl Submission<'_> {
+    /// Asks, and waits for a ruling, for the front to give up, or for the
+    /// deadline, whichever comes first.
+    async fn ruling(&self, connection: &mut Connection) -> Result<Ruling, NoRuling> {
+        let left = self.asked.deadline_us().saturating_sub(boottime_us());
+        let deadline = tokio::time::sleep(Duration::from_micros(left));
+        tokio::pin!(deadline);
+        let reply = tokio::select! {
+            reply = self.host.shipper.submit(self.id, self.seq) => reply.map_err(failed)?,
+            gone = given_up(connection, self.submit) => return Err(gone),
+            () = &mut deadline => return Err(NoRuling::TimedOut),
+        };
+        if let Some(decision) = reply.decision {
+            return Ok(self.judge(&decision));
+        }
+        let pending = HostMessage::Pending {
+            id: self.id,
+            nonce: self.submit.nonce,
+            asked: reply.asked.iter().map(ToString::to_string).collect(),
+            deadline_us: self.asked.deadline_us(),
+        };
+        connection.send(&pending).await.map_err(|_| NoRuling::FrontGone)?;
+        tokio::select! {
+            decision = self.wait() => decision.map(|decision| self.judge(&decision)),
+            gone = given_up(connection, self.submit) => Err(gone),
+            () = &mut deadline => Err(NoRuling::TimedOut),
+        }
+    }
+
+    fn judge(&self, decision: &SignedDecision) -> Ruling {
+        judge(&self.asked, &self.host.identity.service_key, decision, boottime_us())
+    }
+
+    /// Waits for an answer. A connection that breaks is taken up again: the
+    /// deadline bounds it.
+    async fn wait(&self) -> Result<SignedDecision, NoRuling> {
+        loop {
+            match self.host.shipper.service().decision(self.id, ONE_WAIT_MS).await {
+                Ok(reply) => {
+                    if let Some(decision) = reply.decision {
+                        return Ok(decision);
+                    }
+                }
+                Err(ServiceError::Unreachable(why)) => {
+                    tracing::warn!("waiting for a decision on {}: {why}", self.id);
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(other) => return Err(failed(other)),
+            }
+        }
+    }
+
+    /// Writes `decided` and `exec_started` in one go, checks the deadline once
+    /// more, and tells the front to run.
+    async fn release(&self, connection: &mut Connection, permit: Permit) -> Result<Fate, WriteError> {
+        let decided = drafts::decided(self.login, self.facts(permit.outcome(), Some(&permit.said), None))?;
+        let started = drafts::exec_started(self.login, self.id);
+        let written = self.host.book.write(vec![decided, started]).await?;
+        let of = written.last().map(|w| w.leaf).ok_or(WriteError::Gone)?;
+        if !permit.holds(boottime_us()) {
+            self.never_started(of, NotReleased::Late).await?;
+            let reason = "the decision came, but the ledger was not written in time; submit it again";
+            return self.refuse(connection, Outcome::TimedOut, None, reason, Exit::Refused).await;
+        }
+        let deadline_us = permit.deadline_us();
+        let by = permit.used();
+        let release =
+            Release { id: self.id, nonce: self.submit.nonce, by, deadline_us, segments: self.segments.clone() };
+        if connection.send(&HostMessage::Released(release)).await.is_err() {
+            self.never_started(of, NotReleased::Hangup).await?;
+            return Ok(Fate::FrontGone);
+        }
+        Ok(Fate::Running { id: self.id, of })
+    }
+
+    async fn never_started(&self, of: Digest, why: NotReleased) -> Result<(), WriteError> {
+        let finished = Finished { id: self.id, end: CommandEnd::NotReleased(why), stdout_bytes: 0, stderr_bytes: 0 };
+        self.host.book.write_one(drafts::exec_finished(self.login, of, &finished)).await.map(|_| ())
+    }
+
+    async fn no(
+        &self,
+        connection: &mut Connection,
+        outcome: Outcome,
+        said: &Said,
+        why: Option<&'static str>,
+    ) -> Result<Fate, WriteError> {
+        let written = drafts::decided(self.login, self.facts(outcome, Some(said), why))?;
+        self.host.book.write_one(written).await?;
+        let reason = match (&said.comment, outcome) {
+            (Some(comment), _) => comment.clone(),
+            (None, Outcome::TimedOut) => no_answer(self.asked.wait_ms),
+            (None, _) => "no reason was given".to_owned(),
+        };
+        self.refuse(connection, outcome, Some(said.by.clone()), &reason, Exit::Refused).await
+    }
+
+    async fn timed_out(&self, connection: &mut Connection) -> Result<Fate, WriteError> {
+        self.decide(Outcome::TimedOut, Some(&DecidedBy::Timeout), Some("deadline")).await?;
+        let reason = no_answer(self.asked.wait_ms);
+        self.refuse(connection, Outcome::TimedOut, Some(DecidedBy::Timeout), &reason, Exit::Refused).await
+    }
+
+    async fn cancelled(&self, connection: &mut Connection, why: &'static str) -> Result<Fate, WriteError> {
+        self.decide(Outcome::Cancelled, None, Some(why)).await?;
+        self.refuse(connection, Outcome::Cancelled, None, "cancelled before anyone decided", Exit::Refused).await
+    }
+
+    async fn failed(&self, connection: &mut Connection, why: &'static str, reason: &str) -> Result<Fate, WriteError> {
+        self.decide(Outcome::Error, None, Some(why)).await?;
+        self.refuse(connection, Outcome::Error, None, reason, Exit::Unavailable).await
+    }
+
+    async fn not_asked(&self, connection: &mut Connection, why: &NotAsked) -> Result<Fate, WriteError> {
+        self.decide(Outcome::Error, None, Some(why.code())).await?;
+        self.refuse(connection, Outcome::Error, None, &why.advice(), Exit::Refused).await
+    }
+
+    /// Writes a `decided` without a statement: nothing ran.
+    async fn decide(
+        &self,
+        outcome: Outcome,
+        by: Option<&DecidedBy>,
+        why: Option<&'static str>,
+    ) -> Result<(), WriteError> {
+        let facts = Decided { by, ..self.facts(outcome, None, why) };
+        self.host.book.write_one(drafts::decided(self.login, facts)?).await.map(|_| ())
+    }
+
+    fn facts<'s>(&self, outcome: Outcome, said: Option<&'s Said>, why: Option<&'s str>) -> Decided<'s> {
+        Decided {
+            id: self.id,
+            of: self.asked.entry,
+            outcome,
+            latency_ms: boottime_us().saturating_sub(self.asked.submitted_mono_us) / 1000,
+            by: said.map(|s| &s.by),
+            comment: said.and_then(|s| s.comment.as_deref()),
+            statement: said.map(|s| (s.statement.clone(), s.sig.as_str())),
+            why,
+        }
+    }
+
+    async fn refuse(
+        &self,
+        connection: &mut Connection,
+        outcome: Outcome,
+        by: Option<DecidedBy>,
+        reason: &str,
+        exit: Exit,
+    ) -> Result<Fate, WriteError> {
+        let refused = HostMessage::Refused {
+            id: self.id,
+            nonce: self.submit.nonce,
+            outcome,
+            by,
+            reason: reason.to_owned(),
+            exit: exit.code(),
+        };
+        Ok(if connection.send(&refused).await.is_ok() { Fate::Refused } else { Fate::FrontGone })
+    }
+}
+
+/// Waits until the front gives up, goes away, or says something that is not
+/// allowed while a line is held.
+async fn given_up(connection: &mut Connection, submit: &Submit) -> NoRuling {
+    match connection.next().await {
+        Ok(Some(FrontMessage::Cancel { nonce, why })) if nonce == submit.nonce => NoRuling::Cancelled(match why {
+            CancelWhy::Hangup => "hangup",
+            CancelWhy::Interrupt => "interrupt",
+        }),
+        Ok(_) | Err(_) => NoRuling::FrontGone,
+    }
+}
+
+fn failed(error: ServiceError) -> NoRuling {
+    let why = match &error {
+        ServiceError::Unreachable(_) => "service_unreachable",
+        ServiceError::Refused { .. } | ServiceError::Conflict(_) | ServiceError::Held(_) => "service_refused",
+        ServiceError::Malformed(_) => "reply_malformed",
+    };
+    NoRuling::Failed { why, reason: error.to_string() }
+}
+
+fn no_answer(wait_ms: u64) -> String {
+    format!("nobody answered within {} s", wait_ms.div_ceil(1000))
+}
