@@ -1,2 +1,5 @@
-//! .
-fn main() {}
+//! `countersign`: the command people type.
+
+fn main() -> std::process::ExitCode {
+    countersign_cli::run(std::env::args_os())
+}

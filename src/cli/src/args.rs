@@ -1,0 +1,323 @@
+//! What can be typed: the one place that says it; help, completions and man
+//! pages follow from here.
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use countersign_core::{Name, Outcome};
+use countersign_ledger::verify::Require;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   the service refused what was asked; the text says why
+  64  wrong flags, or an id that names nothing or too much
+  65  a file is not what it should be
+  66  what was named does not exist
+  69  service or one of our programs not available
+  70  a defect of countersign
+  74  reading or writing failed
+  78  a configuration file or directory is missing or unsafe
+`try` ends with the command's own code (128 + N for signal N; 126: not approved).
+`verify` has codes of its own: see `countersign verify --help`.";
+
+const VERIFY_CODES: &str = "\
+Exit codes (the most severe wins, in the order 40 41 42 50 30 51 20 11 10):
+  0   all that was asked for is proven
+  10  sound, but not witnessed as far as --require asks
+  11  sound so far, but not complete: open session, recovered crash, declared gap
+  20  no trust was given, or there is nothing to verify
+  30  two histories under one name (fork)
+  40  invalid: hash, signature, grammar or commitment
+  41  entries are missing
+  42  a recording does not match
+  50  something ran without a valid decision in time
+  51  time anomaly that nobody declared
+  64 65 66 70 74 78  as for every command";
+
+/// Countersign: command lines of AI agents wait for a decision, and leave a record.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub struct CommandLine {
+    /// Print one JSON value (ASCII only) instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where the service is.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Where {
+    /// State directory of a trial (`countersign try`): its reviewer.toml is used, and its service
+    /// is started for the query when it does not run.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "config")]
+    pub state: Option<PathBuf>,
+    /// The reviewer.toml to use [default: $COUNTERSIGN_CONFIG, else ~/.config/countersign/reviewer.toml].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// One-machine trial: service, host and one gated command; nothing is installed.
+    Try(Try),
+    /// Show what waits for a decision.
+    Pending(Where),
+    /// Let submissions run.
+    Approve(Approve),
+    /// Refuse submissions.
+    Deny(Deny),
+    /// Show what was submitted and how it ended, oldest first.
+    Audit(Audit),
+    /// Show work sessions, oldest first.
+    Sessions(Sessions),
+    /// Play a recording: of a login, or an asciicast file.
+    Replay(Replay),
+    /// Show one command of the audit in full.
+    Show(Show),
+    /// Check a ledger offline: a journal, a state directory or a bundle.
+    #[command(after_help = VERIFY_CODES)]
+    Verify(Verify),
+    /// Pack a ledger and its recordings for an auditor.
+    Bundle(Bundle),
+    /// The whitelist.
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Make this host known to a service (once, as root).
+    Enroll(Enroll),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// What the built-in trial reviewer answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TrialAnswer {
+    /// Let it run.
+    Approve,
+    /// Refuse it.
+    Deny,
+}
+
+/// `try`
+#[derive(Debug, Args)]
+pub struct Try {
+    /// The command line to submit.
+    #[arg(short = 'c', value_name = "CMD", allow_hyphen_values = true)]
+    pub line: Option<OsString>,
+    /// Put a built-in reviewer (recorded as `trial-reviewer`) in place of a person.
+    #[arg(long, value_name = "ANSWER")]
+    pub decide: Option<TrialAnswer>,
+    /// Keep everything in DIR [default: $XDG_STATE_HOME/countersign/trial, else ~/.local/state/countersign/trial].
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+    /// How long an answer counts, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub timeout: u32,
+    /// Keep service and host running after the command, until Ctrl-C.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// `approve`
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// Ids as `pending` shows them: any beginning of 4 characters or more that names only one.
+    #[arg(required = true, value_name = "ID")]
+    pub ids: Vec<String>,
+    /// A comment for the record.
+    #[arg(long, value_name = "TEXT")]
+    pub comment: Option<String>,
+    /// Where the service is.
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// `deny`
+#[derive(Debug, Args)]
+pub struct Deny {
+    /// Ids as `pending` shows them: any beginning of 4 characters or more that names only one.
+    #[arg(required = true, value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Why; the record keeps it.
+    #[arg(long, value_name = "TEXT", required = true)]
+    pub reason: String,
+    /// Where the service is.
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// `audit`
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// At most the last N commands.
+    #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+    /// Only of this agent.
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// Only of this work session.
+    #[arg(long, value_name = "NAME")]
+    pub session: Option<String>,
+    /// Only with this outcome: approved, denied, whitelisted, timed_out, blocked, cancelled or error.
+    #[arg(long, value_name = "OUTCOME")]
+    pub decision: Option<Outcome>,
+    /// Only commands that hold this text.
+    #[arg(long, value_name = "TEXT")]
+    pub text: Option<String>,
+    /// Only from then on: 90s, 15m, 12h, 30d, 4w, or a UTC date or time.
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Where the service is.
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// `sessions`
+#[derive(Debug, Args)]
+pub struct Sessions {
+    /// At most the last N sessions.
+    #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+    /// Where the service is.
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// `replay`
+#[derive(Debug, Args)]
+#[command(after_help = "Keys while playing: space pauses, . steps while paused, q or Ctrl-C ends.")]
+pub struct Replay {
+    /// A login (as `sessions` shows it, or 4 or more characters of its beginning) or an asciicast file.
+    #[arg(value_name = "LOGIN|FILE")]
+    pub what: String,
+    /// Play so many times faster.
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = positive)]
+    pub speed: f64,
+    /// Cut every silence to so many seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = positive)]
+    pub idle: Option<f64>,
+    /// Show commands and decisions where they happened.
+    #[arg(long)]
+    pub markers: bool,
+    /// Write the exact recorded bytes of a stream, unfiltered; refused on a terminal.
+    #[arg(long, value_name = "STREAM", num_args = 0..=1, require_equals = true, default_missing_value = "stdout",
+          conflicts_with_all = ["speed", "idle", "markers"])]
+    pub raw: Option<RawStream>,
+    /// Where the service is.
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// Which output `replay --raw` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RawStream {
+    /// Standard output; everything where the command had a terminal.
+    Stdout,
+    /// Standard error, where it was separate.
+    Stderr,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The submission's id, or 4 or more characters of its beginning.
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Where the service is.
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// `bundle`
+#[derive(Debug, Args)]
+pub struct Bundle {
+    /// A host's or a trial's state directory.
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub source: PathBuf,
+    /// The file to write; it must not exist.
+    #[arg(short = 'o', long = "output", value_name = "FILE.tar", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// A journal directory, a state directory or a bundle.
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub source: PathBuf,
+    /// The keys you trust, from you and not from the one who is checked.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub trust: Option<PathBuf>,
+    /// How far somebody besides the host must vouch: self-attested, service-held or witnessed.
+    #[arg(long, value_name = "LEVEL", default_value = "service-held")]
+    pub require: Require,
+    /// Name every check and what it found.
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// `rules`
+#[derive(Debug, Subcommand)]
+pub enum Rules {
+    /// Show the whitelist.
+    List(Where),
+    /// Add a rule.
+    Add {
+        /// A command line that may run whenever exactly this line is submitted.
+        #[arg(long, value_name = "LINE", required = true)]
+        exact: String,
+        /// Where the service is.
+        #[command(flatten)]
+        at: Where,
+    },
+}
+
+/// `enroll`
+#[derive(Debug, Args)]
+pub struct Enroll {
+    /// Address of the service.
+    #[arg(long, value_name = "URL")]
+    pub service: String,
+    /// One-time token, as `countersign-server enroll-token` prints it.
+    #[arg(long, value_name = "TOKEN")]
+    pub token: String,
+    /// What people call this host.
+    #[arg(long, value_name = "NAME")]
+    pub name: Name,
+    /// Where the host keeps its identity and ledger.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/countersign/host", value_hint = ValueHint::DirPath)]
+    pub state: PathBuf,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if number.is_finite() && number >= 0.01 { Ok(number) } else { Err("must be 0.01 or more".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn definitions_agree_with_themselves() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn raw_takes_no_playing_flags() {
+        let parse = |flags: &[&str]| CommandLine::try_parse_from([&["countersign", "replay", "x"], flags].concat());
+        assert!(parse(&["--raw"]).is_ok());
+        assert!(parse(&["--raw", "--markers"]).is_err());
+        assert!(parse(&["--speed", "0"]).is_err());
+        assert!(parse(&["--speed", "nan"]).is_err());
+        assert!(parse(&["--state", "a", "--config", "b"]).is_err());
+    }
+}

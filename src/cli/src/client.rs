@@ -1,0 +1,162 @@
+//! The service as a reviewer's tool sees it: one client, one method a route.
+
+use crate::failure::Failure;
+use crate::pin::tls_to;
+use crate::reviewer::Reviewer;
+use countersign_api::service::{
+    AuditQuery, AuditRow, ErrorBody, NewRule, PendingSubmission, ReviewReply, ReviewRequest, Rule, SessionRow,
+};
+use countersign_core::{LoginId, SubmissionId};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{RequestBuilder, Response, StatusCode, redirect};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+const CONNECT: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(60);
+/// Longest answer that is read, in bytes.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+/// Longest recording that is fetched, in bytes.
+const MAX_RECORDING: usize = 1024 * 1024 * 1024;
+
+/// A connection to one service as one reviewer. Building it costs
+/// milliseconds: a command builds one.
+pub struct Client {
+    http: reqwest::Client,
+    reviewer: Reviewer,
+}
+
+impl Client {
+    /// Prepares to talk; nothing is sent yet.
+    pub fn new(reviewer: Reviewer) -> Result<Self, Failure> {
+        let unfit = |what: String| Failure::Config(format!("{}: {what}", reviewer.path.display()));
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", reviewer.token))
+            .map_err(|_| unfit("`token` holds characters that cannot be sent".into()))?;
+        bearer.set_sensitive(true);
+        let plain = reviewer.service.scheme() == "http";
+        let tls = match reviewer.fingerprint {
+            Some(fingerprint) => tls_to(fingerprint),
+            // Plain http to ourselves: no certificate has this digest, so no TLS peer is ever trusted.
+            None => tls_to(countersign_core::Digest::ZERO),
+        }
+        .map_err(|e| Failure::Internal(format!("cannot prepare TLS: {e}")))?;
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .https_only(!plain)
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .read_timeout(ANSWER)
+            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]));
+        if plain {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|e| Failure::Internal(format!("cannot prepare the connection: {e}")))?;
+        Ok(Self { http, reviewer })
+    }
+
+    /// What waits.
+    pub async fn pending(&self) -> Result<Vec<PendingSubmission>, Failure> {
+        self.read(self.http.get(self.address("/api/submissions"))).await
+    }
+
+    /// Decides one submission.
+    pub async fn decide(&self, id: SubmissionId, review: &ReviewRequest) -> Result<ReviewReply, Failure> {
+        self.read(self.http.post(self.address(&format!("/api/submissions/{id}/decision"))).json(review)).await
+    }
+
+    /// Rows of the audit, newest first.
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, Failure> {
+        self.read(self.http.get(self.address("/api/audit")).query(query)).await
+    }
+
+    /// Work sessions, newest first.
+    pub async fn sessions(&self, limit: u32) -> Result<Vec<SessionRow>, Failure> {
+        self.read(self.http.get(self.address("/api/sessions")).query(&[("limit", limit)])).await
+    }
+
+    /// The whitelist.
+    pub async fn rules(&self) -> Result<Vec<Rule>, Failure> {
+        self.read(self.http.get(self.address("/api/rules"))).await
+    }
+
+    /// Adds to the whitelist.
+    pub async fn add_rule(&self, rule: &NewRule) -> Result<Rule, Failure> {
+        self.read(self.http.post(self.address("/api/rules")).json(rule)).await
+    }
+
+    /// The recording of a login: an asciicast.
+    pub async fn recording(&self, login: LoginId) -> Result<Vec<u8>, Failure> {
+        let request = self.http.get(self.address(&format!("/api/recordings/{login}")));
+        let answer = self.send(request).await?;
+        self.body(answer, MAX_RECORDING).await
+    }
+
+    /// Whether the service answers at all.
+    pub async fn is_up(&self) -> bool {
+        let asked = self.http.get(self.address("/healthz")).timeout(CONNECT).send().await;
+        asked.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.reviewer.service.as_str().trim_end_matches('/'))
+    }
+
+    async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
+        let answer = self.send(request).await?;
+        let bytes = self.body(answer, MAX_ANSWER).await?;
+        serde_json::from_slice(&bytes).map_err(|e| {
+            Failure::Unavailable(format!(
+                "{} answered what this version does not understand ({e}); are service and command of the same version?",
+                self.reviewer.service
+            ))
+        })
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let answer = request.send().await.map_err(|e| self.unreachable(&e))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let bytes = self.body(answer, MAX_ANSWER).await.unwrap_or_default();
+        let said = serde_json::from_slice::<ErrorBody>(&bytes).map(|body| body.error);
+        Err(self.refusal(status, said.ok()))
+    }
+
+    async fn body(&self, mut answer: Response, limit: usize) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|e| self.unreachable(&e))? {
+            if bytes.len() + chunk.len() > limit {
+                return Err(Failure::Unavailable(format!("the answer is longer than {limit} bytes")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    fn refusal(&self, status: StatusCode, said: Option<String>) -> Failure {
+        let file = self.reviewer.path.display();
+        let text = said.unwrap_or_else(|| format!("{} answered {status}", self.reviewer.service));
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Config(format!(
+                "{text} (the token in {file} was refused; a new one comes from `countersign-server reviewer add`)"
+            )),
+            StatusCode::NOT_FOUND => Failure::NotFound(text),
+            _ if status.is_client_error() => Failure::Refused(text),
+            _ => Failure::Unavailable(text),
+        }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        let why = if error.is_timeout() { "no answer in time".to_owned() } else { cause.to_string() };
+        let file = self.reviewer.path.display();
+        Failure::Unavailable(format!(
+            "cannot talk to {}: {why}; is the service running, and is `service` in {file} right?",
+            self.reviewer.service
+        ))
+    }
+}

@@ -1,0 +1,101 @@
+//! Commands that look: the queue, the audit, sessions, rules.
+
+use crate::args::{Audit, Rules, Sessions, Show, Where};
+use crate::choose::choose;
+use crate::failure::Failure;
+use crate::link::Link;
+use crate::rows;
+use crate::screen::{note, show, show_json};
+use crate::words::{now_ms, since};
+use countersign_api::service::{AuditQuery, AuditRow, NewRule};
+use serde::Serialize;
+
+/// How many rows of the audit are looked through for an id.
+const ROWS: u32 = 1000;
+
+/// `countersign pending`
+pub async fn pending(at: &Where, json: bool) -> Result<(), Failure> {
+    let link = Link::open(at).await?;
+    let rows = link.client().pending().await;
+    link.close().await;
+    let rows = rows?;
+    if rows.is_empty() && !json {
+        note("nothing waits");
+        return Ok(());
+    }
+    if json { show_json(&rows) } else { show(&rows::queue(&rows)) }
+}
+
+/// `countersign audit`: the last rows, oldest first.
+pub async fn audit(args: &Audit, json: bool) -> Result<(), Failure> {
+    let query = AuditQuery {
+        limit: Some(args.limit),
+        agent: args.agent.clone(),
+        session: args.session.clone(),
+        decision: args.decision,
+        text: args.text.clone(),
+        since_ms: args.since.as_deref().map(|text| since(text, now_ms())).transpose()?,
+    };
+    let link = Link::open(&args.at).await?;
+    let rows = link.client().audit(&query).await;
+    link.close().await;
+    list(rows?, json, rows::audit, "no command matches")
+}
+
+/// `countersign sessions`: the last ones, oldest first.
+pub async fn sessions(args: &Sessions, json: bool) -> Result<(), Failure> {
+    let link = Link::open(&args.at).await?;
+    let rows = link.client().sessions(args.limit).await;
+    link.close().await;
+    list(rows?, json, rows::session, "no session yet")
+}
+
+/// `countersign show`
+pub async fn one(args: &Show, json: bool) -> Result<(), Failure> {
+    let link = Link::open(&args.at).await?;
+    let rows = link.client().audit(&AuditQuery { limit: Some(ROWS), ..AuditQuery::default() }).await;
+    link.close().await;
+    let rows = rows?;
+    let what = format!("command among the last {ROWS}");
+    let row: &AuditRow = choose(&rows, |row: &AuditRow| row.id.to_string(), &args.id, &what)?;
+    if json { show_json(row) } else { show(&rows::full(row)) }
+}
+
+/// `countersign rules`
+pub async fn rules(args: &Rules, json: bool) -> Result<(), Failure> {
+    let at = match args {
+        Rules::List(at) | Rules::Add { at, .. } => at,
+    };
+    let link = Link::open(at).await?;
+    let rules = match args {
+        Rules::List(_) => link.client().rules().await,
+        Rules::Add { exact, .. } => {
+            link.client().add_rule(&NewRule { line: exact.clone() }).await.map(|rule| vec![rule])
+        }
+    };
+    link.close().await;
+    let rules = rules?;
+    match args {
+        Rules::Add { .. } if json => rules.first().map_or(Ok(()), show_json),
+        Rules::Add { .. } => show(&rules.iter().map(rows::rule).collect::<String>()),
+        Rules::List(_) if json => show_json(&rules),
+        Rules::List(_) if rules.is_empty() => {
+            note("the whitelist is empty: every command waits for a person");
+            Ok(())
+        }
+        Rules::List(_) => show(&rules.iter().map(rows::rule).collect::<String>()),
+    }
+}
+
+/// Prints what came newest first with the newest last, where people look.
+fn list<T: Serialize>(mut rows: Vec<T>, json: bool, text: fn(&T) -> String, none: &str) -> Result<(), Failure> {
+    rows.reverse();
+    if json {
+        return show_json(&rows);
+    }
+    if rows.is_empty() {
+        note(none);
+        return Ok(());
+    }
+    show(&rows.iter().map(text).collect::<String>())
+}

@@ -1,0 +1,88 @@
+//! TLS to one certificate: the service is known by the SHA-256 of its
+//! certificate, given with the reviewer's token, and by nothing else. Names,
+//! dates and authorities are not looked at; that the peer holds the
+//! certificate's key is (the handshake's signature).
+
+use countersign_core::Digest;
+use countersign_ledger::sha256;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use std::sync::Arc;
+
+/// A TLS configuration that talks to the owner of one certificate only.
+pub fn tls_to(fingerprint: Digest) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = Pinned { fingerprint, provider: Arc::clone(&provider) };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok(config)
+}
+
+#[derive(Debug)]
+struct Pinned {
+    fingerprint: Digest,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let shown = sha256(end_entity);
+        if shown == self.fingerprint {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(Error::General(format!(
+            "it showed a certificate with the fingerprint {shown}, and {} is pinned; if the certificate was changed on purpose, ask for a new reviewer.toml, else somebody is between you and the service",
+            self.fingerprint
+        )))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_pinned_certificate_will_do() {
+        let verifier = Pinned { fingerprint: sha256(b"certificate"), provider: Arc::new(ring::default_provider()) };
+        let name = ServerName::try_from("approve.example").unwrap();
+        let check = |der: &'static [u8]| {
+            verifier.verify_server_cert(&CertificateDer::from(der), &[], &name, &[], UnixTime::now())
+        };
+        assert!(check(b"certificate").is_ok());
+        assert!(matches!(check(b"Certificate"), Err(Error::General(text)) if text.contains("is pinned")));
+    }
+}

@@ -1,0 +1,116 @@
+//! `countersign verify` and `bundle`: the ledger, without any service.
+
+use crate::args::{Bundle, Verify};
+use crate::failure::Failure;
+use crate::screen::{note, show, show_json};
+use crate::style::{self, FAINT, paint};
+use countersign_core::{Outcome, visible};
+use countersign_ledger::bundle::{BundleError, write};
+use countersign_ledger::verify::{CHECKS, Progress, Report, verify as check};
+use countersign_ledger::{TrustError, TrustFile};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+const BAR: &str = "{wide_bar} {bytes}/{total_bytes} {eta}";
+
+#[derive(Serialize)]
+struct Packed {
+    file: String,
+    members: usize,
+    bytes: u64,
+    left_out: Vec<String>,
+}
+
+/// Verifies. The answer is the exit code of docs/LEDGER.md.
+pub fn verify(args: &Verify, json: bool) -> Result<u8, Failure> {
+    let trust = args.trust.as_deref().map(load_trust).transpose()?;
+    let bar = progress_bar();
+    let mut report_progress = |progress: Progress| {
+        bar.set_length(progress.total_bytes);
+        bar.set_position(progress.bytes);
+    };
+    let report = check(&args.source, trust.as_ref(), args.require, &mut report_progress);
+    bar.finish_and_clear();
+    if json {
+        show_json(&report)?;
+    } else {
+        show(&report.text())?;
+        if args.explain {
+            show(&explained(&report))?;
+        }
+    }
+    if trust.is_none() {
+        note(&no_trust(&args.source));
+    }
+    Ok(report.exit_code)
+}
+
+/// Packs what an auditor takes away.
+pub fn bundle(args: &Bundle, json: bool) -> Result<(), Failure> {
+    let written = write(&args.source, &args.output).map_err(|e| match e {
+        BundleError::Io { ref error, .. } if error.kind() == io::ErrorKind::AlreadyExists => {
+            Failure::Usage(format!("{} exists already; name a new file", args.output.display()))
+        }
+        BundleError::Io { .. } => Failure::Io(e.to_string()),
+        BundleError::NotAState(_) => Failure::NotFound(e.to_string()),
+        BundleError::Damaged(_) => Failure::BadFile(e.to_string()),
+    })?;
+    for name in &written.left_out {
+        note(&format!("countersign: left out, since it is no part of a ledger: {}", visible(name)));
+    }
+    let file = args.output.to_string_lossy().into_owned();
+    if json {
+        return show_json(&Packed { file, members: written.members, bytes: written.bytes, left_out: written.left_out });
+    }
+    let shown = visible(&file);
+    show(&format!(
+        "{shown}: {} files, {} bytes\nverify it with: countersign verify {shown} --trust FILE   (the keys travel apart from the bundle)\n",
+        written.members, written.bytes
+    ))
+}
+
+fn load_trust(path: &Path) -> Result<TrustFile, Failure> {
+    TrustFile::load(path).map_err(|e| match &e {
+        TrustError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Failure::NotFound(e.to_string()),
+        TrustError::Io { .. } => Failure::Io(e.to_string()),
+        TrustError::TooLong { .. } | TrustError::Content(_) => Failure::BadFile(e.to_string()),
+    })
+}
+
+/// On a terminal only.
+fn progress_bar() -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template(BAR) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// Every check by its id, and how often it found something.
+fn explained(report: &Report) -> String {
+    let mut text = String::from("\n");
+    for info in CHECKS {
+        let found = report.totals.get(info.id).copied().unwrap_or(0);
+        if found == 0 {
+            text.push_str(&format!("{} {}\n", paint(style::of(Some(Outcome::Approved)), "✔"), info.id));
+        } else {
+            let mark = paint(style::of(Some(Outcome::Denied)), "✘");
+            text.push_str(&format!("{mark} {} ({found})\n  {}\n", info.id, paint(FAINT, info.explain)));
+        }
+    }
+    text
+}
+
+fn no_trust(source: &Path) -> String {
+    let kept = if source.is_dir() { source.join("trust.json").display().to_string() } else { "DIR/trust.json".into() };
+    format!(
+        "countersign: no keys to trust were given, so nothing is proven about who wrote this; name them with --trust FILE.\n  \
+         A trial keeps them in {}. They must come to you from the service itself, never with the bundle that is checked.",
+        visible(&kept)
+    )
+}

@@ -1,0 +1,171 @@
+//! How the audit, sessions, rules and the queue look as text. Pure: a value in,
+//! text out. Every string that was recorded or came from a service goes
+//! through [`visible`] here; nothing is ever cut.
+
+use crate::choose::short;
+use crate::style::{self, BOLD, FAINT, FLAG, paint};
+use crate::words::{clock, count, date, span, time};
+use countersign_api::service::{AuditRow, PendingSubmission, Risk, Rule, SessionRow};
+use countersign_core::{DecidedBy, Outcome, visible};
+
+/// Width of the time before an audit row's outcome, and of the lines under it.
+const INDENT: usize = 25;
+
+/// One command of the audit: two lines, three where there are anomalies.
+pub fn audit(row: &AuditRow) -> String {
+    let (symbol, word) = style::label(row.outcome);
+    let label = paint(style::of(row.outcome), &format!("{symbol} {word:<11}"));
+    let mut text = format!("{} UTC  {label}  {}\n", time(row.submitted_at_ms), visible(&row.command));
+    let mut facts = vec![authority(row)];
+    facts.push(format!("risk {}", risk(row.risk.as_ref())));
+    facts.push(format!("{} #{}", visible(&row.session), row.number));
+    if let Some(reason) = &row.reason {
+        facts.push(format!("\"{}\"", visible(reason)));
+    }
+    text.push_str(&format!("{:INDENT$}{}\n", "", paint(FAINT, &facts.join(" · "))));
+    if !row.anomalies.is_empty() {
+        let flags: Vec<String> = row.anomalies.iter().map(|flag| format!("⚑ {}", visible(flag))).collect();
+        text.push_str(&format!("{:INDENT$}{}\n", "", paint(FLAG, &flags.join("  "))));
+    }
+    text
+}
+
+/// Who or what decided, and how long it took.
+fn authority(row: &AuditRow) -> String {
+    let took = row.review_latency_ms.map(|ms| format!(" · {}", span(ms))).unwrap_or_default();
+    let line = row.rule.as_ref().map(|rule| format!(" {}", visible(&rule.line))).unwrap_or_default();
+    let reviewed = row.rule.as_ref().map(|rule| format!(" (reviewed {})", date(rule.last_reviewed_at_ms)));
+    let who = match (&row.outcome, &row.decided_by) {
+        (None, _) => return "nobody has answered yet".into(),
+        (Some(Outcome::TimedOut), _) if row.late_approval => format!("approved too late, not run{took}"),
+        (Some(Outcome::TimedOut), _) | (_, Some(DecidedBy::Timeout)) => format!("nobody answered{took}"),
+        (_, Some(DecidedBy::Person(name))) => format!("reviewer {name}{took}"),
+        (_, Some(DecidedBy::WhitelistRule(id))) => format!("rule {id}{line}{}", reviewed.unwrap_or_default()),
+        (_, Some(DecidedBy::DenyRule(id))) => format!("deny rule {id}{line}{}", reviewed.unwrap_or_default()),
+        (_, Some(DecidedBy::Grant(id))) => format!("grant {id}{line}"),
+        (Some(Outcome::Cancelled), None) => format!("the agent gave up{took}"),
+        (Some(_), None) => format!("nobody decided{took}"),
+    };
+    let unreleased = row.late_approval && row.outcome != Some(Outcome::TimedOut);
+    if unreleased { format!("{who} · approved too late, not run") } else { who }
+}
+
+fn risk(risk: Option<&Risk>) -> String {
+    risk.map_or_else(|| "unscored".into(), |r| format!("{} {}", visible(&r.level), r.score))
+}
+
+/// One audit row in full, a fact a line.
+pub fn full(row: &AuditRow) -> String {
+    let (symbol, word) = style::label(row.outcome);
+    let at = |ms: Option<i64>| ms.map_or_else(|| "–".to_owned(), |ms| format!("{} UTC", time(ms)));
+    let end = match (row.exit_code, row.signal) {
+        (Some(code), _) => format!("exit {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "–".into(),
+    };
+    let ran_ms = row.started_at_ms.zip(row.finished_at_ms).and_then(|(from, to)| u64::try_from(to - from).ok());
+    let flags: Vec<String> = row.anomalies.iter().map(|flag| format!("⚑ {}", visible(flag))).collect();
+    let facts = [
+        ("command", paint(BOLD, &visible(&row.command))),
+        ("outcome", paint(style::of(row.outcome), &format!("{symbol} {word}"))),
+        ("decided by", authority(row)),
+        ("reason", row.reason.as_ref().map_or_else(|| "–".into(), |r| format!("\"{}\"", visible(r)))),
+        ("risk", risk(row.risk.as_ref())),
+        ("anomalies", if flags.is_empty() { "–".into() } else { flags.join("  ") }),
+        ("agent", visible(&row.agent)),
+        ("host", format!("{} ({})", row.host_name, row.host)),
+        ("cwd", visible(&row.cwd)),
+        ("session", format!("{} #{}", visible(&row.session), row.number)),
+        ("login", row.login.to_string()),
+        ("submitted", at(Some(row.submitted_at_ms))),
+        ("decided", at(row.decided_at_ms)),
+        ("started", at(row.started_at_ms)),
+        ("finished", at(row.finished_at_ms)),
+        ("ran for", ran_ms.map_or_else(|| "–".into(), span)),
+        ("ended with", end),
+        ("id", row.id.to_string()),
+        ("ledger", format!("seq {} of {}, hash {}", row.seq, row.host_name, row.entry)),
+    ];
+    facts.iter().map(|(name, value)| format!("{}  {value}\n", paint(FAINT, &format!("{name:>10}")))).collect()
+}
+
+/// One work session: its name, times and counts, then its logins.
+pub fn session(row: &SessionRow) -> String {
+    let from = time(row.started_at_ms);
+    let to = match (row.open, date(row.started_at_ms) == date(row.ended_at_ms)) {
+        (true, _) => "open".to_owned(),
+        (false, true) => format!("{} UTC", clock(row.ended_at_ms)),
+        (false, false) => format!("{} UTC", time(row.ended_at_ms)),
+    };
+    let mut facts = vec![count(row.commands, "command")];
+    facts.extend(row.outcomes.iter().map(|(outcome, number)| {
+        let (symbol, word) = outcome.label();
+        paint(style::of(Some(*outcome)), &format!("{symbol} {number} {}", word.to_lowercase()))
+    }));
+    let name = visible(&row.name);
+    let mut text = format!("{}  {from} → {to}  {}\n", paint(BOLD, &name), facts.join(" · "));
+    let facts = format!("{} on {}", visible(&row.agent), row.host_name);
+    text.push_str(&format!("    {}\n", paint(FAINT, &facts)));
+    for login in &row.logins {
+        text.push_str(&format!("    {}\n", paint(FAINT, &format!("login {login}"))));
+    }
+    text
+}
+
+/// The queue as a table; the command stands last and is never cut.
+pub fn queue(rows: &[PendingSubmission]) -> String {
+    let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+    let cells: Vec<[String; 3]> =
+        rows.iter().map(|row| [short(&row.id.to_string(), &ids), route(row), span(row.left_ms)]).collect();
+    let width = |column: usize, head: &str| {
+        let cell = |row: &[String; 3]| row.get(column).map_or(0, |text| text.chars().count());
+        cells.iter().map(cell).max().unwrap_or(0).max(head.chars().count())
+    };
+    let (id_width, route_width, left_width) = (width(0, "ID"), width(1, "AGENT → HOST"), width(2, "LEFT"));
+    let head = format!("{:id_width$}  {:route_width$}  {:>left_width$}  COMMAND", "ID", "AGENT → HOST", "LEFT");
+    let mut text = format!("{}\n", paint(FAINT, &head));
+    let indent = id_width + route_width + left_width + 6;
+    for (row, [id, route, left]) in rows.iter().zip(&cells) {
+        let command = visible(&row.command);
+        text.push_str(&format!(
+            "{}  {route:route_width$}  {left:>left_width$}  {command}\n",
+            paint(BOLD, &format!("{id:id_width$}"))
+        ));
+        text.push_str(&format!("{:indent$}{}\n", "", paint(FAINT, &format!("in {}", visible(&row.cwd)))));
+    }
+    text
+}
+
+/// What is about to be decided, whole.
+pub fn card(row: &PendingSubmission) -> String {
+    let facts = format!(
+        "{}  ·  risk {}  ·  {} #{}  ·  {} left",
+        route(row),
+        risk(row.risk.as_ref()),
+        visible(&row.session),
+        row.number,
+        span(row.left_ms)
+    );
+    format!(
+        "{}\n  {}\n  {}\n",
+        paint(FAINT, &facts),
+        paint(BOLD, &visible(&row.command)),
+        paint(FAINT, &format!("in {}", visible(&row.cwd)))
+    )
+}
+
+fn route(row: &PendingSubmission) -> String {
+    format!("{} → {}", visible(&row.agent), row.host_name)
+}
+
+/// One rule of the whitelist.
+pub fn rule(rule: &Rule) -> String {
+    let facts = format!(
+        "added {} by {} · reviewed {} by {}",
+        date(rule.added_at_ms),
+        rule.added_by,
+        date(rule.last_reviewed_at_ms),
+        rule.last_reviewed_by
+    );
+    format!("{:>5}  {}\n       {}\n", rule.id, paint(BOLD, &visible(&rule.line)), paint(FAINT, &facts))
+}

