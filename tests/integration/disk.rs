@@ -1,0 +1,86 @@
+//! A full disk: refused before anyone is asked; output that cannot be recorded is not shown.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use countersign_tests::journal;
+use countersign_tests::namespace::{Namespace, cover, may_enter};
+use countersign_tests::parts::Parts;
+use countersign_tests::run::{LIMIT, Running, run};
+
+/// Parts whose host keeps its state on a small file system; dropped before the namespace.
+fn parts_on(size: &str) -> Option<(Parts, Namespace)> {
+    if !may_enter() {
+        return None;
+    }
+    let namespace = Namespace::enter();
+    let mut parts = Parts::without_service(10_000);
+    cover(&parts.host_dir(), &format!("size={size},mode=700"));
+    let url = parts.start_service("127.0.0.1:0");
+    parts.make_reviewer(&url);
+    let token = parts.server(&["enroll-token", "--name", "test-host"]).expect(0).out();
+    parts.enroll(&url, token.trim()).expect(0);
+    parts.start_host();
+    Some((parts, namespace))
+}
+
+/// Leaves `free` bytes on the file system of `dir`.
+fn fill(dir: &Path, free: u64) -> std::path::PathBuf {
+    let data = nix::sys::statvfs::statvfs(dir).expect("statvfs");
+    let available = data.blocks_available() * data.fragment_size();
+    let filler = dir.join("filler");
+    fs::write(&filler, vec![1; usize::try_from(available - free).expect("size")]).expect("filler");
+    filler
+}
+
+#[test]
+fn too_little_room_is_refused_before_anyone_is_asked() {
+    let Some((parts, _namespace)) = parts_on("64m") else { return };
+    parts.reviewer().allow("echo fits");
+    assert_eq!(run(&mut parts.front("echo fits")).expect(0).out(), "fits\n");
+    let filler = fill(&parts.host_dir(), 20 << 20);
+    let ended = run(&mut parts.front("echo fits")).expect(69).says(&["countersign:"]);
+    assert_eq!(ended.out(), "");
+    assert_eq!(parts.reviewer().audit().len(), 1, "nobody was asked");
+    assert_eq!(journal::of_kind(&parts.journal(), "exec_started").len(), 1);
+    parts.verify().expect(10);
+    fs::remove_file(filler).expect("filler");
+    assert_eq!(run(&mut parts.front("echo fits")).expect(0).out(), "fits\n", "it goes on when there is room");
+    parts.verify().expect(10);
+}
+
+#[test]
+fn no_room_at_all_for_the_journal() {
+    let Some((parts, _namespace)) = parts_on("64m") else { return };
+    parts.reviewer().allow("echo fits");
+    fill(&parts.host_dir(), 0);
+    let ended = run(&mut parts.front("echo fits"));
+    assert_eq!(ended.code(), 69, "{}", ended.err());
+    assert_eq!(ended.out(), "");
+    assert!(journal::of_kind(&parts.journal(), "exec_started").is_empty());
+    let code = parts.verify().code();
+    assert!([10, 11].contains(&code), "exit {code}");
+}
+
+#[test]
+fn output_that_cannot_be_recorded_is_not_shown_and_ends_the_command() {
+    let Some((mut parts, _namespace)) = parts_on("64m") else { return };
+    assert_eq!(parts.host.take().expect("a host").terminate(), 0);
+    let recordings = parts.host_dir().join("recordings");
+    fs::create_dir_all(&recordings).expect("recordings");
+    cover(&recordings, "size=256k,mode=700");
+    parts.start_host();
+    let ended_file = parts.file("ended");
+    let line = format!("head -c 3000000 /dev/zero | tr '\\0' x; echo > {}", ended_file.display());
+    parts.reviewer().allow(&line);
+    let ended = Running::start(&mut parts.front(&line), Some(b"")).wait(LIMIT);
+    assert_ne!(ended.code(), 0, "{}", ended.err());
+    assert!(ended.stdout.len() < 300_000, "{} bytes were shown", ended.stdout.len());
+    let closed = journal::wait_for(&parts.journal(), "session_closed", 1);
+    assert_eq!(closed["body"]["why"], "disk_full");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!ended_file.exists(), "the command went on");
+    let code = parts.verify().code();
+    assert!([10, 11].contains(&code), "exit {code}");
+}

@@ -1,0 +1,240 @@
+//! A service that is gone, broken or lying: nothing runs, the outcome is recorded, and the record stays sound.
+
+use std::time::Duration;
+
+use countersign_tests::fake_service::{Answer, FakeService};
+use countersign_tests::journal;
+use countersign_tests::parts::Parts;
+use countersign_tests::run::{LIMIT, Running, run};
+use countersign_tests::trial::verify;
+
+const WAIT_MS: u64 = 2_000;
+
+struct Case {
+    parts: Parts,
+    service: FakeService,
+}
+
+impl Case {
+    fn new(answer: Answer) -> Self {
+        let service = FakeService::start(answer, Duration::from_millis(WAIT_MS + 1_000));
+        let mut parts = Parts::without_service(WAIT_MS);
+        parts.enroll(&service.url(), "cse1.secret").expect(0);
+        parts.start_host();
+        Self { parts, service }
+    }
+
+    /// Submits `touch made`; the exit code.
+    fn submit(&self) -> i32 {
+        let line = format!("touch {}", self.parts.file("made").display());
+        run(&mut self.parts.front(&line)).code()
+    }
+
+    fn ran(&self) -> bool {
+        self.parts.file("made").exists()
+    }
+
+    fn verify_code(&self) -> i32 {
+        let enrolled = journal::of_kind(&self.parts.journal(), "host_enrolled");
+        let trust = self.parts.scratch.join("trust.json");
+        std::fs::write(&trust, self.service.trust(enrolled[0]["body"]["key"].as_str().expect("key"))).expect("trust");
+        verify(&self.parts.host_dir(), Some(&trust)).code()
+    }
+}
+
+/// The lie must end in this exit code, outcome and reason.
+#[track_caller]
+fn refused(answer: Answer, exit: i32, outcome: &str, why: &[&str]) {
+    let case = Case::new(answer);
+    assert_eq!(case.submit(), exit, "{answer:?}");
+    // What a late or second answer could still do, it has done by then.
+    std::thread::sleep(Duration::from_millis(if answer == Answer::Late { 1_500 } else { 200 }));
+    assert!(!case.ran(), "{answer:?}: it ran");
+    let journal = case.parts.journal();
+    assert!(journal::of_kind(&journal, "exec_started").is_empty(), "{answer:?}: recorded as started");
+    let decided = journal::wait_for(&journal, "decided", 1);
+    assert_eq!(decided["body"]["outcome"], outcome, "{answer:?}: {decided}");
+    assert!(why.iter().any(|word| decided["body"]["why"] == *word), "{answer:?}: {decided}");
+    assert_eq!(case.verify_code(), 10, "{answer:?}");
+    case.service.answer(Answer::Approve);
+    assert_eq!(case.submit(), 0, "{answer:?}: the control: an honest answer runs it");
+    assert!(case.ran());
+    assert_eq!(case.verify_code(), 10);
+}
+
+#[test]
+fn honest_answers_run() {
+    for answer in [Answer::Approve, Answer::ApproveAtOnce] {
+        let case = Case::new(answer);
+        assert_eq!(case.submit(), 0, "{answer:?}");
+        assert!(case.ran());
+        assert_eq!(case.verify_code(), 10);
+    }
+}
+
+#[test]
+fn server_error() {
+    refused(Answer::ServerError, 69, "error", &["service_refused", "service_unreachable"]);
+}
+
+#[test]
+fn host_not_known_to_the_service() {
+    refused(Answer::Unauthorized, 69, "error", &["service_refused"]);
+}
+
+#[test]
+fn reply_that_is_not_json() {
+    refused(Answer::NotJson, 69, "error", &["reply_malformed"]);
+}
+
+#[test]
+fn reply_of_another_shape() {
+    refused(Answer::OtherJson, 69, "error", &["reply_malformed"]);
+}
+
+#[test]
+fn statement_with_a_space_too_many() {
+    refused(Answer::StatementNotCanonical, 69, "error", &["reply_malformed", "reply_unsigned"]);
+}
+
+#[test]
+fn reply_without_signature() {
+    refused(Answer::Unsigned, 69, "error", &["reply_unsigned", "reply_malformed"]);
+}
+
+#[test]
+fn reply_with_the_signature_of_something_else() {
+    refused(Answer::BadSignature, 69, "error", &["reply_unsigned"]);
+}
+
+#[test]
+fn reply_signed_for_another_purpose() {
+    refused(Answer::OtherNamespace, 69, "error", &["reply_unsigned"]);
+}
+
+#[test]
+fn decision_for_another_submission() {
+    refused(Answer::OtherSubmission, 69, "error", &["reply_wrong_submission"]);
+}
+
+#[test]
+fn decision_for_changed_bytes() {
+    refused(Answer::ChangedBytes, 69, "error", &["reply_wrong_submission"]);
+}
+
+#[test]
+fn decision_with_another_nonce() {
+    refused(Answer::OtherNonce, 69, "error", &["reply_wrong_submission"]);
+}
+
+#[test]
+fn decision_for_another_host() {
+    refused(Answer::OtherHost, 69, "error", &["reply_wrong_host"]);
+}
+
+#[test]
+fn decision_by_another_key() {
+    refused(Answer::OtherKey, 69, "error", &["reply_wrong_key"]);
+}
+
+#[test]
+fn decision_by_another_key_under_the_pinned_name() {
+    refused(Answer::OtherKeyPinnedId, 69, "error", &["reply_unsigned"]);
+}
+
+#[test]
+fn deny_rule_that_approves() {
+    refused(Answer::DenyRuleApproves, 69, "error", &["reply_malformed"]);
+}
+
+#[test]
+fn timeout_that_approves() {
+    refused(Answer::TimeoutApproves, 69, "error", &["reply_malformed"]);
+}
+
+#[test]
+fn decision_that_has_expired() {
+    refused(Answer::Expired, 126, "timed_out", &["reply_late", "deadline"]);
+}
+
+#[test]
+fn decision_that_comes_late() {
+    refused(Answer::Late, 126, "timed_out", &["reply_late", "deadline"]);
+}
+
+#[test]
+fn no_answer() {
+    refused(Answer::Silence, 126, "timed_out", &["deadline", "reply_late"]);
+}
+
+#[test]
+fn reply_that_is_cut_off() {
+    refused(Answer::CutOff, 69, "error", &["service_unreachable", "reply_malformed"]);
+}
+
+#[test]
+fn service_unreachable() {
+    let mut parts = Parts::waiting(WAIT_MS);
+    parts.service.take().expect("a service").kill();
+    let made = parts.file("made");
+    let line = format!("touch {}", made.display());
+    run(&mut parts.front(&line)).expect(69).says(&["countersign:", "service"]);
+    assert!(!made.exists());
+    let decided = journal::wait_for(&parts.journal(), "decided", 1);
+    assert_eq!(
+        (&decided["body"]["outcome"], &decided["body"]["why"]),
+        (&"error".into(), &"service_unreachable".into())
+    );
+    assert!(decided["body"].get("by").is_none(), "nobody decided");
+    parts.verify().expect(10);
+}
+
+#[test]
+fn no_cached_approvals() {
+    let mut parts = Parts::waiting(WAIT_MS);
+    parts.reviewer().allow("echo hello");
+    assert_eq!(run(&mut parts.front("echo hello")).expect(0).out(), "hello\n");
+    parts.service.take().expect("a service").kill();
+    assert_eq!(run(&mut parts.front("echo hello")).expect(69).out(), "");
+}
+
+#[test]
+fn nobody_answers_in_time() {
+    let parts = Parts::waiting(1_000);
+    let made = parts.file("made");
+    let line = format!("touch {}", made.display());
+    run(&mut parts.front(&line)).expect(126).says(&["timed"]);
+    assert!(!made.exists());
+    let decided = journal::wait_for(&parts.journal(), "decided", 1);
+    assert_eq!(decided["body"]["outcome"], "timed_out");
+    assert!(parts.reviewer().pending().is_empty(), "what has timed out waits no more");
+    parts.verify().expect(10);
+}
+
+#[test]
+fn approval_after_the_time_has_no_effect() {
+    let parts = Parts::waiting(1_500);
+    let made = parts.file("made");
+    let line = format!("touch {}", made.display());
+    let waiting = Running::start(&mut parts.front(&line), Some(b""));
+    let id = parts.reviewer().wait_for(&line);
+    waiting.wait(LIMIT).expect(126);
+    let late = parts.reviewer().run(&["approve", &id]);
+    assert_ne!(late.code(), 0, "{}", late.out());
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!made.exists());
+    parts.verify().expect(10);
+}
+
+#[test]
+fn a_decision_counts_once() {
+    let parts = Parts::new();
+    let line = format!("echo x >> {}", parts.file("made").display());
+    let waiting = Running::start(&mut parts.front(&line), Some(b""));
+    let id = parts.reviewer().wait_for(&line);
+    parts.reviewer().run(&["approve", &id]).expect(0);
+    waiting.wait(LIMIT).expect(0);
+    assert_ne!(parts.reviewer().run(&["approve", &id]).code(), 0);
+    assert_ne!(parts.reviewer().run(&["deny", &id, "--reason", "changed my mind"]).code(), 0);
+    assert_eq!(std::fs::read_to_string(parts.file("made")).expect("made"), "x\n");
+}

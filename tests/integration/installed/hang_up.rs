@@ -1,0 +1,69 @@
+//! A client that goes away.
+
+use std::time::Duration;
+
+use countersign_tests::installation::{AGENT, Installation, Options};
+use countersign_tests::journal;
+use countersign_tests::run::{LIMIT, Running, eventually};
+use nix::sys::signal::Signal;
+
+#[test]
+fn while_pending_cancels_and_nothing_runs() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let made = host.home().join("made");
+    for (count, flags) in [(1, &[][..]), (2, &["-tt"][..])] {
+        let client = Running::start(&mut host.ssh_as(AGENT, flags, &["touch made"]), None);
+        let id = host.reviewer().wait_for("touch made");
+        client.signal(Signal::SIGKILL);
+        let decided = journal::wait_for(&host.journal(), "decided", count);
+        assert_eq!(
+            (&decided["body"]["outcome"], &decided["body"]["why"]),
+            (&"cancelled".into(), &"hangup".into()),
+            "{flags:?}"
+        );
+        eventually("the service to know", LIMIT, || host.reviewer().pending().is_empty().then_some(()));
+        assert_ne!(host.reviewer().run(&["approve", &id]).code(), 0);
+        let closed = journal::wait_for(&host.journal(), "session_closed", count);
+        assert_eq!(closed["body"]["why"], "hangup");
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!made.exists());
+    assert!(journal::of_kind(&host.journal(), "exec_started").is_empty());
+    host.verify().expect(10);
+}
+
+#[test]
+fn closed_input_is_no_hang_up() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    // `ssh -n` and an empty standard input close fd 0 at once.
+    let client = Running::start(&mut host.ssh_as(AGENT, &["-n"], &["echo ran"]), Some(b""));
+    host.reviewer().wait_for("echo ran");
+    std::thread::sleep(Duration::from_millis(700));
+    host.reviewer().approve("echo ran");
+    assert_eq!(client.wait(LIMIT).expect(0).out(), "ran\n");
+}
+
+#[test]
+fn while_running_ends_the_command() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    for (count, flags) in [(1, &[][..]), (2, &["-tt"][..])] {
+        let client = host.approved(flags, "echo begun; sleep 5; touch ended", None);
+        eventually("it to begin", LIMIT, || {
+            String::from_utf8_lossy(&client.out_so_far()).contains("begun").then_some(())
+        });
+        client.signal(Signal::SIGKILL);
+        let closed = journal::wait_for(&host.journal(), "session_closed", count);
+        assert_eq!(closed["body"]["why"], "hangup", "{flags:?}");
+    }
+    std::thread::sleep(Duration::from_secs(6));
+    assert!(!host.home().join("ended").exists(), "it went on without its client");
+    host.verify().expect(10);
+}
+
+#[test]
+fn what_a_command_leaves_behind_is_ended() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    host.run("(setsid sh -c 'sleep 2; touch escaped' > /dev/null 2>&1 < /dev/null &) ; echo done").expect(0);
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(!host.home().join("escaped").exists(), "a double-forked child outlived the login");
+}

@@ -1,0 +1,9 @@
+//! The product as it is installed: setuid, own accounts, TLS, a real sshd. One fixture a test, each in a mount
+//! namespace of its own.
+
+mod accounts;
+mod commands;
+mod environment;
+mod hang_up;
+mod not_built;
+mod transfers;

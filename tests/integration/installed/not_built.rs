@@ -1,0 +1,79 @@
+//! What is refused because it is not built yet: with 126, a message, and a record.
+
+use std::process::Command;
+
+use countersign_tests::installation::{AGENT, Installation, Options};
+use countersign_tests::journal;
+use countersign_tests::run::{Ended, LIMIT, Running, run, run_with};
+
+/// The last login was refused with this word, and nothing was started.
+#[track_caller]
+fn recorded(host: &Installation, count: usize, word: &str) {
+    let closed = journal::wait_for(&host.journal(), "session_closed", count);
+    assert_eq!((&closed["body"]["why"], &closed["body"]["refused"]), (&"refused".into(), &word.into()));
+    assert!(journal::of_kind(&host.journal(), "exec_started").is_empty());
+}
+
+#[test]
+fn interactive_login() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let ended = Running::start(&mut host.ssh_as(AGENT, &["-tt"], &[]), None).wait_open(LIMIT).expect(126);
+    assert!(ended.out().contains("countersign:") && ended.out().contains("not built"), "{:?}", ended.out());
+    recorded(&host, 1, "interactive_not_built");
+    host.verify().expect(10);
+}
+
+#[test]
+fn script_on_standard_input() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    run_with(&mut host.ssh_as(AGENT, &["-T"], &[]), b"touch made\n").expect(126).says(&["countersign:", "not built"]);
+    recorded(&host, 1, "stdin_not_built");
+    assert!(!host.home().join("made").exists());
+    // An interpreter that would read its program from standard input, as a command.
+    for line in ["bash -s", "sh", "python3 -", "cat | bash"] {
+        run_with(&mut host.ssh(line), b"touch made\n").expect(126).says(&["countersign:"]);
+    }
+    assert!(!host.home().join("made").exists());
+    host.verify().expect(10);
+}
+
+#[test]
+fn transfers_that_are_not_built() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let options = host.ssh_options("-p");
+    let ssh = format!("ssh {}", options.join(" "));
+    let local = host.scratch.join("local");
+    std::fs::write(&local, "text").expect("file");
+    let place = format!("{AGENT}@127.0.0.1");
+
+    let mut sftp = Command::new("sftp");
+    sftp.args(host.ssh_options("-P")).arg(&place);
+    let ended = run_with(&mut sftp, format!("put {} made\n", local.display()).as_bytes());
+    refused(&ended);
+    recorded(&host, 1, "sftp_not_built");
+
+    let mut scp = Command::new("scp");
+    scp.args(host.ssh_options("-P")).arg(&local).arg(format!("{place}:made"));
+    refused(&run(&mut scp));
+    recorded(&host, 2, "sftp_not_built");
+
+    let mut rsync = Command::new("rsync");
+    rsync.args(["-e", &ssh]).arg(&local).arg(format!("{place}:made"));
+    refused(&run(&mut rsync));
+    recorded(&host, 3, "rsync_not_built");
+
+    let mut git = Command::new("git");
+    git.args(["ls-remote", &format!("{place}:repository")]).env("GIT_SSH_COMMAND", &ssh);
+    refused(&run(&mut git));
+    recorded(&host, 4, "git_not_built");
+
+    assert!(!host.home().join("made").exists());
+    host.verify().expect(10);
+}
+
+/// The client failed, and what we said reached the person.
+#[track_caller]
+fn refused(ended: &Ended) {
+    assert_ne!(ended.code(), 0);
+    assert!(ended.err().contains("countersign:") && ended.err().contains("not built"), "{}", ended.err());
+}

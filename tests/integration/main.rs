@@ -1,0 +1,14 @@
+//! The programs together, as people, agents, sshd and auditors meet them. Tests whose name begins with
+//! `installed::` need root and run one at a time (`.config/nextest.toml`).
+
+mod bad_input;
+mod by_hand;
+mod disk;
+mod fail_closed;
+mod front;
+mod installed;
+mod killed;
+mod players;
+mod samples;
+mod trial;
+mod verify;

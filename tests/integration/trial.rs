@@ -1,0 +1,160 @@
+//! `countersign try -c`: one machine, nothing installed, no root.
+
+use std::time::Duration;
+
+use countersign_tests::cast::Cast;
+use countersign_tests::journal;
+use countersign_tests::run::{LIMIT, Running, random_bytes, run, run_with};
+use countersign_tests::trial::{Trial, verify};
+
+#[test]
+fn approved_command_gives_its_status() {
+    let trial = Trial::new();
+    trial.approve("true").expect(0);
+    trial.approve("exit 7").expect(7);
+    trial.approve("kill -TERM $$").expect(128 + 15);
+    let outcomes: Vec<_> =
+        journal::of_kind(&trial.journal(), "decided").iter().map(|entry| entry["body"]["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["approved", "approved", "approved"]);
+}
+
+#[test]
+fn the_trial_reviewer_is_recorded_as_such() {
+    let trial = Trial::new();
+    trial.approve("true").expect(0);
+    let decided = journal::of_kind(&trial.journal(), "decided");
+    assert_eq!(decided[0]["body"]["by"], "trial-reviewer");
+    let enrolled = journal::of_kind(&trial.journal(), "host_enrolled");
+    assert_eq!(enrolled[0]["body"]["signer"], "same_uid");
+}
+
+#[test]
+fn denied_command_does_not_run() {
+    let trial = Trial::new();
+    let made = trial.file("made");
+    let line = format!("touch {}", made.display());
+    let ended = trial.deny(&line).expect(126).says(&["countersign: denied"]);
+    assert_eq!(ended.out(), "", "standard output stays clean");
+    assert!(!made.exists());
+    assert!(journal::of_kind(&trial.journal(), "exec_started").is_empty());
+    trial.approve(&line).expect(0);
+    assert!(made.exists(), "the control: the same line runs when it is approved");
+}
+
+#[test]
+fn output_and_errors_stay_apart() {
+    let ended = Trial::new().approve("echo to-out; echo to-err >&2").expect(0);
+    assert_eq!(ended.out(), "to-out\n");
+    assert!(ended.err().contains("to-err\n"));
+    assert!(!ended.err().contains("to-out"));
+}
+
+#[test]
+fn three_megabytes_of_anything_pass_both_ways() {
+    let trial = Trial::new();
+    let sent = random_bytes(3 << 20);
+    let kept = trial.file("kept");
+    let ended = run_with(&mut trial.decided(&format!("tee {}", kept.display()), "approve"), &sent).expect(0);
+    assert!(
+        ended.stdout == sent,
+        "what came back is not what was sent ({} of {} bytes)",
+        ended.stdout.len(),
+        sent.len()
+    );
+    assert!(std::fs::read(&kept).expect("kept") == sent, "what arrived is not what was sent");
+    let recordings = trial.recordings();
+    assert_eq!(recordings.len(), 1);
+    assert!(Cast::read(&recordings[0]).stdout() == sent, "the recording does not rebuild the bytes");
+    trial.verify().expect(10);
+}
+
+#[test]
+fn a_second_terminal_decides() {
+    let trial = Trial::new();
+    let mut waiting = Running::start(&mut trial.command("echo ran"), Some(b""));
+    let reviewer = trial.reviewer();
+    let line = "echo ran";
+    countersign_tests::run::eventually("the trial to be up", LIMIT, || {
+        trial.state().join("reviewer.toml").exists().then_some(())
+    });
+    let id = reviewer.wait_for(line);
+    assert!(waiting.is_running());
+    let said = waiting.err_so_far();
+    assert!(
+        said.contains("countersign approve") && said.contains("--state"),
+        "the line for a second terminal:\n{said}"
+    );
+    assert_eq!(waiting.out_so_far(), b"", "nothing runs before the decision");
+    reviewer.run(&["approve", &id]).expect(0);
+    assert_eq!(waiting.wait(LIMIT).expect(0).out(), "ran\n");
+
+    let waiting = Running::start(&mut trial.command("echo ran-too"), Some(b""));
+    reviewer.deny("echo ran-too", "not today");
+    let ended = waiting.wait(LIMIT).expect(126).says(&["not today"]);
+    assert_eq!(ended.out(), "");
+}
+
+#[test]
+fn nobody_answers() {
+    let trial = Trial::new();
+    let mut command = trial.command("true");
+    command.args(["--timeout", "1"]);
+    run(&mut command).expect(126).says(&["timed"]);
+    assert_eq!(journal::wait_for(&trial.journal(), "decided", 1)["body"]["outcome"], "timed_out");
+}
+
+#[test]
+fn what_is_kept_verifies() {
+    let trial = Trial::new();
+    trial.approve("echo one").expect(0);
+    trial.deny("echo two").expect(126);
+    let with_trust = trial.verify().expect(10);
+    let out = with_trust.out();
+    let lines: Vec<_> =
+        out.lines().take(3).map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(lines, ["INTEGRITY SOUND", "CONFORMANCE CONFORMS", "ASSURANCE SELF-ATTESTED"], "{out}");
+    assert!(out.contains("1 approved"), "{out}");
+    verify(&trial.state(), None).expect(20);
+}
+
+#[test]
+fn audit_and_sessions_show_what_happened() {
+    let trial = Trial::new();
+    trial.approve("echo one").expect(0);
+    trial.deny("echo 'two\nlines'").expect(126);
+    let reviewer = trial.reviewer();
+    let mut waiting = Running::start(&mut trial.command("echo three"), Some(b""));
+    reviewer.approve("echo three");
+    let audit = reviewer.audit();
+    let told: Vec<_> = audit.iter().map(|row| (row["command"].as_str().unwrap_or(""), row["risk"].is_null())).collect();
+    assert_eq!(told, [("echo one", true), ("echo 'two\nlines'", true), ("echo three", true)], "oldest first, unscored");
+    let text = reviewer.run(&["audit", "-n", "5"]).expect(0).out();
+    for part in ["✔ APPROVED", "✘ DENIED", "reviewer trial-reviewer", "risk unscored", "echo 'two⏎lines'"] {
+        assert!(text.contains(part), "audit should hold {part:?}:\n{text}");
+    }
+    assert!(!text.contains('\x1b'), "no colour where there is no terminal");
+    let sessions = reviewer.rows(&["sessions", "-n", "3"]);
+    assert_eq!(sessions.len(), 1, "logins less than 30 minutes apart are one session");
+    assert_eq!(sessions[0]["commands"], 3);
+    assert_eq!(sessions[0]["logins"].as_array().map(Vec::len), Some(3));
+    assert!(waiting.is_running() || waiting.out_so_far() == b"three\n");
+    waiting.wait(LIMIT).expect(0);
+}
+
+#[test]
+fn hang_up_while_pending_cancels() {
+    let trial = Trial::new();
+    let made = trial.file("made");
+    let line = format!("touch {}", made.display());
+    let waiting = Running::start(&mut trial.command(&line), None);
+    countersign_tests::run::eventually("the command to be held", LIMIT, || {
+        trial.journal().exists().then(|| journal::of_kind(&trial.journal(), "command_submitted").pop()).flatten()
+    });
+    waiting.signal(nix::sys::signal::Signal::SIGINT);
+    assert_ne!(waiting.wait(LIMIT).code(), 0);
+    let decided = journal::wait_for(&trial.journal(), "decided", 1);
+    assert_eq!(decided["body"]["outcome"], "cancelled");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!made.exists());
+    trial.verify().expect(10);
+}

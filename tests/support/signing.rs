@@ -1,0 +1,77 @@
+//! Keys and decision statements made by the letter of docs/LEDGER.md, without the product's own code.
+
+use countersign_core::b64_encode;
+use ring::digest::{SHA256, digest};
+use ring::rand::SystemRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+
+/// An Ed25519 key.
+pub struct Key(Ed25519KeyPair);
+
+impl Key {
+    /// A new one.
+    pub fn generate() -> Self {
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
+        Self(Ed25519KeyPair::from_pkcs8(document.as_ref()).expect("its own document"))
+    }
+
+    /// The public key, base64url.
+    pub fn public(&self) -> String {
+        b64_encode(self.0.public_key().as_ref())
+    }
+
+    /// First 8 bytes of the public key's SHA-256, in hex.
+    pub fn id(&self) -> String {
+        let hash = digest(&SHA256, self.0.public_key().as_ref());
+        hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// An SSHSIG signature in this namespace, 64 bytes base64url.
+    pub fn sign(&self, namespace: &str, message: &str) -> String {
+        let hash = digest(&SHA256, message.as_bytes());
+        let mut preimage = b"SSHSIG".to_vec();
+        for part in [namespace.as_bytes(), b"", b"sha256", hash.as_ref()] {
+            preimage.extend(u32::try_from(part.len()).expect("short").to_be_bytes());
+            preimage.extend_from_slice(part);
+        }
+        b64_encode(self.0.sign(&preimage).as_ref())
+    }
+}
+
+/// L of an entry's line: SHA-256 of a zero byte and the leaf.
+pub fn leaf_hash(line: &str) -> String {
+    let sig = line.find(",\"sig\":\"").expect("a signature") + ",\"sig\":\"".len();
+    let end = sig + line[sig..].find('"').expect("its closing quote") + 1;
+    let mut leaf = vec![0];
+    leaf.extend_from_slice(&line.as_bytes()[..end]);
+    leaf.push(b'}');
+    b64_encode(digest(&SHA256, &leaf).as_ref())
+}
+
+/// What a decision says.
+#[derive(Clone)]
+pub struct Words {
+    /// Who.
+    pub by: String,
+    /// `approve` or `deny`.
+    pub decision: String,
+    /// L of the `command_submitted`.
+    pub entry: String,
+    /// Until when, after that entry's `mono`.
+    pub exp_ms: u64,
+    /// The host.
+    pub host: String,
+    /// The submission's nonce.
+    pub nonce: String,
+}
+
+impl Words {
+    /// The statement, to be signed by a key of this id.
+    pub fn statement(&self, key_id: &str) -> String {
+        let policy = b64_encode(&[0; 32]);
+        let Self { by, decision, entry, exp_ms, host, nonce } = self;
+        format!(
+            r#"{{"by":"{by}","decision":"{decision}","entry":"{entry}","exp_ms":{exp_ms},"fmt":"cs-decision1","host":"{host}","key":"{key_id}","nonce":"{nonce}","policy":"{policy}"}}"#
+        )
+    }
+}
