@@ -1,2 +1,25 @@
-//! .
-fn main() {}
+//! `countersign-sh`: the login shell of an agent. It decides nothing, holds no
+//! key and trusts no environment variable; `docs/ARCHITECTURE.md` walks
+//! through it.
+#![forbid(unsafe_code)]
+
+mod end;
+mod environment;
+mod front;
+mod held;
+mod inner;
+mod link;
+mod login;
+mod outer;
+mod outlet;
+mod pty;
+mod recorder;
+mod relay;
+mod request;
+mod settings;
+mod spawner;
+mod start;
+
+fn main() -> std::process::ExitCode {
+    front::run()
+}

@@ -44,6 +44,15 @@ pub fn ensure_standard() -> io::Result<()> {
     }
 }
 
+/// Lets go of standard input, output and error: all three become `/dev/null`.
+pub fn standard_to_null() -> io::Result<()> {
+    let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
+    nix::unistd::dup2_stdin(&null)?;
+    nix::unistd::dup2_stdout(&null)?;
+    nix::unistd::dup2_stderr(&null)?;
+    Ok(())
+}
+
 /// A second descriptor for the same open file, closed on exec.
 pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: F_DUPFD_CLOEXEC takes no pointer, and a number that is not open is an error.

@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 /// Rounds of [`end_tree`]: each finds what was forked during the one before.
-const KILL_ROUNDS: usize = 50;
+const KILL_ROUNDS: usize = 500;
 
 /// Which side of a fork this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -59,31 +59,37 @@ pub fn open(path: &Path) -> io::Result<OwnedFd> {
     Ok(nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())?)
 }
 
+/// Gives one terminal the modes of another (echo, control characters, speed).
+pub fn copy_modes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
+    tcsetattr(to, SetArg::TCSANOW, &tcgetattr(from)?)?;
+    Ok(())
+}
+
 /// A terminal that is raw and ours alone until this is dropped.
 #[derive(Debug)]
-pub struct Raw<'a> {
-    fd: BorrowedFd<'a>,
+pub struct Raw {
+    fd: OwnedFd,
     before: Termios,
 }
 
-impl<'a> Raw<'a> {
+impl Raw {
     /// Keeps other programs of the user from opening the terminal (TIOCEXCL),
     /// then makes it raw. TCSADRAIN, since TCSAFLUSH would lose early input.
-    pub fn enter(fd: BorrowedFd<'a>) -> io::Result<Self> {
+    pub fn enter(fd: OwnedFd) -> io::Result<Self> {
         // SAFETY: TIOCEXCL takes no argument.
         unsafe { ioctls::exclusive_on(fd.as_raw_fd()) }?;
-        let before = tcgetattr(fd)?;
+        let before = tcgetattr(&fd)?;
         let mut raw = before.clone();
         cfmakeraw(&mut raw);
-        tcsetattr(fd, SetArg::TCSADRAIN, &raw)?;
+        tcsetattr(&fd, SetArg::TCSADRAIN, &raw)?;
         Ok(Self { fd, before })
     }
 }
 
-impl Drop for Raw<'_> {
+impl Drop for Raw {
     fn drop(&mut self) {
         // A terminal that is gone cannot be restored, and need not be.
-        let restored = tcsetattr(self.fd, SetArg::TCSADRAIN, &self.before);
+        let restored = tcsetattr(&self.fd, SetArg::TCSADRAIN, &self.before);
         // SAFETY: TIOCNXCL takes no argument.
         let released = unsafe { ioctls::exclusive_off(self.fd.as_raw_fd()) };
         let (Ok(()) | Err(_), Ok(_) | Err(_)) = (restored, released);
@@ -101,7 +107,7 @@ mod tests {
         set_size(fd, Size { columns: 132, rows: 43 }).unwrap();
         assert_eq!(size(fd).unwrap(), Size { columns: 132, rows: 43 });
         let before = tcgetattr(fd).unwrap();
-        let raw = Raw::enter(fd).unwrap();
+        let raw = Raw::enter(pair.slave.try_clone().unwrap()).unwrap();
         assert_ne!(tcgetattr(fd).unwrap(), before);
         drop(raw);
         assert_eq!(tcgetattr(fd).unwrap(), before);

@@ -1,0 +1,54 @@
+//! The environment of a command, built from nothing: a list of what may be
+//! kept, never a list of what must go.
+
+use crate::inner::InnerShell;
+use crate::settings::Settings;
+use crate::start::Start;
+use countersign_sys::Account;
+use std::path::Path;
+
+/// Variables whose claimed value is kept, where it is plain text.
+const KEPT: [&str; 5] = ["TERM", "LANG", "TZ", "SSH_CONNECTION", "SSH_CLIENT"];
+/// Longest value that is kept, in bytes.
+const MAX_VALUE: usize = 1024;
+/// Most `LC_*` variables that are kept.
+const MAX_LOCALES: usize = 16;
+
+/// Builds the environment of a command. `terminal` is the inner terminal.
+pub fn build(start: &Start, settings: &Settings, account: &Account, terminal: Option<&Path>) -> Vec<(String, String)> {
+    let mut built = vec![
+        ("HOME".to_owned(), account.home.to_string_lossy().into_owned()),
+        ("LOGNAME".to_owned(), account.name.clone()),
+        ("PATH".to_owned(), settings.path.clone()),
+        ("SHELL".to_owned(), shell_path(settings.inner)),
+        ("USER".to_owned(), account.name.clone()),
+    ];
+    for name in KEPT {
+        if let Some(value) = plain(start.claim(name)) {
+            built.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    let claimed = start.claims.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str())));
+    let locales = claimed.filter(|(name, _)| is_locale(name)).filter_map(|(n, v)| Some((n, plain(v)?)));
+    built.extend(locales.take(MAX_LOCALES).map(|(name, value)| (name.to_owned(), value.to_owned())));
+    if let Some(path) = terminal {
+        built.push(("SSH_TTY".to_owned(), path.to_string_lossy().into_owned()));
+    }
+    built.sort();
+    built.dedup_by(|a, b| a.0 == b.0);
+    built
+}
+
+/// A claimed value that is short and without control characters.
+pub fn plain(value: Option<&str>) -> Option<&str> {
+    value.filter(|text| text.len() <= MAX_VALUE && !text.chars().any(char::is_control))
+}
+
+fn is_locale(name: &str) -> bool {
+    name.len() <= 32
+        && name.strip_prefix("LC_").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+}
+
+fn shell_path(shell: InnerShell) -> String {
+    shell.file().unwrap_or_default().to_string_lossy().into_owned()
+}

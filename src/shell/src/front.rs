@@ -1,0 +1,116 @@
+//! The front: takes stock, forks the spawner, gives the agent's rights up for
+//! good and holds the command. After that it can neither start nor signal a
+//! program of the agent.
+
+use crate::end::{Ending, Failure};
+use crate::login::{Login, refusal};
+use crate::outer::Outer;
+use crate::pty::Pty;
+use crate::request::Request;
+use crate::settings::Settings;
+use crate::start::{self, Start};
+use crate::{environment, spawner};
+use countersign_api::front::{Hello, LoginKind, PROTOCOL, Terminal};
+use countersign_core::Exit;
+use countersign_sys::terminal::{self, Raw};
+use countersign_sys::{self as sys, Account, Uids};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+/// The whole program.
+pub fn run() -> ExitCode {
+    begin().unwrap_or_else(Ending::from).finish()
+}
+
+fn begin() -> Result<Ending, Failure> {
+    let start = Start::take()?;
+    let account = account(&start)?;
+    let settings = Settings::find(&start, &account.name)?;
+    if !settings.trial {
+        start::must_be_login_shell(&account)?;
+    }
+    let spawner = spawner::start(start.uids, &start.inherited)?;
+
+    let mut outer = Outer::take().map_err(|e| Failure::system("cannot take over the terminal", &e))?;
+    let request = request(&start, &settings, &account, outer.tty);
+    let kind = match &request {
+        Request::Run(kind, _) | Request::Refused(kind, _) => *kind,
+    };
+    // A transfer has its descriptors to itself, whatever they are.
+    outer.tty &= kind != LoginKind::Transfer;
+    let hello = hello(&start, &account, kind, &outer);
+    let relayed = outer.tty && kind == LoginKind::Exec;
+    let pty = if relayed { Some(open_pty(&outer, start.uids)) } else { None };
+    let pty = pty.transpose().map_err(|e| Failure::system("cannot open a terminal for the command", &e))?;
+    give_up_agent(start.uids).map_err(|e| Failure::system("cannot change user", &e))?;
+    let raw = if relayed { Some(sys::duplicate(0).and_then(Raw::enter)) } else { None };
+    let raw = raw.transpose().map_err(|e| Failure::system("cannot take over the terminal", &e))?;
+
+    let environment = environment::build(&start, &settings, &account, pty.as_ref().map(|p| p.name.as_path()));
+    let login = Login::open(&settings, environment, hello, spawner, outer, pty);
+    let ending = match (login, request) {
+        (Ok(login), Request::Run(kind, command)) => login.submit(kind, command),
+        (Ok(login), Request::Refused(_, refused)) => login.refuse(refused),
+        // It would be refused in any case, and that is what helps the caller.
+        (Err(_), Request::Refused(_, refused)) => Ok(refusal(refused)),
+        (Err(failure), Request::Run(..)) => Err(failure),
+    };
+    let ending = ending.unwrap_or_else(Ending::from);
+    drop(raw);
+    Ok(ending)
+}
+
+fn account(start: &Start) -> Result<Account, Failure> {
+    if start.secure && (start.uids.real == 0 || start.uids.effective == 0) {
+        return Err(Failure::new(
+            Exit::Config,
+            "root is never gated: this program must be setuid countersign, not root",
+        ));
+    }
+    let uid = start.uids.real;
+    let found = sys::account_by_uid(uid).map_err(|e| Failure::system("cannot read the password database", &e))?;
+    found.ok_or_else(|| Failure::new(Exit::Config, format!("uid {uid} has no account; create it with useradd")))
+}
+
+fn request(start: &Start, settings: &Settings, account: &Account, terminal: bool) -> Request {
+    let own: Vec<OsString> = [start::own_path(), Some(account.shell.clone()).filter(|_| !settings.trial)]
+        .into_iter()
+        .flatten()
+        .map(OsString::from)
+        .collect();
+    let original = start.claims.iter().find(|(name, _)| name == "SSH_ORIGINAL_COMMAND").map(|(_, v)| v.as_os_str());
+    Request::read(settings.command.as_deref(), original.filter(|v| *v != OsStr::new("")), &own, terminal)
+}
+
+fn hello(start: &Start, account: &Account, kind: LoginKind, outer: &Outer) -> Hello {
+    let size = outer.size();
+    let term = environment::plain(start.claim("TERM")).unwrap_or("dumb").to_owned();
+    Hello {
+        protocol: PROTOCOL,
+        agent: account.name.clone(),
+        uid: account.uid,
+        kind,
+        terminal: outer.tty.then_some(Terminal { term, columns: size.columns, rows: size.rows }),
+        ssh_connection: environment::plain(start.claim("SSH_CONNECTION")).map(str::to_owned),
+    }
+}
+
+/// Opens the inner terminal as the agent, with the modes of the outer one.
+fn open_pty(outer: &Outer, uids: Uids) -> io::Result<Pty> {
+    sys::set_effective_uid(uids.real)?;
+    let opened = Pty::open(outer.size());
+    sys::set_effective_uid(uids.effective)?;
+    let pty = opened?;
+    if let Some(slave) = &pty.slave {
+        terminal::copy_modes(outer.input.as_fd(), slave.as_fd())?;
+    }
+    Ok(pty)
+}
+
+fn give_up_agent(uids: Uids) -> io::Result<()> {
+    let own = uids.effective;
+    sys::set_uids(Uids { real: own, effective: own, saved: own })?;
+    sys::dumpable_off()
+}

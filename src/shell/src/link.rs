@@ -1,0 +1,148 @@
+//! The connection to countersign-hostd. Nothing here blocks: messages to the
+//! host queue up, messages from it are taken as they come.
+
+use countersign_api::frame::{self, Decoder};
+use countersign_api::front::{FrontMessage, HostMessage};
+use countersign_sys::{self as sys, Ready, Wanted};
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// How often a full queue of the listener is tried again, every 10 ms.
+const CONNECT_TRIES: u32 = 500;
+/// Most bytes that may wait for the host before the command's output is held
+/// back.
+const MAX_BACKLOG: usize = 256 * 1024;
+
+/// A connection to the host.
+#[derive(Debug)]
+pub struct Link {
+    socket: OwnedFd,
+    decoder: Decoder,
+    queue: Vec<u8>,
+    fds: Vec<OwnedFd>,
+    open: bool,
+}
+
+/// What was heard of the host.
+#[derive(Debug)]
+pub enum Heard {
+    /// A message.
+    Message(HostMessage),
+    /// Nothing yet.
+    Nothing,
+    /// The host is gone.
+    Lost,
+    /// Bytes that are not a message of this protocol.
+    Garbage,
+}
+
+impl Link {
+    /// Connects. Never waits for a stuck listener longer than some seconds.
+    pub fn connect(path: &Path) -> io::Result<Self> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let address = UnixAddr::new(path)?;
+        let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        for _ in 0..CONNECT_TRIES {
+            match connect(socket.as_raw_fd(), &address) {
+                Ok(()) => {
+                    return Ok(Self {
+                        socket,
+                        decoder: Decoder::default(),
+                        queue: Vec::new(),
+                        fds: Vec::new(),
+                        open: true,
+                    });
+                }
+                Err(Errno::EAGAIN | Errno::EINTR) => sys::sleep_ms(10),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::ErrorKind::TimedOut.into())
+    }
+
+    /// Queues a message and sends what can be sent.
+    pub fn send(&mut self, message: &FrontMessage) {
+        match frame::encode(message) {
+            Ok(bytes) if self.open => self.queue.extend_from_slice(&bytes),
+            Ok(_) => {}
+            // Our own message over the limit: the host could not follow from here on.
+            Err(_) => self.open = false,
+        }
+        self.push();
+    }
+
+    /// Whether the host can still be reached.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether so much waits for the host that no more should be made.
+    pub fn is_behind(&self) -> bool {
+        self.queue.len() > MAX_BACKLOG
+    }
+
+    /// Takes the descriptor that came with the last message.
+    pub fn take_descriptor(&mut self) -> Option<OwnedFd> {
+        if self.fds.len() == 1 { self.fds.pop() } else { None }
+    }
+
+    /// What to wait for.
+    pub fn wanted(&self) -> [(BorrowedFd<'_>, Wanted); 2] {
+        let write = if self.queue.is_empty() { Wanted::Hangup } else { Wanted::Write };
+        [(self.socket.as_fd(), Wanted::Read), (self.socket.as_fd(), write)]
+    }
+
+    /// Moves bytes after a wait.
+    pub fn turn(&mut self, read: Ready, write: Ready) {
+        if write.writable {
+            self.push();
+        }
+        if read.readable || read.hangup {
+            self.pull();
+        }
+    }
+
+    /// The next message that has come.
+    pub fn hear(&mut self) -> Heard {
+        match self.decoder.next_message() {
+            Ok(Some(message)) => Heard::Message(message),
+            Ok(None) if self.open => Heard::Nothing,
+            Ok(None) => Heard::Lost,
+            Err(_) => {
+                self.open = false;
+                Heard::Garbage
+            }
+        }
+    }
+
+    fn push(&mut self) {
+        while self.open && !self.queue.is_empty() {
+            match sys::send_now(self.socket.as_fd(), &self.queue) {
+                Ok(n) => drop(self.queue.drain(..n)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => self.lost(),
+            }
+        }
+    }
+
+    fn pull(&mut self) {
+        let mut buffer = [0; 16 * 1024];
+        match sys::recv_with_fds(self.socket.as_fd(), &mut buffer) {
+            Ok((0, _)) => self.lost(),
+            Ok((n, fds)) => {
+                self.decoder.push(buffer.get(..n).unwrap_or_default());
+                self.fds.extend(fds);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.lost(),
+        }
+    }
+
+    fn lost(&mut self) {
+        self.open = false;
+        self.queue.clear();
+    }
+}

@@ -1,0 +1,366 @@
+//! One login: says hello to the host, holds the command, runs it once if it
+//! is released, and tells how it ended.
+
+use crate::end::{Ending, Failure, Status};
+use crate::held::{Answer, Approved, Held, Refusal};
+use crate::link::{Heard, Link};
+use crate::outer::{Outer, Sign};
+use crate::pty::Pty;
+use crate::recorder::{Recorder, RecordingFailed};
+use crate::relay::{Relay, Stop};
+use crate::request::advice;
+use crate::settings::Settings;
+use crate::spawner::orders::{Order, Spawner};
+use countersign_api::front::{
+    CancelWhy, Close, CloseWhy, CommandEnd, Finished, FrontMessage, Hello, HostMessage, LoginKind, MAX_SENT_COMMAND,
+    NotReleased, RefusedLogin, Submit,
+};
+use countersign_core::{Exit, Nonce, Outcome, SubmissionId, b64_encode};
+use countersign_ledger::random_bytes;
+use countersign_sys as sys;
+use std::os::unix::ffi::OsStrExt;
+
+/// How long the host may take to answer what needs no person, in µs.
+const HOST_US: u64 = 15_000_000;
+/// How long it may take to put a submission into the ledger and ask, in µs.
+const ASK_US: u64 = 120_000_000;
+
+/// A login with its connection, its recording and its client.
+pub struct Login {
+    link: Link,
+    recorder: Recorder,
+    outer: Outer,
+    pty: Option<Pty>,
+    spawner: Spawner,
+    inner: crate::inner::InnerShell,
+    environment: Vec<(String, String)>,
+}
+
+/// The end of a login that is refused.
+pub fn refusal(refused: RefusedLogin) -> Ending {
+    Ending::saying(advice(refused), Status::Code(Exit::Refused.code()))
+}
+
+/// What happened while waiting.
+enum Event {
+    Host(HostMessage),
+    Client(Sign),
+    Lost(&'static str),
+}
+
+impl Login {
+    /// Connects to the host, is welcomed and begins the recording.
+    pub fn open(
+        settings: &Settings,
+        environment: Vec<(String, String)>,
+        hello: Hello,
+        spawner: Spawner,
+        mut outer: Outer,
+        mut pty: Option<Pty>,
+    ) -> Result<Self, Failure> {
+        let mut link = Link::connect(&settings.socket).map_err(|e| {
+            let socket = settings.socket.display();
+            unavailable(&format!("cannot reach countersign-hostd at {socket}: {e}"))
+        })?;
+        link.send(&FrontMessage::Hello(hello.clone()));
+        let until_us = now_us()? + HOST_US;
+        let (login, host) = match wait(&mut link, Some((&mut outer, pty.as_mut())), until_us)? {
+            Event::Host(HostMessage::Welcome { login, host }) => (login, host),
+            Event::Host(HostMessage::Fatal { reason, exit }) => return Err(fatal(&reason, exit)),
+            Event::Host(_) => return Err(unavailable("countersign-hostd answered out of turn")),
+            Event::Client(_) => return Err(unavailable("the client hung up")),
+            Event::Lost(why) => return Err(unavailable(why)),
+        };
+        let file = link.take_descriptor().ok_or_else(|| unavailable("countersign-hostd gave no recording file"))?;
+        match Recorder::begin(file, login, host, &hello) {
+            Ok(recorder) => Ok(Self { link, recorder, outer, pty, spawner, inner: settings.inner, environment }),
+            Err(error) => {
+                let close = Close { why: CloseWhy::DiskFull, refused: None, recording_bytes: 0 };
+                link.send(&FrontMessage::Close(close));
+                kept(&mut link)?;
+                Err(unavailable(&error.to_string()))
+            }
+        }
+    }
+
+    /// Refuses a kind of login that is not built yet, on the record.
+    pub fn refuse(mut self, refused: RefusedLogin) -> Result<Ending, Failure> {
+        self.close(CloseWhy::Refused, Some(refused))?;
+        Ok(refusal(refused))
+    }
+
+    /// Holds a command and runs it if it is released.
+    pub fn submit(mut self, kind: LoginKind, command: Vec<u8>) -> Result<Ending, Failure> {
+        let nonce = random_bytes::<16>().map_err(|_| Failure::new(Exit::Internal, "no randomness; nothing ran"))?;
+        let cwd = std::env::current_dir().map_err(|e| Failure::system("cannot tell the working directory", &e))?;
+        if let Err(error) = self.recorder.marker(&format!("submitted: {}", String::from_utf8_lossy(&command))) {
+            return self.cannot_record(None, &error);
+        }
+        self.link.send(&FrontMessage::Submit(Submit {
+            nonce: Nonce(nonce),
+            command: b64_encode(command.get(..MAX_SENT_COMMAND).unwrap_or(&command)),
+            total_bytes: u64::try_from(command.len()).unwrap_or(u64::MAX),
+            cwd: b64_encode(cwd.as_os_str().as_bytes()),
+            environment: self.environment.clone(),
+            inner_shell: self.inner.as_str().to_owned(),
+        }));
+        let (answer, cancelled) = self.answer(Held::new(command, Nonce(nonce)))?;
+        match answer {
+            Answer::Approved(approved) => self.approved(kind, approved, cancelled),
+            Answer::Mismatch(id) => {
+                let reason = "the release is not for this command; nothing ran";
+                self.not_released(id, NotReleased::Mismatch, Outcome::Error, reason, Exit::Unavailable)
+            }
+            Answer::Refused(refusal) => self.refused(refusal, cancelled),
+            Answer::Fatal(reason, exit) => Err(fatal(&reason, exit)),
+            Answer::Unexpected | Answer::Waiting(_) => Err(unavailable("countersign-hostd answered out of turn")),
+        }
+    }
+
+    /// Waits for the answer; a client that hangs up or interrupts cancels.
+    fn answer(&mut self, mut held: Held) -> Result<(Answer, Option<CancelWhy>), Failure> {
+        let asked_us = now_us()?;
+        let mut cancelled = None;
+        let mut until_us = asked_us + ASK_US;
+        loop {
+            let client = if cancelled.is_none() { Some((&mut self.outer, self.pty.as_mut())) } else { None };
+            match wait(&mut self.link, client, until_us)? {
+                Event::Host(message) => match held.hear(message) {
+                    Answer::Waiting(still) => {
+                        held = still;
+                        if let (Some(deadline_us), None) = (held.deadline_us(), cancelled) {
+                            until_us = deadline_us.saturating_add(HOST_US);
+                        }
+                    }
+                    answer @ (Answer::Approved(_)
+                    | Answer::Mismatch(_)
+                    | Answer::Refused(_)
+                    | Answer::Fatal(..)
+                    | Answer::Unexpected) => return Ok((answer, cancelled)),
+                },
+                Event::Client(sign) => {
+                    let why = if sign == Sign::Hangup { CancelWhy::Hangup } else { CancelWhy::Interrupt };
+                    self.link.send(&FrontMessage::Cancel { nonce: held.nonce(), why });
+                    cancelled = Some(why);
+                    until_us = now_us()? + HOST_US;
+                }
+                Event::Lost(why) => return Err(unavailable(why)),
+            }
+        }
+    }
+
+    fn approved(
+        mut self,
+        kind: LoginKind,
+        approved: Approved,
+        cancelled: Option<CancelWhy>,
+    ) -> Result<Ending, Failure> {
+        let (id, by) = (approved.id(), approved.by().clone());
+        if let Err(error) = self.recorder.marker(&format!("decided: released by {by}")) {
+            return self.cannot_record(Some(id), &error);
+        }
+        if cancelled.is_some() || self.client_gone()? {
+            let reason = "the client was gone before it could run";
+            return self.not_released(id, NotReleased::Hangup, Outcome::Cancelled, reason, Exit::Refused);
+        }
+        match approved.release(now_us()?) {
+            Ok(command) => self.run(kind, id, &command),
+            Err(why) => {
+                let reason = format!("the answer of {by} came too late; nothing ran");
+                self.not_released(id, why, Outcome::TimedOut, &reason, Exit::Refused)
+            }
+        }
+    }
+
+    /// Starts the released bytes, relays until they end, and tells the host.
+    fn run(mut self, kind: LoginKind, id: SubmissionId, command: &[u8]) -> Result<Ending, Failure> {
+        let order = Order::Spawn {
+            shell: self.inner,
+            command: b64_encode(command),
+            environment: std::mem::take(&mut self.environment),
+            terminal: self.pty.is_some(),
+        };
+        let relay = Relay::start(
+            kind,
+            &order,
+            &mut self.link,
+            &mut self.recorder,
+            &mut self.outer,
+            self.pty.as_mut(),
+            &self.spawner,
+        );
+        let (end, stop) = match relay {
+            Ok(Ok(relay)) => relay.run().map_err(|e| Failure::system("the relay failed", &e))?,
+            Ok(Err(errno)) => (CommandEnd::NotStarted(errno), None),
+            Err(error) => return Err(Failure::system("cannot start the command", &error)),
+        };
+        self.finish(id, end, stop)
+    }
+
+    fn finish(mut self, id: SubmissionId, end: CommandEnd, mut stop: Option<Stop>) -> Result<Ending, Failure> {
+        let (words, status) = describe(&end);
+        if stop.as_ref().is_none_or(|stop| !matches!(stop, Stop::Recorder(_))) {
+            let recorded = self.recorder.marker(&format!("finished: {words}")).and_then(|()| self.recorder.settle());
+            if let Err(error) = recorded {
+                stop = Some(Stop::Recorder(error));
+            }
+        }
+        let why = match &stop {
+            None | Some(Stop::Host { .. }) => CloseWhy::Exit,
+            Some(Stop::Hangup) => CloseWhy::Hangup,
+            Some(Stop::Recorder(_)) => CloseWhy::DiskFull,
+        };
+        let told = self.tell_finished(id, end.clone())? && self.close(why, None)?;
+        Ok(match (stop, end) {
+            (Some(Stop::Recorder(error)), _) => {
+                Ending::saying(format!("{error}; the command was ended"), Status::Code(Exit::Unavailable.code()))
+            }
+            (Some(Stop::Host { reason, exit }), _) => {
+                Ending::saying(format!("{reason}; the command was ended"), Status::Code(exit))
+            }
+            (None | Some(Stop::Hangup), CommandEnd::NotStarted(errno)) => {
+                let error = std::io::Error::from_raw_os_error(i32::from(errno));
+                Ending::saying(format!("the command could not be started: {error}"), status)
+            }
+            (None | Some(Stop::Hangup), _) if !told => {
+                Ending::saying("countersign-hostd is gone: the command's end could not be recorded", status)
+            }
+            (None | Some(Stop::Hangup), _) => Ending::silent(status),
+        })
+    }
+
+    fn refused(mut self, refusal: Refusal, cancelled: Option<CancelWhy>) -> Result<Ending, Failure> {
+        let by = refusal.by.map_or_else(|| "-".to_owned(), |by| by.to_string());
+        let recorded = self.recorder.marker(&format!("decided: {} by {by}", refusal.outcome));
+        let why = match (&recorded, cancelled) {
+            (Err(_), _) => CloseWhy::DiskFull,
+            (Ok(()), Some(CancelWhy::Hangup)) => CloseWhy::Hangup,
+            (Ok(()), Some(CancelWhy::Interrupt) | None) => CloseWhy::Exit,
+        };
+        self.close(why, None)?;
+        let exit = if refusal.exit == Exit::Unavailable.code() { Exit::Unavailable } else { Exit::Refused };
+        Ok(Ending::saying(line(refusal.outcome, refusal.id, &by, &refusal.reason), Status::Code(exit.code())))
+    }
+
+    fn not_released(
+        mut self,
+        id: SubmissionId,
+        why: NotReleased,
+        outcome: Outcome,
+        reason: &str,
+        exit: Exit,
+    ) -> Result<Ending, Failure> {
+        let close = if why == NotReleased::Hangup { CloseWhy::Hangup } else { CloseWhy::Exit };
+        let told = self.tell_finished(id, CommandEnd::NotReleased(why))? && self.close(close, None)?;
+        let exit = if told { exit } else { Exit::Unavailable };
+        Ok(Ending::saying(line(outcome, id, "-", reason), Status::Code(exit.code())))
+    }
+
+    fn cannot_record(mut self, released: Option<SubmissionId>, error: &RecordingFailed) -> Result<Ending, Failure> {
+        if let Some(id) = released {
+            self.tell_finished(id, CommandEnd::NotReleased(NotReleased::Recorder))?;
+        }
+        self.close(CloseWhy::DiskFull, None)?;
+        Err(unavailable(&error.to_string()))
+    }
+
+    /// Whether the host has kept how the command ended.
+    fn tell_finished(&mut self, id: SubmissionId, end: CommandEnd) -> Result<bool, Failure> {
+        self.send_chunk();
+        let (stdout_bytes, stderr_bytes) = self.recorder.totals();
+        self.link.send(&FrontMessage::Finished(Finished { id, end, stdout_bytes, stderr_bytes }));
+        kept(&mut self.link)
+    }
+
+    /// Whether the host has kept that the login is over.
+    fn close(&mut self, why: CloseWhy, refused: Option<RefusedLogin>) -> Result<bool, Failure> {
+        self.send_chunk();
+        let close = Close { why, refused, recording_bytes: self.recorder.length() };
+        self.link.send(&FrontMessage::Close(close));
+        kept(&mut self.link)
+    }
+
+    fn send_chunk(&mut self) {
+        if let Some(chunk) = self.recorder.cut() {
+            self.link.send(&FrontMessage::Chunk(chunk));
+        }
+    }
+
+    fn client_gone(&mut self) -> Result<bool, Failure> {
+        let failed = |e| Failure::system("cannot watch the client", &e);
+        let wanted = self.outer.wanted();
+        let ready = sys::poll(&wanted, Some(0)).map_err(failed)?;
+        let ready = <[sys::Ready; 3]>::try_from(ready).unwrap_or_default();
+        let signs = self.outer.turn(ready, true).map_err(failed)?;
+        Ok(signs.iter().any(|sign| *sign != Sign::Resized))
+    }
+}
+
+/// Waits for the host, and for the client where it still matters.
+fn wait(link: &mut Link, mut client: Option<(&mut Outer, Option<&mut Pty>)>, until_us: u64) -> Result<Event, Failure> {
+    let failed = |e: std::io::Error| Failure::system("cannot wait", &e);
+    loop {
+        match link.hear() {
+            Heard::Message(message) => return Ok(Event::Host(message)),
+            Heard::Lost => return Ok(Event::Lost("countersign-hostd hung up")),
+            Heard::Garbage => return Ok(Event::Lost("countersign-hostd sent something unknown")),
+            Heard::Nothing => {}
+        }
+        let left_us = until_us.saturating_sub(now_us()?);
+        if left_us == 0 {
+            return Ok(Event::Lost("countersign-hostd does not answer"));
+        }
+        let mut wanted = link.wanted().to_vec();
+        if let Some((outer, _)) = &client {
+            wanted.extend(outer.wanted());
+        }
+        let timeout = u32::try_from(left_us.div_ceil(1000)).unwrap_or(u32::MAX);
+        let mut ready = sys::poll(&wanted, Some(timeout)).map_err(failed)?.into_iter();
+        let mut next = || ready.next().unwrap_or_default();
+        link.turn(next(), next());
+        let Some((outer, pty)) = &mut client else { continue };
+        for sign in outer.turn([next(), next(), next()], true).map_err(failed)? {
+            match (sign, pty.as_mut()) {
+                (Sign::Resized, Some(pty)) => pty.resize(outer.size()).map_err(failed)?,
+                (Sign::Resized, None) => {}
+                (Sign::Hangup | Sign::Interrupt, _) => return Ok(Event::Client(sign)),
+            }
+        }
+    }
+}
+
+/// Waits until the host has made the last message durable; false when it is
+/// gone or says otherwise.
+fn kept(link: &mut Link) -> Result<bool, Failure> {
+    let until_us = now_us()? + HOST_US;
+    Ok(match wait(link, None, until_us)? {
+        Event::Host(HostMessage::Kept) => true,
+        Event::Host(_) | Event::Client(_) | Event::Lost(_) => false,
+    })
+}
+
+fn describe(end: &CommandEnd) -> (String, Status) {
+    match end {
+        CommandEnd::Exited(code) => (format!("exit {code}"), Status::Code(*code)),
+        CommandEnd::Signaled(signal) => (format!("signal {signal}"), Status::Signal(*signal)),
+        CommandEnd::NotStarted(errno) => (format!("not started, errno {errno}"), Status::Code(Exit::Refused.code())),
+        CommandEnd::NotReleased(_) => ("not released".to_owned(), Status::Code(Exit::Refused.code())),
+    }
+}
+
+fn line(outcome: Outcome, id: SubmissionId, by: &str, reason: &str) -> String {
+    format!("{outcome} id={id} by={by} reason=\"{}\"", reason.replace('"', "'"))
+}
+
+fn unavailable(what: &str) -> Failure {
+    Failure::new(Exit::Unavailable, format!("{what}; nothing ran; ask the operator to look at countersign-hostd"))
+}
+
+fn fatal(reason: &str, exit: u8) -> Failure {
+    let exit = if exit == Exit::Refused.code() { Exit::Refused } else { Exit::Unavailable };
+    Failure::new(exit, reason)
+}
+
+fn now_us() -> Result<u64, Failure> {
+    sys::boottime_us().map_err(|e| Failure::system("cannot read the clock", &e))
+}

@@ -1,0 +1,127 @@
+//! The side of the client: standard descriptors, its terminal, its signals,
+//! and whether it is still there.
+
+use countersign_sys::signals::{Name, Signals};
+use countersign_sys::terminal::{self, Size};
+use countersign_sys::{self as sys, Ready, Wanted};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Most bytes of input that wait for a command to be decided on.
+const MAX_TYPED: usize = 64 * 1024;
+/// ^C.
+const INTERRUPT: u8 = 3;
+
+/// The client's side.
+#[derive(Debug)]
+pub struct Outer {
+    /// Standard input.
+    pub input: OwnedFd,
+    /// Standard output.
+    pub output: OwnedFd,
+    /// Standard error.
+    pub error: OwnedFd,
+    /// Whether all three are a terminal.
+    pub tty: bool,
+    signals: Signals,
+    typed: Vec<u8>,
+    typing: bool,
+}
+
+/// What the client did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// It is gone.
+    Hangup,
+    /// ^C, or SIGINT, SIGTERM, SIGQUIT.
+    Interrupt,
+    /// Its terminal has another size.
+    Resized,
+}
+
+impl Outer {
+    /// Takes the standard descriptors and the signals over.
+    pub fn take() -> io::Result<Self> {
+        let [input, output, error] = [sys::duplicate(0)?, sys::duplicate(1)?, sys::duplicate(2)?];
+        let tty = [&input, &output, &error].into_iter().all(terminal::is_terminal);
+        let wanted = [Name::SIGHUP, Name::SIGINT, Name::SIGTERM, Name::SIGQUIT, Name::SIGWINCH];
+        let signals = Signals::take_over(&wanted)?;
+        Ok(Self { input, output, error, tty, signals, typed: Vec::new(), typing: tty })
+    }
+
+    /// The size of its terminal; nothing where it has none.
+    pub fn size(&self) -> Size {
+        terminal::size(self.input.as_fd()).unwrap_or(Size { columns: 0, rows: 0 })
+    }
+
+    /// What to wait for. End of input is never a hang-up: `ssh -n` has it at
+    /// once.
+    pub fn wanted(&self) -> [(BorrowedFd<'_>, Wanted); 3] {
+        let read = self.typing && self.typed.len() < MAX_TYPED;
+        // Without a terminal, input belongs to the command; its descriptor is not even polled.
+        let input = match (self.tty, read) {
+            (true, true) => (self.input.as_fd(), Wanted::Read),
+            (true, false) => (self.input.as_fd(), Wanted::Hangup),
+            (false, _) => (self.output.as_fd(), Wanted::Hangup),
+        };
+        [(self.signals.as_fd(), Wanted::Read), (self.output.as_fd(), Wanted::Hangup), input]
+    }
+
+    /// Looks at what a wait brought. `pending`: ^C is a sign, not input.
+    pub fn turn(&mut self, ready: [Ready; 3], pending: bool) -> io::Result<Vec<Sign>> {
+        let [signals, output, input] = ready;
+        let mut signs = Vec::new();
+        if signals.readable {
+            while let Some(name) = self.signals.next()? {
+                signs.push(sign(name));
+            }
+        }
+        if output.hangup || (self.tty && input.hangup) {
+            signs.push(Sign::Hangup);
+        }
+        if self.tty && input.readable && self.typing && self.read_input(pending)? {
+            signs.push(Sign::Interrupt);
+        }
+        Ok(signs)
+    }
+
+    /// Input for the command, to be taken.
+    pub fn typed_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.typed
+    }
+
+    /// Input for the command that waits.
+    pub fn typed(&self) -> &[u8] {
+        &self.typed
+    }
+
+    /// Reads input; whether ^C was in it where that is a sign.
+    fn read_input(&mut self, pending: bool) -> io::Result<bool> {
+        let mut buffer = [0; 4096];
+        let room = MAX_TYPED.saturating_sub(self.typed.len()).min(buffer.len());
+        let n = match nix::unistd::read(&self.input, buffer.get_mut(..room).unwrap_or_default()) {
+            Ok(n) => n,
+            Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => return Ok(false),
+            Err(nix::errno::Errno::EIO) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        let bytes = buffer.get(..n).unwrap_or_default();
+        self.typing = n > 0;
+        if pending && bytes.contains(&INTERRUPT) {
+            self.typed.clear();
+            return Ok(true);
+        }
+        self.typed.extend_from_slice(bytes);
+        Ok(false)
+    }
+}
+
+fn sign(name: Name) -> Sign {
+    if name == Name::SIGWINCH {
+        Sign::Resized
+    } else if name == Name::SIGHUP {
+        Sign::Hangup
+    } else {
+        Sign::Interrupt
+    }
+}

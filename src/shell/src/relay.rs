@@ -1,0 +1,313 @@
+//! While a command runs: its output is recorded, then shown; input reaches its
+//! terminal; the client and the host are watched.
+
+use crate::link::{Heard, Link};
+use crate::outer::{Outer, Sign};
+use crate::outlet::Outlet;
+use crate::pty::Pty;
+use crate::recorder::{Recorder, RecordingFailed};
+use crate::spawner::orders::{Order, Report, Spawner};
+use countersign_api::front::{CommandEnd, FrontMessage, HostMessage, LoginKind};
+use countersign_api::recording::Stream;
+use countersign_core::Exit;
+use countersign_sys::{self as sys, Ready, Wanted};
+use nix::errno::Errno;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Bytes of one read.
+const READ: usize = 32 * 1024;
+/// How long part of a character waits for its rest, in µs.
+const HELD_US: u64 = 20_000;
+/// A terminal that was quiet for so long after its command's end is drained.
+const QUIET_US: u64 = 100_000;
+
+/// Why a running command was ended.
+#[derive(Debug)]
+pub enum Stop {
+    /// The client is gone.
+    Hangup,
+    /// The recording cannot go on.
+    Recorder(RecordingFailed),
+    /// The host ended the login.
+    Host {
+        /// What it said.
+        reason: String,
+        /// The exit code it asked for.
+        exit: u8,
+    },
+}
+
+/// One output of the command and where it is shown.
+struct Source {
+    fd: Option<OwnedFd>,
+    stream: Stream,
+    outlet: Outlet,
+}
+
+/// A command that runs.
+pub struct Relay<'a> {
+    link: &'a mut Link,
+    recorder: &'a mut Recorder,
+    outer: &'a mut Outer,
+    pty: Option<&'a mut Pty>,
+    spawner: &'a Spawner,
+    sources: Vec<Source>,
+    end: Option<CommandEnd>,
+    stop: Option<Stop>,
+    /// When output was last read or could not be read, in µs.
+    active_us: u64,
+}
+
+/// What a descriptor in a wait belongs to.
+#[derive(Clone, Copy)]
+enum Key {
+    LinkRead,
+    LinkWrite,
+    Outer(usize),
+    Spawner,
+    Read(usize),
+    Show(usize),
+    Type,
+}
+
+impl<'a> Relay<'a> {
+    /// Starts the command on its descriptors; the inner error is the number of
+    /// the system call that failed.
+    pub fn start(
+        kind: LoginKind,
+        order: &Order,
+        link: &'a mut Link,
+        recorder: &'a mut Recorder,
+        outer: &'a mut Outer,
+        mut pty: Option<&'a mut Pty>,
+        spawner: &'a Spawner,
+    ) -> io::Result<Result<Self, u16>> {
+        let mut sources = Vec::new();
+        let started = if let Some(pty) = &mut pty {
+            let slave = pty.slave.take().ok_or(io::ErrorKind::NotConnected)?;
+            let outlet = Outlet::new(outer.output.try_clone()?);
+            sources.push(Source { fd: Some(pty.master.try_clone()?), stream: Stream::Stdout, outlet });
+            spawner.spawn(order, [slave.as_fd(), slave.as_fd(), slave.as_fd()])
+        } else if kind == LoginKind::Transfer {
+            spawner.spawn(order, [outer.input.as_fd(), outer.output.as_fd(), outer.error.as_fd()])
+        } else {
+            let (stdout, stdout_write) = sys::pipe()?;
+            let (stderr, stderr_write) = sys::pipe()?;
+            for (fd, stream, to) in [(stdout, Stream::Stdout, &outer.output), (stderr, Stream::Stderr, &outer.error)] {
+                sys::set_nonblocking(fd.as_fd())?;
+                sources.push(Source { fd: Some(fd), stream, outlet: Outlet::new(to.try_clone()?) });
+            }
+            spawner.spawn(order, [outer.input.as_fd(), stdout_write.as_fd(), stderr_write.as_fd()])
+        };
+        let active_us = sys::boottime_us()?;
+        Ok(started.map(|()| Self { link, recorder, outer, pty, spawner, sources, end: None, stop: None, active_us }))
+    }
+
+    /// Relays until the command has ended and all it wrote is shown, or until
+    /// there is a reason to end it.
+    pub fn run(mut self) -> io::Result<(CommandEnd, Option<Stop>)> {
+        loop {
+            if let Some(end) = self.done()? {
+                return Ok((end, self.stop));
+            }
+            let (keys, wanted): (Vec<Key>, Vec<(BorrowedFd<'_>, Wanted)>) = self.wanted()?.into_iter().unzip();
+            let ready = sys::poll(&wanted, self.timeout_ms()?)?;
+            let mut outer = [Ready::default(); 3];
+            let mut link = [Ready::default(); 2];
+            for (key, state) in keys.into_iter().zip(ready) {
+                match key {
+                    Key::LinkRead => link[0] = state,
+                    Key::LinkWrite => link[1] = state,
+                    Key::Outer(i) => outer.iter_mut().skip(i).take(1).for_each(|slot| *slot = state),
+                    Key::Spawner if state.readable || state.hangup => self.heard_spawner()?,
+                    Key::Read(i) if state.readable || state.hangup => self.read(i)?,
+                    Key::Show(i) if state.writable || state.hangup => self.show(i),
+                    Key::Type if state.writable => self.type_in(),
+                    Key::Spawner | Key::Read(_) | Key::Show(_) | Key::Type => {}
+                }
+            }
+            self.heard_outer(outer)?;
+            self.heard_host(link);
+            self.record_rest()?;
+            while let Some(chunk) = self.recorder.due_chunk() {
+                self.link.send(&FrontMessage::Chunk(chunk));
+            }
+        }
+    }
+
+    fn wanted(&self) -> io::Result<Vec<(Key, (BorrowedFd<'_>, Wanted))>> {
+        let mut list = Vec::new();
+        if self.link.is_open() {
+            let [read, write] = self.link.wanted();
+            list.extend([(Key::LinkRead, read), (Key::LinkWrite, write)]);
+        }
+        if self.end.is_none() {
+            list.push((Key::Spawner, (self.spawner.fd()?, Wanted::Read)));
+        }
+        if self.stop.is_none() {
+            list.extend(self.outer.wanted().into_iter().enumerate().map(|(i, want)| (Key::Outer(i), want)));
+        }
+        for (i, source) in self.sources.iter().enumerate() {
+            if source.outlet.is_waiting() {
+                list.push((Key::Show(i), (source.outlet.fd().as_fd(), Wanted::Write)));
+            } else if let (Some(fd), false) = (&source.fd, self.link.is_behind()) {
+                list.push((Key::Read(i), (fd.as_fd(), Wanted::Read)));
+            }
+        }
+        if let (Some(pty), false, None) = (&self.pty, self.outer.typed().is_empty(), &self.end) {
+            list.push((Key::Type, (pty.master.as_fd(), Wanted::Write)));
+        }
+        Ok(list)
+    }
+
+    fn timeout_ms(&self) -> io::Result<Option<u32>> {
+        let held = self.recorder.holds().then_some(HELD_US / 1000);
+        let quiet = (self.end.is_some() && self.pty.is_some()).then_some(QUIET_US / 1000);
+        let chunk = self.recorder.chunk_due_ms().map(u64::from);
+        let least = [held, quiet, chunk].into_iter().flatten().min();
+        Ok(least.map(|ms| u32::try_from(ms.max(1)).unwrap_or(u32::MAX)))
+    }
+
+    /// The end, once nothing more is to come.
+    fn done(&mut self) -> io::Result<Option<CommandEnd>> {
+        let Some(end) = self.end.clone() else { return Ok(None) };
+        if self.stop.is_some() {
+            return Ok(Some(end));
+        }
+        let now_us = sys::boottime_us()?;
+        if self.sources.iter().any(|source| source.outlet.is_waiting()) {
+            self.active_us = now_us;
+            return Ok(None);
+        }
+        // Something left behind may hold the terminal open for ever; pipes are waited for, as ssh does.
+        let quiet = self.pty.is_some() && now_us.saturating_sub(self.active_us) >= QUIET_US;
+        if quiet {
+            self.sources.iter_mut().for_each(|source| source.fd = None);
+        }
+        let over = self.sources.iter().all(|source| source.fd.is_none()) && !self.recorder.holds();
+        Ok(over.then_some(end))
+    }
+
+    fn read(&mut self, i: usize) -> io::Result<()> {
+        let Some(source) = self.sources.get_mut(i) else { return Ok(()) };
+        let Some(fd) = &source.fd else { return Ok(()) };
+        let mut buffer = [0; READ];
+        let bytes = match nix::unistd::read(fd, &mut buffer) {
+            Ok(0) | Err(Errno::EIO) => {
+                source.fd = None;
+                return Ok(());
+            }
+            Ok(n) => buffer.get(..n).unwrap_or_default(),
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        self.active_us = sys::boottime_us()?;
+        source.outlet.add(bytes);
+        match self.recorder.output(source.stream, bytes) {
+            Ok(recorded) => {
+                source.outlet.clear(recorded);
+                self.show(i);
+            }
+            Err(error) => self.stop(Stop::Recorder(error)),
+        }
+        Ok(())
+    }
+
+    /// Records and shows what waited too long for the rest of a character.
+    fn record_rest(&mut self) -> io::Result<()> {
+        let open = self.sources.iter().any(|source| source.fd.is_some());
+        let waited = sys::boottime_us()?.saturating_sub(self.active_us) >= HELD_US;
+        if !self.recorder.holds() || (open && !waited) || matches!(self.stop, Some(Stop::Recorder(_))) {
+            return Ok(());
+        }
+        match self.recorder.flush() {
+            Ok((stdout, stderr)) => {
+                for (i, source) in self.sources.iter_mut().enumerate() {
+                    source.outlet.clear(if i == 0 { stdout } else { stderr });
+                    source.outlet.push();
+                }
+            }
+            Err(error) => self.stop(Stop::Recorder(error)),
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, i: usize) {
+        let Some(source) = self.sources.get_mut(i) else { return };
+        source.outlet.push();
+        if source.stream == Stream::Stdout && !source.outlet.is_open() && self.stop.is_none() {
+            self.stop(Stop::Hangup);
+        }
+    }
+
+    fn type_in(&mut self) {
+        let Some(pty) = &self.pty else { return };
+        let typed = self.outer.typed_mut();
+        match nix::unistd::write(&pty.master, typed) {
+            Ok(n) => drop(typed.drain(..n)),
+            Err(Errno::EAGAIN | Errno::EINTR) => {}
+            // Nobody reads there any more; the end of the command is on its way.
+            Err(_) => typed.clear(),
+        }
+    }
+
+    fn heard_spawner(&mut self) -> io::Result<()> {
+        self.active_us = sys::boottime_us()?;
+        self.end = Some(match self.spawner.report() {
+            Ok(Some(Report::Exited { code })) => CommandEnd::Exited(code),
+            Ok(Some(Report::Signaled { signal })) => CommandEnd::Signaled(signal),
+            // The spawner is gone, and the kernel has killed its child with it.
+            Ok(Some(Report::Spawned | Report::Failed { .. }) | None) | Err(_) => CommandEnd::Signaled(9),
+        });
+        Ok(())
+    }
+
+    fn heard_outer(&mut self, ready: [Ready; 3]) -> io::Result<()> {
+        for sign in self.outer.turn(ready, false)? {
+            match (sign, &self.pty, self.stop.is_none()) {
+                (Sign::Resized, Some(pty), true) => {
+                    let size = self.outer.size();
+                    pty.resize(size)?;
+                    if let Err(error) = self.recorder.resize(size.columns, size.rows) {
+                        self.stop(Stop::Recorder(error));
+                    }
+                }
+                (Sign::Hangup | Sign::Interrupt, _, true) => self.stop(Stop::Hangup),
+                (Sign::Resized, _, _) | (Sign::Hangup | Sign::Interrupt, _, false) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The host may go while a command runs; it may not say anything but that
+    /// the login must end.
+    fn heard_host(&mut self, [read, write]: [Ready; 2]) {
+        self.link.turn(read, write);
+        let (reason, exit) = match self.link.hear() {
+            Heard::Nothing | Heard::Lost => return,
+            Heard::Message(HostMessage::Fatal { reason, exit }) => (reason, exit),
+            Heard::Message(_) | Heard::Garbage => {
+                ("countersign-hostd answered out of turn".to_owned(), Exit::Unavailable.code())
+            }
+        };
+        if self.stop.is_none() {
+            self.stop(Stop::Host { reason, exit });
+        }
+    }
+
+    /// Nothing more is shown, and everything the command started is ended.
+    fn stop(&mut self, why: Stop) {
+        let unrecorded = matches!(why, Stop::Recorder(_));
+        self.stop = Some(why);
+        for source in &mut self.sources {
+            source.outlet.shut();
+            if unrecorded {
+                source.fd = None;
+            }
+        }
+        if self.spawner.kill().is_err() && self.end.is_none() {
+            self.end = Some(CommandEnd::Signaled(9));
+        }
+    }
+}

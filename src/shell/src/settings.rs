@@ -1,0 +1,131 @@
+//! Settings: from a root-owned file at a fixed path, or, in a trial that runs
+//! with no more rights than its caller, from flags.
+
+use crate::end::Failure;
+use crate::inner::InnerShell;
+use crate::start::Start;
+use countersign_core::Exit;
+use countersign_sys as sys;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The configuration file.
+const FILE: &str = "/etc/countersign/countersign-sh.toml";
+/// Longest configuration file, in bytes.
+const MAX_FILE: u64 = 64 * 1024;
+/// PATH of commands, where nothing else is configured.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+const USAGE: &str =
+    "usage: countersign-sh [-c COMMAND] | --trial --socket PATH [--path P] [--inner-shell S] -c COMMAND";
+
+/// How this login is set up.
+#[derive(Debug)]
+pub struct Settings {
+    /// Whether this is a trial under one uid.
+    pub trial: bool,
+    /// Where countersign-hostd listens.
+    pub socket: PathBuf,
+    /// PATH of commands.
+    pub path: String,
+    /// The shell that parses an approved line.
+    pub inner: InnerShell,
+    /// The command after `-c`.
+    pub command: Option<OsString>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Configured {
+    socket: PathBuf,
+    #[serde(default = "default_path")]
+    path: String,
+    #[serde(default = "default_shell")]
+    inner_shell: String,
+    #[serde(default)]
+    agents: BTreeMap<String, AgentConfigured>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AgentConfigured {
+    inner_shell: String,
+}
+
+impl Settings {
+    /// Finds the settings of an account. Trial flags are refused where the
+    /// program runs with more rights than its caller.
+    pub fn find(start: &Start, agent: &str) -> Result<Self, Failure> {
+        let mut words = start.arguments.iter().map(OsString::as_os_str);
+        if start.arguments.first().is_some_and(|word| word == "--trial") {
+            if start.secure {
+                return Err(Failure::new(Exit::Usage, "--trial is for a copy that is not setuid; it was refused"));
+            }
+            return Self::trial(words.skip(1));
+        }
+        if !start.secure {
+            return Err(Failure::new(
+                Exit::Config,
+                "this copy is not installed setuid; run: chown countersign:countersign-agents countersign-sh && chmod 4750 countersign-sh",
+            ));
+        }
+        let command = match (words.next(), words.next(), words.next()) {
+            (None, _, _) => None,
+            (Some(flag), Some(command), None) if flag == "-c" => Some(command.to_owned()),
+            (Some(_), _, _) => return Err(usage()),
+        };
+        Self::configured(agent, command)
+    }
+
+    fn trial<'a>(mut words: impl Iterator<Item = &'a OsStr>) -> Result<Self, Failure> {
+        let (mut socket, mut path, mut shell, mut command) = (None, DEFAULT_PATH.to_owned(), default_shell(), None);
+        while let Some(flag) = words.next() {
+            let value = words.next().ok_or_else(usage)?;
+            let text = || value.to_str().map(str::to_owned).ok_or_else(usage);
+            match flag.to_str() {
+                Some("--socket") => socket = Some(PathBuf::from(value)),
+                Some("--path") => path = text()?,
+                Some("--inner-shell") => shell = text()?,
+                Some("-c") if command.is_none() => command = Some(value.to_owned()),
+                Some(_) | None => return Err(usage()),
+            }
+        }
+        let socket = socket.ok_or_else(usage)?;
+        Ok(Self { trial: true, socket, path, inner: installed(&shell)?, command })
+    }
+
+    fn configured(agent: &str, command: Option<OsString>) -> Result<Self, Failure> {
+        let bad = |text: String| Failure::new(Exit::Config, text);
+        let file = sys::open_trusted(Path::new(FILE), None).map_err(|e| bad(e.to_string()))?;
+        let mut text = String::new();
+        file.take(MAX_FILE).read_to_string(&mut text).map_err(|e| bad(format!("cannot read {FILE}: {e}")))?;
+        let read: Configured = toml::from_str(&text).map_err(|e| bad(format!("{FILE}: {}", e.message())))?;
+        let shell = read.agents.get(agent).map_or(&read.inner_shell, |own| &own.inner_shell);
+        Ok(Self { trial: false, inner: installed(shell)?, socket: read.socket, path: read.path, command })
+    }
+}
+
+fn installed(name: &str) -> Result<InnerShell, Failure> {
+    let shell = InnerShell::parse(name).ok_or_else(|| {
+        Failure::new(Exit::Config, format!("inner shell {name} is not one of bash, zsh, fish, dash, tcsh"))
+    })?;
+    match shell.file() {
+        Some(_) => Ok(shell),
+        None => Err(Failure::new(Exit::Config, format!("inner shell {name} is not installed"))),
+    }
+}
+
+fn usage() -> Failure {
+    Failure::new(Exit::Usage, USAGE)
+}
+
+fn default_path() -> String {
+    DEFAULT_PATH.to_owned()
+}
+
+fn default_shell() -> String {
+    InnerShell::Bash.as_str().to_owned()
+}

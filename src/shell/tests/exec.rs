@@ -1,0 +1,199 @@
+//! Commands that are released: what they get, what is shown, what is recorded.
+
+mod support;
+
+use countersign_api::front::{CloseWhy, CommandEnd};
+use std::io::{Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::Stdio;
+use support::{Host, assert_recorded, markers};
+
+#[test]
+fn exit_codes_pass_through() {
+    for code in [0u8, 1, 2, 63, 64, 69, 125, 126, 127, 128, 129, 137, 200, 254, 255] {
+        let host = Host::approves();
+        let shown = host.shell(&format!("exit {code}")).output().unwrap();
+        assert_eq!(shown.status.code(), Some(i32::from(code)), "{shown:?}");
+        let (log, recording, _dir) = host.over();
+        assert_eq!(log.finished().unwrap().end, CommandEnd::Exited(code));
+        assert_eq!(log.close().unwrap().why, CloseWhy::Exit);
+        assert_recorded(&recording, &shown);
+    }
+}
+
+#[test]
+fn signals_pass_through() {
+    for signal in [1, 2, 3, 6, 9, 11, 13, 15] {
+        let host = Host::approves();
+        let shown = host.shell(&format!("kill -{signal} $$")).output().unwrap();
+        assert_eq!(shown.status.signal(), Some(signal), "{shown:?}");
+        assert!(!shown.status.core_dumped());
+        let (log, _, _dir) = host.over();
+        assert_eq!(log.finished().unwrap().end, CommandEnd::Signaled(u8::try_from(signal).unwrap()));
+    }
+}
+
+#[test]
+fn outputs_stay_separate_and_markers_tell_the_story() {
+    let host = Host::approves();
+    let shown =
+        host.shell("echo out; echo err >&2; printf 'half \\xe2'; sleep 0.1; printf '\\x9c\\x93\\n'").output().unwrap();
+    assert_eq!(shown.stdout, "out\nhalf ✓\n".as_bytes());
+    assert_eq!(shown.stderr, b"err\n");
+    let (log, recording, _dir) = host.over();
+    assert_recorded(&recording, &shown);
+    let finished = log.finished().unwrap();
+    assert_eq!((finished.stdout_bytes, finished.stderr_bytes), (13, 4));
+    let markers = markers(&recording);
+    assert!(markers[0].starts_with("submitted: echo out"), "{markers:?}");
+    assert_eq!(markers[1..], ["decided: released by ops-lead", "finished: exit 0"]);
+    let hello = log.hello.unwrap();
+    assert_eq!((hello.agent.as_str(), hello.terminal), ("root", None));
+}
+
+#[test]
+fn random_bytes_pass_unchanged_both_ways() {
+    let mut random = vec![0; 3_000_000];
+    std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut random).unwrap();
+    let host = Host::approves();
+    let mut child = host
+        .shell("tee /dev/stderr")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let sent = random.clone();
+    let writer = std::thread::spawn(move || input.write_all(&sent).unwrap());
+    let shown = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(shown.stdout == random && shown.stderr == random, "{} {}", shown.stdout.len(), shown.stderr.len());
+    let (log, recording, _dir) = host.over();
+    assert_recorded(&recording, &shown);
+    assert!(log.chunks().len() > 10);
+    assert_eq!(log.chunks().iter().map(|c| c.raw_bytes).sum::<u64>(), 6_000_000);
+}
+
+#[test]
+fn the_environment_is_built_from_nothing() {
+    let host = Host::approves();
+    let dir = host.dir.path().to_owned();
+    let trap = dir.join("trap");
+    std::fs::write(&trap, format!("touch {}/sprung\n", dir.display())).unwrap();
+    let shown = host
+        .shell("env | sort; umask; ulimit -c")
+        .env_clear()
+        .envs([("BASH_ENV", trap.to_str().unwrap()), ("ENV", trap.to_str().unwrap())])
+        .envs([("PATH", "/evil"), ("LD_LIBRARY_PATH", "/evil"), ("IFS", "x"), ("HOME", "/evil"), ("SHELL", "/evil")])
+        .envs([("BASH_FUNC_ls%%", "() { id; }"), ("LC_ALL", "C.UTF-8"), ("LC_x", "no"), ("LANG", "a\nb")])
+        .envs([("TERM", "xterm"), ("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22"), ("SSH_AUTH_SOCK", "/x")])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(shown.stdout).unwrap();
+    let mut names: Vec<&str> = text.lines().filter_map(|l| l.split_once('=').map(|(n, _)| n)).collect();
+    names.retain(|n| !["PWD", "SHLVL", "_"].contains(n));
+    assert_eq!(names, ["HOME", "LC_ALL", "LOGNAME", "PATH", "SHELL", "SSH_CONNECTION", "TERM", "USER"], "{text}");
+    assert!(text.contains("PATH=/usr/local/bin:/usr/bin:/bin\n") && text.contains("HOME=/root\n"), "{text}");
+    assert!(!dir.join("sprung").exists());
+    let (log, _, _dir) = host.over();
+    let submitted = log.submit.unwrap().environment;
+    assert!(submitted.contains(&("TERM".to_owned(), "xterm".to_owned())));
+    assert_eq!(submitted.len(), 8);
+}
+
+#[test]
+fn each_inner_shell_parses_for_itself() {
+    for (shell, probe) in [
+        ("bash", "echo ${BASH_VERSION:+yes}"),
+        ("zsh", "echo ${ZSH_VERSION:+yes}"),
+        ("fish", "test -n \"$FISH_VERSION\"; and echo yes"),
+        ("dash", "echo yes"),
+        ("tcsh", "if ( $?tcsh ) echo yes"),
+    ] {
+        let host = Host::approves();
+        let shown = host.shell(probe).args(["--inner-shell", shell]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&shown.stdout), "yes\n", "{shell}: {shown:?}");
+        assert_eq!(host.over().0.submit.unwrap().inner_shell, shell);
+    }
+}
+
+#[test]
+fn closed_descriptors_and_inherited_limits_do_no_harm() {
+    for closed in ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"] {
+        let host = Host::approves();
+        let line = format!("exec \"$0\" \"$@\" {closed}");
+        let status = std::process::Command::new("bash")
+            .args(["-c", &line])
+            .args(host.shell("cat; echo out; echo err >&2; ls /proc/self/fd | wc -l; exit 7").get_args_with_program())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(7), "{closed}");
+        let (_, recording, _dir) = host.over();
+        let rebuilt = countersign_api::recording::rebuild(&recording).unwrap();
+        assert_eq!(String::from_utf8_lossy(&rebuilt.stdout), "out\n4\n", "{closed}");
+        assert_eq!(rebuilt.stderr, b"err\n", "{closed}");
+    }
+    let host = Host::approves();
+    let line = "ulimit -S -f 0; ulimit -S -n 16; trap '' HUP PIPE; umask 000; exec 9</etc/passwd; exec \"$0\" \"$@\"";
+    let shown = std::process::Command::new("bash")
+        .args(["-c", line])
+        .args(host.shell("ulimit -f; ulimit -n; umask; ls /proc/self/fd | wc -l; kill -HUP $$").get_args_with_program())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&shown.stdout), "0\n16\n0000\n4\n");
+    assert_eq!(shown.status.signal(), Some(1));
+    host.over();
+}
+
+#[test]
+fn output_after_the_end_is_waited_for_and_what_is_left_is_ended() {
+    let host = Host::approves();
+    let alive = host.dir.path().join("alive");
+    let line = format!(
+        "(sleep 0.3; echo late) & (setsid sh -c 'sleep 2; touch {}' >/dev/null 2>&1 </dev/null &) ; echo early",
+        alive.display()
+    );
+    let shown = host.shell(&line).output().unwrap();
+    assert_eq!(shown.stdout, b"early\nlate\n");
+    let (_, _, _dir) = host.over();
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    assert!(!alive.exists(), "a process of the login outlived it");
+}
+
+#[test]
+fn scp_runs_on_its_own_descriptors() {
+    let host = Host::approves();
+    let file = host.dir.path().join("payload");
+    std::fs::write(&file, b"payload").unwrap();
+    let mut child =
+        host.shell(&format!("scp -f {}", file.display())).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&[0; 4]).unwrap();
+    let shown = child.wait_with_output().unwrap();
+    assert!(shown.stdout.ends_with(b"payload\0"), "{:?}", String::from_utf8_lossy(&shown.stdout));
+    let (log, recording, _dir) = host.over();
+    assert_eq!(log.hello.unwrap().kind, countersign_api::front::LoginKind::Transfer);
+    assert_eq!(markers(&recording).len(), 3);
+    assert!(countersign_api::recording::rebuild(&recording).unwrap().stdout.is_empty());
+}
+
+trait WithProgram {
+    fn get_args_with_program(&self) -> Vec<std::ffi::OsString>;
+}
+
+impl WithProgram for std::process::Command {
+    fn get_args_with_program(&self) -> Vec<std::ffi::OsString> {
+        std::iter::once(self.get_program()).chain(self.get_args()).map(Into::into).collect()
+    }
+}
+
+#[test]
+fn the_name_it_is_called_by_does_not_matter() {
+    let host = Host::approves();
+    let shown = host.shell("echo hi").arg0("-countersign-sh").output().unwrap();
+    assert_eq!(shown.stdout, b"hi\n");
+    host.over();
+}
