@@ -10,10 +10,15 @@ use countersign_core::{LoginId, SubmissionId};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect};
 use serde::de::DeserializeOwned;
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(60);
+/// Where `localhost` is, whatever a name server says; the port is the URL's.
+const LOOPBACK: [SocketAddr; 2] =
+    [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0), SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0)];
 /// Longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// Longest recording that is fetched, in bytes.
@@ -44,6 +49,7 @@ impl Client {
             .tls_backend_preconfigured(tls)
             .https_only(!plain)
             .redirect(redirect::Policy::none())
+            .resolve_to_addrs("localhost", &LOOPBACK)
             .connect_timeout(CONNECT)
             .read_timeout(ANSWER)
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]));
@@ -148,15 +154,30 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(deeper) = cause.source() {
+        let (service, file) = (&self.reviewer.service, self.reviewer.path.display());
+        let mut cause: &dyn Error = error;
+        loop {
+            if let Some(text) = not_pinned(cause) {
+                return Failure::Config(format!("{service} is not the service that {file} names: {text}"));
+            }
+            let Some(deeper) = cause.source() else { break };
             cause = deeper;
         }
         let why = if error.is_timeout() { "no answer in time".to_owned() } else { cause.to_string() };
-        let file = self.reviewer.path.display();
         Failure::Unavailable(format!(
-            "cannot talk to {}: {why}; is the service running, and is `service` in {file} right?",
-            self.reviewer.service
+            "cannot talk to {service}: {why}; is the service running, and is `service` in {file} right?"
         ))
+    }
+}
+
+/// What our own check of the certificate said, where it is the cause. An
+/// `io::Error` hides what it wraps from `source`, and here one wraps another.
+fn not_pinned<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a str> {
+    if let Some(wrapper) = cause.downcast_ref::<std::io::Error>() {
+        return not_pinned(wrapper.get_ref()?);
+    }
+    match cause.downcast_ref::<rustls::Error>() {
+        Some(rustls::Error::General(text)) => Some(text),
+        Some(_) | None => None,
     }
 }

@@ -130,11 +130,13 @@ pub fn service_url(text: &str) -> Result<Url, String> {
         return bad("it holds more than a host, a port and a path");
     }
     let host = url.host_str().unwrap_or_default();
-    let loopback = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    // The client never looks this name up: it goes to the loopback addresses.
+    let loopback = host == "localhost" || address.is_ok_and(|ip| ip.is_loopback());
     match url.scheme() {
         "https" if !host.is_empty() => Ok(url),
         "http" if loopback => Ok(url),
-        "http" => bad("plain http is for loopback addresses (127.0.0.1, [::1]) only"),
+        "http" => bad("plain http is for loopback addresses (127.0.0.1, [::1], localhost) only"),
         _ => bad("it is neither https nor http"),
     }
 }
@@ -149,12 +151,12 @@ mod tests {
 
     #[test]
     fn plain_http_stays_at_home() {
-        for good in ["https://approve.example:8443", "http://127.0.0.1:1", "http://[::1]:80/", "http://127.9.9.9:1"] {
+        for good in ["https://approve.example:8443", "http://127.0.0.1:1", "http://[::1]:80/", "http://localhost:1"] {
             assert!(service_url(good).is_ok(), "{good}");
         }
         for bad in [
             "http://10.0.0.1:8443",
-            "http://localhost:1",
+            "http://localhost.example:1",
             "http://127.0.0.1.example:1",
             "http://127.0.0.1@example.net/",
             "ftp://127.0.0.1",

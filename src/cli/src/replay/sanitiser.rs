@@ -17,9 +17,9 @@ const MAX_STRING: usize = 16 * 1024;
 /// Largest number in a control sequence.
 const MAX_NUMBER: u32 = 9999;
 
-/// Private modes that may be set and reset: origin, autowrap, reverse video,
-/// cursor, the alternate screens, synchronised output.
-const MODES: [u32; 10] = [5, 6, 7, 12, 25, 47, 1047, 1048, 1049, 2026];
+/// Private modes that may be set and reset: reverse video, autowrap, cursor, the
+/// other screens, synchronised output. Not origin mode: undoing it moves the cursor.
+const MODES: [u32; 9] = [5, 7, 12, 25, 47, 1047, 1048, 1049, 2026];
 /// Those of [`MODES`] that mean another screen.
 const OTHER_SCREENS: [u32; 3] = [47, 1047, 1049];
 
@@ -63,9 +63,7 @@ impl Sanitiser {
     pub fn reset(&mut self) -> String {
         let back = if self.other_screen { "\x1b[?1049l" } else { "" };
         *self = Self::default();
-        format!(
-            "{back}\x1b[?2026l\x1b7\x1b[r\x1b8\x1b[?6l\x1b[?5l\x1b[?7h\x1b[4l\x1b(B\x1b)B\x0f\x1b[0m\x1b[?12l\x1b[?25h"
-        )
+        format!("{back}\x1b[?2026l\x1b7\x1b[r\x1b8\x1b[?5l\x1b[?7h\x1b[4l\x1b(B\x1b)B\x0f\x1b[0m\x1b[?12l\x1b[?25h")
     }
 
     fn step(&mut self, state: State, c: char, out: &mut String) -> State {
