@@ -37,3 +37,6 @@ pub use sshsig::{BadSignature, Namespace, allowed_signers_line, armored_signatur
 pub use statement::{BadStatement, Statement};
 pub use trust::{TrustError, TrustFile, TrustedHost, TrustedService};
 pub use value::{BadValue, MAX_DEPTH, MAX_INT, Value, body};
+
+#[cfg(test)]
+mod tests;

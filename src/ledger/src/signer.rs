@@ -61,7 +61,9 @@ pub enum KeyFileError {
         path: PathBuf,
     },
     /// Others may read or write it.
-    #[error("{path} has mode {mode:04o}, so others can reach the key; if no one has read it: chmod 0400 {path}")]
+    #[error(
+        "{path} has mode {mode:04o} and a key must have 0400, so that nobody else can reach it; if nobody has: chmod 0400 {path}"
+    )]
     Mode {
         /// The file.
         path: PathBuf,
@@ -133,7 +135,7 @@ impl InProcessSigner {
         if owner != me {
             return Err(KeyFileError::Owner { path: path.to_owned(), owner, me });
         }
-        if mode & 0o377 != 0 && mode != 0o600 {
+        if mode != 0o400 && mode != 0o600 {
             return Err(KeyFileError::Mode { path: path.to_owned(), mode });
         }
         let mut text = String::new();

@@ -209,8 +209,12 @@ impl Writer {
             }
             next = if out.len() < MAX_BATCH_BYTES { queue.try_recv().ok() } else { None };
         }
-        let result = if out.is_empty() { Ok(()) } else { self.commit(first_seq, out.as_bytes()) };
-        match result {
+        // Nothing to write: every call was refused, and the chain may be ahead
+        // of what is durable for ever.
+        if out.is_empty() {
+            return waiting.into_iter().for_each(|(done, written)| answer(done, Ok(written)));
+        }
+        match self.commit(first_seq, out.as_bytes()) {
             Ok(()) => {
                 self.durable.store(self.chain.next_seq, Ordering::Release);
                 waiting.into_iter().for_each(|(done, written)| answer(done, Ok(written)));

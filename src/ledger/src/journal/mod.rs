@@ -7,6 +7,9 @@ mod error;
 mod read;
 mod recover;
 
+#[cfg(test)]
+mod tests;
+
 pub use committer::{Committer, Done};
 pub use error::JournalError;
 pub use read::{read_lines, segments};

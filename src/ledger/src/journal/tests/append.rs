@@ -1,0 +1,149 @@
+//! What an append promises.
+
+use crate::tests::support::*;
+use crate::{Committer, Entry, JournalError, Kind, Limits, Value, body, read_lines};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+#[test]
+fn a_draft_that_cannot_be_written_fails_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (committer, _) = open(dir.path());
+    committer.append_wait(vec![enrolled(), opened(login(0))]).unwrap();
+    let mut long = submitted(login(0), submission(0));
+    long.vals.insert("env", salt(7), vec![b'x'; 2 * 1024 * 1024]);
+    let wrong = [
+        vec![opened(login(1)), long],
+        vec![draft(Kind::Heartbeat, None, body([("x", Value::from("é"))]))],
+        vec![draft(Kind::Heartbeat, None, Value::Int(1))],
+        vec![draft(Kind::ExecStarted, Some(login(0)), body([("of", Value::LeafBefore)]))],
+        vec![draft(Kind::Heartbeat, None, body([("x", Value::from("x".repeat(65_400)))]))],
+    ];
+    // All in the queue at once, good ones between.
+    let (sender, receiver) = channel();
+    for drafts in wrong {
+        let sender = sender.clone();
+        committer.append(drafts, Box::new(move |result| sender.send(result.err()).unwrap()));
+        committer.append(vec![started()], Box::new(|_| {}));
+    }
+    drop(sender);
+    for error in receiver {
+        assert!(matches!(error, Some(JournalError::Draft { .. })), "{error:?}");
+    }
+    let misfits = [
+        draft(Kind::Heartbeat, Some(login(0)), body::<&str>([])),
+        draft(Kind::ExecStarted, None, body::<&str>([])),
+        draft(Kind::ExecStarted, Some(login(1)), body::<&str>([])),
+        opened(login(0)),
+    ];
+    for misfit in misfits {
+        let result = committer.append_wait(vec![started(), misfit]);
+        assert!(matches!(result, Err(JournalError::Login { .. })), "{result:?}");
+    }
+    committer.append_wait(vec![closed(login(0), 0)]).unwrap();
+    assert_eq!(committer.next_seq(), 8);
+    drop(committer);
+    let (_, recovered) = open(dir.path());
+    assert_eq!((recovered.next_seq, recovered.open_logins), (8, vec![]));
+}
+
+#[test]
+fn many_writers_make_one_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    let committer = Arc::new(open(dir.path()).0);
+    let threads: Vec<_> = (0..8u8)
+        .map(|number| {
+            let committer = Arc::clone(&committer);
+            std::thread::spawn(move || {
+                committer.append_wait(vec![opened(login(number))]).unwrap();
+                for _ in 0..25 {
+                    let written = committer.append_wait(vec![chunk(login(number)), chunk(login(number))]).unwrap();
+                    assert_eq!(written[1].seq, written[0].seq + 1, "nothing in between");
+                    assert_eq!(Entry::parse(written[1].line.as_bytes()).unwrap().prev, written[0].leaf);
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    drop(committer);
+    let (_, recovered) = open(dir.path());
+    assert_eq!(recovered.next_seq, 8 * 51);
+    assert!(recovered.open_logins.iter().all(|login| login.chunks == 50 && login.recording_bytes == 550));
+    assert_eq!(recovered.open_logins.len(), 8);
+}
+
+#[test]
+fn mono_never_falls_within_a_boot() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |mono_us, boot: &str| {
+        let mut clock = FixedClock::new();
+        clock.now.mono_us = mono_us;
+        clock.boot = boot.to_owned();
+        let limits = Limits::default();
+        let (committer, _) =
+            Committer::open(dir.path(), host(), Box::new(host_signer()), Box::new(clock), limits).unwrap();
+        committer.append_wait(vec![started()]).unwrap()[0].mono_us
+    };
+    assert_eq!(at(5_000_000, BOOT), 5_001_500);
+    assert_eq!(at(1_000_000, BOOT), 5_001_500, "the same boot: clamped");
+    assert_eq!(at(1_000_000, &BOOT.replace('0', "a")), 1_001_500, "another boot");
+}
+
+#[test]
+fn below_the_reserve_commands_are_refused_and_ends_are_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { reserve_bytes: u64::MAX, ..Limits::default() };
+    let (committer, _) =
+        Committer::open(dir.path(), host(), Box::new(host_signer()), Box::new(FixedClock::new()), limits).unwrap();
+    committer.append_wait(vec![opened(login(0))]).unwrap();
+    let refused = committer.append_wait(vec![submitted(login(0), submission(0))]);
+    assert!(matches!(refused, Err(JournalError::NoSpace { .. })), "{refused:?}");
+    assert_eq!(committer.append_wait(vec![closed(login(0), 0)]).unwrap()[0].seq, 1);
+}
+
+#[test]
+fn files_roll_over_and_lines_are_read_across_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = || Limits { segment_bytes: 1_000, reserve_bytes: 0 };
+    let open =
+        || Committer::open(dir.path(), host(), Box::new(host_signer()), Box::new(FixedClock::new()), small()).unwrap();
+    let (committer, _) = open();
+    let mut lines = Vec::new();
+    for _ in 0..20 {
+        lines.push(committer.append_wait(vec![started()]).unwrap().remove(0).line);
+    }
+    assert!(crate::journal::segments(dir.path()).unwrap().len() > 5);
+    let mut read = Vec::new();
+    while read.len() < lines.len() {
+        read.extend(committer.read_lines(u64::try_from(read.len()).unwrap(), 3, 1_000_000).unwrap());
+    }
+    assert_eq!(read, lines);
+    assert_eq!(committer.read_lines(20, 10, 10).unwrap(), Vec::<String>::new());
+    assert_eq!(read_lines(dir.path(), 7, 100, 1).unwrap(), lines[7..8], "one in any case");
+    assert_eq!(read_lines(dir.path(), 7, 100, lines[7].len() * 2 + 9).unwrap(), lines[7..9]);
+    assert_eq!(read_lines(dir.path(), 99, 1, 1).unwrap(), Vec::<String>::new());
+    // Reading on at the end, then more is written, into a new file too.
+    for line in 20..26 {
+        let written = committer.append_wait(vec![started()]).unwrap().remove(0).line;
+        assert_eq!(committer.read_lines(line, 5, 1_000_000).unwrap(), [written]);
+    }
+    drop(committer);
+    assert_eq!(open().1.next_seq, 26);
+}
+
+#[test]
+fn one_writer_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_committer, _) = open(dir.path());
+    let clock = Box::new(FixedClock::new());
+    let second = Committer::open(dir.path(), host(), Box::new(host_signer()), clock, Limits::default());
+    assert!(second.unwrap_err().to_string().contains("another countersign-hostd"));
+}
+
+#[test]
+fn a_panicking_callback_does_not_end_the_ledger() {
+    let dir = tempfile::tempdir().unwrap();
+    let (committer, _) = open(dir.path());
+    committer.append(vec![started()], Box::new(|_| panic!("a test")));
+    assert_eq!(committer.append_wait(vec![started()]).unwrap()[0].seq, 1);
+}

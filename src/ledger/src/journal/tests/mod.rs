@@ -1,0 +1,6 @@
+//! The journal through crashes and faults.
+
+mod append;
+mod crash;
+mod faults;
+mod recovery;

@@ -1,0 +1,9 @@
+//! What must hold of the bytes, from outside.
+
+mod bad_lines;
+mod files;
+mod golden;
+mod props;
+mod recipe;
+pub(crate) mod support;
+mod values;
