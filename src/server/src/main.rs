@@ -1,2 +1,5 @@
-//! .
-fn main() {}
+//! `countersign-server`: the approval service. Everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    countersign_server::main()
+}

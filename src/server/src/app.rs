@@ -1,0 +1,156 @@
+//! What every request shares: store, decision key, rules in force, and the
+//! bell that wakes those who wait.
+
+use crate::recording_files::RecordingFiles;
+use crate::refusal::Refusal;
+use crate::state::StateDir;
+use crate::store::{Decision, Store, Submission};
+use countersign_api::service::{Rule, SignedDecision};
+use countersign_core::{Choice, CommandText, DecidedBy, Digest, ServiceId};
+use countersign_ledger::{SignError, Signer, Statement, key_id, sha256};
+use countersign_policy::{ExactRule, ExactRules};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::{Notify, watch};
+
+/// The rules in force and their digest, always together.
+#[derive(Debug)]
+pub struct Policy {
+    /// The rules.
+    pub rules: ExactRules,
+    /// SHA-256 of their canonical text.
+    pub digest: Digest,
+}
+
+impl Policy {
+    /// Reads the stored rules; the text says which one is not a rule.
+    pub fn new(stored: &[Rule]) -> Result<Self, String> {
+        let mut rules = ExactRules::default();
+        for rule in stored {
+            let line = CommandText::parse(rule.line.as_bytes()).map_err(|e| format!("rule {}: {e}", rule.id))?;
+            rules.add(ExactRule { id: rule.id, line }).map_err(|e| format!("rule {}: {e}", rule.id))?;
+        }
+        let digest = sha256(rules.canonical_text().as_bytes());
+        Ok(Self { rules, digest })
+    }
+}
+
+/// The running service.
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// Files of recordings.
+    pub recordings: RecordingFiles,
+    /// This service.
+    pub service: ServiceId,
+    /// Its decision key.
+    pub public_key: Digest,
+    /// Rung when a submission is asked about, so that its deadline is watched.
+    pub asked: Notify,
+    /// Held while the rules change, so that stored and in force do not part.
+    pub rules_change: tokio::sync::Mutex<()>,
+    key: String,
+    signer: Mutex<Box<dyn Signer>>,
+    policy: RwLock<Arc<Policy>>,
+    decided: watch::Sender<u64>,
+    stopping: AtomicBool,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("service", &self.service).field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(store: Store, state: StateDir, service: ServiceId, signer: Box<dyn Signer>, policy: Policy) -> Self {
+        let public_key = signer.public_key();
+        Self {
+            store,
+            recordings: RecordingFiles::new(state),
+            service,
+            public_key,
+            asked: Notify::new(),
+            rules_change: tokio::sync::Mutex::new(()),
+            key: key_id(&public_key),
+            signer: Mutex::new(signer),
+            policy: RwLock::new(Arc::new(policy)),
+            decided: watch::Sender::new(0),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// The rules in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other rules in force, from the next question on.
+    pub fn set_policy(&self, policy: Policy) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+
+    /// Signs a decision. It counts once it is committed, not before.
+    pub fn sign(
+        &self,
+        submission: &Submission,
+        by: DecidedBy,
+        choice: Choice,
+        comment: Option<String>,
+        policy: &Policy,
+    ) -> Result<Decision, SignError> {
+        let statement = Statement {
+            by: by.clone(),
+            decision: choice,
+            entry: submission.entry,
+            exp_ms: submission.wait_ms,
+            host: submission.host,
+            key: self.key.clone(),
+            nonce: submission.nonce,
+            policy: policy.digest,
+        };
+        let mut signer = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
+        let (statement, sig) = statement.sign(signer.as_mut())?;
+        Ok(Decision { choice, by, signed: SignedDecision { statement, sig, comment } })
+    }
+
+    /// Wakes everybody who waits for a decision. Call after the commit.
+    pub fn ring(&self) {
+        self.decided.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Hears [`App::ring`]; nothing rung after this call is missed.
+    pub fn listen(&self) -> watch::Receiver<u64> {
+        self.decided.subscribe()
+    }
+
+    /// No more waiting: the service stops.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.ring();
+    }
+
+    /// Whether the service stops.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+}
+
+/// The wall clock, ms since 1970.
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Runs work that must not stop half-way because a client hung up: a commit
+/// whose waiters are not woken, a rule that is stored and not in force.
+pub async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request ended in a defect");
+        Err(Refusal::Internal)
+    })
+}

@@ -1,0 +1,208 @@
+//! Flags and subcommands.
+
+use crate::serve::{self, Protection};
+use crate::state::StateDir;
+use crate::{ServerError, app, token, trust};
+use clap::{Args, Parser, Subcommand};
+use countersign_core::Name;
+use countersign_ledger::Signer as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The approval service of Countersign: it keeps what hosts record, asks
+/// reviewers, and signs what they decide.
+#[derive(Debug, Parser)]
+#[command(name = "countersign-server", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM. Prints `listening on URL` when it does.
+    Serve(Serve),
+    /// Manage reviewers.
+    Reviewer {
+        #[command(subcommand)]
+        command: ReviewerCommand,
+    },
+    /// Print a one-time token that enrols a host within 24 hours.
+    EnrollToken {
+        /// The name that the host will have.
+        #[arg(long, value_name = "HOST")]
+        name: Name,
+        #[command(flatten)]
+        state: State,
+    },
+    /// Print the trust file that `countersign verify --trust` reads.
+    Trust {
+        #[command(flatten)]
+        state: State,
+    },
+}
+
+#[derive(Debug, Args)]
+struct State {
+    /// Directory of the service: database, keys, recordings.
+    #[arg(long = "state", value_name = "DIR")]
+    dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    #[command(flatten)]
+    state: State,
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8443")]
+    listen: SocketAddr,
+    /// Certificate chain, PEM. Without it a self-signed one is made in DIR.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Key of the certificate, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// No TLS; only on a loopback address.
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    plain: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum ReviewerCommand {
+    /// Add a reviewer and print the reviewer.toml that holds the token (shown once).
+    Add {
+        /// The reviewer's name.
+        name: Name,
+        #[command(flatten)]
+        state: State,
+        /// The service's URL as the reviewer reaches it.
+        #[arg(long)]
+        url: String,
+        /// The built-in reviewer of a trial.
+        #[arg(long, hide = true)]
+        trial: bool,
+    },
+}
+
+/// The name of the built-in reviewer of a trial.
+const TRIAL_REVIEWER: &str = "trial-reviewer";
+/// How long an enrolment token is good.
+const TOKEN_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Does what the flags say.
+pub async fn run(cli: Cli) -> Result<(), ServerError> {
+    match cli.command {
+        Command::Serve(flags) => {
+            let protection = match (flags.tls_cert, flags.tls_key) {
+                (Some(chain), Some(key)) => Protection::Certificate { chain, key },
+                _ if flags.plain => Protection::Plain,
+                _ => Protection::OwnCertificate,
+            };
+            serve::serve(StateDir::open(&flags.state.dir)?, flags.listen, protection).await
+        }
+        Command::Reviewer { command: ReviewerCommand::Add { name, state, url, trial } } => {
+            add_reviewer(&StateDir::open(&state.dir)?, &name, &url, trial).await
+        }
+        Command::EnrollToken { name, state } => enroll_token(&StateDir::open(&state.dir)?, &name).await,
+        Command::Trust { state } => print_trust(&StateDir::open(&state.dir)?).await,
+    }
+}
+
+async fn add_reviewer(state: &StateDir, name: &Name, url: &str, trial: bool) -> Result<(), ServerError> {
+    if trial != (name.as_str() == TRIAL_REVIEWER) || name.as_str() == "timeout" {
+        return Err(ServerError::Usage(format!("the name {name} is reserved; choose another")));
+    }
+    let fingerprint = state.fingerprint()?;
+    check_url(url, fingerprint.is_some())?;
+    let token = token::new_reviewer_token()?;
+    let (store, _, _) = serve::open_parts(state).await?;
+    if !store.add_reviewer(name, &token::hash(&token), trial, app::now_ms()).await? {
+        return Err(ServerError::Usage(format!("there is a reviewer {name} already; choose another name")));
+    }
+    store.close().await;
+    let pinned = match fingerprint {
+        Some(fingerprint) if url.starts_with("https://") => format!("fingerprint = \"{fingerprint}\"\n"),
+        Some(_) | None => String::new(),
+    };
+    print(&format!("service = \"{url}\"\nname = \"{name}\"\ntoken = \"{token}\"\n{pinned}"))
+}
+
+/// https with a certificate to pin, or http on loopback.
+fn check_url(url: &str, has_certificate: bool) -> Result<(), ServerError> {
+    let plain = url.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
+    let host = |rest: &str| rest.split(['/', '?', '#']).next().unwrap_or("").to_owned();
+    if let Some(rest) = url.strip_prefix("https://").filter(|_| plain) {
+        if host(rest).is_empty() {
+            return Err(ServerError::Usage(format!("--url {url} names no host")));
+        }
+        if !has_certificate {
+            return Err(ServerError::Usage(
+                "there is no certificate to pin yet; run `countersign-server serve` on this state once, then add reviewers"
+                    .to_owned(),
+            ));
+        }
+        return Ok(());
+    }
+    let loopback = |rest: &str| {
+        let host = host(rest);
+        let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+        matches!(name.map_or(host.as_str(), |(name, _)| name), "127.0.0.1" | "localhost" | "[::1]")
+    };
+    if plain && url.strip_prefix("http://").is_some_and(loopback) {
+        return Ok(());
+    }
+    Err(ServerError::Usage(format!(
+        "--url {url}: use https://HOST:PORT, or http:// with 127.0.0.1, localhost or [::1]"
+    )))
+}
+
+async fn enroll_token(state: &StateDir, name: &Name) -> Result<(), ServerError> {
+    let token = token::new_enroll_token(state.fingerprint()?.as_deref())?;
+    let (store, _, _) = serve::open_parts(state).await?;
+    if store.host_named(name).await? {
+        return Err(ServerError::Usage(format!("a host {name} is enrolled already; choose another name")));
+    }
+    let now = app::now_ms();
+    store.add_enroll_token(&token::hash(&token), name, now, now + TOKEN_LIFE_MS).await?;
+    store.close().await;
+    print(&format!("{token}\n"))
+}
+
+async fn print_trust(state: &StateDir) -> Result<(), ServerError> {
+    let (store, service, signer) = serve::open_parts(state).await?;
+    let file = trust::trust_file(&store, service, signer.public_key()).await?;
+    store.close().await;
+    print(&format!("{}\n", file.to_json().map_err(trust::NoTrustFile::from)?))
+}
+
+fn print(text: &str) -> Result<(), ServerError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(ServerError::Print)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_make_sense() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn tokens_travel_over_tls_or_loopback_only() {
+        for url in ["http://127.0.0.1:8443", "http://localhost:1/x", "http://[::1]:80", "http://localhost"] {
+            assert!(check_url(url, false).is_ok(), "{url}");
+        }
+        for url in
+            ["http://10.0.0.1:80", "http://localhost.evil:80", "http://127.0.0.1@evil", "ftp://x", "", "https://"]
+        {
+            assert!(check_url(url, true).is_err(), "{url}");
+        }
+        assert!(check_url("https://ops.example:8443", false).is_err());
+        assert!(check_url("https://ops.example:8443", true).is_ok());
+        assert!(check_url("https://ops.example/\"\ntoken=", true).is_err());
+    }
+}

@@ -1,0 +1,248 @@
+//! The desk: where submissions are asked about, wait, and are decided once.
+//!
+//! Every decision is signed and stored in one transaction with the check that
+//! there is none yet, so the first one wins whatever happens at the same time.
+
+use crate::app::{App, now_ms};
+use crate::facts::Fact;
+use crate::ingest::{self, Kept, Received};
+use crate::refusal::Refusal;
+use crate::store::{Decision, HostCaller, StoreError, Submission, Tx, reviewer_names, submissions};
+use countersign_api::service::{ReviewReply, ReviewRequest, SignedDecision, SubmitReply};
+use countersign_core::{Choice, CommandText, DecidedBy, Name, SubmissionId};
+use countersign_policy::Verdict;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How many submissions of one agent on one host may wait at a time.
+const MAX_WAITING: u64 = 8;
+/// No submission waits longer than this, whatever it asks for.
+const MAX_WAIT_MS: u64 = 24 * 60 * 60 * 1000;
+/// Longest comment, in characters.
+const MAX_COMMENT_CHARS: usize = 2000;
+
+/// A host asks about a command: keeps its entries, and decides at once where a rule speaks.
+pub async fn submit(
+    app: &App,
+    host: &HostCaller,
+    id: SubmissionId,
+    received: &[Received],
+) -> Result<SubmitReply, Refusal> {
+    match received.last().and_then(|last| last.fact.as_ref()) {
+        Some(Fact::Submitted(facts)) if facts.id == id => {}
+        _ => return Err(Refusal::BadRequest("the last line must be the command_submitted of this id".to_owned())),
+    }
+    let now = now_ms();
+    let mut tx = app.store.write().await?;
+    let next_seq = match ingest::keep(&mut tx, host, received, now).await? {
+        Kept::All { next_seq } => next_seq,
+        Kept::Fork(conflict) => {
+            tx.commit().await?;
+            return Err(Refusal::Ledger(conflict));
+        }
+    };
+    let Some(submission) = submissions::submission(&mut tx, id).await? else {
+        tracing::error!(%id, "a kept submission is not held");
+        return Err(Refusal::Internal);
+    };
+    let answer = answer_now(app, &mut tx, &submission, now).await?;
+    let asked = if matches!(answer, Answer::Waits) { reviewer_names(&mut tx).await? } else { Vec::new() };
+    tx.commit().await?;
+    let decision = match answer {
+        Answer::Decided(signed) => {
+            app.ring();
+            Some(signed)
+        }
+        Answer::Waits => {
+            app.asked.notify_one();
+            None
+        }
+        Answer::Over => None,
+        Answer::TooMany => {
+            return Err(Refusal::TooMany(format!(
+                "{MAX_WAITING} commands of {} wait on this host already; wait for answers first",
+                submission.agent
+            )));
+        }
+    };
+    Ok(SubmitReply { next_seq, asked, decision })
+}
+
+/// What a host that asks is told.
+enum Answer {
+    Decided(SignedDecision),
+    Waits,
+    /// The host itself has ended it.
+    Over,
+    TooMany,
+}
+
+async fn answer_now(app: &App, tx: &mut Tx, submission: &Submission, now: i64) -> Result<Answer, Refusal> {
+    let id = submission.id;
+    if let Some(held) = submissions::decision_in(tx, id).await? {
+        return Ok(Answer::Decided(held.signed));
+    }
+    if submission.outcome.is_some() {
+        return Ok(Answer::Over);
+    }
+    if let Some(deadline) = submission.deadline_ms {
+        if now < deadline {
+            return Ok(Answer::Waits);
+        }
+        return Ok(Answer::Decided(time_out(app, tx, submission, now).await?.signed));
+    }
+    let wait = i64::try_from(submission.wait_ms.min(MAX_WAIT_MS)).unwrap_or(0);
+    let deadline = now.saturating_add(wait);
+    let policy = app.policy();
+    match judge(&policy.rules, submission) {
+        Verdict::Whitelisted { rule } => {
+            let by = DecidedBy::WhitelistRule(rule);
+            let decision = app.sign(submission, by, Choice::Approve, None, &policy)?;
+            submissions::ask(tx, id, now, deadline).await?;
+            submissions::decide(tx, id, &decision, now).await?;
+            Ok(Answer::Decided(decision.signed))
+        }
+        Verdict::AskPerson => {
+            if submissions::waiting(tx, submission.host, &submission.agent, now).await? >= MAX_WAITING {
+                return Ok(Answer::TooMany);
+            }
+            submissions::ask(tx, id, now, deadline).await?;
+            Ok(Answer::Waits)
+        }
+    }
+}
+
+fn judge(rules: &countersign_policy::ExactRules, submission: &Submission) -> Verdict {
+    let whole = CommandText::parse(submission.command.as_bytes()).ok().filter(|_| submission.wholly_visible);
+    rules.judge(whole.as_ref())
+}
+
+/// A reviewer decides.
+pub async fn review(
+    app: &App,
+    reviewer: &Name,
+    id: SubmissionId,
+    request: ReviewRequest,
+) -> Result<ReviewReply, Refusal> {
+    let comment = request.comment.filter(|text| !text.trim().is_empty());
+    if comment.as_ref().is_some_and(|text| text.chars().count() > MAX_COMMENT_CHARS) {
+        return Err(Refusal::BadRequest(format!("the comment is over {MAX_COMMENT_CHARS} characters; shorten it")));
+    }
+    let now = now_ms();
+    let mut tx = app.store.write().await?;
+    let Some(submission) = submissions::submission(&mut tx, id).await? else {
+        return Err(Refusal::NotFound("no such submission"));
+    };
+    if submission.entry != request.entry {
+        return Err(Refusal::Conflict("that is not the entry of this submission; look at it again".to_owned()));
+    }
+    if let Some(held) = submissions::decision_in(&mut tx, id).await? {
+        return Err(Refusal::Conflict(already(&held, &submission)));
+    }
+    if let Some(outcome) = submission.outcome {
+        return Err(Refusal::Conflict(format!("too late: the host has ended it ({outcome}); nothing will run")));
+    }
+    let Some(deadline) = submission.deadline_ms else {
+        return Err(Refusal::Conflict(
+            "the host has not asked about this command; there is nothing to decide".to_owned(),
+        ));
+    };
+    if now >= deadline {
+        let held = time_out(app, &mut tx, &submission, now).await?;
+        tx.commit().await?;
+        app.ring();
+        return Err(Refusal::Conflict(already(&held, &submission)));
+    }
+    let by = DecidedBy::Person(reviewer.clone());
+    let Some(outcome) = by.outcome(request.decision) else { return Err(Refusal::Internal) };
+    let decision = app.sign(&submission, by.clone(), request.decision, comment, &app.policy())?;
+    submissions::decide(&mut tx, id, &decision, now).await?;
+    tx.commit().await?;
+    app.ring();
+    Ok(ReviewReply { id, outcome, by })
+}
+
+/// Who was there first.
+fn already(held: &Decision, submission: &Submission) -> String {
+    let word = match held.choice {
+        Choice::Approve => "approved",
+        Choice::Deny => "denied",
+    };
+    match &held.by {
+        DecidedBy::Timeout => {
+            format!("too late: nobody answered within {} ms and it was denied by timeout", submission.wait_ms)
+        }
+        by @ (DecidedBy::Person(_) | DecidedBy::WhitelistRule(_) | DecidedBy::DenyRule(_) | DecidedBy::Grant(_)) => {
+            format!("{by} has {word} it already; the first decision counts")
+        }
+    }
+}
+
+/// Waits for a decision; `None` where there is none within `wait`.
+pub async fn wait_for_decision(
+    app: &App,
+    id: SubmissionId,
+    wait: Duration,
+) -> Result<Option<SignedDecision>, StoreError> {
+    let until = Instant::now() + wait;
+    let mut bell = app.listen();
+    loop {
+        bell.mark_unchanged();
+        if let Some(held) = app.store.decision(id).await? {
+            return Ok(Some(held.signed));
+        }
+        if app.is_stopping() || !matches!(tokio::time::timeout_at(until, bell.changed()).await, Ok(Ok(()))) {
+            return Ok(None);
+        }
+    }
+}
+
+async fn time_out(app: &App, tx: &mut Tx, submission: &Submission, now: i64) -> Result<Decision, Refusal> {
+    let decision = app.sign(submission, DecidedBy::Timeout, Choice::Deny, None, &app.policy())?;
+    submissions::decide(tx, submission.id, &decision, now).await?;
+    Ok(decision)
+}
+
+/// Denies everything whose time is up.
+async fn time_out_overdue(app: &App) -> Result<(), Refusal> {
+    let now = now_ms();
+    let mut tx = app.store.write().await?;
+    let overdue = submissions::overdue(&mut tx, now).await?;
+    for submission in &overdue {
+        time_out(app, &mut tx, submission, now).await?;
+    }
+    tx.commit().await?;
+    if !overdue.is_empty() {
+        app.ring();
+    }
+    Ok(())
+}
+
+/// Watches deadlines for ever. A failure is logged and tried again: the host
+/// keeps its own deadline, so nothing runs meanwhile.
+pub async fn watch_deadlines(app: &App) {
+    const IDLE: Duration = Duration::from_secs(60);
+    const AFTER_FAILURE: Duration = Duration::from_secs(1);
+    loop {
+        let asked = app.asked.notified();
+        let pause = match app.store.next_deadline().await {
+            Ok(None) => IDLE,
+            Ok(Some(deadline)) => match u64::try_from(deadline.saturating_sub(now_ms())) {
+                Ok(left) if left > 0 => Duration::from_millis(left).min(IDLE),
+                // Less than nothing left, or nothing: it is overdue.
+                Ok(_) | Err(_) => match time_out_overdue(app).await {
+                    Ok(()) => continue,
+                    Err(_) => AFTER_FAILURE,
+                },
+            },
+            Err(error) => {
+                tracing::error!(%error, "watch deadlines");
+                AFTER_FAILURE
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = asked => {}
+        }
+    }
+}

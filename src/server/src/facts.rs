@@ -1,0 +1,222 @@
+//! What an entry says, as far as the service's tables keep it.
+//!
+//! Text is taken from openings whose commitments were checked; nothing here
+//! trusts `vals` as such. An entry of a known kind whose members do not make
+//! sense is refused, never guessed at.
+
+use countersign_core::{CommandText, DecidedBy, Digest, Nonce, Outcome, SubmissionId};
+use countersign_ledger::{Entry, Kind, Opened, Value};
+
+/// A fact of one entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// A login began.
+    SessionOpened {
+        /// The account.
+        agent: String,
+        /// `exec`, `transfer`, `interactive`, `stdin`.
+        kind: String,
+        /// Source address as claimed, empty where there is none.
+        source_ip: String,
+    },
+    /// A command is held.
+    Submitted(Submitted),
+    /// It was decided.
+    Decided(Decided),
+    /// It is about to run.
+    Started {
+        /// The submission.
+        id: SubmissionId,
+    },
+    /// It ended.
+    Finished {
+        /// The submission.
+        id: SubmissionId,
+        /// `exited`, `signaled`, …
+        end: String,
+        /// Exit code.
+        code: Option<u8>,
+        /// Signal number.
+        signal: Option<u8>,
+    },
+    /// A piece of the recording is in the host's file.
+    Chunk {
+        /// 0, 1, 2 …
+        number: u64,
+        /// First byte.
+        start: u64,
+        /// Bytes.
+        length: u64,
+        /// SHA-256 of them.
+        digest: Digest,
+    },
+    /// A login ended.
+    SessionClosed {
+        /// Why.
+        why: String,
+        /// Why it was refused, where it was.
+        refused: Option<String>,
+        /// Bytes of its recording.
+        recording_bytes: u64,
+    },
+}
+
+/// A held command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// Its id.
+    pub id: SubmissionId,
+    /// The command as it may be shown.
+    pub command: String,
+    /// Whether `command` is all of the exact text: one visible segment of readable text.
+    pub wholly_visible: bool,
+    /// Working directory.
+    pub cwd: String,
+    /// What makes it answerable once.
+    pub nonce: Nonce,
+    /// How long an answer counts, in ms.
+    pub wait_ms: u64,
+}
+
+/// A decision as the host took it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// The submission.
+    pub id: SubmissionId,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Who decided.
+    pub by: Option<DecidedBy>,
+    /// The reviewer's reason.
+    pub comment: Option<String>,
+    /// A word for `error`, `cancelled`, `timed_out`.
+    pub why: Option<String>,
+    /// From asking to answer.
+    pub latency_ms: u64,
+    /// L(`command_submitted`).
+    pub of: Digest,
+}
+
+/// What stands for a segment whose opening was never stored or was cut.
+const HIDDEN: &str = "⟨hidden⟩";
+
+/// The fact of an entry, `None` for kinds that the tables do not keep.
+pub fn fact_of(entry: &Entry, opened: &Opened) -> Result<Option<Fact>, String> {
+    let Some(kind) = entry.kind else { return Ok(None) };
+    let body = Members { body: &entry.body, kind };
+    let fact = match kind {
+        Kind::SessionOpened => Fact::SessionOpened {
+            agent: text_of(opened, "agent").unwrap_or_default(),
+            kind: body.word("kind")?,
+            source_ip: text_of(opened, "source")
+                .and_then(|s| s.split_whitespace().next().map(str::to_owned))
+                .unwrap_or_default(),
+        },
+        Kind::CommandSubmitted => Fact::Submitted(submitted(&body, opened)?),
+        Kind::Decided => Fact::Decided(Decided {
+            id: body.read("id")?,
+            outcome: body.read("outcome")?,
+            by: body.maybe("by")?,
+            comment: text_of(opened, "comment"),
+            why: body.maybe("why")?,
+            latency_ms: body.int("latency_ms")?,
+            of: body.read("of")?,
+        }),
+        Kind::ExecStarted => Fact::Started { id: body.read("id")? },
+        Kind::ExecFinished => Fact::Finished {
+            id: body.read("id")?,
+            end: body.word("end")?,
+            code: body.byte("code")?,
+            signal: body.byte("signal")?,
+        },
+        Kind::RecordingChunk => Fact::Chunk {
+            number: body.int("index")?,
+            start: body.int("offset")?,
+            length: body.int("length")?,
+            digest: body.read("digest")?,
+        },
+        Kind::SessionClosed => Fact::SessionClosed {
+            why: body.word("why")?,
+            refused: body.maybe("refused")?,
+            recording_bytes: body.int("recording_bytes")?,
+        },
+        Kind::HostEnrolled
+        | Kind::HostStarted
+        | Kind::HostStopped
+        | Kind::ExecSeen
+        | Kind::Checkpoint
+        | Kind::KeyRotated
+        | Kind::PolicyChanged
+        | Kind::ClockStep
+        | Kind::Redaction
+        | Kind::Erasure
+        | Kind::Pruned
+        | Kind::Gap
+        | Kind::Heartbeat => return Ok(None),
+    };
+    Ok(Some(fact))
+}
+
+/// A checked opening as text. What is not UTF-8 is shown with marks in its place.
+fn text_of(opened: &Opened, path: &str) -> Option<String> {
+    opened.one(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+}
+
+fn submitted(body: &Members<'_>, opened: &Opened) -> Result<Submitted, String> {
+    let segments = body.body.get("cmd").and_then(Value::as_list).map_or(0, <[Value]>::len);
+    let hidden = body.body.get("hidden").and_then(Value::as_list).map_or(0, <[Value]>::len);
+    let bytes = body.int("cmd_bytes")?;
+    let pieces = opened.many("cmd").unwrap_or_default();
+    let shown: Vec<String> = pieces
+        .iter()
+        .map(|piece| piece.as_deref().map_or_else(|| HIDDEN.to_owned(), |b| String::from_utf8_lossy(b).into_owned()))
+        .collect();
+    let wholly_visible = match pieces {
+        [Some(only)] if segments == 1 && hidden == 0 => {
+            u64::try_from(only.len()) == Ok(bytes) && CommandText::parse(only).is_ok()
+        }
+        _ => false,
+    };
+    let command = if pieces.is_empty() && segments > 0 { HIDDEN.to_owned() } else { shown.concat() };
+    Ok(Submitted {
+        id: body.read("id")?,
+        command,
+        wholly_visible,
+        cwd: text_of(opened, "cwd").unwrap_or_default(),
+        nonce: body.read("nonce")?,
+        wait_ms: body.int("wait_ms")?,
+    })
+}
+
+/// A body and the kind it belongs to, for clear errors.
+struct Members<'a> {
+    body: &'a Value,
+    kind: Kind,
+}
+
+impl Members<'_> {
+    fn wrong(&self, name: &str) -> String {
+        format!("the {} entry has no usable `{name}`", self.kind)
+    }
+
+    fn read<T: std::str::FromStr>(&self, name: &str) -> Result<T, String> {
+        self.body.member(name).ok_or_else(|| self.wrong(name))
+    }
+
+    fn maybe<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, String> {
+        self.body.get(name).map(|value| value.parse().ok_or_else(|| self.wrong(name))).transpose()
+    }
+
+    fn word(&self, name: &str) -> Result<String, String> {
+        self.read(name)
+    }
+
+    fn int(&self, name: &str) -> Result<u64, String> {
+        self.body.get(name).and_then(Value::as_int).ok_or_else(|| self.wrong(name))
+    }
+
+    fn byte(&self, name: &str) -> Result<Option<u8>, String> {
+        let read = |value: &Value| value.as_int().and_then(|n| u8::try_from(n).ok()).ok_or_else(|| self.wrong(name));
+        self.body.get(name).map(read).transpose()
+    }
+}

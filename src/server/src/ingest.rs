@@ -1,0 +1,164 @@
+//! Lines of hosts into the store, exactly once.
+//!
+//! Reading a line checks it alone (grammar, host, key, signature, openings)
+//! and against the line before it in the request. Keeping it checks it against
+//! what is held. Nothing is acknowledged here: the caller commits.
+
+use crate::facts::{Fact, fact_of};
+use crate::refusal::Refusal;
+use crate::store::{HostCaller, Tx, entries, facts};
+use countersign_api::service::Conflict;
+use countersign_core::Digest;
+use countersign_ledger::{Entry, Kind, key_id};
+
+/// A line that was read and belongs to its host.
+#[derive(Debug)]
+pub struct Received {
+    /// What it says.
+    pub entry: Entry,
+    /// What the tables keep of it.
+    pub fact: Option<Fact>,
+    /// As it came.
+    pub line: String,
+}
+
+/// What became of the lines.
+#[derive(Debug)]
+#[must_use = "a fork is kept only if the transaction is committed"]
+pub enum Kept {
+    /// All are held.
+    All {
+        /// The next `seq` wanted.
+        next_seq: u64,
+    },
+    /// Another history was signed: the evidence is kept, so commit, then refuse.
+    Fork(Conflict),
+}
+
+/// Reads the lines of a request.
+pub fn read_lines(host: &HostCaller, lines: Vec<String>) -> Result<Vec<Received>, Refusal> {
+    let key = key_id(&host.key);
+    let mut received: Vec<Received> = Vec::with_capacity(lines.len());
+    for (index, line) in lines.into_iter().enumerate() {
+        let next = read_line(host, &key, line).map_err(|error| in_line(index, error))?;
+        if let Some(before) = received.last()
+            && (next.entry.seq != before.entry.seq.saturating_add(1) || next.entry.prev != before.entry.leaf)
+        {
+            return Err(bad(format!("line {index}: does not follow the line before it; send them in order")));
+        }
+        received.push(next);
+    }
+    Ok(received)
+}
+
+fn in_line(index: usize, error: Refusal) -> Refusal {
+    if let Refusal::BadRequest(text) = error { bad(format!("line {index}: {text}")) } else { error }
+}
+
+fn read_line(host: &HostCaller, key: &str, line: String) -> Result<Received, Refusal> {
+    let entry = Entry::parse(line.as_bytes()).map_err(|error| bad(format!("not an entry: {error}")))?;
+    if entry.host != host.id {
+        return Err(Refusal::Forbidden("the entry is another host's; a host token speaks for its own host only"));
+    }
+    if entry.key != key || entry.verify_signature(&host.key).is_err() {
+        return Err(bad(format!("entry {}: the signature is not by this host's enrolled key", entry.seq)));
+    }
+    if entry.kind.is_some_and(Kind::in_login) != entry.sess.is_some() && entry.kind.is_some() {
+        return Err(bad(format!("entry {}: `sess` does not fit the kind {}", entry.seq, entry.kind_text)));
+    }
+    let opened = entry.openings().map_err(|error| bad(format!("entry {}: {error}", entry.seq)))?;
+    let fact = fact_of(&entry, &opened).map_err(|text| bad(format!("entry {}: {text}", entry.seq)))?;
+    Ok(Received { entry, fact, line })
+}
+
+/// Keeps the lines that are new.
+pub async fn keep(tx: &mut Tx, host: &HostCaller, received: &[Received], now_ms: i64) -> Result<Kept, Refusal> {
+    let (mut next_seq, mut prev) = match entries::head(tx, host.id).await? {
+        Some((seq, leaf)) => (seq.saturating_add(1), leaf),
+        None => (0, Digest::ZERO),
+    };
+    for new in received {
+        let seq = new.entry.seq;
+        if seq < next_seq {
+            if let Some(fork) = compare(tx, host, new, next_seq, now_ms).await? {
+                return Ok(Kept::Fork(fork));
+            }
+            continue;
+        }
+        if seq > next_seq {
+            let error = format!("entries {next_seq} to {} are missing; send from {next_seq} on", seq - 1);
+            return Err(Refusal::Ledger(Conflict { error, next_seq, fork: false }));
+        }
+        if new.entry.prev != prev {
+            let before = match seq.checked_sub(1) {
+                Some(before) => entries::held(tx, host.id, before).await?.map(|held| held.line),
+                None => None,
+            };
+            let text = format!("entry {seq} follows another entry than the one held before it");
+            return fork(tx, host, new, &before.unwrap_or_default(), text, next_seq, now_ms).await.map(Kept::Fork);
+        }
+        keep_one(tx, host, new, now_ms).await?;
+        prev = new.entry.leaf;
+        next_seq += 1;
+    }
+    Ok(Kept::All { next_seq })
+}
+
+/// A line under a `seq` that is held: the same, or not.
+async fn compare(
+    tx: &mut Tx,
+    host: &HostCaller,
+    new: &Received,
+    next_seq: u64,
+    now_ms: i64,
+) -> Result<Option<Conflict>, Refusal> {
+    let seq = new.entry.seq;
+    let Some(held) = entries::held(tx, host.id, seq).await? else {
+        tracing::error!(host = %host.name, seq, "an entry below the head is not held");
+        return Err(Refusal::Internal);
+    };
+    if held.leaf != new.entry.leaf {
+        let text = format!("another entry is held as {seq}: this host's ledger has forked");
+        return fork(tx, host, new, &held.line, text, next_seq, now_ms).await.map(Some);
+    }
+    if held.line != new.line {
+        let error = format!("entry {seq} is held with other openings (`vals`); what was acknowledged stays");
+        return Err(Refusal::Ledger(Conflict { error, next_seq, fork: false }));
+    }
+    Ok(None)
+}
+
+async fn fork(
+    tx: &mut Tx,
+    host: &HostCaller,
+    new: &Received,
+    held_line: &str,
+    text: String,
+    next_seq: u64,
+    now_ms: i64,
+) -> Result<Conflict, Refusal> {
+    tracing::error!(host = %host.name, seq = new.entry.seq, "{text}; both lines are kept");
+    entries::keep_fork(tx, &new.entry, held_line, &new.line, now_ms).await?;
+    let error = format!("{text}. Both lines are kept; stop this host and find out who else signs with its key");
+    Ok(Conflict { error, next_seq, fork: true })
+}
+
+async fn keep_one(tx: &mut Tx, host: &HostCaller, new: &Received, now_ms: i64) -> Result<(), Refusal> {
+    let login = new.entry.sess.map(|sess| sess.id);
+    entries::keep(tx, &new.entry, login, &new.line, now_ms).await?;
+    if let (Some(login), Some(fact)) = (login, &new.fact) {
+        let place = facts::Place {
+            host: host.id,
+            login,
+            seq: new.entry.seq,
+            leaf: new.entry.leaf,
+            at_ms: new.entry.at_us.div_euclid(1000),
+        };
+        facts::index(tx, place, fact).await?;
+    }
+    Ok(())
+}
+
+fn bad(text: String) -> Refusal {
+    Refusal::BadRequest(text)
+}

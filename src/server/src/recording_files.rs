@@ -1,0 +1,148 @@
+//! Files of recordings: bytes come in order, never more than the host has
+//! announced in its ledger, and each whole chunk must have the digest that the
+//! ledger has for it. Only checked chunks are handed out.
+
+use crate::refusal::Refusal;
+use crate::state::{StateDir, StateError, io_error, make_private_dir};
+use crate::store::{Chunk, HostCaller, Recording, Store};
+use countersign_api::service::RecordingReply;
+use countersign_core::{Digest, LoginId};
+use ring::digest::{Context, SHA256};
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use tokio::sync::Mutex;
+
+/// The recordings' folder.
+#[derive(Debug)]
+pub struct RecordingFiles {
+    state: StateDir,
+    /// One append at a time.
+    appending: Mutex<()>,
+}
+
+const UNKNOWN_LOGIN: Refusal = Refusal::NotFound("no such login on this host");
+
+impl RecordingFiles {
+    /// The files of a state directory.
+    pub fn new(state: StateDir) -> Self {
+        Self { state, appending: Mutex::new(()) }
+    }
+
+    /// The file and length of what may be shown of a recording.
+    pub fn shown(&self, recording: &Recording) -> (PathBuf, u64) {
+        (self.state.recording(recording.host, recording.login), recording.verified)
+    }
+
+    /// Appends bytes at `offset`, durable when this returns.
+    pub async fn append(
+        &self,
+        store: &Store,
+        host: &HostCaller,
+        login: LoginId,
+        offset: u64,
+        bytes: Vec<u8>,
+    ) -> Result<RecordingReply, Refusal> {
+        let _one_at_a_time = self.appending.lock().await;
+        let Some(known) = store.recording(login).await? else {
+            let ours = store.login_host(login).await? == Some(host.id);
+            return Err(if ours { not_announced(0) } else { UNKNOWN_LOGIN });
+        };
+        if known.host != host.id {
+            return Err(UNKNOWN_LOGIN);
+        }
+        if offset != known.held {
+            return Err(Refusal::Recording(RecordingReply { held: known.held }));
+        }
+        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if end > known.announced {
+            return Err(not_announced(known.announced));
+        }
+        let chunks = store.chunks(login, known.verified, end).await?;
+        let path = self.state.recording(host.id, login);
+        let verified = known.verified;
+        let work = tokio::task::spawn_blocking(move || write_and_check(&path, offset, &bytes, &chunks, verified));
+        let checked = match work.await {
+            Ok(Ok(checked)) => checked,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "recording");
+                return Err(Refusal::Internal);
+            }
+            Err(error) => {
+                tracing::error!(%error, "recording");
+                return Err(Refusal::Internal);
+            }
+        };
+        let held = if checked.mismatch { checked.verified } else { end };
+        store.set_recording(login, held, checked.verified).await?;
+        if checked.mismatch {
+            return Err(Refusal::NotAsAnnounced(format!(
+                "the bytes from {held} on do not have the digest that the ledger announced; they were not kept"
+            )));
+        }
+        Ok(RecordingReply { held })
+    }
+}
+
+fn not_announced(announced: u64) -> Refusal {
+    Refusal::NotAsAnnounced(format!(
+        "only {announced} bytes are announced by recording_chunk entries; send the entries first"
+    ))
+}
+
+struct Checked {
+    verified: u64,
+    mismatch: bool,
+}
+
+/// Writes at `offset`, checks each chunk that is now whole, and cuts the file
+/// back to the last good one where a digest differs.
+fn write_and_check(
+    path: &Path,
+    offset: u64,
+    bytes: &[u8],
+    chunks: &[Chunk],
+    verified: u64,
+) -> Result<Checked, StateError> {
+    if let Some(folder) = path.parent() {
+        make_private_dir(folder)?;
+    }
+    let io = |verb| io_error(verb, path);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = options.open(path).map_err(io("open"))?;
+    // A crash may have left bytes that nobody was told of.
+    file.set_len(offset).map_err(io("cut"))?;
+    file.seek(SeekFrom::Start(offset)).map_err(io("seek in"))?;
+    file.write_all(bytes).map_err(io("write"))?;
+    let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    let mut checked = Checked { verified, mismatch: false };
+    for chunk in chunks.iter().filter(|c| c.start.saturating_add(c.length) <= end) {
+        if digest_of(&mut file, chunk.start, chunk.length).map_err(io("read"))? != Some(chunk.digest) {
+            checked.mismatch = true;
+            file.set_len(checked.verified).map_err(io("cut"))?;
+            break;
+        }
+        checked.verified = chunk.start.saturating_add(chunk.length);
+    }
+    file.sync_data().map_err(io("sync"))?;
+    Ok(checked)
+}
+
+/// SHA-256 of a piece of a file; `None` where the file is too short.
+fn digest_of(file: &mut File, start: u64, length: u64) -> std::io::Result<Option<Digest>> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut piece = file.take(length);
+    let mut context = Context::new(&SHA256);
+    let mut buffer = vec![0; 64 * 1024];
+    let mut seen = 0u64;
+    loop {
+        let read = piece.read(&mut buffer)?;
+        let Some(bytes) = buffer.get(..read).filter(|b| !b.is_empty()) else { break };
+        context.update(bytes);
+        seen = seen.saturating_add(u64::try_from(read).unwrap_or(0));
+    }
+    let digest = context.finish().as_ref().try_into().ok().map(Digest);
+    Ok(digest.filter(|_| seen == length))
+}

@@ -1,0 +1,115 @@
+//! What hosts ask.
+
+use super::{Asked, Body, MAX_POLL, Raw};
+use crate::app::{App, now_ms, to_the_end};
+use crate::auth::Host;
+use crate::desk;
+use crate::ingest::{self, Kept, Received};
+use crate::refusal::Refusal;
+use crate::store::HostCaller;
+use axum::Json;
+use axum::extract::{Path, State};
+use countersign_api::service::{
+    DecisionReply, EntriesReply, EntriesRequest, HostState, RecordingReply, SubmitReply, SubmitRequest,
+};
+use countersign_core::{LoginId, SubmissionId};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Up to so many lines are checked without leaving the request's own thread.
+const FEW_LINES: usize = 16;
+
+/// `GET /api/host`
+pub async fn state(State(app): State<Arc<App>>, Host(host): Host) -> Result<Json<HostState>, Refusal> {
+    Ok(Json(HostState { next_seq: app.store.next_seq(host.id).await? }))
+}
+
+/// `POST /api/entries`
+pub async fn entries(
+    State(app): State<Arc<App>>,
+    Host(host): Host,
+    Body(request): Body<EntriesRequest>,
+) -> Result<Json<EntriesReply>, Refusal> {
+    to_the_end(async move {
+        let received = read(&host, request.lines).await?;
+        let mut tx = app.store.write().await?;
+        let kept = ingest::keep(&mut tx, &host, &received, now_ms()).await?;
+        tx.commit().await?;
+        match kept {
+            Kept::All { next_seq } => Ok(Json(EntriesReply { next_seq })),
+            Kept::Fork(conflict) => Err(Refusal::Ledger(conflict)),
+        }
+    })
+    .await
+}
+
+/// `POST /api/submissions`
+pub async fn submit(
+    State(app): State<Arc<App>>,
+    Host(host): Host,
+    Body(request): Body<SubmitRequest>,
+) -> Result<Json<SubmitReply>, Refusal> {
+    to_the_end(async move {
+        let received = read(&host, request.lines).await?;
+        desk::submit(&app, &host, request.id, &received).await.map(Json)
+    })
+    .await
+}
+
+/// How long a host is ready to wait for its answer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wait {
+    wait_ms: Option<u64>,
+}
+
+/// `GET /api/submissions/{id}/decision?wait_ms=N`
+pub async fn decision(
+    State(app): State<Arc<App>>,
+    Host(host): Host,
+    Path(id): Path<String>,
+    Asked(asked): Asked<Wait>,
+) -> Result<Json<DecisionReply>, Refusal> {
+    const UNKNOWN: Refusal = Refusal::NotFound("no such submission of this host");
+    let id: SubmissionId = id.parse().map_err(|_| UNKNOWN)?;
+    if app.store.submission_host(id).await? != Some(host.id) {
+        return Err(UNKNOWN);
+    }
+    let wait = Duration::from_millis(asked.wait_ms.unwrap_or(0)).min(MAX_POLL);
+    Ok(Json(DecisionReply { decision: desk::wait_for_decision(&app, id, wait).await? }))
+}
+
+/// Where the bytes belong.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offset {
+    offset: u64,
+}
+
+/// `POST /api/recordings/{login}?offset=N`
+pub async fn recording(
+    State(app): State<Arc<App>>,
+    Host(host): Host,
+    Path(login): Path<String>,
+    Asked(asked): Asked<Offset>,
+    Raw(bytes): Raw,
+) -> Result<Json<RecordingReply>, Refusal> {
+    let login: LoginId = login.parse().map_err(|_| Refusal::NotFound("no such login on this host"))?;
+    to_the_end(
+        async move { app.recordings.append(&app.store, &host, login, asked.offset, bytes.to_vec()).await.map(Json) },
+    )
+    .await
+}
+
+/// Reads lines; many of them where no request waits for the thread.
+async fn read(host: &HostCaller, lines: Vec<String>) -> Result<Vec<Received>, Refusal> {
+    if lines.len() <= FEW_LINES {
+        return ingest::read_lines(host, lines);
+    }
+    let host = host.clone();
+    tokio::task::spawn_blocking(move || ingest::read_lines(&host, lines)).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "read lines");
+        Err(Refusal::Internal)
+    })
+}

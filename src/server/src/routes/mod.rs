@@ -1,0 +1,102 @@
+//! Routes and what they read. `countersign_api::service` has the table.
+
+mod enroll;
+mod host;
+mod reviewer;
+
+use crate::app::App;
+use crate::refusal::Refusal;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request};
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest request body.
+pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+/// Longest wait for a decision in one request.
+pub const MAX_POLL: Duration = Duration::from_secs(30);
+/// Longest request, its body and the longest wait included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// All routes.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/api/enroll", post(enroll::enroll))
+        .route("/api/host", get(host::state))
+        .route("/api/entries", post(host::entries))
+        .route("/api/submissions", get(reviewer::pending).post(host::submit))
+        .route("/api/submissions/{id}/decision", get(host::decision).post(reviewer::decide))
+        .route("/api/recordings/{login}", get(reviewer::recording).post(host::recording))
+        .route("/api/audit", get(reviewer::audit))
+        .route("/api/sessions", get(reviewer::sessions))
+        .route("/api/rules", get(reviewer::rules).post(reviewer::add_rule))
+        .route("/api/trust", get(reviewer::trust))
+        .route("/healthz", get(async || "ok"))
+        .fallback(async || Refusal::NotFound("no such route"))
+        .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(bounded))
+        .with_state(app)
+}
+
+/// No request for ever, no answer in a cache.
+async fn bounded(request: Request, next: Next) -> Response {
+    let mut response = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request))
+        .await
+        .unwrap_or_else(|_| Refusal::TookTooLong.into_response());
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// A JSON body; the content type is not asked for.
+struct Body<T>(T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Refusal> {
+        let Raw(bytes) = Raw::from_request(request, app).await?;
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|error| Refusal::BadRequest(format!("the body is not what this route takes: {error}")))
+    }
+}
+
+/// A body as it is, within the limit.
+struct Raw(Bytes);
+
+impl FromRequest<Arc<App>> for Raw {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Refusal> {
+        Bytes::from_request(request, app).await.map(Self).map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Refusal::TooLarge
+            } else {
+                Refusal::BadRequest("the body could not be read to its end".to_owned())
+            }
+        })
+    }
+}
+
+/// What stands behind the question mark.
+struct Asked<T>(T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Asked<T> {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        Query::from_request_parts(parts, app)
+            .await
+            .map(|Query(asked)| Self(asked))
+            .map_err(|error: QueryRejection| Refusal::BadRequest(error.body_text()))
+    }
+}

@@ -1,0 +1,136 @@
+//! What reviewers and their tools ask.
+
+use super::{Asked, Body};
+use crate::app::{App, Policy, now_ms, to_the_end};
+use crate::auth::Reviewer;
+use crate::desk;
+use crate::refusal::Refusal;
+use crate::trust;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use countersign_api::service::{
+    AuditQuery, AuditRow, NewRule, PendingSubmission, ReviewReply, ReviewRequest, Rule, SessionRow,
+};
+use countersign_core::{LoginId, SubmissionId};
+use countersign_ledger::TrustFile;
+use serde::Deserialize;
+use std::sync::Arc;
+use tokio::io::AsyncReadExt as _;
+use tokio_util::io::ReaderStream;
+
+const MAX_ROWS: u32 = 1000;
+const DEFAULT_SESSIONS: u32 = 20;
+
+/// `GET /api/submissions`
+pub async fn pending(
+    State(app): State<Arc<App>>,
+    Reviewer(_): Reviewer,
+) -> Result<Json<Vec<PendingSubmission>>, Refusal> {
+    Ok(Json(app.store.pending(now_ms()).await?))
+}
+
+/// `POST /api/submissions/{id}/decision`
+pub async fn decide(
+    State(app): State<Arc<App>>,
+    Reviewer(name): Reviewer,
+    Path(id): Path<String>,
+    Body(request): Body<ReviewRequest>,
+) -> Result<Json<ReviewReply>, Refusal> {
+    let id: SubmissionId = id.parse().map_err(|_| Refusal::NotFound("no such submission"))?;
+    to_the_end(async move { desk::review(&app, &name, id, request).await.map(Json) }).await
+}
+
+/// `GET /api/audit`
+pub async fn audit(
+    State(app): State<Arc<App>>,
+    Reviewer(_): Reviewer,
+    Asked(query): Asked<AuditQuery>,
+) -> Result<Json<Vec<AuditRow>>, Refusal> {
+    check_limit(query.limit)?;
+    Ok(Json(app.store.audit(&query).await?))
+}
+
+/// How many sessions.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    limit: Option<u32>,
+}
+
+/// `GET /api/sessions`
+pub async fn sessions(
+    State(app): State<Arc<App>>,
+    Reviewer(_): Reviewer,
+    Asked(Limit { limit }): Asked<Limit>,
+) -> Result<Json<Vec<SessionRow>>, Refusal> {
+    check_limit(limit)?;
+    Ok(Json(app.store.sessions(limit.unwrap_or(DEFAULT_SESSIONS)).await?))
+}
+
+fn check_limit(limit: Option<u32>) -> Result<(), Refusal> {
+    match limit {
+        None | Some(1..=MAX_ROWS) => Ok(()),
+        Some(_) => Err(Refusal::BadRequest(format!("limit must be 1 to {MAX_ROWS}"))),
+    }
+}
+
+/// `GET /api/rules`
+pub async fn rules(State(app): State<Arc<App>>, Reviewer(_): Reviewer) -> Result<Json<Vec<Rule>>, Refusal> {
+    Ok(Json(app.store.rules().await?))
+}
+
+/// `POST /api/rules`
+pub async fn add_rule(
+    State(app): State<Arc<App>>,
+    Reviewer(name): Reviewer,
+    Body(new): Body<NewRule>,
+) -> Result<Json<Rule>, Refusal> {
+    countersign_policy::check_line(&new.line)
+        .map_err(|error| Refusal::BadRequest(format!("this line cannot be a rule: {error}")))?;
+    to_the_end(async move {
+        let _one_at_a_time = app.rules_change.lock().await;
+        let Some(rule) = app.store.add_rule(&new.line, &name, now_ms()).await? else {
+            return Err(Refusal::Conflict("there is a rule with this line already".to_owned()));
+        };
+        let policy = Policy::new(&app.store.rules().await?).map_err(|error| {
+            tracing::error!(%error, "rules");
+            Refusal::Internal
+        })?;
+        app.set_policy(policy);
+        tracing::info!(rule = rule.id, by = %name, "rule added");
+        Ok(Json(rule))
+    })
+    .await
+}
+
+/// `GET /api/recordings/{login}`
+pub async fn recording(
+    State(app): State<Arc<App>>,
+    Reviewer(_): Reviewer,
+    Path(login): Path<String>,
+) -> Result<Response, Refusal> {
+    const NONE: Refusal = Refusal::NotFound("no recording of this login is held");
+    let login: LoginId = login.parse().map_err(|_| NONE)?;
+    let recording = app.store.recording(login).await?.ok_or(NONE)?;
+    let (path, length) = app.recordings.shown(&recording);
+    if length == 0 {
+        return Err(NONE);
+    }
+    let file = tokio::fs::File::open(&path).await.map_err(|error| {
+        tracing::error!(%error, path = %path.display(), "recording");
+        Refusal::Internal
+    })?;
+    let body = axum::body::Body::from_stream(ReaderStream::new(file.take(length)));
+    let headers = [(CONTENT_TYPE, "application/x-asciicast".to_owned()), (CONTENT_LENGTH, length.to_string())];
+    Ok((headers, body).into_response())
+}
+
+/// `GET /api/trust`
+pub async fn trust(State(app): State<Arc<App>>, Reviewer(_): Reviewer) -> Result<Json<TrustFile>, Refusal> {
+    trust::trust_file(&app.store, app.service, app.public_key).await.map(Json).map_err(|error| {
+        tracing::error!(%error, "trust");
+        Refusal::Internal
+    })
+}

@@ -1,0 +1,159 @@
+//! The audit: one row a command, in the host's own words where it has spoken.
+
+use super::{Store, StoreError, number, parsed};
+use countersign_api::service::{AuditQuery, AuditRow, Rule};
+use countersign_core::Outcome;
+use sqlx::{QueryBuilder, Sqlite};
+
+/// Rows where the question names no limit.
+const DEFAULT_ROWS: u32 = 50;
+
+const SELECT: &str = "SELECT s.id, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
+    s.cwd, s.submitted_at_ms, s.outcome_at_ms, s.outcome, s.decided_by, s.latency_ms, s.reason, s.why, \
+    s.started_at_ms, s.finished_at_ms, s.exit_code, s.signal, s.seq, s.leaf, d.choice, \
+    r.id AS rule_id, r.line AS rule_line, r.added_by, r.added_at_ms, r.last_reviewed_at_ms, r.last_reviewed_by \
+    FROM submissions s JOIN hosts h ON h.id = s.host LEFT JOIN decisions d ON d.submission = s.id \
+    LEFT JOIN rules r ON s.decided_by = 'whitelist_rule:' || r.id WHERE 1 = 1";
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    agent: String,
+    host: String,
+    host_name: String,
+    login: String,
+    session: String,
+    number: i64,
+    command: String,
+    cwd: String,
+    submitted_at_ms: i64,
+    outcome_at_ms: Option<i64>,
+    outcome: Option<String>,
+    decided_by: Option<String>,
+    latency_ms: Option<i64>,
+    reason: Option<String>,
+    why: Option<String>,
+    started_at_ms: Option<i64>,
+    finished_at_ms: Option<i64>,
+    exit_code: Option<i64>,
+    signal: Option<i64>,
+    seq: i64,
+    leaf: String,
+    choice: Option<String>,
+    #[sqlx(flatten)]
+    rule: RuleRow,
+}
+
+#[derive(sqlx::FromRow)]
+struct RuleRow {
+    rule_id: Option<i64>,
+    rule_line: Option<String>,
+    added_by: Option<String>,
+    added_at_ms: Option<i64>,
+    last_reviewed_at_ms: Option<i64>,
+    last_reviewed_by: Option<String>,
+}
+
+impl Store {
+    /// Rows that match every filter given, newest first.
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, StoreError> {
+        let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new(SELECT);
+        if let Some(agent) = &query.agent {
+            sql.push(" AND s.agent = ").push_bind(agent.clone());
+        }
+        if let Some(session) = &query.session {
+            sql.push(" AND s.session = ").push_bind(session.clone());
+        }
+        if let Some(outcome) = query.decision {
+            sql.push(" AND s.outcome = ").push_bind(outcome.as_str());
+        }
+        if let Some(text) = &query.text {
+            sql.push(" AND s.command LIKE ").push_bind(like_pattern(text)).push(" ESCAPE '\\'");
+        }
+        if let Some(since_ms) = query.since_ms {
+            sql.push(" AND s.submitted_at_ms >= ").push_bind(since_ms);
+        }
+        sql.push(" ORDER BY s.submitted_at_ms DESC, s.host, s.seq DESC LIMIT ")
+            .push_bind(i64::from(query.limit.unwrap_or(DEFAULT_ROWS)));
+        let rows: Vec<Row> = sql.build_query_as().fetch_all(&self.reader).await?;
+        rows.into_iter().map(Row::read).collect()
+    }
+}
+
+impl Row {
+    fn read(self) -> Result<AuditRow, StoreError> {
+        let outcome: Option<Outcome> = self.outcome.map(|o| parsed("outcome", &o)).transpose()?;
+        let approved = self.choice.as_deref() == Some("approve");
+        let ran_by_host = outcome.is_some_and(Outcome::lets_run);
+        // The host says it may run and this service never said so.
+        let tampered = ran_by_host && !approved;
+        let late = outcome == Some(Outcome::TimedOut)
+            || (outcome == Some(Outcome::Error) && self.why.as_deref() == Some("reply_late"));
+        Ok(AuditRow {
+            id: parsed("submission id", &self.id)?,
+            agent: self.agent,
+            host: parsed("host id", &self.host)?,
+            host_name: parsed("host name", &self.host_name)?,
+            login: parsed("login id", &self.login)?,
+            session: self.session,
+            number: number("number", self.number)?,
+            command: self.command,
+            cwd: self.cwd,
+            submitted_at_ms: self.submitted_at_ms,
+            decided_at_ms: self.outcome_at_ms,
+            outcome,
+            decided_by: self.decided_by.map(|by| parsed("decider", &by)).transpose()?,
+            review_latency_ms: self.latency_ms.map(|ms| number("latency", ms)).transpose()?,
+            reason: self.reason.or(self.why),
+            rule: self.rule.read()?,
+            late_approval: approved && late,
+            risk: None,
+            anomalies: if tampered { vec!["gate_tamper".to_owned()] } else { Vec::new() },
+            exit_code: self.exit_code.map(|code| number("exit code", code)).transpose()?,
+            signal: self.signal.map(|signal| number("signal", signal)).transpose()?,
+            started_at_ms: self.started_at_ms,
+            finished_at_ms: self.finished_at_ms,
+            seq: number("seq", self.seq)?,
+            entry: parsed("leaf hash", &self.leaf)?,
+        })
+    }
+}
+
+impl RuleRow {
+    fn read(self) -> Result<Option<Rule>, StoreError> {
+        let (Some(id), Some(line), Some(added_by), Some(added_at_ms), Some(last_reviewed_at_ms), Some(reviewed_by)) = (
+            self.rule_id,
+            self.rule_line,
+            self.added_by,
+            self.added_at_ms,
+            self.last_reviewed_at_ms,
+            self.last_reviewed_by,
+        ) else {
+            return Ok(None);
+        };
+        Ok(Some(Rule {
+            id: number("rule number", id)?,
+            line,
+            added_by: parsed("reviewer's name", &added_by)?,
+            added_at_ms,
+            last_reviewed_at_ms,
+            last_reviewed_by: parsed("reviewer's name", &reviewed_by)?,
+        }))
+    }
+}
+
+/// A LIKE pattern for "holds this text"; the text's own wildcards mean themselves.
+fn like_pattern(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{escaped}%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_in_the_text_mean_themselves() {
+        assert_eq!(like_pattern("a%b_c\\"), "%a\\%b\\_c\\\\%");
+    }
+}

@@ -1,0 +1,101 @@
+//! The hosts' ledgers, byte for byte.
+
+use super::{Store, StoreError, Tx, bigint, number, parsed};
+use countersign_core::{Digest, HostId, LoginId};
+use countersign_ledger::Entry;
+
+/// An entry that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its leaf hash.
+    pub leaf: Digest,
+    /// Its line as it came.
+    pub line: String,
+}
+
+impl Store {
+    /// The next `seq` wanted of a host.
+    pub async fn next_seq(&self, host: HostId) -> Result<u64, StoreError> {
+        let last: Option<i64> = sqlx::query_scalar("SELECT MAX(seq) FROM entries WHERE host = $1")
+            .bind(host.to_string())
+            .fetch_one(&self.reader)
+            .await?;
+        last.map_or(Ok(0), |seq| number("seq", seq.saturating_add(1)))
+    }
+}
+
+/// The last entry held of a host: its `seq` and leaf hash.
+pub async fn head(tx: &mut Tx, host: HostId) -> Result<Option<(u64, Digest)>, StoreError> {
+    let row: Option<(i64, String)> =
+        sqlx::query_as("SELECT seq, leaf FROM entries WHERE host = $1 ORDER BY seq DESC LIMIT 1")
+            .bind(host.to_string())
+            .fetch_optional(&mut **tx)
+            .await?;
+    row.map(|(seq, leaf)| Ok((number("seq", seq)?, parsed("leaf hash", &leaf)?))).transpose()
+}
+
+/// The entry held under a `seq`.
+pub async fn held(tx: &mut Tx, host: HostId, seq: u64) -> Result<Option<Held>, StoreError> {
+    let row: Option<(String, String)> = sqlx::query_as("SELECT leaf, line FROM entries WHERE host = $1 AND seq = $2")
+        .bind(host.to_string())
+        .bind(bigint(seq))
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.map(|(leaf, line)| Ok(Held { leaf: parsed("leaf hash", &leaf)?, line })).transpose()
+}
+
+/// Keeps an entry. The caller has checked signature and chain.
+pub async fn keep(
+    tx: &mut Tx,
+    entry: &Entry,
+    login: Option<LoginId>,
+    line: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO entries (host, seq, leaf, kind, login, at_us, line, received_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(entry.host.to_string())
+    .bind(bigint(entry.seq))
+    .bind(entry.leaf.to_string())
+    .bind(entry.kind_text.as_str())
+    .bind(login.map(|id| id.to_string()))
+    .bind(entry.at_us)
+    .bind(line)
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Keeps both lines of a fork; once for each other line.
+pub async fn keep_fork(
+    tx: &mut Tx,
+    entry: &Entry,
+    held_line: &str,
+    other_line: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM forks WHERE host = $1 AND seq = $2 AND other_leaf = $3")
+        .bind(entry.host.to_string())
+        .bind(bigint(entry.seq))
+        .bind(entry.leaf.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    if known.is_some() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO forks (host, seq, held_line, other_leaf, other_line, seen_at_ms) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(entry.host.to_string())
+    .bind(bigint(entry.seq))
+    .bind(held_line)
+    .bind(entry.leaf.to_string())
+    .bind(other_line)
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! All SQL of the service. Nothing outside this folder names the database.
+//!
+//! One writer connection and a few readers: SQLite has one writer anyway, and
+//! so two writes of this process never meet as `SQLITE_BUSY`. A write is
+//! acknowledged after `COMMIT` returned with `synchronous=FULL`.
+
+mod audit;
+pub mod entries;
+pub mod facts;
+mod people;
+mod recordings;
+mod rules;
+mod sessions;
+pub mod submissions;
+
+pub use facts::FactError;
+pub use people::{HostCaller, TokenState, enroll, enroll_token, reviewer_names};
+pub use recordings::{Chunk, Recording};
+pub use submissions::{Decision, Submission};
+
+use countersign_core::ServiceId;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Readers beside the one writer.
+const READERS: u32 = 4;
+/// How long a statement waits for another process (an admin subcommand).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The database did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or is not reachable.
+    #[error("the database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Its tables could not be brought to this version.
+    #[error("the database's tables: {0}; it may have been written by a newer countersign-server")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A value in it is not what this service writes.
+    #[error("the database holds a {what} that this service cannot read")]
+    Unreadable {
+        /// Which column.
+        what: &'static str,
+    },
+}
+
+/// A write transaction; nothing is kept unless it is committed.
+pub type Tx = sqlx::Transaction<'static, sqlx::Sqlite>;
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: SqlitePool,
+    reader: SqlitePool,
+}
+
+impl Store {
+    /// Opens the database file and brings its tables up to date.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true)
+            .pragma("recursive_triggers", "ON")
+            .pragma("trusted_schema", "OFF");
+        let pool = |size| {
+            SqlitePoolOptions::new()
+                .max_connections(size)
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .acquire_timeout(BUSY_TIMEOUT)
+        };
+        let writer = pool(1).connect_with(options.clone()).await?;
+        sqlx::migrate!("./migrations").run(&writer).await?;
+        let reader = pool(READERS).connect_with(options).await?;
+        Ok(Self { writer, reader })
+    }
+
+    /// Begins a write.
+    pub async fn write(&self) -> Result<Tx, StoreError> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// The service's id; `fresh` becomes it where there is none yet.
+    pub async fn service_id(&self, fresh: ServiceId, now_ms: i64) -> Result<ServiceId, StoreError> {
+        let mut tx = self.write().await?;
+        let known: Option<String> = sqlx::query_scalar("SELECT id FROM service").fetch_optional(&mut *tx).await?;
+        if let Some(id) = known {
+            return parsed("service id", &id);
+        }
+        sqlx::query("INSERT INTO service (id, created_at_ms) VALUES ($1, $2)")
+            .bind(fresh.to_string())
+            .bind(now_ms)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(fresh)
+    }
+
+    /// Ends all connections in order.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Reads a text column back into its type.
+fn parsed<T: FromStr>(what: &'static str, text: &str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::Unreadable { what })
+}
+
+/// Reads a number column back into its type.
+fn number<T: TryFrom<i64>>(what: &'static str, value: i64) -> Result<T, StoreError> {
+    T::try_from(value).map_err(|_| StoreError::Unreadable { what })
+}
+
+/// Writes a number that the ledger limits to 2⁵³−1.
+fn bigint(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Whether a statement failed on a UNIQUE or PRIMARY KEY constraint.
+fn is_duplicate(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|e| e.is_unique_violation())
+}

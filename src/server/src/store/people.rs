@@ -1,0 +1,174 @@
+//! Hosts, reviewers and one-time tokens. Tokens are known by their hash only.
+
+use super::{Store, StoreError, Tx, is_duplicate, parsed};
+use countersign_core::{Digest, HostId, Name};
+
+/// A host that showed its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostCaller {
+    /// Its id.
+    pub id: HostId,
+    /// Its name.
+    pub name: Name,
+    /// Its identity key.
+    pub key: Digest,
+}
+
+/// What became of a one-time token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenState {
+    /// Good for this host name.
+    Good {
+        /// The name it was made for.
+        host_name: String,
+    },
+    /// Never made.
+    Unknown,
+    /// Used before.
+    Used,
+    /// Too old.
+    Expired,
+}
+
+impl Store {
+    /// The host with this token.
+    pub async fn host_by_token(&self, token_hash: &str) -> Result<Option<HostCaller>, StoreError> {
+        let row: Option<(String, String, String)> =
+            sqlx::query_as("SELECT id, name, public_key FROM hosts WHERE token_hash = $1")
+                .bind(token_hash)
+                .fetch_optional(&self.reader)
+                .await?;
+        row.map(host_caller).transpose()
+    }
+
+    /// Every enrolled host, in order of enrolment.
+    pub async fn hosts(&self) -> Result<Vec<HostCaller>, StoreError> {
+        let rows: Vec<(String, String, String)> =
+            sqlx::query_as("SELECT id, name, public_key FROM hosts ORDER BY enrolled_at_ms, id")
+                .fetch_all(&self.reader)
+                .await?;
+        rows.into_iter().map(host_caller).collect()
+    }
+
+    /// Whether a host of this name is enrolled.
+    pub async fn host_named(&self, name: &Name) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM hosts WHERE name = $1")
+            .bind(name.as_str())
+            .fetch_optional(&self.reader)
+            .await?;
+        Ok(found.is_some())
+    }
+
+    /// The reviewer with this token.
+    pub async fn reviewer_by_token(&self, token_hash: &str) -> Result<Option<Name>, StoreError> {
+        let row: Option<String> = sqlx::query_scalar("SELECT name FROM reviewers WHERE token_hash = $1")
+            .bind(token_hash)
+            .fetch_optional(&self.reader)
+            .await?;
+        row.map(|name| parsed("reviewer's name", &name)).transpose()
+    }
+
+    /// Adds a reviewer; `false` where the name is taken.
+    pub async fn add_reviewer(
+        &self,
+        name: &Name,
+        token_hash: &str,
+        builtin: bool,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        let added =
+            sqlx::query("INSERT INTO reviewers (name, token_hash, builtin, added_at_ms) VALUES ($1, $2, $3, $4)")
+                .bind(name.as_str())
+                .bind(token_hash)
+                .bind(i64::from(builtin))
+                .bind(now_ms)
+                .execute(&mut *tx)
+                .await;
+        match added {
+            Ok(_) => tx.commit().await.map(|()| true).map_err(StoreError::from),
+            Err(e) if is_duplicate(&e) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Keeps a one-time token's hash.
+    pub async fn add_enroll_token(
+        &self,
+        token_hash: &str,
+        host_name: &Name,
+        now_ms: i64,
+        expires_at_ms: i64,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "INSERT INTO enroll_tokens (token_hash, host_name, created_at_ms, expires_at_ms) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(token_hash)
+        .bind(host_name.as_str())
+        .bind(now_ms)
+        .bind(expires_at_ms)
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// Names of all reviewers.
+pub async fn reviewer_names(tx: &mut Tx) -> Result<Vec<Name>, StoreError> {
+    let names: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM reviewers ORDER BY name").fetch_all(&mut **tx).await?;
+    names.iter().map(|name| parsed("reviewer's name", name)).collect()
+}
+
+/// Looks at a one-time token.
+pub async fn enroll_token(tx: &mut Tx, token_hash: &str, now_ms: i64) -> Result<TokenState, StoreError> {
+    let row: Option<(String, i64, Option<i64>)> =
+        sqlx::query_as("SELECT host_name, expires_at_ms, used_at_ms FROM enroll_tokens WHERE token_hash = $1")
+            .bind(token_hash)
+            .fetch_optional(&mut **tx)
+            .await?;
+    Ok(match row {
+        None => TokenState::Unknown,
+        Some((_, _, Some(_))) => TokenState::Used,
+        Some((_, expires_at_ms, None)) if expires_at_ms <= now_ms => TokenState::Expired,
+        Some((host_name, _, None)) => TokenState::Good { host_name },
+    })
+}
+
+/// Enrols a host and uses its token up; `false` where id, name or key is taken.
+pub async fn enroll(
+    tx: &mut Tx,
+    host: &HostCaller,
+    host_token_hash: &str,
+    enroll_token_hash: &str,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let added =
+        sqlx::query("INSERT INTO hosts (id, name, public_key, token_hash, enrolled_at_ms) VALUES ($1, $2, $3, $4, $5)")
+            .bind(host.id.to_string())
+            .bind(host.name.as_str())
+            .bind(host.key.to_string())
+            .bind(host_token_hash)
+            .bind(now_ms)
+            .execute(&mut **tx)
+            .await;
+    match added {
+        Ok(_) => {}
+        Err(e) if is_duplicate(&e) => return Ok(false),
+        Err(e) => return Err(e.into()),
+    }
+    let used = sqlx::query(
+        "UPDATE enroll_tokens SET used_at_ms = $1, used_by = $2 WHERE token_hash = $3 AND used_at_ms IS NULL",
+    )
+    .bind(now_ms)
+    .bind(host.id.to_string())
+    .bind(enroll_token_hash)
+    .execute(&mut **tx)
+    .await?;
+    Ok(used.rows_affected() == 1)
+}
+
+fn host_caller((id, name, key): (String, String, String)) -> Result<HostCaller, StoreError> {
+    Ok(HostCaller { id: parsed("host id", &id)?, name: parsed("host name", &name)?, key: parsed("host key", &key)? })
+}

@@ -1,0 +1,142 @@
+//! Work sessions: logins of one agent, one host and one source address less
+//! than 30 minutes apart, named `<agent>-NN`.
+
+use super::{Store, StoreError, Tx, number, parsed};
+use countersign_api::service::SessionRow;
+use countersign_core::{HostId, LoginId, Outcome};
+use std::collections::HashMap;
+
+/// Logins further apart than this are another session.
+const APART_MS: i64 = 30 * 60 * 1000;
+
+/// The session that a login belongs to; a new one where the last is too old.
+pub async fn session_for(
+    tx: &mut Tx,
+    host: HostId,
+    agent: &str,
+    source: &str,
+    at_ms: i64,
+) -> Result<String, StoreError> {
+    let known: Option<String> = sqlx::query_scalar(
+        "SELECT name FROM sessions WHERE agent = $1 AND host = $2 AND source = $3 AND (last_at_ms > $4 \
+         OR EXISTS (SELECT 1 FROM logins WHERE session = sessions.name AND closed_at_ms IS NULL)) \
+         ORDER BY number DESC LIMIT 1",
+    )
+    .bind(agent)
+    .bind(host.to_string())
+    .bind(source)
+    .bind(at_ms.saturating_sub(APART_MS))
+    .fetch_optional(&mut **tx)
+    .await?;
+    if let Some(name) = known {
+        return Ok(name);
+    }
+    let next: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) + 1 FROM sessions WHERE agent = $1")
+        .bind(agent)
+        .fetch_one(&mut **tx)
+        .await?;
+    let name = format!("{agent}-{next:02}");
+    sqlx::query(
+        "INSERT INTO sessions (name, agent, host, source, number, opened_at_ms, last_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $6)",
+    )
+    .bind(&name)
+    .bind(agent)
+    .bind(host.to_string())
+    .bind(source)
+    .bind(next)
+    .bind(at_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(name)
+}
+
+/// Something happened in a session.
+pub async fn touch(tx: &mut Tx, session: &str, at_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE sessions SET last_at_ms = $1 WHERE name = $2 AND last_at_ms < $1")
+        .bind(at_ms)
+        .bind(session)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    name: String,
+    agent: String,
+    host_name: String,
+    opened_at_ms: i64,
+    last_at_ms: i64,
+}
+
+/// The newest sessions, as a condition for the queries on their parts.
+const NEWEST: &str = "(SELECT name FROM sessions ORDER BY opened_at_ms DESC, name DESC LIMIT $1)";
+
+impl Store {
+    /// Work sessions, newest first.
+    pub async fn sessions(&self, limit: u32) -> Result<Vec<SessionRow>, StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT s.name, s.agent, h.name AS host_name, s.opened_at_ms, s.last_at_ms \
+             FROM sessions s JOIN hosts h ON h.id = s.host ORDER BY s.opened_at_ms DESC, s.name DESC LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(&self.reader)
+        .await?;
+        let mut logins = self.session_logins(limit).await?;
+        let mut counts = self.session_counts(limit).await?;
+        rows.into_iter()
+            .map(|row| {
+                let (logins, open) = logins.remove(&row.name).unwrap_or_default();
+                let (commands, outcomes) = counts.remove(&row.name).unwrap_or_default();
+                Ok(SessionRow {
+                    name: row.name,
+                    agent: row.agent,
+                    host_name: parsed("host name", &row.host_name)?,
+                    started_at_ms: row.opened_at_ms,
+                    ended_at_ms: row.last_at_ms,
+                    open,
+                    commands,
+                    outcomes,
+                    logins,
+                })
+            })
+            .collect()
+    }
+
+    async fn session_logins(&self, limit: u32) -> Result<HashMap<String, (Vec<LoginId>, bool)>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT session, id, closed_at_ms FROM logins WHERE session IN {NEWEST} ORDER BY opened_at_ms, id"
+        ));
+        let rows: Vec<(String, String, Option<i64>)> =
+            sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(&self.reader).await?;
+        let mut by_session: HashMap<String, (Vec<LoginId>, bool)> = HashMap::new();
+        for (session, id, closed_at_ms) in rows {
+            let (logins, open) = by_session.entry(session).or_default();
+            logins.push(parsed("login id", &id)?);
+            *open |= closed_at_ms.is_none();
+        }
+        Ok(by_session)
+    }
+
+    async fn session_counts(&self, limit: u32) -> Result<HashMap<String, (u64, Vec<(Outcome, u64)>)>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT session, outcome, COUNT(*) FROM submissions WHERE session IN {NEWEST} GROUP BY session, outcome"
+        ));
+        let rows: Vec<(String, Option<String>, i64)> =
+            sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(&self.reader).await?;
+        let mut by_session: HashMap<String, (u64, Vec<(Outcome, u64)>)> = HashMap::new();
+        for (session, outcome, count) in rows {
+            let count: u64 = number("count", count)?;
+            let (commands, outcomes) = by_session.entry(session).or_default();
+            *commands += count;
+            if let Some(outcome) = outcome {
+                outcomes.push((parsed("outcome", &outcome)?, count));
+            }
+        }
+        for (_, outcomes) in by_session.values_mut() {
+            outcomes.sort();
+        }
+        Ok(by_session)
+    }
+}

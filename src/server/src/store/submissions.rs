@@ -1,0 +1,287 @@
+//! What waits, and what this service signed.
+
+use super::{Store, StoreError, Tx, bigint, number, parsed};
+use countersign_api::service::{PendingSubmission, SignedDecision};
+use countersign_core::{Choice, DecidedBy, Digest, HostId, Nonce, Outcome, SubmissionId};
+
+/// A submission as far as deciding needs it.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// Its id.
+    pub id: SubmissionId,
+    /// Its host.
+    pub host: HostId,
+    /// Leaf hash of its `command_submitted`.
+    pub entry: Digest,
+    /// Who submitted it.
+    pub agent: String,
+    /// The command as shown.
+    pub command: String,
+    /// Whether `command` is the exact and whole text.
+    pub wholly_visible: bool,
+    /// What makes it answerable once.
+    pub nonce: Nonce,
+    /// How long an answer counts, in ms.
+    pub wait_ms: u64,
+    /// Until when it waits, ms since 1970; `None` where nobody was asked.
+    pub deadline_ms: Option<i64>,
+    /// What the host says became of it.
+    pub outcome: Option<Outcome>,
+}
+
+/// What this service signed.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// Yes or no.
+    pub choice: Choice,
+    /// Who said so.
+    pub by: DecidedBy,
+    /// The statement, its signature, the comment.
+    pub signed: SignedDecision,
+}
+
+#[derive(sqlx::FromRow)]
+struct SubmissionRow {
+    id: String,
+    host: String,
+    leaf: String,
+    agent: String,
+    command: String,
+    wholly_visible: i64,
+    nonce: String,
+    wait_ms: i64,
+    deadline_ms: Option<i64>,
+    outcome: Option<String>,
+}
+
+impl SubmissionRow {
+    fn read(self) -> Result<Submission, StoreError> {
+        Ok(Submission {
+            id: parsed("submission id", &self.id)?,
+            host: parsed("host id", &self.host)?,
+            entry: parsed("leaf hash", &self.leaf)?,
+            agent: self.agent,
+            command: self.command,
+            wholly_visible: self.wholly_visible == 1,
+            nonce: parsed("nonce", &self.nonce)?,
+            wait_ms: number("wait", self.wait_ms)?,
+            deadline_ms: self.deadline_ms,
+            outcome: self.outcome.map(|o| parsed("outcome", &o)).transpose()?,
+        })
+    }
+}
+
+/// The submission of this id.
+pub async fn submission(tx: &mut Tx, id: SubmissionId) -> Result<Option<Submission>, StoreError> {
+    let row: Option<SubmissionRow> = sqlx::query_as(
+        "SELECT id, host, leaf, agent, command, wholly_visible, nonce, wait_ms, deadline_ms, outcome \
+         FROM submissions WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.map(SubmissionRow::read).transpose()
+}
+
+/// Submissions that wait and whose time is up.
+pub async fn overdue(tx: &mut Tx, now_ms: i64) -> Result<Vec<Submission>, StoreError> {
+    let rows: Vec<SubmissionRow> = sqlx::query_as(
+        "SELECT id, host, leaf, agent, command, wholly_visible, nonce, wait_ms, deadline_ms, outcome \
+         FROM submissions WHERE outcome IS NULL AND deadline_ms IS NOT NULL AND deadline_ms <= $1 \
+         AND NOT EXISTS (SELECT 1 FROM decisions WHERE submission = submissions.id) ORDER BY deadline_ms",
+    )
+    .bind(now_ms)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter().map(SubmissionRow::read).collect()
+}
+
+/// How many of an agent's submissions wait on a host.
+pub async fn waiting(tx: &mut Tx, host: HostId, agent: &str, now_ms: i64) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM submissions WHERE host = $1 AND agent = $2 AND outcome IS NULL AND deadline_ms > $3 \
+         AND NOT EXISTS (SELECT 1 FROM decisions WHERE submission = submissions.id)",
+    )
+    .bind(host.to_string())
+    .bind(agent)
+    .bind(now_ms)
+    .fetch_one(&mut **tx)
+    .await?;
+    number("count", count)
+}
+
+/// The host asks: from now on it waits.
+pub async fn ask(tx: &mut Tx, id: SubmissionId, now_ms: i64, deadline_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE submissions SET asked_at_ms = $1, deadline_ms = $2 WHERE id = $3 AND asked_at_ms IS NULL")
+        .bind(now_ms)
+        .bind(deadline_ms)
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+type DecisionRow = (String, String, String, String, Option<String>);
+
+fn decision((choice, by, statement, sig, comment): DecisionRow) -> Result<Decision, StoreError> {
+    let choice = match choice.as_str() {
+        "approve" => Choice::Approve,
+        "deny" => Choice::Deny,
+        _ => return Err(StoreError::Unreadable { what: "decision" }),
+    };
+    let signed = SignedDecision { statement, sig, comment };
+    Ok(Decision { choice, by: parsed("decider", &by)?, signed })
+}
+
+const DECISION: &str = "SELECT choice, decided_by, statement, sig, comment FROM decisions WHERE submission = $1";
+
+/// The decision on a submission, within a write.
+pub async fn decision_in(tx: &mut Tx, id: SubmissionId) -> Result<Option<Decision>, StoreError> {
+    let row: Option<DecisionRow> = sqlx::query_as(DECISION).bind(id.to_string()).fetch_optional(&mut **tx).await?;
+    row.map(decision).transpose()
+}
+
+/// Keeps a decision. The caller has seen that there is none yet; the table refuses a second.
+pub async fn decide(tx: &mut Tx, id: SubmissionId, decision: &Decision, now_ms: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO decisions (submission, choice, decided_by, statement, sig, comment, decided_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(id.to_string())
+    .bind(decision.choice.as_str())
+    .bind(decision.by.to_string())
+    .bind(&decision.signed.statement)
+    .bind(&decision.signed.sig)
+    .bind(&decision.signed.comment)
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct PendingRow {
+    id: String,
+    leaf: String,
+    agent: String,
+    host: String,
+    host_name: String,
+    login: String,
+    session: String,
+    number: i64,
+    command: String,
+    cwd: String,
+    submitted_at_ms: i64,
+    deadline_ms: i64,
+}
+
+impl PendingRow {
+    fn read(self, now_ms: i64) -> Result<PendingSubmission, StoreError> {
+        Ok(PendingSubmission {
+            id: parsed("submission id", &self.id)?,
+            entry: parsed("leaf hash", &self.leaf)?,
+            agent: self.agent,
+            host: parsed("host id", &self.host)?,
+            host_name: parsed("host name", &self.host_name)?,
+            login: parsed("login id", &self.login)?,
+            session: self.session,
+            number: number("number", self.number)?,
+            command: self.command,
+            cwd: self.cwd,
+            submitted_at_ms: self.submitted_at_ms,
+            left_ms: number("time left", self.deadline_ms.saturating_sub(now_ms))?,
+            risk: None,
+        })
+    }
+}
+
+impl Store {
+    /// The queue, oldest first.
+    pub async fn pending(&self, now_ms: i64) -> Result<Vec<PendingSubmission>, StoreError> {
+        let rows: Vec<PendingRow> = sqlx::query_as(
+            "SELECT s.id, s.leaf, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
+             s.cwd, s.submitted_at_ms, s.deadline_ms FROM submissions s JOIN hosts h ON h.id = s.host \
+             WHERE s.outcome IS NULL AND s.deadline_ms IS NOT NULL AND s.deadline_ms > $1 \
+             AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.submission = s.id) \
+             ORDER BY s.asked_at_ms, s.seq",
+        )
+        .bind(now_ms)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter().map(|row| row.read(now_ms)).collect()
+    }
+
+    /// When the next waiting submission's time is up.
+    pub async fn next_deadline(&self) -> Result<Option<i64>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT MIN(deadline_ms) FROM submissions WHERE outcome IS NULL AND deadline_ms IS NOT NULL \
+             AND NOT EXISTS (SELECT 1 FROM decisions WHERE submission = submissions.id)",
+        )
+        .fetch_one(&self.reader)
+        .await?)
+    }
+
+    /// The host of a submission.
+    pub async fn submission_host(&self, id: SubmissionId) -> Result<Option<HostId>, StoreError> {
+        let host: Option<String> = sqlx::query_scalar("SELECT host FROM submissions WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&self.reader)
+            .await?;
+        host.map(|host| parsed("host id", &host)).transpose()
+    }
+
+    /// The decision on a submission.
+    pub async fn decision(&self, id: SubmissionId) -> Result<Option<Decision>, StoreError> {
+        let row: Option<DecisionRow> =
+            sqlx::query_as(DECISION).bind(id.to_string()).fetch_optional(&self.reader).await?;
+        row.map(decision).transpose()
+    }
+}
+
+/// A submission as its entry describes it.
+#[derive(Debug)]
+pub struct NewSubmission<'a> {
+    /// `seq` of the entry.
+    pub seq: u64,
+    /// Its leaf hash.
+    pub leaf: Digest,
+    /// Its login.
+    pub login: &'a str,
+    /// The work session.
+    pub session: &'a str,
+    /// The agent.
+    pub agent: &'a str,
+    /// When the host wrote it, ms since 1970.
+    pub at_ms: i64,
+}
+
+/// Adds a submission with the next number of its work session.
+pub async fn add(
+    tx: &mut Tx,
+    host: HostId,
+    place: &NewSubmission<'_>,
+    facts: &crate::facts::Submitted,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO submissions (id, host, seq, leaf, login, session, number, agent, command, wholly_visible, cwd, \
+         nonce, wait_ms, submitted_at_ms) VALUES ($1, $2, $3, $4, $5, $6, \
+         (SELECT COALESCE(MAX(number), 0) + 1 FROM submissions WHERE session = $6), \
+         $7, $8, $9, $10, $11, $12, $13)",
+    )
+    .bind(facts.id.to_string())
+    .bind(host.to_string())
+    .bind(bigint(place.seq))
+    .bind(place.leaf.to_string())
+    .bind(place.login)
+    .bind(place.session)
+    .bind(place.agent)
+    .bind(&facts.command)
+    .bind(i64::from(facts.wholly_visible))
+    .bind(&facts.cwd)
+    .bind(facts.nonce.to_string())
+    .bind(bigint(facts.wait_ms))
+    .bind(place.at_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,112 @@
+use crate::host::Host;
+use crate::running::Service;
+use countersign_api::service::{AuditRow, ErrorBody, ReviewRequest, SessionRow};
+use countersign_core::{Choice, DecidedBy, Outcome};
+use reqwest::StatusCode;
+
+async fn audit(service: &Service, token: &str, query: &str) -> Vec<AuditRow> {
+    let (status, rows) = service.get(&format!("/api/audit{query}"), token).await;
+    assert_eq!(status, StatusCode::OK, "{rows:?}");
+    rows.unwrap()
+}
+
+#[tokio::test]
+async fn a_row_says_what_the_host_says() {
+    let service = Service::start();
+    let reviewer = service.reviewer("ops-lead");
+    service.post::<serde_json::Value>("/api/rules", &reviewer, &serde_json::json!({"line": "uptime"})).await.1.unwrap();
+    let mut host = Host::enrolled(&service, "web-1").await;
+    let login = host.open_login("deploy-agent", Some("10.0.0.7 4711 10.0.0.1 22"));
+
+    let ruled = host.hold(login, "uptime", 60_000);
+    host.ask(&service, ruled).await.1.unwrap();
+    let decided = host.decide(ruled, "whitelisted", Some("whitelist_rule:1"), None);
+    host.run(ruled, decided, 3);
+    let late = host.hold(login, "rm -rf /tmp/100%_x", 60_000);
+    host.ask(&service, late).await.1.unwrap();
+    let approve = ReviewRequest { decision: Choice::Approve, entry: late.leaf, comment: None };
+    service
+        .post::<serde_json::Value>(&format!("/api/submissions/{}/decision", late.id), &reviewer, &approve)
+        .await
+        .1
+        .unwrap();
+    host.decide(late, "timed_out", Some("timeout"), Some("deadline"));
+    let claimed = host.hold(login, "id", 60_000);
+    let decided = host.decide(claimed, "approved", Some("ops-lead"), None);
+    host.run(claimed, decided, 0);
+    let open = host.hold(login, "whoami", 60_000);
+    host.ship(&service).await;
+
+    let rows = audit(&service, &reviewer, "").await;
+    assert_eq!(rows.iter().map(|r| r.id).collect::<Vec<_>>(), [open.id, claimed.id, late.id, ruled.id]);
+    let row = &rows[3];
+    assert_eq!((row.outcome, row.decided_by.clone()), (Some(Outcome::Whitelisted), Some(DecidedBy::WhitelistRule(1))));
+    assert_eq!((row.exit_code, row.signal, row.review_latency_ms), (Some(3), None, Some(40)));
+    assert_eq!(row.rule.as_ref().map(|r| r.line.as_str()), Some("uptime"));
+    assert_eq!((row.session.as_str(), row.number, row.seq, row.entry), ("deploy-agent-01", 1, 3, ruled.leaf));
+    assert!(row.started_at_ms.is_some() && row.finished_at_ms.is_some() && row.anomalies.is_empty());
+    let row = &rows[2];
+    assert_eq!((row.outcome, row.late_approval), (Some(Outcome::TimedOut), true));
+    assert_eq!((row.reason.as_deref(), row.number), (Some("deadline"), 2));
+    assert_eq!(rows[1].anomalies, ["gate_tamper"], "the host says approved and nobody here approved");
+    assert_eq!((rows[0].outcome, rows[0].decided_at_ms, rows[0].risk.clone()), (None, None, None));
+
+    for (query, ids) in [
+        ("?limit=1", vec![open.id]),
+        ("?decision=whitelisted", vec![ruled.id]),
+        ("?text=100%25_", vec![late.id]),
+        ("?text=%25", vec![late.id]),
+        ("?agent=nobody", vec![]),
+        ("?session=deploy-agent-01&text=id", vec![claimed.id]),
+        ("?since_ms=99999999999999", vec![]),
+    ] {
+        let rows = audit(&service, &reviewer, query).await;
+        assert_eq!(rows.iter().map(|r| r.id).collect::<Vec<_>>(), ids, "{query}");
+    }
+    for bad in ["?limit=0", "?limit=1001", "?limit=x", "?decision=maybe", "?nothing=1"] {
+        let (status, _) = service.get::<ErrorBody>(&format!("/api/audit{bad}"), &reviewer).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_logins_of_one_agent_close_together() {
+    const MINUTE_US: i64 = 60_000_000;
+    let service = Service::start();
+    let reviewer = service.reviewer("ops-lead");
+    let mut host = Host::enrolled(&service, "web-1").await;
+    let from = |port: u16| format!("10.0.0.7 {port} 10.0.0.1 22");
+    let first = host.open_login("deploy-agent", Some(&from(1)));
+    let held = host.hold(first, "id", 60_000);
+    host.decide(held, "denied", Some("ops-lead"), None);
+    host.close(first, 0);
+    host.at_us += 29 * MINUTE_US;
+    let near = host.open_login("deploy-agent", Some(&from(2)));
+    host.close(near, 0);
+    let elsewhere = host.open_login("deploy-agent", Some("10.9.9.9 1 10.0.0.1 22"));
+    host.close(elsewhere, 0);
+    let other_agent = host.open_login("data-agent", Some(&from(3)));
+    host.at_us += 31 * MINUTE_US;
+    let far = host.open_login("deploy-agent", Some(&from(4)));
+    host.hold(far, "uptime", 60_000);
+    host.ship(&service).await;
+
+    let (_, rows) = service.get::<Vec<SessionRow>>("/api/sessions?limit=10", &reviewer).await;
+    let mut rows = rows.unwrap();
+    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    let logins: Vec<_> = rows.iter().map(|r| (r.name.as_str(), r.logins.clone(), r.open, r.commands)).collect();
+    assert_eq!(
+        logins,
+        [
+            ("data-agent-01", vec![other_agent], true, 0),
+            ("deploy-agent-01", vec![first, near], false, 1),
+            ("deploy-agent-02", vec![elsewhere], false, 0),
+            ("deploy-agent-03", vec![far], true, 1),
+        ]
+    );
+    assert_eq!(rows[1].outcomes, [(Outcome::Denied, 1)]);
+    assert_eq!(rows[1].ended_at_ms - rows[1].started_at_ms, 29 * 60_000);
+    let (_, newest) = service.get::<Vec<SessionRow>>("/api/sessions?limit=1", &reviewer).await;
+    assert_eq!(newest.unwrap()[0].name, "deploy-agent-03");
+    assert_eq!(service.get::<ErrorBody>("/api/sessions?limit=0", &reviewer).await.0, StatusCode::BAD_REQUEST);
+}

@@ -1,0 +1,73 @@
+use crate::host::Host;
+use crate::running::Service;
+use countersign_api::service::{EnrollReply, ErrorBody, HostState};
+use reqwest::StatusCode;
+
+#[tokio::test]
+async fn a_token_enrols_once_and_only_its_name_with_a_proof() {
+    let service = Service::start();
+    let token = service.enroll_token("web-1");
+    assert!(token.starts_with("cse1.") && token.len() == 48, "{token}");
+
+    let mut other_name = Host::unknown("web-2");
+    let request = other_name.enroll_request(&token);
+    let (status, reply) = service.post::<ErrorBody>("/api/enroll", "", &request).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{reply:?}");
+
+    let mut host = Host::unknown("web-1");
+    let mut request = host.enroll_request(&token);
+    let good_proof = std::mem::replace(&mut request.proof, "A".repeat(86));
+    let (status, reply) = service.post::<ErrorBody>("/api/enroll", "", &request).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{reply:?}");
+
+    request.proof = good_proof;
+    let (status, reply) = service.post::<EnrollReply>("/api/enroll", "", &request).await;
+    assert_eq!(status, StatusCode::OK, "{reply:?}");
+    let host_token = reply.unwrap().host_token;
+    assert!(host_token.starts_with("csh1.") && host_token.len() == 48);
+    let (status, state) = service.get::<HostState>("/api/host", &host_token).await;
+    assert_eq!((status, state.unwrap().next_seq), (StatusCode::OK, 0));
+
+    let mut second = Host::unknown("web-1");
+    let request = second.enroll_request(&token);
+    let (status, reply) = service.post::<ErrorBody>("/api/enroll", "", &request).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(reply.unwrap().error.contains("used before"));
+    let mut unknown = Host::unknown("web-3");
+    let request = unknown.enroll_request("cse1.nothing");
+    assert_eq!(service.post::<ErrorBody>("/api/enroll", "", &request).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn tokens_open_their_own_doors_only() {
+    let service = Service::start();
+    let host = Host::enrolled(&service, "web-1").await;
+    let reviewer = service.reviewer("ops-lead");
+    let reviewers_only = ["/api/submissions", "/api/audit", "/api/sessions", "/api/rules", "/api/trust"];
+    for path in reviewers_only.into_iter().chain(["/api/host"]) {
+        for bad in ["", "x", "csr1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &reviewer[..47]] {
+            let (status, body) = service.get::<ErrorBody>(path, bad).await;
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{path} {bad}");
+            assert!(body.unwrap().error.contains("Authorization: Bearer"));
+        }
+        let bare = service.http.get(format!("{}{path}", service.url)).send().await.unwrap();
+        assert_eq!(bare.status(), StatusCode::UNAUTHORIZED, "{path}");
+    }
+    for path in reviewers_only {
+        assert_eq!(service.get::<ErrorBody>(path, &host.token).await.0, StatusCode::FORBIDDEN, "{path}");
+    }
+    for path in ["/api/entries", "/api/submissions"] {
+        let (status, _) = service.post::<ErrorBody>(path, &reviewer, &serde_json::json!({"lines": []})).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{path}");
+    }
+    let (status, body) = service.post::<ErrorBody>("/api/entries", &host.token, &serde_json::json!({"line": 1})).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(body.unwrap().error.contains("lines"));
+    let (status, _) = service.get::<ErrorBody>("/api/nothing", &reviewer).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let (status, _) = service.get::<ErrorBody>("/api/entries", &reviewer).await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    let huge = vec![b' '; 8 * 1024 * 1024 + 1];
+    let request = service.request(reqwest::Method::POST, "/api/entries", &host.token).body(huge);
+    assert_eq!(crate::running::answer::<ErrorBody>(request).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+}

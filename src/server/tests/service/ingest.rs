@@ -1,0 +1,162 @@
+use crate::host::Host;
+use crate::running::Service;
+use countersign_api::service::{Conflict, EntriesReply, EntriesRequest, ErrorBody, HostState};
+use countersign_core::Digest;
+use countersign_ledger::{Kind, Openings, body};
+use reqwest::StatusCode;
+use serde::de::DeserializeOwned;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+
+async fn send<T: DeserializeOwned>(
+    service: &Service,
+    token: &str,
+    lines: &[String],
+) -> (StatusCode, Result<T, String>) {
+    service.post("/api/entries", token, &EntriesRequest { lines: lines.to_vec() }).await
+}
+
+fn stopped(host: &mut Host) {
+    host.write(Kind::HostStopped, None, body([("why", "signal".into())]), Openings::new());
+}
+
+async fn database(service: &Service) -> SqlitePool {
+    SqlitePool::connect_with(SqliteConnectOptions::new().filename(service.state().join("service.db"))).await.unwrap()
+}
+
+#[tokio::test]
+async fn each_entry_is_kept_exactly_once() {
+    let service = Service::start();
+    let mut host = Host::enrolled(&service, "web-1").await;
+    let login = host.open_login("deploy-agent", None);
+    host.hold(login, "uptime", 60_000);
+    host.ship(&service).await;
+
+    // The same again, all of it and a part.
+    for from in [0, 2, 3] {
+        let (status, reply) = send::<EntriesReply>(&service, &host.token, &host.lines[from..]).await;
+        assert_eq!((status, reply.unwrap().next_seq), (StatusCode::OK, 4));
+    }
+    // The same leaf with its openings cut.
+    let cut = host.lines[3].split_once(",\"vals\":").unwrap().0.to_owned() + ",\"vals\":{}}";
+    let (status, reply) = send::<Conflict>(&service, &host.token, &[cut]).await;
+    let reply = reply.unwrap();
+    assert_eq!((status, reply.fork, reply.next_seq), (StatusCode::CONFLICT, false, 4), "{}", reply.error);
+    // A gap.
+    stopped(&mut host);
+    stopped(&mut host);
+    let (status, reply) = send::<Conflict>(&service, &host.token, &host.lines[5..]).await;
+    let reply = reply.unwrap();
+    assert_eq!((status, reply.fork, reply.next_seq), (StatusCode::CONFLICT, false, 4), "{}", reply.error);
+    // Old and new together.
+    let (status, reply) = send::<EntriesReply>(&service, &host.token, &host.lines[1..]).await;
+    assert_eq!((status, reply.unwrap().next_seq), (StatusCode::OK, 6));
+    let (_, state) = service.get::<HostState>("/api/host", &host.token).await;
+    assert_eq!(state.unwrap().next_seq, 6);
+    let db = database(&service).await;
+    let lines: Vec<String> = sqlx::query_scalar("SELECT line FROM entries ORDER BY seq").fetch_all(&db).await.unwrap();
+    assert_eq!(lines, host.lines);
+}
+
+#[tokio::test]
+async fn a_fork_is_refused_and_both_lines_are_kept() {
+    let service = Service::start();
+    let mut host = Host::enrolled(&service, "web-1").await;
+    stopped(&mut host);
+    host.ship(&service).await;
+    // The host's disk is set back by one entry, and it writes another history.
+    let held = host.lines[2].clone();
+    let before = countersign_ledger::Entry::parse(host.lines[1].as_bytes()).unwrap().leaf;
+    (host.seq, host.prev, host.at_us) = (2, before, host.at_us + 1);
+    stopped(&mut host);
+    stopped(&mut host);
+    for _ in 0..2 {
+        let (status, reply) = send::<Conflict>(&service, &host.token, &host.lines[3..]).await;
+        let reply = reply.unwrap();
+        assert_eq!((status, reply.fork, reply.next_seq), (StatusCode::CONFLICT, true, 3), "{}", reply.error);
+    }
+    // Or it begins where the service wants it to, on another past.
+    let (status, reply) = send::<Conflict>(&service, &host.token, &host.lines[4..]).await;
+    assert_eq!((status, reply.unwrap().fork), (StatusCode::CONFLICT, true));
+    let db = database(&service).await;
+    let kept: Vec<(i64, String, String)> =
+        sqlx::query_as("SELECT seq, held_line, other_line FROM forks ORDER BY seq").fetch_all(&db).await.unwrap();
+    assert_eq!(kept, [(2, held.clone(), host.lines[3].clone()), (3, held, host.lines[4].clone())]);
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM entries").fetch_one(&db).await.unwrap();
+    assert_eq!(count, 3);
+}
+
+#[tokio::test]
+async fn what_is_not_the_hosts_own_signed_chain_is_refused() {
+    let service = Service::start();
+    let mut host = Host::enrolled(&service, "web-1").await;
+    let mut other = Host::enrolled(&service, "web-2").await;
+    stopped(&mut host);
+    let good = host.lines[2].clone();
+
+    let (status, _) = send::<ErrorBody>(&service, &other.token, std::slice::from_ref(&good)).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "another host's token");
+    let changed = good.replace("\"why\":\"signal\"", "\"why\":\"sugnal\"");
+    let no_signature = good.replace("\"sig\":\"", "\"sog\":\"");
+    let padded = format!("{good} ");
+    let mut impostor = Host::unknown("web-1");
+    (impostor.id, impostor.seq, impostor.prev) =
+        (host.id, 2, countersign_ledger::Entry::parse(good.as_bytes()).unwrap().prev);
+    stopped(&mut impostor);
+    for bad in [changed, no_signature, padded, impostor.lines[0].clone(), String::new(), "{}".to_owned()] {
+        let (status, body) = send::<ErrorBody>(&service, &host.token, std::slice::from_ref(&bad)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}");
+        assert!(body.is_ok());
+    }
+    // Openings that do not open.
+    let login = other.open_login("deploy-agent", None);
+    let held = other.hold(login, "uptime", 60_000);
+    other.ship(&service).await;
+    other.decide(held, "cancelled", None, Some("hangup"));
+    let forged = other
+        .lines
+        .last()
+        .unwrap()
+        .replace("\"vals\":{}", "\"vals\":{\"comment\":[\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"x\"]}");
+    assert_eq!(send::<ErrorBody>(&service, &other.token, &[forged]).await.0, StatusCode::BAD_REQUEST);
+    // Two lines that do not follow each other, and nothing of them kept.
+    stopped(&mut host);
+    host.prev = Digest([1; 32]);
+    stopped(&mut host);
+    let (status, _) = send::<ErrorBody>(&service, &host.token, &host.lines[2..]).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let (_, state) = service.get::<HostState>("/api/host", &host.token).await;
+    assert_eq!(state.unwrap().next_seq, 2);
+    // Facts that contradict the ledger before them.
+    let mut lost = Host::enrolled(&service, "web-3").await;
+    let login = lost.open_login("deploy-agent", None);
+    let held = lost.hold(login, "uptime", 60_000);
+    lost.decide(held, "denied", Some("ops-lead"), None);
+    lost.decide(held, "approved", Some("ops-lead"), None);
+    let (status, body) = send::<ErrorBody>(&service, &lost.token, &lost.lines[2..]).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{body:?}");
+    let (_, state) = service.get::<HostState>("/api/host", &lost.token).await;
+    assert_eq!(state.unwrap().next_seq, 2, "all of a request or nothing");
+}
+
+#[tokio::test]
+async fn the_tables_refuse_to_forget() {
+    let service = Service::start();
+    let reviewer = service.reviewer("ops-lead");
+    let mut host = Host::enrolled(&service, "web-1").await;
+    let held = host.pending(&service, "uptime", 60_000).await;
+    let choice = serde_json::json!({"decision": "deny", "entry": held.leaf});
+    let path = format!("/api/submissions/{}/decision", held.id);
+    assert_eq!(service.post::<serde_json::Value>(&path, &reviewer, &choice).await.0, StatusCode::OK);
+    let db = database(&service).await;
+    for sql in [
+        "UPDATE entries SET line = ''",
+        "DELETE FROM entries",
+        "INSERT OR REPLACE INTO entries SELECT host, seq, leaf, 'x', login, at_us, line, 0 FROM entries",
+        "UPDATE decisions SET choice = 'approve'",
+        "DELETE FROM decisions",
+        "INSERT OR REPLACE INTO decisions SELECT submission, 'approve', decided_by, statement, sig, comment, 0 FROM decisions",
+    ] {
+        let error = sqlx::query(sql).execute(&db).await.unwrap_err();
+        assert!(error.to_string().contains("append-only"), "{sql}: {error}");
+    }
+}

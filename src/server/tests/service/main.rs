@@ -1,0 +1,20 @@
+//! The service as its callers meet it: the real program, listening on
+//! loopback, spoken to over HTTP with entries that are signed as hosts sign them.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests; clippy.toml lets the tests themselves unwrap"
+)]
+
+mod audit;
+mod decisions;
+mod enrolment;
+mod host;
+mod ingest;
+mod latency;
+mod recordings;
+mod rules;
+mod running;
+mod starting;
