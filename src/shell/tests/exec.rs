@@ -10,7 +10,7 @@ use support::{Host, assert_recorded, markers};
 
 #[test]
 fn exit_codes_pass_through() {
-    for code in [0u8, 1, 2, 63, 64, 69, 125, 126, 127, 128, 129, 137, 200, 254, 255] {
+    for code in 0..=255u8 {
         let host = Host::approves();
         let shown = host.shell(&format!("exit {code}")).output().unwrap();
         assert_eq!(shown.status.code(), Some(i32::from(code)), "{shown:?}");
@@ -23,7 +23,8 @@ fn exit_codes_pass_through() {
 
 #[test]
 fn signals_pass_through() {
-    for signal in [1, 2, 3, 6, 9, 11, 13, 15] {
+    // bash ignores SIGQUIT.
+    for signal in [1, 2, 6, 9, 11, 13, 15] {
         let host = Host::approves();
         let shown = host.shell(&format!("kill -{signal} $$")).output().unwrap();
         assert_eq!(shown.status.signal(), Some(signal), "{shown:?}");
