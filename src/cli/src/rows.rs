@@ -15,13 +15,11 @@ const INDENT: usize = 25;
 pub fn audit(row: &AuditRow) -> String {
     let (symbol, word) = style::label(row.outcome);
     let label = paint(style::of(row.outcome), &format!("{symbol} {word:<11}"));
-    let mut text = format!("{} UTC  {label}  {}\n", time(row.submitted_at_ms), visible(&row.command));
+    let mut text = format!("{} UTC  {label}  {}\n", time(row.submitted_at_ms), command(&row.command));
     let mut facts = vec![authority(row)];
     facts.push(format!("risk {}", risk(row.risk.as_ref())));
     facts.push(format!("{} #{}", visible(&row.session), row.number));
-    if let Some(reason) = &row.reason {
-        facts.push(format!("\"{}\"", visible(reason)));
-    }
+    facts.extend(reason(row));
     text.push_str(&format!("{:INDENT$}{}\n", "", paint(FAINT, &facts.join(" · "))));
     if !row.anomalies.is_empty() {
         let flags: Vec<String> = row.anomalies.iter().map(|flag| format!("⚑ {}", visible(flag))).collect();
@@ -50,6 +48,22 @@ fn authority(row: &AuditRow) -> String {
     if unreleased { format!("{who} · approved too late, not run") } else { who }
 }
 
+/// A person's words in quotes, else the ledger's word for what went wrong.
+fn reason(row: &AuditRow) -> Option<String> {
+    let reason = row.reason.as_deref()?;
+    match (&row.decided_by, row.outcome) {
+        (Some(DecidedBy::Person(_)), _) => Some(format!("\"{}\"", visible(reason))),
+        // That nobody answered in time has been said.
+        (_, Some(Outcome::TimedOut)) if reason == "deadline" => None,
+        _ => Some(visible(reason)),
+    }
+}
+
+/// The command, whole.
+fn command(text: &str) -> String {
+    if text.is_empty() { "⟨empty⟩".into() } else { visible(text) }
+}
+
 fn risk(risk: Option<&Risk>) -> String {
     risk.map_or_else(|| "unscored".into(), |r| format!("{} {}", visible(&r.level), r.score))
 }
@@ -66,10 +80,10 @@ pub fn full(row: &AuditRow) -> String {
     let ran_ms = row.started_at_ms.zip(row.finished_at_ms).and_then(|(from, to)| u64::try_from(to - from).ok());
     let flags: Vec<String> = row.anomalies.iter().map(|flag| format!("⚑ {}", visible(flag))).collect();
     let facts = [
-        ("command", paint(BOLD, &visible(&row.command))),
+        ("command", paint(BOLD, &command(&row.command))),
         ("outcome", paint(style::of(row.outcome), &format!("{symbol} {word}"))),
         ("decided by", authority(row)),
-        ("reason", row.reason.as_ref().map_or_else(|| "–".into(), |r| format!("\"{}\"", visible(r)))),
+        ("reason", reason(row).unwrap_or_else(|| "–".into())),
         ("risk", risk(row.risk.as_ref())),
         ("anomalies", if flags.is_empty() { "–".into() } else { flags.join("  ") }),
         ("agent", visible(&row.agent)),
@@ -126,9 +140,9 @@ pub fn queue(rows: &[PendingSubmission]) -> String {
     let mut text = format!("{}\n", paint(FAINT, &head));
     let indent = id_width + route_width + left_width + 6;
     for (row, [id, route, left]) in rows.iter().zip(&cells) {
-        let command = visible(&row.command);
+        let line = command(&row.command);
         text.push_str(&format!(
-            "{}  {route:route_width$}  {left:>left_width$}  {command}\n",
+            "{}  {route:route_width$}  {left:>left_width$}  {line}\n",
             paint(BOLD, &format!("{id:id_width$}"))
         ));
         text.push_str(&format!("{:indent$}{}\n", "", paint(FAINT, &format!("in {}", visible(&row.cwd)))));
@@ -149,7 +163,7 @@ pub fn card(row: &PendingSubmission) -> String {
     format!(
         "{}\n  {}\n  {}\n",
         paint(FAINT, &facts),
-        paint(BOLD, &visible(&row.command)),
+        paint(BOLD, &command(&row.command)),
         paint(FAINT, &format!("in {}", visible(&row.cwd)))
     )
 }

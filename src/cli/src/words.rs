@@ -29,7 +29,7 @@ pub fn span(ms: u64) -> String {
         0..1000 => format!("{ms} ms"),
         1000..9950 => {
             let tenths = (ms + 50) / 100;
-            format!("{}.{} s", tenths / 10, tenths % 10)
+            if tenths % 10 == 0 { format!("{} s", tenths / 10) } else { format!("{}.{} s", tenths / 10, tenths % 10) }
         }
         9950..120_000 => format!("{} s", (ms + 500) / 1000),
         120_000..7_200_000 => format!("{} min {} s", seconds / 60, seconds % 60),
@@ -85,6 +85,7 @@ mod tests {
         let cases = [
             (0, "0 ms"),
             (840, "840 ms"),
+            (1000, "1 s"),
             (1099, "1.1 s"),
             (4200, "4.2 s"),
             (9949, "9.9 s"),

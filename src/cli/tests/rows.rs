@@ -87,6 +87,8 @@ fn audit_rows_look_as_the_product_page_says() {
         "2026-11-20 14:47:23 UTC  ◷ TIMED OUT    npm install --prefix /opt/app\n                         \
          nobody answered · 60 s · risk unscored · deploy-agent-03 #2\n"
     );
+    late.reason = Some("deadline".into());
+    assert!(!audit(&late).contains("deadline"));
     late.late_approval = true;
     assert!(audit(&late).contains("approved too late, not run · 60 s"));
 }
@@ -100,6 +102,10 @@ fn every_outcome_has_a_line() {
         }
     }
     assert!(audit(&row(None, None, "true")).contains("… WAITING      true\n"));
+    let mut refused = row(Some(Outcome::Error), None, "");
+    refused.reason = Some("command_empty".into());
+    assert!(audit(&refused).ends_with(" · deploy-agent-03 #2 · command_empty\n"));
+    assert!(audit(&refused).contains("! ERROR        ⟨empty⟩\n"));
     assert!(audit(&row(Some(Outcome::Cancelled), None, "true")).contains("the agent gave up · 4.2 s"));
 }
 

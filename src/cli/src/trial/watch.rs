@@ -13,13 +13,12 @@ use crate::screen::{json, note};
 use countersign_api::service::{PendingSubmission, ReviewRequest};
 use countersign_core::{Choice, SubmissionId, visible};
 use serde::Serialize;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
 /// How often the queue is looked at.
 const LOOK: Duration = Duration::from_millis(25);
-/// What the built-in reviewer says.
-const COMMENT: &str = "decided by the built-in reviewer of `countersign try`";
 
 /// Waits for the one submission of a trial.
 pub struct Watcher {
@@ -74,7 +73,7 @@ impl Watcher {
             TrialAnswer::Approve => Choice::Approve,
             TrialAnswer::Deny => Choice::Deny,
         };
-        let review = ReviewRequest { decision, entry: row.entry, comment: Some(COMMENT.into()) };
+        let review = ReviewRequest { decision, entry: row.entry, comment: None };
         self.client.decide(row.id, &review).await.map(drop)
     }
 
@@ -94,7 +93,9 @@ impl Watcher {
         let text = format!(
             "countersign: decide in another terminal: {own} approve --state {state} {id}   (or deny --state {state} {id} --reason …)"
         );
-        note(&visible(&text));
+        // The gated command may have made the terminal raw: a bare line feed would leave the cursor where it is.
+        let end = if std::io::stderr().is_terminal() { "\r" } else { "" };
+        note(&format!("{}{end}", visible(&text)));
         Ok(())
     }
 }

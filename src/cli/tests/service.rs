@@ -1,0 +1,147 @@
+//! What is sent to a service, and what its answers lead to. The service is a
+//! thread that says what the test wants.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use countersign_api::service::{PendingSubmission, ReviewReply, ReviewRequest};
+use countersign_core::{Choice, DecidedBy, Digest, HostId, LoginId, Outcome, SubmissionId};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Command, Output};
+use std::thread::JoinHandle;
+
+/// One request: its first line, and its body.
+type Asked = (String, String);
+const TOKEN: &str = "csr1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Answers each connection's one request with the next of `answers`.
+fn service(answers: Vec<(&'static str, String)>) -> (String, JoinHandle<Vec<Asked>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        for (status, body) in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut first, mut length) = (String::new(), 0);
+            reader.read_line(&mut first).unwrap();
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                if line == "\r\n" {
+                    break;
+                }
+                let lower = line.to_lowercase();
+                if let Some(number) = lower.strip_prefix("content-length:") {
+                    length = number.trim().parse().unwrap();
+                }
+                assert!(!lower.starts_with("authorization") || line.contains(TOKEN));
+            }
+            let mut sent = vec![0; length];
+            reader.read_exact(&mut sent).unwrap();
+            asked.push((first.trim().to_owned(), String::from_utf8(sent).unwrap()));
+            let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+            stream.write_all(format!("{head}location: http://127.0.0.1:1/\r\n\r\n{body}").as_bytes()).unwrap();
+        }
+        asked
+    });
+    (url, asked)
+}
+
+fn countersign(url: &str, arguments: &[&str]) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("reviewer.toml");
+    let mut options = std::fs::OpenOptions::new();
+    let mut config = options.create_new(true).write(true).mode(0o600).open(&file).unwrap();
+    write!(config, "service = \"{url}\"\ntoken = \"{TOKEN}\"\nname = \"ops-lead\"\n").unwrap();
+    Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(arguments)
+        .env("COUNTERSIGN_CONFIG", &file)
+        .env("http_proxy", "http://127.0.0.1:1")
+        .output()
+        .unwrap()
+}
+
+fn row(byte: u8, command: &str) -> PendingSubmission {
+    PendingSubmission {
+        id: SubmissionId::from_random([byte; 16]),
+        entry: Digest([byte; 32]),
+        agent: "deploy".into(),
+        host: HostId::from_random([2; 16]),
+        host_name: "web-1".parse().unwrap(),
+        login: LoginId::from_random([3; 16]),
+        session: "deploy-01".into(),
+        number: 1,
+        command: command.into(),
+        cwd: "/srv".into(),
+        submitted_at_ms: 0,
+        left_ms: 42_000,
+        risk: None,
+    }
+}
+
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap()
+}
+
+#[test]
+fn approving_shows_the_whole_command_and_sends_the_entry_it_saw() {
+    let rows = [row(7, "rm -rf /tmp/\u{202e}x\u{1b}[2K\ntrue"), row(9, "other")];
+    let id = rows[0].id;
+    let reply = ReviewReply { id, outcome: Outcome::Approved, by: DecidedBy::Person("ops-lead".parse().unwrap()) };
+    let (url, asked) = service(vec![("200 OK", json(&rows)), ("200 OK", json(&reply))]);
+    let ran = countersign(&url, &["approve", &id.to_string()[..6], "--comment", "fine"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    let shown = String::from_utf8(ran.stdout).unwrap();
+    assert!(shown.contains("deploy → web-1") && shown.contains("in /srv"), "{shown}");
+    assert!(shown.contains("rm -rf /tmp/⟨U+202E⟩x⟨U+001B⟩[2K⏎true"), "{shown}");
+    assert!(shown.contains(&format!("✔ APPROVED  {id} by ops-lead")) && !shown.contains('\u{1b}'), "{shown}");
+    let asked = asked.join().unwrap();
+    assert_eq!(asked[1].0, format!("POST /api/submissions/{id}/decision HTTP/1.1"));
+    let sent: ReviewRequest = serde_json::from_str(&asked[1].1).unwrap();
+    assert_eq!(sent, ReviewRequest { decision: Choice::Approve, entry: Digest([7; 32]), comment: Some("fine".into()) });
+}
+
+#[test]
+fn where_one_id_names_nothing_nothing_is_decided() {
+    let rows = [row(7, "one")];
+    let (url, asked) = service(vec![("200 OK", json(&rows))]);
+    let ran = countersign(&url, &["deny", &rows[0].id.to_string(), "zzzz", "--reason", "no"]);
+    assert_eq!(ran.status.code(), Some(66));
+    assert_eq!(asked.join().unwrap().len(), 1);
+}
+
+#[test]
+fn refusals_lead_to_their_exit_codes_and_are_made_visible() {
+    let said = |text: &str| format!("{{\"error\":\"{text}\"}}");
+    let cases = [
+        ("401 Unauthorized", said("no"), 78, "was refused"),
+        ("409 Conflict", said("decided \\u001b[2K already"), 1, "decided ⟨U+001B⟩[2K already"),
+        ("500 Oops", "not json".into(), 69, "500"),
+        ("307 Elsewhere", String::new(), 69, "307"),
+        ("200 OK", "{}".into(), 69, "does not understand"),
+    ];
+    for (status, body, code, hint) in cases {
+        let (url, asked) = service(vec![(status, body)]);
+        let ran = countersign(&url, &["pending"]);
+        let text = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(code), "{text}");
+        assert!(text.contains(hint) && !text.contains('\u{1b}') && !text.contains(TOKEN), "{text}");
+        asked.join().unwrap();
+    }
+}
+
+#[test]
+fn filters_are_sent_as_such() {
+    let (url, asked) = service(vec![("200 OK", "[]".into())]);
+    let flags =
+        ["audit", "-n", "5", "--agent", "a b", "--decision", "timed_out", "--text", "rm&x=1", "--since", "2026-11-20"];
+    let ran = countersign(&url, &flags);
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.stdout.is_empty());
+    assert_eq!(
+        asked.join().unwrap()[0].0,
+        "GET /api/audit?limit=5&agent=a+b&decision=timed_out&text=rm%26x%3D1&since_ms=1795132800000 HTTP/1.1"
+    );
+}
