@@ -14,7 +14,7 @@ use countersign_core::{Digest, LoginId};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// What is there, ready to be gone on with.
@@ -50,8 +50,12 @@ pub(super) fn recover(dir: &Path, chain: Chain, public: &Digest) -> Result<Found
         newest.check(public)?;
     }
     let torn = torn.map(|(path, length, bytes)| set_aside(dir, path, length, &bytes, replay.chain.next_seq));
+    let torn = torn.transpose()?;
+    if let (Some((_, length)), Some((_, path))) = (last, files.last()) {
+        settle(path, length).map_err(|error| io_error("make durable", path, error))?;
+    }
     let open_logins = replay.logins.into_values().collect();
-    Ok(Found { chain: replay.chain, open_logins, torn: torn.transpose()?, last })
+    Ok(Found { chain: replay.chain, open_logins, torn, last })
 }
 
 /// The last whole line.
@@ -174,6 +178,22 @@ impl Replay {
         }
         Ok(())
     }
+}
+
+/// More than a batch that was under way.
+const SETTLED_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Makes durable what was read. The writer before may have been killed before
+/// its fdatasync, or had one fail: then the kernel holds pages that it takes
+/// for clean and that are not on the disk. Writing the same bytes again, in
+/// place, makes it write them.
+fn settle(path: &Path, length: u64) -> std::io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let from = length.saturating_sub(SETTLED_BYTES);
+    let mut tail = vec![0; usize::try_from(length - from).unwrap_or(0)];
+    file.read_exact_at(&mut tail, from)?;
+    file.write_all_at(&tail, from)?;
+    file.sync_all()
 }
 
 /// Keeps the torn bytes in a file of their own, then cuts them off. In this

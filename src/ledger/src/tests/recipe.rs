@@ -1,4 +1,4 @@
-//! Verification by hand with stock tools, as `docs/LEDGER.md` gives it.
+//! Verification by hand with stock tools, word for word as `docs/LEDGER.md` gives it.
 
 use super::support::*;
 use crate::{Entry, Namespace, Signer as _, armored_signature};
@@ -7,43 +7,53 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-const HASH: &str = r"(printf '\0'; jq -cj 'del(.vals)' line) | sha256sum";
-const SIGNATURE: &str = "jq -cj 'del(.sig,.vals)' line | \
-    ssh-keygen -Y verify -f allowed -I HOST -n entry.v1@countersign -s sig.pem";
+/// The commands of the page's section "Verifying by hand".
+fn recipe() -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/LEDGER.md");
+    let page = fs::read_to_string(page).unwrap();
+    let section = page.split("## Verifying by hand").nth(1).unwrap();
+    section.split("```").nth(1).unwrap().replace("HOST", &host().to_string())
+}
 
 fn sh(dir: &Path, script: &str) -> Output {
-    for tool in ["jq", "ssh-keygen", "sha256sum"] {
+    for tool in ["jq", "ssh-keygen", "sha256sum", "base64"] {
         let there = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().unwrap();
         assert!(there.status.success(), "{tool} is missing; this test needs jq, openssh-client and coreutils");
     }
-    Command::new("bash").args(["-o", "pipefail", "-c", script]).current_dir(dir).output().unwrap()
+    Command::new("bash").args(["-e", "-o", "pipefail", "-c", script]).current_dir(dir).output().unwrap()
+}
+
+fn from_hex(text: &str) -> Digest {
+    Digest(std::array::from_fn(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()))
 }
 
 #[test]
 fn jq_sha256sum_and_ssh_keygen_verify_every_golden_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let public = host_signer().public_key();
-    let signature = SIGNATURE.replace("HOST", &host().to_string());
-    fs::write(dir.path().join("allowed"), golden("allowed_signers")).unwrap();
-    let text = golden("day.jsonl");
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    fs::write(dir.join("allowed"), golden("allowed_signers")).unwrap();
+    let (text, recipe) = (golden("day.jsonl"), recipe());
+    let mut prev = Digest::ZERO;
     for line in text.lines() {
         let entry = Entry::parse(line.as_bytes()).unwrap();
-        fs::write(dir.path().join("line"), line).unwrap();
-        fs::write(dir.path().join("sig.pem"), armored_signature(Namespace::Entry, &public, &entry.sig).unwrap())
-            .unwrap();
-        let verified = sh(dir.path(), &signature);
-        assert!(verified.status.success(), "{line}\n{}", String::from_utf8_lossy(&verified.stderr));
-        let hashed = String::from_utf8(sh(dir.path(), HASH).stdout).unwrap();
-        let bytes: Vec<u8> = (0..32).map(|i| u8::from_str_radix(&hashed[2 * i..2 * i + 2], 16).unwrap()).collect();
-        assert_eq!(b64_encode(&bytes), entry.leaf.to_string());
-        if let Some(next) = text.lines().nth(usize::try_from(entry.seq).unwrap() + 1) {
-            assert_eq!(Entry::parse(next.as_bytes()).unwrap().prev, Digest(bytes.try_into().unwrap()));
-        }
+        assert_eq!(entry.prev, prev);
+        fs::write(dir.join("line"), line).unwrap();
+        let run = sh(dir, &recipe);
+        assert!(run.status.success(), "{line}\n{}", String::from_utf8_lossy(&run.stderr));
+        let said = String::from_utf8(run.stdout).unwrap();
+        assert!(said.starts_with("Good \"entry.v1@countersign\" signature"), "{said}");
+        prev = from_hex(said.lines().nth(1).unwrap());
+        assert_eq!(prev, entry.leaf);
+        let armored = armored_signature(Namespace::Entry, &host_signer().public_key(), &entry.sig).unwrap();
+        assert_eq!(fs::read_to_string(dir.join("sig.pem")).unwrap(), armored);
     }
-    // The last line again: a changed byte and another purpose are refused.
-    let other = signature.replace("entry.v1", "decision.v1");
-    assert!(!sh(dir.path(), &other).status.success());
-    let last = text.lines().last().unwrap().replace("signal", "sigmal");
-    fs::write(dir.path().join("line"), last).unwrap();
-    assert!(!sh(dir.path(), &signature).status.success());
+    // The last line again: another purpose, a changed byte and another signature are refused.
+    let last = text.lines().last().unwrap();
+    assert!(!sh(dir, &recipe.replace("-n entry.v1", "-n decision.v1")).status.success());
+    let other = last.replace(&Entry::parse(last.as_bytes()).unwrap().sig, &b64_encode(&[1; 64]));
+    for changed in [last.replace("signal", "sigmal"), other] {
+        assert_ne!(changed, last);
+        fs::write(dir.join("line"), changed).unwrap();
+        assert!(!sh(dir, &recipe).status.success());
+    }
 }

@@ -143,3 +143,18 @@ fn open_logins_are_reported_with_what_they_left() {
     drop(committer);
     assert_eq!(open(dir.path()).1.open_logins, vec![]);
 }
+
+#[test]
+fn settling_the_tail_changes_no_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let (committer, _) = open(dir.path());
+    let mut command = submitted(login(0), submission(0));
+    command.vals.insert("env", salt(7), vec![b'x'; 900 * 1024]);
+    committer.append_wait(vec![opened(login(0))]).unwrap();
+    (0..11).for_each(|_| drop(committer.append_wait(vec![command.clone()]).unwrap()));
+    drop(committer);
+    let before = fs::read(dir.path().join(FIRST)).unwrap();
+    assert!(before.len() > 9 * 1024 * 1024);
+    assert_eq!(open(dir.path()).1.next_seq, 12);
+    assert!(fs::read(dir.path().join(FIRST)).unwrap() == before);
+}
