@@ -163,7 +163,8 @@ fn text_of(opened: &Opened, path: &str) -> Option<String> {
 }
 
 fn submitted(body: &Members<'_>, opened: &Opened) -> Result<Submitted, String> {
-    let segments = body.body.get("cmd").and_then(Value::as_list).map_or(0, <[Value]>::len);
+    let segments =
+        body.body.get("cmd").and_then(Value::as_list).map(<[Value]>::len).ok_or_else(|| body.wrong("cmd"))?;
     let hidden = body.body.get("hidden").and_then(Value::as_list).map_or(0, <[Value]>::len);
     let bytes = body.int("cmd_bytes")?;
     let pieces = opened.many("cmd").unwrap_or_default();

@@ -66,6 +66,9 @@ fn read_line(host: &HostCaller, key: &str, line: String) -> Result<Received, Ref
     if entry.kind.is_some_and(Kind::in_login) != entry.sess.is_some() && entry.kind.is_some() {
         return Err(bad(format!("entry {}: `sess` does not fit the kind {}", entry.seq, entry.kind_text)));
     }
+    if entry.seq == 0 && entry.prev != Digest::ZERO {
+        return Err(bad("entry 0: `prev` must be 32 zero bytes".to_owned()));
+    }
     let opened = entry.openings().map_err(|error| bad(format!("entry {}: {error}", entry.seq)))?;
     let fact = fact_of(&entry, &opened).map_err(|text| bad(format!("entry {}: {text}", entry.seq)))?;
     Ok(Received { entry, fact, line })

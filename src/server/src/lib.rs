@@ -1,7 +1,7 @@
 //! The approval service: keeps hosts' ledgers, asks reviewers, signs decisions.
 //!
-//! Reading order: [`cli`] → [`serve`] → [`routes`] → [`desk`] (a submission's
-//! life) → [`ingest`] (a line's life) → [`store`] (all SQL).
+//! Reading order: `cli` → `serve` → `routes` → `desk` (a submission's
+//! life) → `ingest` (a line's life) → `store` (all SQL).
 //!
 //! It never runs anything, and nothing unclear here becomes an approval: a
 //! decision exists once it is signed and committed, not before.

@@ -4,6 +4,7 @@
 use crate::store::{FactError, StoreError};
 use axum::Json;
 use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
 use axum::response::{IntoResponse, Response};
 use countersign_api::service::{Conflict, ErrorBody, RecordingReply};
 use countersign_ledger::{RandomError, SignError};
@@ -47,7 +48,10 @@ impl IntoResponse for Refusal {
         let say = |status: StatusCode, error: String| (status, Json(ErrorBody { error })).into_response();
         match self {
             Self::BadRequest(text) => say(StatusCode::BAD_REQUEST, text),
-            Self::Unauthorized(text) => say(StatusCode::UNAUTHORIZED, text.to_owned()),
+            Self::Unauthorized(text) => {
+                let how = [(WWW_AUTHENTICATE, "Bearer")];
+                (how, say(StatusCode::UNAUTHORIZED, text.to_owned())).into_response()
+            }
             Self::Forbidden(text) => say(StatusCode::FORBIDDEN, text.to_owned()),
             Self::NotFound(text) => say(StatusCode::NOT_FOUND, text.to_owned()),
             Self::MethodNotAllowed => {

@@ -12,15 +12,20 @@ use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use countersign_core::ServiceId;
 use countersign_ledger::{Signer as _, random_bytes};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long open requests may take after a signal to stop.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the head of a request may take, idle time before it included. Longer than the 90 s after which our
+/// clients drop an idle connection, so that none of them sends into a closing one.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How connections are protected.
 #[derive(Debug, Clone)]
@@ -55,7 +60,7 @@ pub async fn serve(state: StateDir, listen: SocketAddr, protection: Protection) 
     let address = listener.local_addr().map_err(|source| ServerError::Listen { listen, source })?;
 
     let handle = Handle::new();
-    let stop = tokio::spawn(stop_on_signal(Arc::clone(&app), handle.clone()));
+    let stop = tokio::spawn(stop_on(signals()?, Arc::clone(&app), handle.clone()));
     let watched = Arc::clone(&app);
     let deadlines = tokio::spawn(async move { desk::watch_deadlines(&watched).await });
     say_listening(if certificate.is_some() { "https" } else { "http" }, address)?;
@@ -66,12 +71,14 @@ pub async fn serve(state: StateDir, listen: SocketAddr, protection: Protection) 
         Some(certificate) => {
             let acceptor =
                 RustlsAcceptor::new(RustlsConfig::from_config(certificate.config)).acceptor(NoDelayAcceptor::new());
-            let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).acceptor(acceptor);
+            let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).acceptor(acceptor);
+            bound(server.http_builder());
             server.serve(service).await.map_err(failed)?;
         }
         None => {
-            let server =
-                axum_server::from_tcp(listener).map_err(failed)?.handle(handle).acceptor(NoDelayAcceptor::new());
+            let acceptor = NoDelayAcceptor::new();
+            let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).acceptor(acceptor);
+            bound(server.http_builder());
             server.serve(service).await.map_err(failed)?;
         }
     }
@@ -101,6 +108,12 @@ pub async fn open_parts(
     Ok((store, service, signer))
 }
 
+/// A connection that sends no whole request head in time is closed.
+fn bound(http: &mut Builder<TokioExecutor>) {
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    http.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_TIMEOUT);
+}
+
 fn bind(listen: SocketAddr) -> Result<TcpListener, ServerError> {
     let listener = TcpListener::bind(listen).and_then(|l| l.set_nonblocking(true).map(|()| l));
     listener.map_err(|source| ServerError::Listen { listen, source })
@@ -112,16 +125,22 @@ fn say_listening(scheme: &str, address: SocketAddr) -> Result<(), ServerError> {
     writeln!(out, "listening on {scheme}://{address}").and_then(|()| out.flush()).map_err(ServerError::Print)
 }
 
-async fn stop_on_signal(app: Arc<App>, handle: Handle<SocketAddr>) {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        tracing::error!("signals cannot be caught; end this process with SIGKILL");
-        return;
-    };
+/// SIGTERM and SIGINT; caught from here on.
+fn signals() -> Result<[Signal; 2], ServerError> {
+    let catch = |kind| signal(kind).map_err(ServerError::Runtime);
+    Ok([catch(SignalKind::terminate())?, catch(SignalKind::interrupt())?])
+}
+
+async fn stop_on([mut term, mut int]: [Signal; 2], app: Arc<App>, handle: Handle<SocketAddr>) {
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
     tracing::info!("stopping");
     app.stop();
-    handle.graceful_shutdown(Some(GRACE));
+    loop {
+        // Who does not listen yet misses it, so it is said until this task is ended.
+        handle.graceful_shutdown(Some(GRACE));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

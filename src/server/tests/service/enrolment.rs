@@ -2,6 +2,7 @@ use crate::host::Host;
 use crate::running::Service;
 use countersign_api::service::{EnrollReply, ErrorBody, HostState};
 use reqwest::StatusCode;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 #[tokio::test]
 async fn a_token_enrols_once_and_only_its_name_with_a_proof() {
@@ -33,6 +34,13 @@ async fn a_token_enrols_once_and_only_its_name_with_a_proof() {
     let (status, reply) = service.post::<ErrorBody>("/api/enroll", "", &request).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     assert!(reply.unwrap().error.contains("used before"));
+    let old = service.enroll_token("web-4");
+    let db = SqliteConnectOptions::new().filename(service.state().join("service.db"));
+    let db = SqlitePool::connect_with(db).await.unwrap();
+    sqlx::query("UPDATE enroll_tokens SET expires_at_ms = created_at_ms").execute(&db).await.unwrap();
+    let mut late = Host::unknown("web-4");
+    let request = late.enroll_request(&old);
+    assert_eq!(service.post::<ErrorBody>("/api/enroll", "", &request).await.0, StatusCode::UNAUTHORIZED);
     let mut unknown = Host::unknown("web-3");
     let request = unknown.enroll_request("cse1.nothing");
     assert_eq!(service.post::<ErrorBody>("/api/enroll", "", &request).await.0, StatusCode::UNAUTHORIZED);
