@@ -164,10 +164,9 @@ mod tests {
 
     fn pending() -> Held {
         let message = HostMessage::Pending { id: id(1), nonce: NONCE, asked: vec![], deadline_us: 100 };
-        match Held::new(b"echo hi".to_vec(), NONCE).hear(message) {
-            Answer::Waiting(held) => held,
-            other => panic!("{other:?}"),
-        }
+        let answer = Held::new(b"echo hi".to_vec(), NONCE).hear(message);
+        let Answer::Waiting(held) = answer else { panic!("{answer:?}") };
+        held
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Commands that are released: what they get, what is shown, what is recorded.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on should stop")]
 
 mod support;
 

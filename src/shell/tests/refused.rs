@@ -1,5 +1,6 @@
 //! Whatever goes wrong before the command starts: nothing runs, and the caller
 //! hears one line.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on should stop")]
 
 mod support;
 
@@ -62,7 +63,7 @@ fn a_release_that_does_not_fit_is_not_used() {
     let cases: [(Spoil, NotReleased, i32); 7] = [
         (|r| r.segments[0].salt = Salt([9; 32]), NotReleased::Mismatch, 69),
         (|r| r.segments.swap(0, 1), NotReleased::Mismatch, 69),
-        (|r| drop(r.segments.pop()), NotReleased::Mismatch, 69),
+        (|r| r.segments.truncate(1), NotReleased::Mismatch, 69),
         (|r| r.segments.clear(), NotReleased::Mismatch, 69),
         (|r| r.nonce = Nonce([0; 16]), NotReleased::Mismatch, 69),
         (|r| r.id = SubmissionId::from_random([4; 16]), NotReleased::Mismatch, 69),

@@ -1,4 +1,5 @@
 //! What goes wrong while a released command runs, and terminals.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on should stop")]
 
 mod support;
 
