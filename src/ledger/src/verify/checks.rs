@@ -1,0 +1,236 @@
+//! Every check of offline verification: its stable id, the exit code it leads
+//! to, and what `countersign verify --explain` says of it.
+
+/// What a finding leads to. The numbers are the exit codes of
+/// `countersign verify` (design page LEDGER.md, Offline verification).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// Sound, but nobody besides the host itself vouches for it.
+    UnderWitnessed,
+    /// Sound so far, incomplete.
+    Incomplete,
+    /// No trust given, or nothing to verify.
+    NoTrust,
+    /// Two different lines for one `seq`.
+    Fork,
+    /// Hash, signature, grammar, commitment or order of entries is wrong.
+    Invalid,
+    /// Entries or openings are missing.
+    Missing,
+    /// A recording does not match.
+    Recording,
+    /// Something ran without a valid, timely decision.
+    NotDecided,
+    /// An undeclared time anomaly.
+    Time,
+}
+
+impl Code {
+    /// Most severe first.
+    pub const BY_SEVERITY: [Self; 9] = [
+        Self::Invalid,
+        Self::Missing,
+        Self::Recording,
+        Self::NotDecided,
+        Self::Fork,
+        Self::Time,
+        Self::NoTrust,
+        Self::Incomplete,
+        Self::UnderWitnessed,
+    ];
+
+    /// The exit code.
+    pub fn exit(self) -> u8 {
+        match self {
+            Self::UnderWitnessed => 10,
+            Self::Incomplete => 11,
+            Self::NoTrust => 20,
+            Self::Fork => 30,
+            Self::Invalid => 40,
+            Self::Missing => 41,
+            Self::Recording => 42,
+            Self::NotDecided => 50,
+            Self::Time => 51,
+        }
+    }
+
+    /// 0 for the least severe, growing with severity.
+    pub fn severity(self) -> usize {
+        let place = Self::BY_SEVERITY.iter().position(|c| *c == self).unwrap_or(0);
+        Self::BY_SEVERITY.len().saturating_sub(place.saturating_add(1))
+    }
+}
+
+/// A row of [`CHECKS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckInfo {
+    /// The check.
+    pub check: Check,
+    /// Its stable id, e.g. `chain.prev`.
+    pub id: &'static str,
+    /// What a failure leads to.
+    pub code: Code,
+    /// What it means and what to look at next.
+    pub explain: &'static str,
+}
+
+macro_rules! checks {
+    ($($name:ident $id:literal $code:ident $explain:literal)*) => {
+        /// One check of offline verification.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Check {
+            $(#[doc = $explain] $name,)*
+        }
+
+        /// Every check, in the order of the layers they look at.
+        pub const CHECKS: &[CheckInfo] =
+            &[$(CheckInfo { check: Check::$name, id: $id, code: Code::$code, explain: $explain },)*];
+
+        impl Check {
+            /// Its stable id, e.g. `chain.prev`.
+            pub fn id(self) -> &'static str {
+                match self { $(Self::$name => $id,)* }
+            }
+
+            /// What a failure leads to.
+            pub fn code(self) -> Code {
+                match self { $(Self::$name => Code::$code,)* }
+            }
+        }
+    };
+}
+
+checks! {
+    SourceUnknown "source.unknown" NoTrust
+        "What was given is no state directory, journal or bundle, or cannot be read. Name a state directory, a directory with `journal` in it, one .jsonl file of it, or a bundle."
+    SourceEmpty "source.empty" NoTrust "The source holds no entry, so there is nothing to verify."
+    SourceDamaged "source.damaged" Invalid
+        "A file or folder of the source is not what it must be (a link, a folder in place of a file, a name that is not allowed), or failed while it was read. Get a fresh copy."
+    BundleDamaged "bundle.damaged" Invalid
+        "The bundle's structure is wrong: a bad or cut tar, a link, a name that is not allowed or stands twice, bytes that belong to no member, or a bad bundle.json. Get a fresh copy."
+    JournalName "journal.name" Invalid
+        "A journal file's name is not the seq of its first entry in 16 digits: files were renamed or cut at the front."
+    JournalTorn "journal.torn" Incomplete
+        "The last line has no newline: the journal was copied while it was written, or a power cut tore the line. It is left out of what was verified."
+    GrammarLeaf "grammar.leaf" Invalid
+        "A line is not an entry: a byte, member, order, number or length that the grammar of docs/LEDGER.md does not allow."
+    MemberType "member.type" Invalid
+        "A known kind of entry lacks a member that it must have, or has one of the wrong type."
+    KindSess "kind.sess" Invalid
+        "An entry that belongs to a login has no `sess`, or one that belongs to none has it."
+    ChainSeq "chain.seq" Missing "Entries are missing: `seq` jumps, or the journal does not begin at 0."
+    ChainOrder "chain.order" Invalid "An entry stands at the wrong place: its `seq` is smaller than that of entries before it."
+    ChainRepeat "chain.repeat" Invalid "The same entry stands in the journal twice."
+    ChainPrev "chain.prev" Invalid
+        "`prev` is not the leaf hash of the entry before it: one of the two was changed or put in."
+    ChainHost "chain.host" Invalid "An entry names another host than the journal's first entry."
+    ForkSeq "fork.seq" Fork
+        "Two different entries with valid signatures have the same `seq`: the host's key signed two histories."
+    SigEntry "sig.entry" Invalid "The entry's signature is not valid: it was changed, or another key signed it."
+    SigKeyUnknown "sig.key_unknown" Invalid "The entry names a key that is not the host's trusted key."
+    CommitOpening "commit.opening" Invalid
+        "A value in `vals` does not match its commitment, stands where no commitment is, or is badly written: the text shown is not the text recorded."
+    CommitLength "commit.length" Invalid
+        "The segments of a command add up to more than `cmd_bytes`."
+    CommitMissing "commit.missing" Missing
+        "A commitment has no opening, and nothing declares that it was redacted or erased: the text was cut out."
+    EnrolFirst "enrol.first" Invalid "`host_enrolled` must be the entry with seq 0, and no other."
+    TrustNone "trust.none" NoTrust
+        "No trust file was given. Hashes, chains and signatures were checked against the journal's own keys, which proves consistency only. Get trust.json from the service, not from the bundle."
+    TrustHost "trust.host" NoTrust "The trust file does not know this host."
+    TrustHostKey "trust.host_key" Invalid
+        "The identity key in `host_enrolled` is not the trust file's key for this host: another machine wrote this history, or the trust file is another installation's."
+    TrustService "trust.service" NoTrust "The trust file does not know the service this host was enrolled with."
+    TrustServiceKey "trust.service_key" Invalid
+        "The decision key in `host_enrolled` is not the trust file's key for that service."
+    TimeMonoFalls "time.mono_falls" Time "`mono` falls within one boot, which CLOCK_BOOTTIME never does."
+    TimeJump "time.jump" Time
+        "Between two entries of one boot, wall clock and boot clock moved apart by more than 500 ms, and no `clock_step` says so: the wall clock was set."
+    TimeBoot "time.boot" Time
+        "Entries of a boot begin without `host_started`, or a boot comes back after another one."
+    SessChain "sess.chain" Invalid
+        "`sess.n` or `sess.prev` does not continue the login's chain: an entry of it was changed, taken out or put in."
+    SessGap "sess.gap" Missing
+        "Entries of a login are among the missing ones, so its later entries cannot be fully checked."
+    SessOrder "sess.order" Invalid
+        "A login does not begin with `session_opened`, goes on after `session_closed`, or its id is used again."
+    SessAfterRestart "sess.after_restart" Invalid
+        "A login that was open when the host started again submitted or started a command; it may only be closed as `recovered` or `killed`."
+    SessOpen "sess.open" Incomplete "A login is still open at the end of what was verified."
+    SessRecovered "sess.recovered" Incomplete
+        "A login was closed on recovery after a crash; what happened right before is not known."
+    SubmissionRepeat "submission.repeat" Invalid "A submission's id is used twice."
+    SubmissionUndecided "submission.undecided" Incomplete "A command has no `decided` entry. It did not run."
+    DecidedOf "decided.of" Invalid
+        "`decided` names an entry that is not the `command_submitted` of the same login and id, or repeats a decision."
+    DecisionCutCommand "decision.cut_command" NotDecided
+        "A command was let run of which only a part is recorded."
+    DecisionMissing "decision.missing" NotDecided
+        "A command was let run without a signed statement of the service."
+    DecisionSignature "decision.signature" NotDecided
+        "The statement that let a command run is malformed or its signature is not valid."
+    DecisionKey "decision.key_unknown" NotDecided
+        "The statement that let a command run is signed by a key that is not the trusted service key."
+    DecisionHost "decision.host" NotDecided "The statement that let a command run was made for another host."
+    DecisionEntry "decision.entry" NotDecided
+        "The statement that let a command run was made for another entry: a decision was reused, or the command changed after it."
+    DecisionNonce "decision.nonce" NotDecided
+        "The statement that let a command run does not have the submission's nonce."
+    DecisionOutcome "decision.outcome" NotDecided
+        "The statement does not say what `decided` claims: a refusal recorded as an approval, another decider, or a decider who cannot approve."
+    DecisionExpiry "decision.expiry" NotDecided
+        "The statement allows more time than the submission waited for."
+    DecisionLate "decision.late" NotDecided
+        "The decision, or the start of the command, came after the statement had expired or in another boot."
+    RefusalStatement "refusal.statement" Invalid
+        "The statement beside a refusal is malformed, not validly signed, or made for something else."
+    RunWithoutDecision "run.without_decision" NotDecided
+        "`exec_started` names no `decided` entry of the same login and id that lets it run."
+    RunTwice "run.twice" NotDecided "A command was started twice on one decision."
+    RunUnfinished "run.unfinished" Incomplete "A command that was started has no `exec_finished`."
+    FinishOf "finish.of" Invalid
+        "`exec_finished` names an entry that is not the `exec_started` of the same login and id, or repeats an end."
+    RecordingMissing "recording.missing" Recording "The recording of a login is not there."
+    RecordingDigest "recording.digest" Recording
+        "Bytes of a recording are not those whose digest is in the ledger."
+    RecordingChunks "recording.chunks" Recording
+        "The chunks of a recording do not follow each other from 0, or do not add up to `session_closed.recording_bytes`."
+    RecordingLength "recording.length" Recording
+        "A recording file is shorter or longer than the ledger says."
+    RecordingExtra "recording.extra" Recording "A recording belongs to no login of the ledger."
+    RecordingNotGiven "recording.not_given" Incomplete
+        "Only a journal was given, so its recordings could not be checked. Verify the directory or a bundle."
+    GapDeclared "gap.declared" Incomplete "The host declares a gap in what it recorded."
+    AssuranceSelf "assurance.self_attested" UnderWitnessed
+        "Nobody besides the host vouches for the order and completeness of the entries: no service checkpoint, no witness."
+}
+
+/// What the check with this id means; `None` for an unknown id.
+pub fn explain(id: &str) -> Option<&'static str> {
+    CHECKS.iter().find(|info| info.id == id).map(|info| info.explain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ids_are_unique_and_agree() {
+        let ids: BTreeSet<_> = CHECKS.iter().map(|info| info.id).collect();
+        assert_eq!(ids.len(), CHECKS.len());
+        for info in CHECKS {
+            assert_eq!((info.check.id(), info.check.code()), (info.id, info.code));
+            assert_eq!(explain(info.id), Some(info.explain));
+        }
+        assert_eq!(explain("no.such"), None);
+    }
+
+    #[test]
+    fn severity_follows_the_design() {
+        let order: Vec<_> = Code::BY_SEVERITY.iter().map(|c| c.exit()).collect();
+        assert_eq!(order, [40, 41, 42, 50, 30, 51, 20, 11, 10]);
+        assert!(Code::Invalid.severity() > Code::Missing.severity());
+        assert_eq!(Code::UnderWitnessed.severity(), 0);
+    }
+}

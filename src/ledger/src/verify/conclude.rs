@@ -1,0 +1,117 @@
+//! From findings to the verdict on the three axes.
+
+use super::checks::{Check, Code};
+use super::report::{Axis, Counts, Findings, Head, Report, Require, thousands};
+use countersign_core::HostId;
+
+/// What the run has found out besides findings.
+pub(super) struct Facts {
+    pub host: Option<HostId>,
+    pub head: Option<Head>,
+    pub counts: Counts,
+    pub same_uid: bool,
+}
+
+/// The report where there is nothing to verify.
+pub(super) fn nothing(findings: Findings, require: Require) -> Report {
+    let facts = Facts { host: None, head: None, counts: Counts::default(), same_uid: false };
+    conclude(facts, findings, require)
+}
+
+/// Makes the report. The exit code is that of the most severe finding; as
+/// nobody but the host vouches for anything yet, it is never 0.
+pub(super) fn conclude(facts: Facts, mut findings: Findings, require: Require) -> Report {
+    let assurance = assurance(&facts, &mut findings, require);
+    let mut report = Report {
+        exit_code: 0,
+        integrity: integrity(&facts.counts, &facts.head, &findings),
+        conformance: conformance(&facts.counts, &findings),
+        assurance,
+        host: facts.host,
+        up_to: None,
+        counts: facts.counts,
+        findings: Vec::new(),
+        totals: Default::default(),
+        warnings: Vec::new(),
+        warnings_total: 0,
+        notes: Vec::new(),
+    };
+    report.counts.without_decision = findings.count_code(Code::NotDecided);
+    if let Some(head) = &facts.head {
+        report.notes.push(format!("This verdict is up to seq {}, {}.", head.seq, head.at));
+        let cut = "Without a known head, entries cut off after that cannot be seen: compare with what you know.";
+        report.notes.push(cut.to_owned());
+    }
+    report.up_to = facts.head;
+    findings.into_report(&mut report);
+    report
+}
+
+fn integrity(counts: &Counts, head: &Option<Head>, findings: &Findings) -> Axis {
+    let by_code = [
+        (Code::Invalid, "INVALID"),
+        (Code::Missing, "MISSING"),
+        (Code::Recording, "RECORDING"),
+        (Code::Fork, "FORK"),
+        (Code::Time, "TIME"),
+        (Code::NoTrust, "NOT SHOWN"),
+        (Code::Incomplete, "INCOMPLETE"),
+    ];
+    let verdict = by_code.iter().find(|(code, _)| findings.has(*code)).map_or("SOUND", |(_, word)| *word);
+    let Some(head) = head else {
+        return Axis { verdict, detail: "nothing to verify".to_owned() };
+    };
+    let first = counts.first_seq.unwrap_or(0);
+    let mut logins = Vec::new();
+    for (number, word) in
+        [(counts.logins_closed, "closed"), (counts.logins_recovered, "recovered"), (counts.logins_open, "open")]
+    {
+        if number > 0 {
+            logins.push(format!("{} {word}", thousands(number)));
+        }
+    }
+    let logins = if logins.is_empty() { String::new() } else { format!(" ({})", logins.join(", ")) };
+    let detail = format!(
+        "{} entries  seq {}–{}  1 host, 1 key, {} logins{logins}, {} recordings",
+        thousands(counts.entries),
+        thousands(first),
+        thousands(head.seq),
+        thousands(counts.logins),
+        thousands(counts.recordings),
+    );
+    Axis { verdict, detail }
+}
+
+fn conformance(counts: &Counts, findings: &Findings) -> Axis {
+    let unknown = [Code::Invalid, Code::Missing, Code::Fork, Code::NoTrust].iter().any(|code| findings.has(*code));
+    let verdict = match (findings.has(Code::NotDecided), unknown) {
+        (true, _) => "DEVIATES",
+        (false, true) => "NOT SHOWN",
+        (false, false) => "CONFORMS",
+    };
+    let mut parts = Vec::new();
+    for (outcome, number) in &counts.outcomes {
+        let word = outcome.as_str().replace('_', " ");
+        let extra = if outcome.as_str() == "whitelisted" { " (not re-evaluable)" } else { "" };
+        parts.push(format!("{} {word}{extra}", thousands(*number)));
+    }
+    if counts.undecided > 0 {
+        parts.push(format!("{} undecided", thousands(counts.undecided)));
+    }
+    parts.push(format!("{} without decision", thousands(findings.count_code(Code::NotDecided))));
+    Axis { verdict, detail: format!("{} commands: {}", thousands(counts.commands), parts.join(", ")) }
+}
+
+fn assurance(facts: &Facts, findings: &mut Findings, require: Require) -> Axis {
+    let why = if facts.same_uid { "signer:same_uid, no service checkpoint" } else { "no service checkpoint" };
+    let needed = match require {
+        Require::SelfAttested => "",
+        Require::ServiceHeld => "; service-held is required",
+        Require::Witnessed => "; witnessed is required",
+    };
+    findings.add(Check::AssuranceSelf, None, None, format!("{why}{needed}"));
+    if findings.has(Code::NoTrust) {
+        return Axis { verdict: "NONE", detail: "no trusted key vouches for this history".to_owned() };
+    }
+    Axis { verdict: "SELF-ATTESTED", detail: format!("{why}{needed}") }
+}

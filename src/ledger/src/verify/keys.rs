@@ -1,0 +1,107 @@
+//! Which keys count: those of the trust file. Without one, the journal's own,
+//! which proves consistency only. Nothing in the journal adds a trusted key.
+
+use super::checks::Check;
+use super::report::Findings;
+use crate::{Kind, Line, Namespace, TrustFile, Value, key_id, verify_digest};
+use countersign_core::{Digest, HostId, Name, ServiceId};
+
+/// A key and its id.
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    pub id: String,
+    pub public: Digest,
+}
+
+impl Key {
+    fn new(public: Digest) -> Self {
+        Self { id: key_id(&public), public }
+    }
+}
+
+/// The keys of one history.
+#[derive(Debug)]
+pub(super) struct Keys<'a> {
+    trust: Option<&'a TrustFile>,
+    begun: bool,
+    host: Option<Key>,
+    services: Vec<Key>,
+    /// The signer shares the uid of the daemon, or worse: `signer:same_uid`.
+    pub same_uid: bool,
+}
+
+impl<'a> Keys<'a> {
+    /// Begins with what the auditor brings.
+    pub fn new(trust: Option<&'a TrustFile>, findings: &mut Findings) -> Self {
+        if trust.is_none() {
+            findings.add(Check::TrustNone, None, None, "no trust file was given; only consistency was checked");
+        }
+        let services = trust.map(|t| t.services.iter().map(|s| Key::new(s.key)).collect()).unwrap_or_default();
+        Self { trust, begun: false, host: None, services, same_uid: false }
+    }
+
+    /// Service keys whose decisions count.
+    pub fn services(&self) -> &[Key] {
+        &self.services
+    }
+
+    /// Learns from the first entry which host this is.
+    pub fn begin(&mut self, line: &Line<'_>, findings: &mut Findings) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        let host = line.host.parse::<HostId>().ok();
+        let trusted = self.trust.and_then(|trust| trust.host_key(&host?).copied());
+        if self.trust.is_some() && trusted.is_none() {
+            let text = format!("the trust file does not know the host {}", line.host);
+            findings.add(Check::TrustHost, Some(line.seq), None, text);
+        }
+        // Untrusted, but good enough to find out whether the journal agrees with itself.
+        let enrolled = line.kind == Kind::HostEnrolled.as_str();
+        let own = || line.body().ok().filter(|_| enrolled).and_then(|body| body.member("key"));
+        self.host = trusted.or_else(own).map(Key::new);
+    }
+
+    /// Whether the entry is signed by the host's key; `true` where no key is
+    /// known, which is a finding of its own.
+    pub fn signed(&self, line: &Line<'_>, findings: &mut Findings) -> bool {
+        let Some(key) = &self.host else { return true };
+        if line.key != key.id {
+            let text = format!("names the key {}; the host's is {}", line.key, key.id);
+            findings.add(Check::SigKeyUnknown, Some(line.seq), None, text);
+            return false;
+        }
+        let valid = verify_digest(Namespace::Entry, &key.public, line.signed_digest(), line.sig).is_ok();
+        if !valid {
+            findings.add(Check::SigEntry, Some(line.seq), None, "the signature is not valid");
+        }
+        valid
+    }
+
+    /// Compares `host_enrolled` with the trust file and pins its service.
+    pub fn enrolled(&mut self, host: HostId, seq: u64, body: &Value, findings: &mut Findings) {
+        let key: Option<Digest> = body.member("key");
+        let service: Option<ServiceId> = body.member("service");
+        let service_key: Option<Digest> = body.member("service_key");
+        let Some(trust) = self.trust else {
+            self.services = service_key.into_iter().map(Key::new).collect();
+            return;
+        };
+        if trust.host_key(&host).is_some_and(|trusted| Some(*trusted) != key) {
+            findings.add(Check::TrustHostKey, Some(seq), None, "the enrolled key is not the trusted one of this host");
+        }
+        let name: Option<Name> = body.member("name");
+        if trust.hosts.iter().any(|h| h.host == host && Some(&h.name) != name.as_ref()) {
+            findings.warn("trust.name", "the host has another name in the trust file than in host_enrolled");
+        }
+        let trusted = service.and_then(|service| trust.service_key(&service)).copied();
+        match trusted {
+            None => findings.add(Check::TrustService, Some(seq), None, "the trust file does not know this service"),
+            Some(trusted) if Some(trusted) != service_key => {
+                findings.add(Check::TrustServiceKey, Some(seq), None, "the pinned key is not the trusted one");
+            }
+            Some(_) => {}
+        }
+        self.services = trusted.into_iter().map(Key::new).collect();
+    }
+}

@@ -1,0 +1,358 @@
+//! The life of each login and of each command in it:
+//! submitted → decided → started → finished, each bound to the one before by its hash.
+
+use super::checks::{Check, Code};
+use super::decision::{self, Asked, Deadline, Moment};
+use super::keys::Key;
+use super::recordings::{ChunkSaid, Reader, Recording};
+use super::report::{Counts, Findings};
+use crate::{Kind, Value};
+use countersign_core::{Digest, HostId, LoginId, Outcome, SubmissionId};
+use std::collections::{HashMap, HashSet};
+
+/// An entry of a login.
+pub(super) struct Event<'a> {
+    pub seq: u64,
+    /// `None` where this version does not know the kind.
+    pub kind: Option<Kind>,
+    /// `None` where its members are not what they must be.
+    pub body: Option<&'a Value>,
+    pub login: LoginId,
+    pub n: u64,
+    pub prev: Digest,
+    pub leaf: Digest,
+    pub at: Moment,
+    /// Whether the whole command is recorded, for `command_submitted`.
+    pub whole: bool,
+}
+
+/// What a step may use and change.
+pub(super) struct Context<'a, 'r> {
+    pub host: HostId,
+    pub services: &'a [Key],
+    pub reader: &'a mut Reader<'r>,
+    pub counts: &'a mut Counts,
+    pub findings: &'a mut Findings,
+    /// Runs of entries that are missing so far.
+    pub holes: u64,
+}
+
+/// All logins so far.
+#[derive(Debug, Default)]
+pub(super) struct Logins {
+    open: HashMap<LoginId, Login>,
+    known: HashSet<LoginId>,
+    submissions: HashSet<SubmissionId>,
+}
+
+#[derive(Debug, Default)]
+struct Login {
+    next_n: u64,
+    prev: Option<Digest>,
+    holes: u64,
+    /// Entries of it are missing.
+    gapped: bool,
+    /// It was open when the host started again.
+    orphaned: bool,
+    commands: HashMap<SubmissionId, Command>,
+    recording: Recording,
+}
+
+#[derive(Debug)]
+struct Command {
+    asked: Asked,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    Waiting,
+    Refused,
+    LetRun { decided: Digest, deadline: Option<Deadline> },
+    Started { exec: Digest, decided: bool },
+    Finished,
+}
+
+/// One login and everything a step needs: findings know that entries of the
+/// login are missing, so that what follows from that is not called forged.
+struct Step<'s, 'a, 'r> {
+    event: &'s Event<'s>,
+    login: &'s mut Login,
+    cx: &'s mut Context<'a, 'r>,
+}
+
+impl Logins {
+    /// Follows one entry of a login.
+    pub fn step(&mut self, event: &Event<'_>, cx: &mut Context<'_, '_>) {
+        if !self.admit(event, cx) {
+            return;
+        }
+        let Some(login) = self.open.get_mut(&event.login) else { return };
+        let mut step = Step { event, login, cx };
+        step.chain();
+        step.after_restart();
+        let Some(body) = event.body else {
+            if event.kind == Some(Kind::SessionClosed) {
+                self.open.remove(&event.login);
+            }
+            return;
+        };
+        match event.kind {
+            Some(Kind::CommandSubmitted) => {
+                let id = step.submitted(body);
+                if id.is_some_and(|id| !self.submissions.insert(id)) {
+                    step.flaw(Check::SubmissionRepeat, "the submission's id was used before");
+                }
+            }
+            Some(Kind::Decided) => step.decided(body),
+            Some(Kind::ExecStarted) => step.exec_started(body),
+            Some(Kind::ExecFinished) => step.exec_finished(body),
+            Some(Kind::RecordingChunk) => step.chunk(body),
+            Some(Kind::SessionClosed) => {
+                step.closed(body);
+                self.open.remove(&event.login);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Opens a login, or says why the entry has no place in one.
+    fn admit(&mut self, event: &Event<'_>, cx: &mut Context<'_, '_>) -> bool {
+        let opens = event.kind == Some(Kind::SessionOpened);
+        let seq = Some(event.seq);
+        if self.open.contains_key(&event.login) {
+            if opens {
+                cx.findings.add(Check::SessOrder, seq, None, "session_opened in a login that is open");
+            }
+            return true;
+        }
+        if self.known.contains(&event.login) {
+            cx.findings.add(Check::SessOrder, seq, None, "an entry of a login after its session_closed");
+            return false;
+        }
+        self.known.insert(event.login);
+        cx.counts.logins = cx.counts.logins.saturating_add(1);
+        let mut login = Login { holes: cx.holes, ..Login::default() };
+        if !opens {
+            if cx.holes > 0 && event.n > 0 {
+                let text = "the beginning of the login is missing";
+                cx.findings.add(Check::SessGap, seq, None, text);
+                login.lose_track(event);
+            } else {
+                cx.findings.add(Check::SessOrder, seq, None, "a login does not begin with session_opened");
+            }
+        }
+        self.open.insert(event.login, login);
+        true
+    }
+
+    /// The host started again: what is open can only be closed.
+    pub fn host_started(&mut self) {
+        self.open.values_mut().for_each(|login| login.orphaned = true);
+    }
+
+    /// Says what is left at the end.
+    pub fn finish(self, cx: &mut Context<'_, '_>) {
+        let mut open: Vec<_> = self.open.into_iter().collect();
+        open.sort_by_key(|(id, _)| *id);
+        for (id, login) in open {
+            cx.counts.logins_open = cx.counts.logins_open.saturating_add(1);
+            cx.findings.add(Check::SessOpen, None, None, format!("the login {id} is open"));
+            login.unfinished(None, cx);
+        }
+        cx.reader.none_extra(&self.known, cx.findings);
+    }
+}
+
+impl Login {
+    fn lose_track(&mut self, event: &Event<'_>) {
+        self.gapped = true;
+        self.next_n = event.n;
+        self.prev = Some(event.prev);
+        self.recording.lose_track();
+    }
+
+    /// Says which commands have not come to an end.
+    fn unfinished(&self, seq: Option<u64>, cx: &mut Context<'_, '_>) {
+        let mut commands: Vec<_> = self.commands.iter().collect();
+        commands.sort_by_key(|(id, _)| **id);
+        for (id, command) in commands {
+            match command.stage {
+                Stage::Waiting => {
+                    cx.counts.undecided = cx.counts.undecided.saturating_add(1);
+                    cx.findings.add(Check::SubmissionUndecided, seq, None, format!("{id} was never decided"));
+                }
+                Stage::Started { .. } => {
+                    cx.findings.add(Check::RunUnfinished, seq, None, format!("{id} was started and has no end"));
+                }
+                Stage::Refused | Stage::LetRun { .. } | Stage::Finished => {}
+            }
+        }
+    }
+}
+
+impl Step<'_, '_, '_> {
+    /// Adds a finding. Where entries of the login are missing, an entry that
+    /// does not fit counts as a consequence of that.
+    fn flaw(&mut self, check: Check, text: impl Into<String>) {
+        let explained = self.login.gapped && check.code() == Code::Invalid;
+        let check = if explained { Check::SessGap } else { check };
+        self.cx.findings.add(check, Some(self.event.seq), None, text);
+    }
+
+    fn chain(&mut self) {
+        let (n, prev) = (self.event.n, self.event.prev);
+        let expected = self.login.next_n;
+        if n > expected && self.cx.holes > self.login.holes {
+            let text = format!("{} entries of the login are missing", n - expected);
+            self.cx.findings.add(Check::SessGap, Some(self.event.seq), None, text);
+            self.login.lose_track(self.event);
+        } else if n != expected {
+            self.flaw(Check::SessChain, format!("sess.n is {n} and must be {expected}"));
+        } else if prev != self.login.prev.unwrap_or(Digest::ZERO) {
+            self.flaw(Check::SessChain, "sess.prev is not the login's entry before");
+        }
+        self.login.next_n = n.saturating_add(1);
+        self.login.prev = Some(self.event.leaf);
+        self.login.holes = self.cx.holes;
+    }
+
+    fn after_restart(&mut self) {
+        let goes_on = matches!(self.event.kind, Some(Kind::CommandSubmitted | Kind::ExecStarted));
+        if self.login.orphaned && goes_on {
+            self.flaw(Check::SessAfterRestart, "goes on although the host has started again");
+        }
+    }
+
+    fn submitted(&mut self, body: &Value) -> Option<SubmissionId> {
+        self.cx.counts.commands = self.cx.counts.commands.saturating_add(1);
+        let id = body.member("id")?;
+        let asked = Asked {
+            leaf: self.event.leaf,
+            nonce: body.member("nonce")?,
+            wait_ms: body.get("wait_ms").and_then(Value::as_int)?,
+            mono: self.event.at.mono,
+            boot: self.event.at.boot,
+            whole: self.event.whole,
+        };
+        self.login.commands.insert(id, Command { asked, stage: Stage::Waiting });
+        Some(id)
+    }
+
+    fn decided(&mut self, body: &Value) {
+        let outcome: Option<Outcome> = body.member("outcome");
+        let (Some(id), Some(outcome)) = (body.member::<SubmissionId>("id"), outcome) else { return };
+        let total = self.cx.counts.outcomes.entry(outcome).or_default();
+        *total = total.saturating_add(1);
+        if self.login.orphaned && outcome.lets_run() {
+            self.flaw(Check::SessAfterRestart, "lets a command run although the host has started again");
+        }
+        let Some(command) = self.login.commands.get(&id) else {
+            return self.flaw(Check::DecidedOf, format!("decides {id}, which was not submitted in this login"));
+        };
+        match command.stage {
+            Stage::Waiting => {}
+            Stage::Started { exec, decided: false } => {
+                self.flaw(Check::RunWithoutDecision, format!("{id} was decided after it had started"));
+                return self.stage(id, Stage::Started { exec, decided: true });
+            }
+            Stage::Started { .. } | Stage::Refused | Stage::LetRun { .. } | Stage::Finished => {
+                return self.flaw(Check::DecidedOf, format!("decides {id} a second time"));
+            }
+        }
+        let asked = command.asked.clone();
+        if body.member("of") != Some(asked.leaf) {
+            self.flaw(Check::DecidedOf, "of is not the leaf hash of the command_submitted");
+        }
+        let (host, services, at) = (self.cx.host, self.cx.services, self.event.at);
+        let (stage, faults) = if outcome.lets_run() {
+            let (deadline, faults) = decision::lets_run(body, &asked, at, host, services);
+            (Stage::LetRun { decided: self.event.leaf, deadline }, faults)
+        } else {
+            let signed = matches!(outcome, Outcome::Denied | Outcome::Blocked)
+                || (outcome == Outcome::TimedOut && body.get("by").is_some());
+            let faults = if signed { decision::refusal(body, &asked, host, services) } else { decision::Faults::new() };
+            (Stage::Refused, faults)
+        };
+        for (check, text) in faults {
+            self.flaw(check, text);
+        }
+        self.stage(id, stage);
+    }
+
+    fn exec_started(&mut self, body: &Value) {
+        self.cx.counts.started = self.cx.counts.started.saturating_add(1);
+        let Some(id) = body.member::<SubmissionId>("id") else { return };
+        let stage = self.login.commands.get(&id).map(|command| command.stage);
+        match stage {
+            Some(Stage::LetRun { decided, deadline }) => {
+                if body.member("of") != Some(decided) {
+                    self.flaw(Check::RunWithoutDecision, "of is not the leaf hash of the decided entry");
+                }
+                if deadline.is_some_and(|deadline| !deadline.holds(self.event.at)) {
+                    self.flaw(Check::DecisionLate, "started after the decision had expired");
+                }
+            }
+            Some(Stage::Started { .. } | Stage::Finished) => {
+                return self.flaw(Check::RunTwice, format!("{id} was started before"));
+            }
+            Some(Stage::Waiting) => self.flaw(Check::RunWithoutDecision, format!("{id} was not decided")),
+            Some(Stage::Refused) => self.flaw(Check::RunWithoutDecision, format!("{id} was refused")),
+            None => {
+                return self.flaw(Check::RunWithoutDecision, format!("{id} was not submitted in this login"));
+            }
+        }
+        self.stage(id, Stage::Started { exec: self.event.leaf, decided: !matches!(stage, Some(Stage::Waiting)) });
+    }
+
+    fn exec_finished(&mut self, body: &Value) {
+        let Some(id) = body.member::<SubmissionId>("id") else { return };
+        let stage = self.login.commands.get(&id).map(|command| command.stage);
+        match stage {
+            Some(Stage::Started { exec, .. }) => {
+                if body.member("of") != Some(exec) {
+                    self.flaw(Check::FinishOf, "of is not the leaf hash of the exec_started");
+                }
+                self.stage(id, Stage::Finished);
+            }
+            Some(Stage::Finished) => self.flaw(Check::FinishOf, format!("{id} finished before")),
+            Some(Stage::Waiting | Stage::Refused | Stage::LetRun { .. }) | None => {
+                self.flaw(Check::FinishOf, format!("{id} was not started"));
+            }
+        }
+    }
+
+    fn stage(&mut self, id: SubmissionId, stage: Stage) {
+        if let Some(command) = self.login.commands.get_mut(&id) {
+            command.stage = stage;
+        }
+    }
+
+    fn chunk(&mut self, body: &Value) {
+        let int = |name| body.get(name).and_then(Value::as_int);
+        let (Some(index), Some(offset), Some(length)) = (int("index"), int("offset"), int("length")) else { return };
+        let Some(digest) = body.member("digest") else { return };
+        let said = ChunkSaid { index, offset, length, digest };
+        let (login, seq) = (self.event.login, self.event.seq);
+        self.cx.reader.chunk(login, &mut self.login.recording, said, seq, self.cx.findings);
+    }
+
+    fn closed(&mut self, body: &Value) {
+        let why = body.get("why").and_then(Value::as_text).unwrap_or_default();
+        let recovered = why == "recovered";
+        if self.login.orphaned && !recovered && why != "killed" {
+            self.flaw(Check::SessAfterRestart, format!("closed as {why} although the host has started again"));
+        }
+        let counts = &mut *self.cx.counts;
+        if recovered {
+            counts.logins_recovered = counts.logins_recovered.saturating_add(1);
+            self.flaw(Check::SessRecovered, format!("the login {} was closed on recovery", self.event.login));
+        } else {
+            counts.logins_closed = counts.logins_closed.saturating_add(1);
+        }
+        self.login.unfinished(Some(self.event.seq), self.cx);
+        let said = body.get("recording_bytes").and_then(Value::as_int).unwrap_or(0);
+        let (login, seq) = (self.event.login, self.event.seq);
+        self.cx.reader.closed(login, &mut self.login.recording, said, seq, self.cx.findings);
+    }
+}

@@ -1,0 +1,227 @@
+//! The table of `docs/LEDGER.md`, "Members of `body`, kind by kind": which
+//! members a known kind has, of which type.
+
+use crate::{Kind, Value};
+use countersign_core::{DecidedBy, Digest, LoginId, Name, Nonce, Outcome, b64_decode};
+
+/// What a member holds.
+#[derive(Debug, Clone, Copy)]
+enum Type {
+    /// An integer.
+    Int,
+    /// `true` or `false`.
+    Bool,
+    /// Any text.
+    Text,
+    /// One of these words; another one is a warning, for later versions only add.
+    Word(&'static [&'static str]),
+    /// A digest, commitment or key: 43 characters.
+    Digest,
+    /// An id: 26 characters.
+    Id,
+    /// 16 bytes, 22 characters.
+    Nonce,
+    /// A host's name.
+    Name,
+    /// Who decided.
+    By,
+    /// One of the seven outcomes.
+    Outcome,
+    /// A signature: 64 bytes.
+    Signature,
+    /// An object; what is in it is checked where it is used.
+    Object,
+    /// A list of digests with at least one of them.
+    Digests,
+    /// A list of integers.
+    Ints,
+}
+
+/// Name, type, and whether it must be there.
+type Member = (&'static str, Type, bool);
+
+const SIGNER: Type = Type::Word(&["same_uid", "own_uid"]);
+
+/// The members of a kind; `None` where this version knows none yet.
+fn table(kind: Kind) -> Option<&'static [Member]> {
+    match kind {
+        Kind::HostEnrolled => Some(&[
+            ("key", Type::Digest, true),
+            ("name", Type::Name, true),
+            ("service", Type::Id, true),
+            ("service_key", Type::Digest, true),
+            ("signer", SIGNER, true),
+            ("software", Type::Text, true),
+        ]),
+        Kind::HostStarted => {
+            Some(&[("recovered", Type::Object, false), ("signer", SIGNER, true), ("software", Type::Text, true)])
+        }
+        Kind::HostStopped => Some(&[("why", Type::Word(&["signal"]), true)]),
+        Kind::SessionOpened => Some(&[
+            ("agent", Type::Digest, true),
+            ("columns", Type::Int, false),
+            ("kind", Type::Word(&["exec", "transfer", "interactive", "stdin"]), true),
+            ("rows", Type::Int, false),
+            ("source", Type::Digest, false),
+            ("term", Type::Digest, false),
+            ("tty", Type::Bool, true),
+            ("uid", Type::Int, true),
+        ]),
+        Kind::CommandSubmitted => Some(&[
+            ("cmd", Type::Digests, true),
+            ("cmd_bytes", Type::Int, true),
+            ("cwd", Type::Digest, true),
+            ("env", Type::Digest, true),
+            ("hidden", Type::Ints, false),
+            ("id", Type::Id, true),
+            ("nonce", Type::Nonce, true),
+            ("shell", Type::Word(&["bash", "zsh", "fish", "dash", "tcsh"]), true),
+            ("wait_ms", Type::Int, true),
+        ]),
+        Kind::Decided => Some(&[
+            ("by", Type::By, false),
+            ("comment", Type::Digest, false),
+            ("id", Type::Id, true),
+            ("latency_ms", Type::Int, true),
+            ("of", Type::Digest, true),
+            ("outcome", Type::Outcome, true),
+            ("sig", Type::Signature, false),
+            ("statement", Type::Object, false),
+            ("why", Type::Text, false),
+        ]),
+        Kind::ExecStarted => Some(&[("id", Type::Id, true), ("of", Type::Digest, true)]),
+        Kind::ExecFinished => Some(&[
+            ("code", Type::Int, false),
+            ("end", Type::Word(&["exited", "signaled", "not_started", "not_released", "lost"]), true),
+            ("errno", Type::Int, false),
+            ("id", Type::Id, true),
+            ("of", Type::Digest, true),
+            ("signal", Type::Int, false),
+            ("stderr_bytes", Type::Int, true),
+            ("stdout_bytes", Type::Int, true),
+            ("why", Type::Text, false),
+        ]),
+        Kind::RecordingChunk => Some(&[
+            ("digest", Type::Digest, true),
+            ("index", Type::Int, true),
+            ("length", Type::Int, true),
+            ("offset", Type::Int, true),
+            ("raw_bytes", Type::Int, true),
+        ]),
+        Kind::SessionClosed => Some(&[
+            ("recording_bytes", Type::Int, true),
+            ("refused", Type::Text, false),
+            ("why", Type::Word(&["exit", "hangup", "killed", "recovered", "disk_full", "refused"]), true),
+        ]),
+        Kind::ExecSeen
+        | Kind::Checkpoint
+        | Kind::KeyRotated
+        | Kind::PolicyChanged
+        | Kind::ClockStep
+        | Kind::Redaction
+        | Kind::Erasure
+        | Kind::Pruned
+        | Kind::Gap
+        | Kind::Heartbeat => None,
+    }
+}
+
+/// Whether this version knows what entries of this kind hold.
+pub(super) fn is_defined(kind: Kind) -> bool {
+    table(kind).is_some()
+}
+
+/// What is odd about a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Odd {
+    /// A member is missing or of the wrong type: the entry is invalid.
+    Wrong(String),
+    /// A member or word that this version does not know.
+    Unknown(String),
+}
+
+/// Compares a body with the table.
+pub(super) fn check(kind: Kind, body: &Value) -> Vec<Odd> {
+    let Some(members) = table(kind) else { return Vec::new() };
+    let mut odd = Vec::new();
+    for (name, kind_of, required) in members {
+        match body.get(name) {
+            None if *required => odd.push(Odd::Wrong(format!("{kind} has no body.{name}"))),
+            None => {}
+            Some(value) => match fits(*kind_of, value) {
+                Fit::Yes => {}
+                Fit::No => odd.push(Odd::Wrong(format!("body.{name} of {kind} has the wrong type or form"))),
+                Fit::Unknown => odd.push(Odd::Unknown(format!("body.{name} of {kind} is a word not known here"))),
+            },
+        }
+    }
+    let known = |name: &str| members.iter().any(|(member, ..)| *member == name);
+    if let Some(object) = body.as_object() {
+        for name in object.keys().filter(|name| !known(name)) {
+            odd.push(Odd::Unknown(format!("body.{name} of {kind} is not known here")));
+        }
+    }
+    odd
+}
+
+enum Fit {
+    Yes,
+    No,
+    Unknown,
+}
+
+fn fits(wanted: Type, value: &Value) -> Fit {
+    let yes = match wanted {
+        Type::Int => value.as_int().is_some(),
+        Type::Bool => value.as_bool().is_some(),
+        Type::Text => value.as_text().is_some(),
+        Type::Word(words) => match value.as_text() {
+            Some(word) if words.contains(&word) => true,
+            Some(_) => return Fit::Unknown,
+            None => false,
+        },
+        Type::Digest => is_digest(value),
+        Type::Id => value.parse::<LoginId>().is_some(),
+        Type::Nonce => value.parse::<Nonce>().is_some(),
+        Type::Name => value.parse::<Name>().is_some(),
+        Type::By => value.parse::<DecidedBy>().is_some(),
+        Type::Outcome => value.parse::<Outcome>().is_some(),
+        Type::Signature => value.as_text().and_then(|t| b64_decode(t).ok()).is_some_and(|bytes| bytes.len() == 64),
+        Type::Object => value.as_object().is_some(),
+        Type::Digests => value.as_list().is_some_and(|list| !list.is_empty() && list.iter().all(is_digest)),
+        Type::Ints => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_int().is_some())),
+    };
+    if yes { Fit::Yes } else { Fit::No }
+}
+
+fn is_digest(value: &Value) -> bool {
+    value.parse::<Digest>().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body;
+
+    #[test]
+    fn wrong_is_told_from_unknown() {
+        let id = LoginId::from_random([1; 16]);
+        let good = body([("id", Value::from(id)), ("of", Digest::ZERO.into())]);
+        assert_eq!(check(Kind::ExecStarted, &good), []);
+        let bad = body([("id", Value::from(id)), ("later", true.into())]);
+        let odd = check(Kind::ExecStarted, &bad);
+        assert!(matches!(odd.as_slice(), [Odd::Wrong(_), Odd::Unknown(_)]), "{odd:?}");
+        let stopped = body([("why", Value::from("sunset"))]);
+        assert!(matches!(check(Kind::HostStopped, &stopped).as_slice(), [Odd::Unknown(_)]));
+    }
+
+    #[test]
+    fn private_members_are_in_the_table() {
+        for kind in Kind::ALL {
+            for name in kind.private_members() {
+                let members = table(kind).unwrap();
+                assert!(members.iter().any(|(member, ..)| member == name), "{kind} {name}");
+            }
+        }
+    }
+}

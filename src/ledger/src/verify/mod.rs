@@ -1,0 +1,306 @@
+//! Offline verification: is this the history that the host wrote, whole and
+//! unchanged, and did everything that ran have a valid, timely decision?
+//!
+//! Reads only; no network, no secret. The auditor brings the trust: nothing in
+//! what is verified can raise the verdict. One pass, one line at a time; what
+//! is kept is eight bytes an entry, the ids of logins and submissions, and the
+//! open logins.
+
+mod chain;
+mod checks;
+mod conclude;
+mod decision;
+mod keys;
+mod lines;
+mod logins;
+mod members;
+mod recordings;
+mod report;
+pub(crate) mod source;
+mod time;
+
+pub use checks::{CHECKS, Check, CheckInfo, Code, explain};
+pub use report::{Axis, BadLevel, Counts, Finding, Head, Report, Require};
+
+use crate::{Kind, Line, TrustFile, Value, openings};
+use chain::{Chain, Place};
+use countersign_core::{Digest, HostId};
+use decision::Moment;
+use keys::Keys;
+use lines::{Lines, Physical};
+use logins::{Context, Event, Logins};
+use members::Odd;
+use recordings::Reader;
+use report::Findings;
+use source::{JournalFile, Recordings, Source};
+use std::io::{self, BufReader};
+use std::path::Path;
+
+/// How far verification has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Entries read.
+    pub entries: u64,
+    /// Bytes of journal read.
+    pub bytes: u64,
+    /// Bytes of journal there are.
+    pub total_bytes: u64,
+}
+
+/// Entries between two calls of the progress callback.
+const PROGRESS_EVERY: u64 = 4096;
+
+/// Verifies a state directory, a directory with `journal` in it, one journal
+/// file, or a bundle. Never fails: what cannot be read is a finding.
+/// `progress` is called every few thousand entries and at the end.
+pub fn verify(
+    source: &Path,
+    trust: Option<&TrustFile>,
+    require: Require,
+    progress: &mut dyn FnMut(Progress),
+) -> Report {
+    let mut findings = Findings::default();
+    let Some(source) = source::open(source, &mut findings) else {
+        return conclude::nothing(findings, require);
+    };
+    let mut run = Run::new(&source, trust, findings);
+    let total_bytes = source.journal.iter().fold(0u64, |sum, file| sum.saturating_add(file.blob.length));
+    let mut before = 0u64;
+    for (index, file) in source.journal.iter().enumerate() {
+        let last = index.saturating_add(1) == source.journal.len();
+        let mut report = |entries, bytes: u64| {
+            progress(Progress { entries, bytes: before.saturating_add(bytes), total_bytes });
+        };
+        if let Err(error) = run.file(file, last, &mut report) {
+            run.findings.add(Check::SourceDamaged, None, Some(&file.name), format!("cannot be read: {error}"));
+        }
+        before = before.saturating_add(file.blob.length);
+    }
+    progress(Progress { entries: run.counts.entries, bytes: before, total_bytes });
+    run.finish(require)
+}
+
+/// Everything that is known while entries pass by.
+struct Run<'a> {
+    findings: Findings,
+    counts: Counts,
+    keys: Keys<'a>,
+    chain: Chain,
+    times: time::Times,
+    logins: Logins,
+    reader: Reader<'a>,
+    head: Option<Head>,
+}
+
+impl<'a> Run<'a> {
+    fn new(source: &'a Source, trust: Option<&'a TrustFile>, mut findings: Findings) -> Self {
+        let keys = Keys::new(trust, &mut findings);
+        let recordings: &Recordings = &source.recordings;
+        Self {
+            findings,
+            counts: Counts::default(),
+            keys,
+            chain: Chain::default(),
+            times: time::Times::default(),
+            logins: Logins::default(),
+            reader: Reader { recordings, skipped: false, looked_at: 0 },
+            head: None,
+        }
+    }
+
+    fn file(&mut self, file: &JournalFile, last: bool, report: &mut dyn FnMut(u64, u64)) -> io::Result<()> {
+        let reader = BufReader::with_capacity(256 * 1024, file.blob.range(0, file.blob.length)?);
+        let mut lines = Lines::new(reader);
+        let mut first = file.first_seq;
+        let mut number = 0u64;
+        while let Some(physical) = lines.next()? {
+            number = number.saturating_add(1);
+            match physical {
+                Physical::Whole(bytes) => self.line(bytes, &file.name, number, first.take()),
+                Physical::TooLong => self.unreadable(&file.name, number, "is over 1 MiB"),
+                Physical::Torn(length) if last => {
+                    let text = format!("the last line is torn: {length} bytes without a newline");
+                    self.findings.add(Check::JournalTorn, None, Some(&file.name), text);
+                }
+                Physical::Torn(_) => self.unreadable(&file.name, number, "has no newline, and another file follows"),
+            }
+            if self.counts.entries.is_multiple_of(PROGRESS_EVERY) {
+                report(self.counts.entries, lines.done);
+            }
+        }
+        if number == 0 && !last {
+            self.findings.add(Check::JournalName, None, Some(&file.name), "is empty, and another file follows");
+        }
+        Ok(())
+    }
+
+    fn unreadable(&mut self, file: &str, number: u64, text: &str) {
+        self.findings.add(Check::GrammarLeaf, None, Some(file), format!("line {number} {text}"));
+        self.chain.unreadable();
+    }
+
+    /// Checks one line; `promised` is the seq that the file's name promises for it.
+    fn line(&mut self, bytes: &[u8], file: &str, number: u64, promised: Option<u64>) {
+        let line = match Line::parse(bytes) {
+            Ok(line) => line,
+            Err(error) => return self.unreadable(file, number, &error.to_string()),
+        };
+        // Where the promised entry itself is missing, the chain says so.
+        let misnamed = |promised: u64| promised > line.seq || (promised < line.seq && promised != self.chain.next());
+        if promised.is_some_and(misnamed) {
+            self.findings.add(Check::JournalName, Some(line.seq), Some(file), "the name promises another first seq");
+        }
+        self.counts.entries = self.counts.entries.saturating_add(1);
+        self.keys.begin(&line, &mut self.findings);
+        let signed = self.keys.signed(&line, &mut self.findings);
+        let leaf = line.leaf_hash();
+        if self.chain.place(&line, leaf, signed, &mut self.findings) == Place::Elsewhere {
+            return;
+        }
+        self.counts.first_seq.get_or_insert(line.seq);
+        self.head = Some(Head { seq: line.seq, at: line.at.to_owned(), leaf });
+        match line.body() {
+            Ok(body) => self.entry(&line, leaf, &body),
+            Err(error) => self.findings.add(Check::GrammarLeaf, Some(line.seq), Some(file), error.to_string()),
+        }
+    }
+
+    /// Follows an entry that stands in its place.
+    fn entry(&mut self, line: &Line<'_>, leaf: Digest, body: &Value) {
+        let kind: Option<Kind> = line.kind.parse().ok();
+        let boot = self.times.step(line, kind, &mut self.findings);
+        let whole = self.openings(line, kind, body);
+        let valid = self.members(line, kind, body);
+        let Some(host) = self.chain.host() else { return };
+        self.host_kinds(line, kind, body, host);
+        let Some(sess) = &line.sess else { return };
+        let Ok(login) = sess.id.parse() else { return };
+        let event = Event {
+            seq: line.seq,
+            kind,
+            body: valid.then_some(body),
+            login,
+            n: sess.n,
+            prev: sess.prev,
+            leaf,
+            at: Moment { mono: line.mono, boot },
+            whole,
+        };
+        let mut cx = Context {
+            host,
+            services: self.keys.services(),
+            reader: &mut self.reader,
+            counts: &mut self.counts,
+            findings: &mut self.findings,
+            holes: self.chain.holes(),
+        };
+        self.logins.step(&event, &mut cx);
+    }
+
+    /// Checks openings against commitments; `false` where a command is not
+    /// recorded from its first to its last byte.
+    fn openings(&mut self, line: &Line<'_>, kind: Option<Kind>, body: &Value) -> bool {
+        let private = kind.map(Kind::private_members).unwrap_or_default();
+        let opened = match openings::open(body, private, line.vals) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.findings.add(Check::CommitOpening, Some(line.seq), None, error.to_string());
+                return true;
+            }
+        };
+        for path in &opened.missing {
+            let text = format!("vals.{path} is missing and nothing declares it");
+            self.findings.add(Check::CommitMissing, Some(line.seq), None, text);
+        }
+        let (Some(segments), Some(total)) = (opened.many("cmd"), body.get("cmd_bytes").and_then(Value::as_int)) else {
+            return true;
+        };
+        let shown = segments.iter().flatten().fold(0usize, |sum, s| sum.saturating_add(s.len()));
+        let shown = u64::try_from(shown).unwrap_or(u64::MAX);
+        if shown > total {
+            self.findings.add(Check::CommitLength, Some(line.seq), None, format!("{shown} bytes of {total}"));
+        }
+        segments.iter().any(Option::is_none) || shown == total
+    }
+
+    /// Compares the body with the table of members.
+    fn members(&mut self, line: &Line<'_>, kind: Option<Kind>, body: &Value) -> bool {
+        let Some(kind) = kind else {
+            self.unknown(line.seq, format!("the kind {} is not known here", line.kind));
+            return true;
+        };
+        if kind.in_login() != line.sess.is_some() {
+            let text = if line.sess.is_some() { "belongs to no login and has sess" } else { "has no sess" };
+            self.findings.add(Check::KindSess, Some(line.seq), None, format!("{kind} {text}"));
+        }
+        if !members::is_defined(kind) && !matches!(kind, Kind::ClockStep | Kind::Heartbeat | Kind::Gap) {
+            self.unknown(line.seq, format!("entries of the kind {kind} are not checked by this version"));
+        }
+        let mut valid = true;
+        for odd in members::check(kind, body) {
+            match odd {
+                Odd::Wrong(text) => {
+                    valid = false;
+                    self.findings.add(Check::MemberType, Some(line.seq), None, text);
+                }
+                Odd::Unknown(text) => self.unknown(line.seq, text),
+            }
+        }
+        valid
+    }
+
+    fn unknown(&mut self, seq: u64, text: String) {
+        self.counts.unknown = self.counts.unknown.saturating_add(1);
+        self.findings.warn("unknown", format!("seq {seq}: {text}"));
+    }
+
+    /// Kinds that speak of the host itself.
+    fn host_kinds(&mut self, line: &Line<'_>, kind: Option<Kind>, body: &Value, host: HostId) {
+        let enrolled = kind == Some(Kind::HostEnrolled);
+        if enrolled != (line.seq == 0) {
+            let text = if enrolled { "host_enrolled after seq 0" } else { "seq 0 is not host_enrolled" };
+            self.findings.add(Check::EnrolFirst, Some(line.seq), None, text);
+        }
+        if enrolled && line.seq == 0 {
+            self.keys.enrolled(host, line.seq, body, &mut self.findings);
+        }
+        if kind == Some(Kind::HostStarted) {
+            self.logins.host_started();
+        }
+        if enrolled || kind == Some(Kind::HostStarted) {
+            self.keys.same_uid = body.get("signer").and_then(Value::as_text) == Some("same_uid");
+        }
+        if kind == Some(Kind::Gap) {
+            self.findings.add(Check::GapDeclared, Some(line.seq), None, "the host declares a gap");
+        }
+    }
+
+    fn finish(mut self, require: Require) -> Report {
+        if let Some(host) = self.chain.host() {
+            let mut cx = Context {
+                host,
+                services: self.keys.services(),
+                reader: &mut self.reader,
+                counts: &mut self.counts,
+                findings: &mut self.findings,
+                holes: self.chain.holes(),
+            };
+            self.logins.finish(&mut cx);
+        }
+        if self.reader.skipped {
+            let text = "only a journal was given; its recordings were not checked";
+            self.findings.add(Check::RecordingNotGiven, None, None, text);
+        }
+        if self.counts.entries == 0 {
+            self.findings.add(Check::SourceEmpty, None, None, "there is no entry to verify");
+        }
+        self.counts.recordings = self.reader.looked_at;
+        let facts = conclude::Facts {
+            host: self.chain.host(),
+            head: self.head,
+            counts: self.counts,
+            same_uid: self.keys.same_uid,
+        };
+        conclude::conclude(facts, self.findings, require)
+    }
+}

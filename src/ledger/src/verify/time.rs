@@ -1,0 +1,71 @@
+//! What entries say about time: `mono` within a boot, `at` against `mono`,
+//! boots one after the other.
+
+use super::checks::Check;
+use super::report::Findings;
+use crate::{Kind, Line};
+
+/// How far wall clock and boot clock may move apart between two entries.
+const JUMP_US: i64 = 500_000;
+
+/// A boot of the host, numbered in order of appearance.
+pub(super) type Boot = usize;
+
+/// The clock as the entries so far tell it.
+#[derive(Debug, Default)]
+pub(super) struct Times {
+    boots: Vec<String>,
+    last: Option<Last>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    boot: Boot,
+    mono: u64,
+    at_us: i64,
+}
+
+impl Times {
+    /// Checks an entry against the one before it, and numbers its boot.
+    pub fn step(&mut self, line: &Line<'_>, kind: Option<Kind>, findings: &mut Findings) -> Boot {
+        let boot = match self.last {
+            Some(last) if self.boots.get(last.boot).is_some_and(|id| id == line.boot) => {
+                self.same_boot(line, kind, last, findings);
+                last.boot
+            }
+            Some(_) | None => self.other_boot(line, kind, findings),
+        };
+        let mono = self.last.filter(|last| last.boot == boot).map_or(line.mono, |last| line.mono.max(last.mono));
+        self.last = Some(Last { boot, mono, at_us: line.at_us });
+        boot
+    }
+
+    fn same_boot(&self, line: &Line<'_>, kind: Option<Kind>, last: Last, findings: &mut Findings) {
+        let seq = Some(line.seq);
+        if line.mono < last.mono {
+            let text = format!("mono falls from {} to {} within a boot", last.mono, line.mono);
+            findings.add(Check::TimeMonoFalls, seq, None, text);
+            return;
+        }
+        let by_boot = i64::try_from(line.mono - last.mono).unwrap_or(i64::MAX);
+        let apart = line.at_us.saturating_sub(last.at_us).saturating_sub(by_boot);
+        if apart.saturating_abs() > JUMP_US && kind != Some(Kind::ClockStep) {
+            let text = format!("the wall clock moved by {} ms against the boot clock without clock_step", apart / 1000);
+            findings.add(Check::TimeJump, seq, None, text);
+        }
+    }
+
+    fn other_boot(&mut self, line: &Line<'_>, kind: Option<Kind>, findings: &mut Findings) -> Boot {
+        let seq = Some(line.seq);
+        if let Some(boot) = self.boots.iter().position(|id| id == line.boot) {
+            findings.add(Check::TimeBoot, seq, None, "a boot comes back after another one");
+            return boot;
+        }
+        let starts = matches!(kind, Some(Kind::HostStarted | Kind::HostEnrolled));
+        if self.last.is_some() && !starts {
+            findings.add(Check::TimeBoot, seq, None, "entries of another boot begin without host_started");
+        }
+        self.boots.push(line.boot.to_owned());
+        self.boots.len().saturating_sub(1)
+    }
+}

@@ -1,0 +1,133 @@
+//! Histories that are in order.
+
+use crate::build::{OTHER_BOOT, Who, expect, found, golden, login, trust, trust_with, verify_lines};
+use countersign_core::{HostId, Outcome};
+use countersign_ledger::verify::{CHECKS, explain};
+use countersign_ledger::{TrustFile, TrustedHost, Value};
+
+#[test]
+fn a_clean_history_is_sound_and_self_attested() {
+    let report = golden().verify();
+    assert_eq!(report.exit_code, 10, "{}", report.text());
+    assert_eq!(report.totals.keys().copied().collect::<Vec<_>>(), ["assurance.self_attested"]);
+    let words = [report.integrity.verdict, report.conformance.verdict, report.assurance.verdict];
+    assert_eq!(words, ["SOUND", "CONFORMS", "SELF-ATTESTED"]);
+    let counts = &report.counts;
+    assert_eq!((counts.logins, counts.logins_closed, counts.recordings, counts.commands), (4, 4, 4, 10));
+    assert_eq!(counts.outcomes[&Outcome::Approved], 3);
+    assert_eq!(counts.entries, u64::try_from(golden().plans.len()).unwrap());
+    let text = report.text();
+    assert!(text.contains("up to seq ") && text.contains("signer:same_uid"), "{text}");
+    assert_eq!(text.lines().count(), 5, "three lines and two notes: {text}");
+    let json: Value2 = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["exit_code"], 10);
+    assert_eq!(json["counts"]["outcomes"]["timed_out"], 1);
+    println!("{text}");
+}
+
+type Value2 = serde_json::Value;
+
+#[test]
+fn without_trust_it_is_never_better_than_20() {
+    let history = golden();
+    expect(&verify_lines(&history.lines(), &history.recordings, None), 20, "trust.none");
+    let mut lines = history.lines();
+    lines[7] = lines[7].replacen("\"n\":", "\"n\":1", 1);
+    expect(&verify_lines(&lines, &history.recordings, None), 40, "sig.entry");
+}
+
+#[test]
+fn only_the_trust_file_is_trusted() {
+    let history = golden();
+    let lines = history.lines();
+    let with = |trust: TrustFile| verify_lines(&lines, &history.recordings, Some(&trust));
+    expect(&with(trust_with(Who::Stranger.public(), Who::Service.public())), 40, "trust.host_key");
+    expect(&with(trust_with(Who::Host.public(), Who::Stranger.public())), 40, "trust.service_key");
+    let other =
+        TrustedHost { host: HostId::from_random([1; 16]), key: Who::Stranger.public(), name: "x".parse().unwrap() };
+    let unknown = TrustFile::new(vec![other], trust().services).unwrap();
+    expect(&with(unknown.clone()), 20, "trust.host");
+    let mut changed = lines.clone();
+    changed[5] = changed[5].replacen("\"mono\":", "\"mono\":1", 1);
+    expect(&verify_lines(&changed, &history.recordings, Some(&unknown)), 40, "sig.entry");
+    let no_service = TrustFile::new(trust().hosts, Vec::new()).unwrap();
+    expect(&with(no_service), 40, "trust.service");
+}
+
+#[test]
+fn later_kinds_and_members_are_warnings() {
+    let mut history = golden();
+    history.plan("open3").body.insert("zebra".into(), true.into());
+    history.plan("stopped").body.insert("why".into(), "eclipse".into());
+    history.add("later", "solar_flare", None, [("x", 1u64.into())]);
+    history.add("beat", "heartbeat", None, []);
+    let report = history.verify();
+    assert_eq!((report.exit_code, report.counts.unknown), (10, 3), "{}", report.text());
+    assert_eq!(report.warnings.len(), 3);
+}
+
+#[test]
+fn incomplete_histories_are_11() {
+    let mut history = golden();
+    history.open(5);
+    expect(&history.verify(), 11, "sess.open");
+    history.submit(5, 20, b"true");
+    expect(&history.verify(), 11, "submission.undecided");
+    history.recordings.get_mut(&login(5)).unwrap().extend_from_slice(b"not yet in a chunk");
+    assert_eq!(history.verify().exit_code, 11, "the recording of an open login may be longer");
+    history.recordings.get_mut(&login(5)).unwrap().truncate(40);
+    history.restart(OTHER_BOOT);
+    history.decide(5, 20, "error", None);
+    history.close(5, "recovered");
+    expect(&history.verify(), 11, "sess.recovered");
+    let mut killed = golden();
+    killed.open(5);
+    killed.restart(OTHER_BOOT);
+    killed.close(5, "killed");
+    assert_eq!(killed.verify().exit_code, 10);
+    let mut gap = golden();
+    gap.add("gap", "gap", None, []);
+    expect(&gap.verify(), 11, "gap.declared");
+    let mut unfinished = golden();
+    unfinished.plans.remove(unfinished.plans.iter().position(|p| p.label == "finish10").unwrap());
+    expect(&unfinished.verify(), 11, "run.unfinished");
+}
+
+#[test]
+fn hidden_segments_are_declared() {
+    let mut history = golden();
+    let plan = history.plan("submit1");
+    let salt = countersign_core::Salt([77; 32]);
+    let hidden = countersign_ledger::commitment("cmd/1", &salt, b"secret");
+    let shown = plan.vals.insert_list("cmd", vec![Some((salt, b"login ".to_vec())), None]);
+    plan.body.insert("cmd".into(), Value::List(vec![shown[0].unwrap().into(), hidden.into()]));
+    let bare = history.clone();
+    history.plan("submit1").body.insert("hidden".into(), Value::List(vec![Value::Int(1)]));
+    assert_eq!(history.verify().exit_code, 10, "{}", history.verify().text());
+    expect(&bare.verify(), 41, "commit.missing");
+}
+
+#[test]
+fn a_declared_clock_step_is_in_order() {
+    let mut history = golden();
+    let at = history.at("open3");
+    for plan in &mut history.plans[at..] {
+        plan.at_us += 3_600_000_000;
+    }
+    expect(&history.verify(), 51, "time.jump");
+    let mono = history.plans[at].mono;
+    let at_us = history.plans[at].at_us;
+    let step = history.add("step", "clock_step", None, []);
+    (step.mono, step.at_us, step.boot) = (mono, at_us, crate::build::BOOT);
+    let step = history.plans.pop().unwrap();
+    history.plans.insert(at, step);
+    assert_eq!(history.verify().exit_code, 10, "{}", history.verify().text());
+}
+
+#[test]
+fn every_check_can_be_explained() {
+    for info in CHECKS {
+        assert_eq!(explain(info.id), Some(info.explain));
+    }
+    assert!(!found(&golden().verify(), "no.such"));
+}

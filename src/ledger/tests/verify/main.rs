@@ -1,0 +1,18 @@
+//! Offline verification: what it accepts, and a tamper matrix of what it must not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests, which clippy does not take for tests"
+)]
+
+mod build;
+mod bundles;
+mod clean;
+mod dishonest;
+mod hostile;
+mod recordings;
+mod sources;
+mod speed;
+mod tamper;
