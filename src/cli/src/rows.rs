@@ -1,6 +1,6 @@
 //! How the audit, sessions, rules and the queue look as text. Pure: a value in,
 //! text out. Every string that was recorded or came from a service goes
-//! through [`visible`] here; nothing is ever cut.
+//! through [`visible`] here; no command is ever cut.
 
 use crate::choose::short;
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
@@ -10,6 +10,10 @@ use countersign_core::{DecidedBy, Outcome, visible};
 
 /// Width of the time before an audit row's outcome, and of the lines under it.
 const INDENT: usize = 25;
+/// A session with more logins than this …
+const MAX_LOGINS: usize = 8;
+/// … shows so many of them, the newest: an agent behind ssh opens one a command.
+const SHOWN_LOGINS: usize = 5;
 
 /// One command of the audit: two lines, three where there are anomalies.
 pub fn audit(row: &AuditRow) -> String {
@@ -120,7 +124,11 @@ pub fn session(row: &SessionRow) -> String {
     let mut text = format!("{}  {from} → {to}  {}\n", paint(BOLD, &name), facts.join(" · "));
     let facts = format!("{} on {}", visible(&row.agent), row.host_name);
     text.push_str(&format!("    {}\n", paint(FAINT, &facts)));
-    for login in &row.logins {
+    let earlier = if row.logins.len() > MAX_LOGINS { row.logins.len() - SHOWN_LOGINS } else { 0 };
+    if earlier > 0 {
+        text.push_str(&format!("    {}\n", paint(FAINT, &format!("{earlier} earlier logins (--json names them)"))));
+    }
+    for login in row.logins.iter().skip(earlier) {
         text.push_str(&format!("    {}\n", paint(FAINT, &format!("login {login}"))));
     }
     text

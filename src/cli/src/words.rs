@@ -29,7 +29,8 @@ pub fn span(ms: u64) -> String {
         0..1000 => format!("{ms} ms"),
         1000..9950 => {
             let tenths = (ms + 50) / 100;
-            if tenths % 10 == 0 { format!("{} s", tenths / 10) } else { format!("{}.{} s", tenths / 10, tenths % 10) }
+            let (whole, tenth) = (tenths / 10, tenths % 10);
+            if tenth == 0 { format!("{whole} s") } else { format!("{whole}.{tenth} s") }
         }
         9950..120_000 => format!("{} s", (ms + 500) / 1000),
         120_000..7_200_000 => format!("{} min {} s", seconds / 60, seconds % 60),

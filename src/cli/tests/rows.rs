@@ -140,6 +140,11 @@ fn sessions_say_when_what_and_how_it_ended() {
          deploy-agent on web-1\n    login 30c1g60r30c1g60r30c1g60r30\n"
             .replace("30c1g60r30c1g60r30c1g60r30", &LoginId::from_random([3; 16]).to_string())
     );
+    let mut busy = session("a-01");
+    busy.logins = (0..200).map(|n| LoginId::from_random([n; 16])).collect();
+    let text = strip_str(&rows::session(&busy)).to_string();
+    assert!(text.contains("195 earlier logins") && text.lines().count() == 8, "{text}");
+    assert!(text.ends_with(&format!("login {}\n", LoginId::from_random([199; 16]))), "{text}");
     let mut open = session("a-01");
     open.open = true;
     assert!(strip_str(&rows::session(&open)).to_string().contains("2026-11-20 14:47:23 → open  12 commands"));

@@ -2,6 +2,7 @@
 //! and never left behind.
 
 use crate::failure::Failure;
+use countersign_core::Exit;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::{OsStr, OsString};
@@ -74,9 +75,11 @@ impl Daemon {
         match answer {
             Ok(Some(answer)) => Ok((daemon, answer)),
             Ok(None) => {
-                let ended = tokio::time::timeout(END, daemon.child.wait()).await;
-                let how = ended.ok().and_then(Result::ok).map_or_else(|| "closed its stdout".to_owned(), describe);
-                Err(Failure::Unavailable(format!("{} did not start: it {how}{}", start.name, last_words(&log))))
+                let ended = tokio::time::timeout(END, daemon.child.wait()).await.ok().and_then(Result::ok);
+                let how = ended.map_or_else(|| "closed its stdout".to_owned(), describe);
+                let text = format!("{} did not start: it {how}{}", start.name, last_words(&log));
+                let config = ended.and_then(|status| status.code()) == Some(i32::from(Exit::Config.code()));
+                Err(if config { Failure::Config(text) } else { Failure::Unavailable(text) })
             }
             Err(_) => {
                 daemon.end().await;

@@ -70,7 +70,13 @@ impl Service {
             let text = std::fs::read_to_string(file).map_err(|e| Failure::io("read", file.display(), &e))?;
             return write_private(file, &moved_to(&text, &self.url));
         }
-        let printed = self.ask(state, &[&["reviewer", "add", name, "--url", &self.url], flags].concat()).await?;
+        let added = self.ask(state, &[&["reviewer", "add", name, "--url", &self.url], flags].concat()).await;
+        let printed = added.map_err(|e| {
+            let shown = file.display();
+            Failure::Config(format!(
+                "there is no {shown}, and no new one could be made; put it back, or use another --state DIR: {e}"
+            ))
+        })?;
         write_private(file, &printed)
     }
 
