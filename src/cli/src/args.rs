@@ -12,7 +12,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   done
   1   the service refused what was asked; the text says why
-  64  wrong flags, or an id that names nothing or too much
+  64  wrong flags, or an id that could mean several things
   65  a file is not what it should be
   66  what was named does not exist
   69  service or one of our programs not available
