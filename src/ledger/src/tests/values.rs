@@ -3,8 +3,9 @@
 use super::support::*;
 use crate::seal::Header;
 use crate::{BadValue, InProcessSigner, MAX_INT, Namespace, Openings, SealError, Signer as _, Value, body, seal};
+use crate::{Clock as _, Kind, SignError, Statement, SystemClock};
 use crate::{commitment, key_id, leaf_hash, sha256, verify_signature};
-use countersign_core::{Digest, Salt, b64_encode};
+use countersign_core::{Choice, DecidedBy, Digest, Nonce, Salt, b64_encode};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
 fn hex(text: &str) -> Vec<u8> {
@@ -108,4 +109,38 @@ fn the_longest_sent_command_fits_whatever_it_holds() {
     let mut vals = Openings::new();
     vals.insert("cwd", salt(0), "名".repeat(80_000).into_bytes());
     assert!(vals.encode().contains("\\u540d"));
+}
+
+#[test]
+fn kinds_are_their_words() {
+    for kind in Kind::ALL {
+        assert_eq!(kind.as_str().parse(), Ok(kind));
+    }
+    assert!("Heartbeat".parse::<Kind>().is_err() && "".parse::<Kind>().is_err());
+}
+
+#[test]
+fn the_kernel_has_both_clocks() {
+    let mut clock = SystemClock::new().unwrap();
+    let (first, second) = (clock.now(), clock.now());
+    assert!(second.mono_us >= first.mono_us && first.mono_us > 0 && first.at_us > 1_700_000_000_000_000);
+    assert_eq!(clock.boot().len(), 32);
+}
+
+#[test]
+fn a_statement_is_signed_only_by_the_key_it_names() {
+    let statement = Statement {
+        by: DecidedBy::Timeout,
+        decision: Choice::Deny,
+        entry: Digest::ZERO,
+        exp_ms: 1,
+        host: host(),
+        key: key_id(&host_signer().public_key()),
+        nonce: Nonce([0; 16]),
+        policy: Digest::ZERO,
+    };
+    assert!(statement.sign(&mut host_signer()).is_ok());
+    assert!(matches!(statement.sign(&mut service_signer()), Err(SignError::OtherKey { .. })));
+    let late = Statement { exp_ms: MAX_INT + 1, ..statement };
+    assert!(matches!(late.sign(&mut host_signer()), Err(SignError::Value(_))));
 }

@@ -1,7 +1,10 @@
 //! What an append promises.
 
 use crate::tests::support::*;
-use crate::{Committer, Entry, JournalError, Kind, Limits, Value, body, read_lines};
+use crate::{
+    Committer, Entry, InProcessSigner, JournalError, Kind, Limits, Namespace, SignError, Signer, Value, body,
+    read_lines,
+};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
@@ -146,4 +149,40 @@ fn a_panicking_callback_does_not_end_the_ledger() {
     let (committer, _) = open(dir.path());
     committer.append(vec![started()], Box::new(|_| panic!("a test")));
     assert_eq!(committer.append_wait(vec![started()]).unwrap()[0].seq, 1);
+}
+
+/// Signs but for each third time.
+struct Moody(InProcessSigner, u32);
+
+impl Signer for Moody {
+    fn sign(&mut self, namespace: Namespace, digest: [u8; 32]) -> Result<[u8; 64], SignError> {
+        self.1 += 1;
+        if self.1.is_multiple_of(3) {
+            Err(SignError::Failed("gone".to_owned()))
+        } else {
+            self.0.sign(namespace, digest)
+        }
+    }
+
+    fn public_key(&self) -> countersign_core::Digest {
+        self.0.public_key()
+    }
+}
+
+#[test]
+fn a_signer_that_fails_costs_only_the_call_it_was_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let signer = Box::new(Moody(host_signer(), 0));
+    let (committer, _) =
+        Committer::open(dir.path(), host(), signer, Box::new(FixedClock::new()), Limits::default()).unwrap();
+    let mut good = 0;
+    for _ in 0..6 {
+        match committer.append_wait(vec![opened(login(0)), closed(login(0), 0)]) {
+            Ok(written) => good += u64::try_from(written.len()).unwrap(),
+            Err(error) => assert!(error.to_string().contains("gave no signature"), "{error}"),
+        }
+    }
+    assert!(good > 2 && good < 12, "{good}");
+    drop(committer);
+    assert_eq!(open(dir.path()).1.next_seq, good);
 }
