@@ -148,10 +148,11 @@ impl<'a> Relay<'a> {
         if self.stop.is_none() {
             list.extend(self.outer.wanted().into_iter().enumerate().map(|(i, want)| (Key::Outer(i), want)));
         }
+        let unrecorded = matches!(self.stop, Some(Stop::Recorder(_)));
         for (i, source) in self.sources.iter().enumerate() {
             if source.outlet.is_waiting() {
                 list.push((Key::Show(i), (source.outlet.fd().as_fd(), Wanted::Write)));
-            } else if let (Some(fd), false) = (&source.fd, self.link.is_behind()) {
+            } else if let (Some(fd), false, false) = (&source.fd, self.link.is_behind(), unrecorded) {
                 list.push((Key::Read(i), (fd.as_fd(), Wanted::Read)));
             }
         }
@@ -296,17 +297,17 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// Nothing more is shown, and everything the command started is ended.
+    /// Nothing more is shown, and everything the command started is ended: at
+    /// once where it can no longer be recorded. Its pipes stay open until then,
+    /// so that a line does not go on after a part of it got SIGPIPE.
     fn stop(&mut self, why: Stop) {
-        let unrecorded = matches!(why, Stop::Recorder(_));
+        let order = match why {
+            Stop::Hangup => Order::Hangup,
+            Stop::Recorder(_) | Stop::Host { .. } => Order::Kill,
+        };
         self.stop = Some(why);
-        for source in &mut self.sources {
-            source.outlet.shut();
-            if unrecorded {
-                source.fd = None;
-            }
-        }
-        if self.spawner.kill().is_err() && self.end.is_none() {
+        self.sources.iter_mut().for_each(|source| source.outlet.shut());
+        if self.spawner.end(&order).is_err() && self.end.is_none() {
             self.end = Some(CommandEnd::Signaled(9));
         }
     }

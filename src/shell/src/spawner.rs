@@ -113,8 +113,9 @@ impl<'a> Office<'a> {
                     }
                 }
             }
+            (Some(Order::Hangup), State::Running(_) | State::Over, Err(none)) if none.is_empty() => self.hang_up(),
             (Some(Order::Kill), State::Running(_) | State::Over, Err(none)) if none.is_empty() => self.kill(),
-            (Some(Order::Spawn { .. } | Order::Kill) | None, _, _) => {
+            (Some(Order::Spawn { .. } | Order::Hangup | Order::Kill) | None, _, _) => {
                 Err(io::Error::new(io::ErrorKind::InvalidData, "an order that is not allowed now"))
             }
         }
@@ -144,7 +145,7 @@ impl<'a> Office<'a> {
     }
 
     /// Hangs up on everything that was started, then kills what stays.
-    fn kill(&mut self) -> io::Result<()> {
+    fn hang_up(&mut self) -> io::Result<()> {
         sys::process::signal_tree(Name::SIGHUP);
         sys::process::signal_tree(Name::SIGCONT);
         for _ in 0..GRACE_MS / 10 {
@@ -157,6 +158,10 @@ impl<'a> Office<'a> {
                 return Ok(());
             }
         }
+        self.kill()
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
         let mut seen = Vec::new();
         sys::end_tree(|pid, status| seen.push((pid, status)));
         seen.into_iter().try_for_each(|(pid, status)| self.ended(pid, status))

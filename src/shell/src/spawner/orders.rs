@@ -30,7 +30,9 @@ pub enum Order {
         /// Whether standard input becomes its controlling terminal.
         terminal: bool,
     },
-    /// End everything that was started.
+    /// Hang up on everything that was started, then kill what stays.
+    Hangup,
+    /// Kill everything that was started.
     Kill,
 }
 
@@ -83,9 +85,9 @@ impl Spawner {
         }
     }
 
-    /// Ends everything that was started.
-    pub fn kill(&self) -> io::Result<()> {
-        self.send(&Order::Kill, &[])
+    /// Ends everything that was started, by `Hangup` or `Kill`.
+    pub fn end(&self, order: &Order) -> io::Result<()> {
+        self.send(order, &[])
     }
 
     /// Reads a report; `None` when the spawner is gone.
