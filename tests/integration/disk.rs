@@ -42,6 +42,7 @@ fn too_little_room_is_refused_before_anyone_is_asked() {
     let filler = fill(&parts.host_dir(), 20 << 20);
     let ended = run(&mut parts.front("echo fits")).expect(69).says(&["countersign:"]);
     assert_eq!(ended.out(), "");
+    journal::wait_for(&parts.journal(), "session_closed", 2);
     assert_eq!(parts.reviewer().audit().len(), 1, "nobody was asked");
     assert_eq!(journal::of_kind(&parts.journal(), "exec_started").len(), 1);
     parts.verify().expect(10);

@@ -19,7 +19,7 @@ impl Case {
     fn new(answer: Answer) -> Self {
         let service = FakeService::start(answer, Duration::from_millis(WAIT_MS + 1_000));
         let mut parts = Parts::without_service(WAIT_MS);
-        parts.enroll(&service.url(), "cse1.secret").expect(0);
+        parts.enroll(&service.url(), &format!("cse1.{}", "A".repeat(43))).expect(0);
         parts.start_host();
         Self { parts, service }
     }
@@ -34,11 +34,12 @@ impl Case {
         self.parts.file("made").exists()
     }
 
-    fn verify_code(&self) -> i32 {
+    #[track_caller]
+    fn verify_is_sound(&self) {
         let enrolled = journal::of_kind(&self.parts.journal(), "host_enrolled");
         let trust = self.parts.scratch.join("trust.json");
         std::fs::write(&trust, self.service.trust(enrolled[0]["body"]["key"].as_str().expect("key"))).expect("trust");
-        verify(&self.parts.host_dir(), Some(&trust)).code()
+        verify(&self.parts.host_dir(), Some(&trust)).expect(10);
     }
 }
 
@@ -55,11 +56,11 @@ fn refused(answer: Answer, exit: i32, outcome: &str, why: &[&str]) {
     let decided = journal::wait_for(&journal, "decided", 1);
     assert_eq!(decided["body"]["outcome"], outcome, "{answer:?}: {decided}");
     assert!(why.iter().any(|word| decided["body"]["why"] == *word), "{answer:?}: {decided}");
-    assert_eq!(case.verify_code(), 10, "{answer:?}");
+    case.verify_is_sound();
     case.service.answer(Answer::Approve);
     assert_eq!(case.submit(), 0, "{answer:?}: the control: an honest answer runs it");
     assert!(case.ran());
-    assert_eq!(case.verify_code(), 10);
+    case.verify_is_sound();
 }
 
 #[test]
@@ -68,7 +69,7 @@ fn honest_answers_run() {
         let case = Case::new(answer);
         assert_eq!(case.submit(), 0, "{answer:?}");
         assert!(case.ran());
-        assert_eq!(case.verify_code(), 10);
+        case.verify_is_sound();
     }
 }
 
@@ -134,7 +135,12 @@ fn decision_for_another_host() {
 
 #[test]
 fn decision_by_another_key() {
-    refused(Answer::OtherKey, 69, "error", &["reply_wrong_key"]);
+    refused(Answer::OtherKey, 69, "error", &["reply_wrong_key", "reply_unsigned"]);
+}
+
+#[test]
+fn decision_that_names_another_key() {
+    refused(Answer::NamesOtherKey, 69, "error", &["reply_wrong_key"]);
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub enum Answer {
     OtherHost,
     /// By another key, which says so.
     OtherKey,
+    /// By the pinned key, which says it is another.
+    NamesOtherKey,
     /// By another key under the pinned key's id.
     OtherKeyPinnedId,
     /// By a deny rule that approves.
@@ -257,7 +259,8 @@ impl Inner {
         } else {
             &self.key
         };
-        let named = if self.answer == Answer::OtherKey { &self.other_key } else { &self.key };
+        let named =
+            if matches!(self.answer, Answer::OtherKey | Answer::NamesOtherKey) { &self.other_key } else { &self.key };
         let mut statement = words.statement(&named.id());
         let namespace =
             if self.answer == Answer::OtherNamespace { "entry.v1@countersign" } else { "decision.v1@countersign" };

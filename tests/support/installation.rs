@@ -318,7 +318,11 @@ fn make_accounts() -> Uids {
     lines.1 += &format!("countersign-agents:x:{}:{AGENT}\n", uids.agents);
     for (file, added) in [("/etc/passwd", lines.0), ("/etc/group", lines.1), ("/etc/shadow", lines.2)] {
         let text = fs::read_to_string(file).expect("account file");
-        fs::write(file, format!("{}\n{added}", text.trim_end())).expect("account file");
+        // Where the product is installed, accounts of these names may exist.
+        let names: Vec<_> = added.lines().filter_map(|line| line.split(':').next()).collect();
+        let others = text.lines().filter(|line| !line.split(':').next().is_some_and(|name| names.contains(&name)));
+        let lines: Vec<_> = others.chain(added.lines()).collect();
+        fs::write(file, lines.join("\n") + "\n").expect("account file");
     }
     uids
 }
