@@ -40,7 +40,7 @@ impl Failure {
 
     /// A system call that should not have failed.
     pub fn system(what: &str, error: &std::io::Error) -> Self {
-        Self::new(Exit::Internal, format!("{what}: {error}; nothing ran"))
+        Self::new(Exit::Internal, format!("{what}: {error}"))
     }
 }
 

@@ -190,9 +190,9 @@ impl Login {
             &self.spawner,
         );
         let (end, stop) = match relay {
-            Ok(Ok(relay)) => relay.run().map_err(|e| Failure::system("the relay failed", &e))?,
+            Ok(Ok(relay)) => relay.run().map_err(|e| Failure::system("the command was ended", &e))?,
             Ok(Err(errno)) => (CommandEnd::NotStarted(errno), None),
-            Err(error) => return Err(Failure::system("cannot start the command", &error)),
+            Err(error) => (CommandEnd::NotStarted(number(&error)), None),
         };
         self.finish(id, end, stop)
     }
@@ -337,6 +337,10 @@ fn kept(link: &mut Link) -> Result<bool, Failure> {
         Event::Host(HostMessage::Kept) => true,
         Event::Host(_) | Event::Client(_) | Event::Lost(_) => false,
     })
+}
+
+fn number(error: &std::io::Error) -> u16 {
+    error.raw_os_error().and_then(|number| u16::try_from(number).ok()).unwrap_or(u16::MAX)
 }
 
 fn describe(end: &CommandEnd) -> (String, Status) {

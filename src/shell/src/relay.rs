@@ -111,7 +111,7 @@ impl<'a> Relay<'a> {
             if let Some(end) = self.done()? {
                 return Ok((end, self.stop));
             }
-            let (keys, wanted): (Vec<Key>, Vec<(BorrowedFd<'_>, Wanted)>) = self.wanted()?.into_iter().unzip();
+            let (keys, wanted): (Vec<Key>, Vec<(BorrowedFd<'_>, Wanted)>) = self.wanted().into_iter().unzip();
             let ready = sys::poll(&wanted, self.timeout_ms()?)?;
             let mut outer = [Ready::default(); 3];
             let mut link = [Ready::default(); 2];
@@ -136,14 +136,14 @@ impl<'a> Relay<'a> {
         }
     }
 
-    fn wanted(&self) -> io::Result<Vec<(Key, (BorrowedFd<'_>, Wanted))>> {
+    fn wanted(&self) -> Vec<(Key, (BorrowedFd<'_>, Wanted))> {
         let mut list = Vec::new();
         if self.link.is_open() {
             let [read, write] = self.link.wanted();
             list.extend([(Key::LinkRead, read), (Key::LinkWrite, write)]);
         }
         if self.end.is_none() {
-            list.push((Key::Spawner, (self.spawner.fd()?, Wanted::Read)));
+            list.push((Key::Spawner, (self.spawner.fd(), Wanted::Read)));
         }
         if self.stop.is_none() {
             list.extend(self.outer.wanted().into_iter().enumerate().map(|(i, want)| (Key::Outer(i), want)));
@@ -159,7 +159,7 @@ impl<'a> Relay<'a> {
         if let (Some(pty), false, None) = (&self.pty, self.outer.typed().is_empty(), &self.end) {
             list.push((Key::Type, (pty.master.as_fd(), Wanted::Write)));
         }
-        Ok(list)
+        list
     }
 
     fn timeout_ms(&self) -> io::Result<Option<u32>> {

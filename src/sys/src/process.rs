@@ -112,6 +112,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn does_not_fork_beside_other_threads() {
+        let other = std::thread::spawn(|| crate::sleep_ms(200));
+        assert!(fork().is_err());
+        other.join().unwrap();
+    }
+
+    #[test]
     fn finds_descendants() {
         let mut shell = std::process::Command::new("sh").args(["-c", "sleep 30 & sleep 30 & wait"]).spawn().unwrap();
         let pid = i32::try_from(shell.id()).unwrap();

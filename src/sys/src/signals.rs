@@ -12,11 +12,11 @@ pub use nix::sys::signal::Signal as Name;
 pub struct Signals(SignalFd);
 
 impl Signals {
-    /// Forgets inherited dispositions and mask, ignores SIGPIPE, SIGTSTP,
-    /// SIGTTIN and SIGTTOU, and blocks `wanted`, which then arrive here.
+    /// Forgets inherited dispositions and mask, ignores SIGPIPE and SIGXFSZ
+    /// (the call then fails instead), SIGTSTP, SIGTTIN and SIGTTOU, and blocks `wanted`, which then arrive here.
     pub fn take_over(wanted: &[Signal]) -> io::Result<Self> {
         reset_dispositions()?;
-        for unwanted in [Signal::SIGPIPE, Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU] {
+        for unwanted in [Signal::SIGPIPE, Signal::SIGXFSZ, Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU] {
             set(unwanted, SigHandler::SigIgn)?;
         }
         let mut mask = SigSet::empty();

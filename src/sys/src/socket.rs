@@ -45,6 +45,12 @@ pub fn send_with_fd(fd: BorrowedFd<'_>, bytes: &[u8], pass: &[BorrowedFd<'_>]) -
     retry(|| sendmsg::<()>(fd.as_raw_fd(), &[IoSlice::new(bytes)], control, MsgFlags::MSG_NOSIGNAL, None))
 }
 
+/// Sends nothing more: the other end reads the end, while what it says still
+/// arrives here.
+pub fn finish_sending(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(nix::sys::socket::shutdown(fd.as_raw_fd(), nix::sys::socket::Shutdown::Write)?)
+}
+
 /// Receives bytes into `buffer` and whatever descriptors came with them,
 /// closed on exec. Zero bytes is the end. Bytes or descriptors that do not fit
 /// are an error, since what was cut off is lost.

@@ -7,13 +7,14 @@ use countersign_sys::{self as sys, Wanted};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 /// Largest order in bytes: a command of 128 KiB in base64 and its environment.
 pub const MAX_ORDER: usize = 256 * 1024;
 /// How long a program may take to start.
 const SPAWN_MS: u32 = 30_000;
 /// How long the end of everything may take.
-const END_MS: u32 = 5_000;
+const END: Duration = Duration::from_secs(5);
 
 /// From front to spawner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,21 +63,20 @@ pub enum Report {
 /// The front's end.
 #[derive(Debug)]
 pub struct Spawner {
-    socket: Option<OwnedFd>,
-    pid: i32,
+    socket: OwnedFd,
 }
 
 impl Spawner {
     /// Holds the front's end of the socket pair.
-    pub fn new(socket: OwnedFd, pid: i32) -> Self {
-        Self { socket: Some(socket), pid }
+    pub fn new(socket: OwnedFd) -> Self {
+        Self { socket }
     }
 
     /// Starts a line; `Err` carries the error number.
     pub fn spawn(&self, order: &Order, stdio: [BorrowedFd<'_>; 3]) -> Result<(), u16> {
         let number = |e: io::Error| e.raw_os_error().and_then(|n| u16::try_from(n).ok()).unwrap_or(u16::MAX);
         self.send(order, &stdio).map_err(number)?;
-        let ready = sys::poll(&[(self.fd().map_err(number)?, Wanted::Read)], Some(SPAWN_MS)).map_err(number)?;
+        let ready = sys::poll(&[(self.fd(), Wanted::Read)], Some(SPAWN_MS)).map_err(number)?;
         let heard = ready.first().is_some_and(|r| r.readable);
         match if heard { self.report().map_err(number)? } else { None } {
             Some(Report::Spawned) => Ok(()),
@@ -93,34 +93,33 @@ impl Spawner {
     /// Reads a report; `None` when the spawner is gone.
     pub fn report(&self) -> io::Result<Option<Report>> {
         let mut buffer = [0; 4096];
-        let (n, _) = sys::recv_with_fds(self.fd()?, &mut buffer)?;
+        let (n, _) = sys::recv_with_fds(self.fd(), &mut buffer)?;
         let mut decoder = frame::Decoder::default();
         decoder.push(buffer.get(..n).unwrap_or_default());
         decoder.next_message().map_err(io::Error::other)
     }
 
     /// To wait for a report.
-    pub fn fd(&self) -> io::Result<BorrowedFd<'_>> {
-        self.socket.as_ref().map(AsFd::as_fd).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     fn send(&self, order: &Order, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         let bytes = frame::encode(order).map_err(io::Error::other)?;
-        sys::send_with_fd(self.fd()?, &bytes, fds).map(|_| ())
+        sys::send_with_fd(self.fd(), &bytes, fds).map(|_| ())
     }
 }
 
 impl Drop for Spawner {
-    /// Hangs up, and waits until the spawner has ended what is left.
+    /// Says that nothing more comes, and waits until the spawner has ended
+    /// what is left and is gone.
     fn drop(&mut self) {
-        self.socket = None;
-        for _ in 0..END_MS / 5 {
-            match sys::reap() {
-                Ok(Some((pid, _))) if pid == self.pid => return,
-                Ok(Some(_)) => {}
-                Ok(None) if !sys::children(nix::unistd::getpid().as_raw()).contains(&self.pid) => return,
-                Ok(None) => sys::sleep_ms(1),
-                Err(_) => return,
+        let until = sys::finish_sending(self.socket.as_fd()).map(|()| Instant::now() + END);
+        while until.as_ref().is_ok_and(|until| Instant::now() < *until) {
+            let ready = sys::poll(&[(self.socket.as_fd(), Wanted::Read)], Some(100)).unwrap_or_default();
+            // What it still reports is of no interest now; an error or nothing read is its end.
+            if ready.first().is_some_and(|r| r.readable || r.hangup) && !matches!(self.report(), Ok(Some(_))) {
+                return;
             }
         }
     }
