@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The login shell.
 pub const SHELL: &str = "countersign-sh";
@@ -18,20 +19,22 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent")
 }
 
+static RELEASED: AtomicBool = AtomicBool::new(false);
+
+/// From now on [`program`] gives the programs as they are released: what benchmarks measure.
+pub fn use_released() {
+    RELEASED.store(true, Ordering::Relaxed);
+}
+
 /// A program of ours, built with its own `-p`: by nextest's setup script, or now.
 pub fn program(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let dir = BUILT.get_or_init(|| match std::env::var_os("COUNTERSIGN_TESTS_BIN") {
+        _ if RELEASED.load(Ordering::Relaxed) => build("release", "bin-release"),
         Some(dir) => PathBuf::from(dir),
         None => build("dev", "bin"),
     });
     dir.join(name)
-}
-
-/// A program of ours as it is released: what benchmarks measure.
-pub fn released(name: &str) -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("release", "bin-release")).join(name)
 }
 
 fn build(profile: &str, dir: &str) -> PathBuf {
