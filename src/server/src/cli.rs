@@ -110,8 +110,12 @@ pub async fn run(cli: Cli) -> Result<(), ServerError> {
 }
 
 async fn add_reviewer(state: &StateDir, name: &Name, url: &str, trial: bool) -> Result<(), ServerError> {
-    if trial != (name.as_str() == TRIAL_REVIEWER) || name.as_str() == "timeout" {
+    // `timeout` is a decider of its own in statements.
+    if name.as_str() == "timeout" || (name.as_str() == TRIAL_REVIEWER && !trial) {
         return Err(ServerError::Usage(format!("the name {name} is reserved; choose another")));
+    }
+    if trial && name.as_str() != TRIAL_REVIEWER {
+        return Err(ServerError::Usage(format!("--trial adds the reviewer {TRIAL_REVIEWER} and no other")));
     }
     let fingerprint = state.fingerprint()?;
     check_url(url, fingerprint.is_some())?;

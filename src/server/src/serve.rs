@@ -63,6 +63,8 @@ pub async fn serve(state: StateDir, listen: SocketAddr, protection: Protection) 
     let stop = tokio::spawn(stop_on(signals()?, Arc::clone(&app), handle.clone()));
     let watched = Arc::clone(&app);
     let deadlines = tokio::spawn(async move { desk::watch_deadlines(&watched).await });
+    let store = app.store.clone();
+    let tidy = tokio::spawn(async move { store.tidy().await });
     say_listening(if certificate.is_some() { "https" } else { "http" }, address)?;
 
     let service = routes::router(Arc::clone(&app)).into_make_service();
@@ -83,6 +85,7 @@ pub async fn serve(state: StateDir, listen: SocketAddr, protection: Protection) 
         }
     }
     deadlines.abort();
+    tidy.abort();
     stop.abort();
     app.store.close().await;
     tracing::info!("stopped");

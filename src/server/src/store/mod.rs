@@ -29,6 +29,12 @@ const READERS: u32 = 4;
 /// How long a statement waits for another process (an admin subcommand).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// WAL pages at which a writer moves them into the database itself, in the middle
+/// of somebody's request. [`Store::tidy`] does it before that, beside the requests.
+const CHECKPOINT_AT_PAGES: &str = "16000";
+/// How often [`Store::tidy`] does.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
+
 /// The database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -66,6 +72,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true)
+            .pragma("wal_autocheckpoint", CHECKPOINT_AT_PAGES)
             .pragma("recursive_triggers", "ON")
             .pragma("trusted_schema", "OFF");
         let pool = |size| {
@@ -101,6 +108,17 @@ impl Store {
             .await?;
         tx.commit().await?;
         Ok(fresh)
+    }
+
+    /// Moves what was committed from the WAL into the database, for ever. What
+    /// is committed is durable before that; only the WAL's length depends on it.
+    pub async fn tidy(&self) {
+        loop {
+            tokio::time::sleep(TIDY_EVERY).await;
+            if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.reader).await {
+                tracing::warn!(%error, "checkpoint of the database");
+            }
+        }
     }
 
     /// Ends all connections in order.

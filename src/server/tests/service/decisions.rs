@@ -242,3 +242,32 @@ async fn a_submission_must_be_the_last_line() {
     host.sent = sent;
     assert_eq!(host.ask(&service, second).await.0, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn asking_twice_at_once_makes_one_submission() {
+    let service = Service::start();
+    let reviewer = service.reviewer("ops-lead");
+    let mut host = Host::enrolled(&service, "web-1").await;
+    let login = host.open_login("deploy-agent", None);
+    let held = host.hold(login, "id", 60_000);
+    let request = countersign_api::service::SubmitRequest { id: held.id, lines: host.unsent() };
+    let ask = async || service.post::<serde_json::Value>("/api/submissions", &host.token, &request).await.0;
+    let statuses = tokio::join!(ask(), ask(), ask(), ask());
+    assert_eq!([statuses.0, statuses.1, statuses.2, statuses.3], [StatusCode::OK; 4]);
+    assert_eq!(queue(&service, &reviewer).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_those_who_wait() {
+    let mut service = Service::start();
+    let mut host = Host::enrolled(&service, "web-1").await;
+    let held = host.pending(&service, "id", 60_000).await;
+    let url = format!("{}?wait_ms=30000", path(held));
+    let request = service.request(reqwest::Method::GET, &url, &host.token);
+    let waiting = tokio::spawn(crate::running::answer::<DecisionReply>(request));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let stopped = Instant::now();
+    assert_eq!(tokio::task::block_in_place(|| service.terminate()), Some(0));
+    assert!(stopped.elapsed() < Duration::from_secs(4));
+    assert_eq!(waiting.await.unwrap().1.unwrap().decision, None);
+}

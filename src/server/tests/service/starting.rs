@@ -51,10 +51,25 @@ fn wrong_flags_and_state_say_what_to_do() {
     }
 }
 
+#[test]
+fn a_signal_right_after_the_first_line_ends_it_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..10 {
+        let (mut child, _) = spawn(dir.path(), &["--plain"]);
+        assert_eq!(terminate(&mut child), Some(0));
+    }
+}
+
 #[tokio::test]
 async fn the_state_is_private_and_has_one_server() {
     let mut service = Service::start();
-    Host::enrolled(&service, "web-1").await;
+    let host = Host::enrolled(&service, "web-1").await;
+    let tokens = [service.reviewer("on-call"), service.enroll_token("web-2"), host.token];
+    for file in ["service.db", "service.db-wal"] {
+        let bytes = std::fs::read(service.state().join(file)).unwrap();
+        let kept = |token: &String| bytes.windows(token.len()).any(|w| w == token.as_bytes());
+        assert!(!tokens.iter().any(kept), "a token stands in {file}");
+    }
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&service.state()), 0o700);
     for entry in std::fs::read_dir(service.state()).unwrap() {
