@@ -199,3 +199,29 @@ fn the_name_it_is_called_by_does_not_matter() {
     assert_eq!(shown.stdout, b"hi\n");
     host.over();
 }
+
+#[test]
+fn the_longest_command_line_is_still_one_piece() {
+    let host = Host::approves();
+    let shown = host.shell(&format!("echo {} | wc -c", "x".repeat(125_000))).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&shown.stdout), "125001\n", "{shown:?}");
+    host.over();
+}
+
+#[test]
+fn a_command_that_cannot_start_says_so() {
+    let host = Host::approves();
+    let shown = host.shell("definitely-not-a-program").output().unwrap();
+    assert_eq!(shown.status.code(), Some(127));
+    assert_recorded(&host.over().1, &shown);
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_the_command() {
+    let host = Host::approves();
+    let mut child = host.shell("yes").stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = [0; 2];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    child.wait().unwrap();
+    assert_eq!(host.over().0.close().unwrap().why, CloseWhy::Hangup);
+}
