@@ -181,9 +181,9 @@ checks! {
     DecisionExpiry "decision.expiry" NotDecided
         "The statement allows more time than the submission waited for."
     DecisionLate "decision.late" NotDecided
-        "The decision, or the start of the command, came after the statement had expired or in another boot."
+        "A command was decided or started after the statement had expired, or in another boot, and `exec_finished` does not say `not_released`."
     RefusalStatement "refusal.statement" Invalid
-        "The statement beside a refusal is malformed, not validly signed, or made for something else."
+        "The statement beside a refusal is malformed, not validly signed, or made for something else. (An approval beside a timeout is in order: it came too late.)"
     RunWithoutDecision "run.without_decision" NotDecided
         "`exec_started` names no `decided` entry of the same login and id that lets it run."
     RunTwice "run.twice" NotDecided "A command was started twice on one decision."

@@ -20,7 +20,7 @@ pub(super) struct Asked {
 }
 
 /// A moment of the host.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment {
     pub mono: u64,
     pub boot: Boot,
@@ -28,30 +28,21 @@ pub(super) struct Moment {
 
 /// Until when a decision counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Deadline {
-    pub mono: u64,
-    pub boot: Boot,
-}
+pub(super) struct Deadline(Moment);
 
 impl Deadline {
     /// Whether a moment is in time.
     pub fn holds(self, moment: Moment) -> bool {
-        moment.boot == self.boot && moment.mono <= self.mono
+        moment.boot == self.0.boot && moment.mono <= self.0.mono
     }
 }
 
 /// What is wrong with a decision.
 pub(super) type Faults = Vec<(Check, String)>;
 
-/// Checks the decision of an outcome that lets run. The deadline is `None`
-/// where it cannot be known.
-pub(super) fn lets_run(
-    body: &Value,
-    asked: &Asked,
-    at: Moment,
-    host: HostId,
-    keys: &[Key],
-) -> (Option<Deadline>, Faults) {
+/// Checks the decision of an outcome that lets run, all but the time. The
+/// deadline is `None` where it cannot be known.
+pub(super) fn lets_run(body: &Value, asked: &Asked, host: HostId, keys: &[Key]) -> (Option<Deadline>, Faults) {
     let mut faults = Faults::new();
     if !asked.whole {
         faults.push((Check::DecisionCutCommand, "only a part of the command is recorded".to_owned()));
@@ -67,11 +58,7 @@ pub(super) fn lets_run(
         faults.push((Check::DecisionExpiry, text));
     }
     let until = asked.mono.saturating_add(statement.exp_ms.saturating_mul(1000));
-    let deadline = Deadline { mono: until, boot: asked.boot };
-    if !deadline.holds(at) {
-        faults.push((Check::DecisionLate, "the decision came after it had expired".to_owned()));
-    }
-    (Some(deadline), faults)
+    (Some(Deadline(Moment { mono: until, boot: asked.boot })), faults)
 }
 
 /// Checks the statement beside a refusal, where there is one.
@@ -127,7 +114,9 @@ fn about(statement: &Statement, body: &Value, asked: &Asked, host: HostId, fault
     }
     let claimed: Option<Outcome> = body.member("outcome");
     let said = statement.by.outcome(statement.decision);
-    if said.is_none() || said != claimed {
+    // A yes that came too late to be used is kept beside the timeout.
+    let unused = claimed == Some(Outcome::TimedOut) && said.is_some_and(Outcome::lets_run);
+    if said.is_none() || (said != claimed && !unused) {
         let text = format!("{} by {} is not what decided claims", statement.decision.as_str(), statement.by);
         faults.push((Check::DecisionOutcome, text));
     }

@@ -68,8 +68,18 @@ struct Command {
 enum Stage {
     Waiting,
     Refused,
-    LetRun { decided: Digest, deadline: Option<Deadline> },
-    Started { exec: Digest, decided: bool },
+    /// `late`: it was decided after it had expired.
+    LetRun {
+        decided: Digest,
+        deadline: Option<Deadline>,
+        late: bool,
+    },
+    /// `late`: it was decided or started after it had expired.
+    Started {
+        exec: Digest,
+        decided: bool,
+        late: bool,
+    },
     Finished,
 }
 
@@ -182,8 +192,14 @@ impl Login {
                     cx.counts.undecided = cx.counts.undecided.saturating_add(1);
                     cx.findings.add(Check::SubmissionUndecided, seq, None, format!("{id} was never decided"));
                 }
-                Stage::Started { .. } => {
+                Stage::Started { late, .. } => {
                     cx.findings.add(Check::RunUnfinished, seq, None, format!("{id} was started and has no end"));
+                    if late {
+                        cx.findings.add(Check::DecisionLate, seq, None, format!("{id} was started too late"));
+                    }
+                }
+                Stage::LetRun { late: true, .. } => {
+                    cx.findings.add(Check::DecisionLate, seq, None, format!("{id} was let run too late"));
                 }
                 Stage::Refused | Stage::LetRun { .. } | Stage::Finished => {}
             }
@@ -252,9 +268,9 @@ impl Step<'_, '_, '_> {
         };
         match command.stage {
             Stage::Waiting => {}
-            Stage::Started { exec, decided: false } => {
+            Stage::Started { exec, decided: false, late } => {
                 self.flaw(Check::RunWithoutDecision, format!("{id} was decided after it had started"));
-                return self.stage(id, Stage::Started { exec, decided: true });
+                return self.stage(id, Stage::Started { exec, decided: true, late });
             }
             Stage::Started { .. } | Stage::Refused | Stage::LetRun { .. } | Stage::Finished => {
                 return self.flaw(Check::DecidedOf, format!("decides {id} a second time"));
@@ -266,13 +282,11 @@ impl Step<'_, '_, '_> {
         }
         let (host, services, at) = (self.cx.host, self.cx.services, self.event.at);
         let (stage, faults) = if outcome.lets_run() {
-            let (deadline, faults) = decision::lets_run(body, &asked, at, host, services);
-            (Stage::LetRun { decided: self.event.leaf, deadline }, faults)
+            let (deadline, faults) = decision::lets_run(body, &asked, host, services);
+            let late = deadline.is_some_and(|deadline| !deadline.holds(at));
+            (Stage::LetRun { decided: self.event.leaf, deadline, late }, faults)
         } else {
-            let signed = matches!(outcome, Outcome::Denied | Outcome::Blocked)
-                || (outcome == Outcome::TimedOut && body.get("by").is_some());
-            let faults = if signed { decision::refusal(body, &asked, host, services) } else { decision::Faults::new() };
-            (Stage::Refused, faults)
+            (Stage::Refused, decision::refusal(body, &asked, host, services))
         };
         for (check, text) in faults {
             self.flaw(check, text);
@@ -284,34 +298,41 @@ impl Step<'_, '_, '_> {
         self.cx.counts.started = self.cx.counts.started.saturating_add(1);
         let Some(id) = body.member::<SubmissionId>("id") else { return };
         let stage = self.login.commands.get(&id).map(|command| command.stage);
+        let (mut decided, mut overdue) = (true, false);
         match stage {
-            Some(Stage::LetRun { decided, deadline }) => {
+            Some(Stage::LetRun { decided, deadline, late }) => {
                 if body.member("of") != Some(decided) {
                     self.flaw(Check::RunWithoutDecision, "of is not the leaf hash of the decided entry");
                 }
-                if deadline.is_some_and(|deadline| !deadline.holds(self.event.at)) {
-                    self.flaw(Check::DecisionLate, "started after the decision had expired");
-                }
+                overdue = late || deadline.is_some_and(|deadline| !deadline.holds(self.event.at));
             }
             Some(Stage::Started { .. } | Stage::Finished) => {
                 return self.flaw(Check::RunTwice, format!("{id} was started before"));
             }
-            Some(Stage::Waiting) => self.flaw(Check::RunWithoutDecision, format!("{id} was not decided")),
+            Some(Stage::Waiting) => {
+                decided = false;
+                self.flaw(Check::RunWithoutDecision, format!("{id} was not decided"));
+            }
             Some(Stage::Refused) => self.flaw(Check::RunWithoutDecision, format!("{id} was refused")),
             None => {
                 return self.flaw(Check::RunWithoutDecision, format!("{id} was not submitted in this login"));
             }
         }
-        self.stage(id, Stage::Started { exec: self.event.leaf, decided: !matches!(stage, Some(Stage::Waiting)) });
+        self.stage(id, Stage::Started { exec: self.event.leaf, decided, late: overdue });
     }
 
     fn exec_finished(&mut self, body: &Value) {
         let Some(id) = body.member::<SubmissionId>("id") else { return };
         let stage = self.login.commands.get(&id).map(|command| command.stage);
         match stage {
-            Some(Stage::Started { exec, .. }) => {
+            Some(Stage::Started { exec, late, .. }) => {
                 if body.member("of") != Some(exec) {
                     self.flaw(Check::FinishOf, "of is not the leaf hash of the exec_started");
+                }
+                // The host looks at the clock once more after its last fsync.
+                let released = body.get("end").and_then(Value::as_text) != Some("not_released");
+                if late && released {
+                    self.flaw(Check::DecisionLate, format!("{id} ran after the decision had expired"));
                 }
                 self.stage(id, Stage::Finished);
             }

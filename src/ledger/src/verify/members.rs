@@ -31,7 +31,7 @@ enum Type {
     Signature,
     /// An object; what is in it is checked where it is used.
     Object,
-    /// A list of digests with at least one of them.
+    /// A list of digests.
     Digests,
     /// A list of integers.
     Ints,
@@ -188,7 +188,7 @@ fn fits(wanted: Type, value: &Value) -> Fit {
         Type::Outcome => value.parse::<Outcome>().is_some(),
         Type::Signature => value.as_text().and_then(|t| b64_decode(t).ok()).is_some_and(|bytes| bytes.len() == 64),
         Type::Object => value.as_object().is_some(),
-        Type::Digests => value.as_list().is_some_and(|list| !list.is_empty() && list.iter().all(is_digest)),
+        Type::Digests => value.as_list().is_some_and(|list| list.iter().all(is_digest)),
         Type::Ints => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_int().is_some())),
     };
     if yes { Fit::Yes } else { Fit::No }

@@ -131,3 +131,38 @@ fn every_check_can_be_explained() {
     }
     assert!(!found(&golden().verify(), "no.such"));
 }
+
+/// What a host writes whose disk was too slow, or that got a yes too late.
+#[test]
+fn what_came_too_late_and_did_not_run_is_in_order() {
+    let mut history = golden();
+    history.later("decide9", 60_000_000);
+    expect(&history.verify(), 50, "decision.late");
+    let finish = history.plan("finish9");
+    finish.body.insert("end".into(), "not_released".into());
+    finish.body.insert("why".into(), "late".into());
+    finish.body.remove("code");
+    assert_eq!(history.verify().exit_code, 10, "{}", history.verify().text());
+    let mut late = golden();
+    let ruling = late.ruling("decide4");
+    (ruling.by, ruling.choice) = ("ops-lead".into(), countersign_core::Choice::Approve);
+    late.plan("decide4").body.insert("by".into(), "ops-lead".into());
+    late.plan("decide4").body.insert("why".into(), "reply_late".into());
+    assert_eq!(late.verify().exit_code, 10, "{}", late.verify().text());
+    late.ruling("decide4").about = "submit5".into();
+    expect(&late.verify(), 40, "refusal.statement");
+    let mut unsigned = golden();
+    unsigned.plan("decide4").ruling = None;
+    assert_eq!(unsigned.verify().exit_code, 10, "{}", unsigned.verify().text());
+}
+
+/// A command that is empty is recorded and refused.
+#[test]
+fn an_empty_command_is_in_order() {
+    let mut history = golden();
+    let plan = history.plan("submit7");
+    plan.vals.insert_list("cmd", Vec::new());
+    plan.body.insert("cmd".into(), Value::List(Vec::new()));
+    plan.body.insert("cmd_bytes".into(), 0u64.into());
+    assert_eq!(history.verify().exit_code, 10, "{}", history.verify().text());
+}

@@ -10,6 +10,7 @@
 mod build;
 mod bundles;
 mod clean;
+mod committed;
 mod dishonest;
 mod hostile;
 mod recordings;

@@ -1,7 +1,9 @@
 //! How fast, and in how much memory. Run it in release:
 //! `cargo nextest run --release -p countersign-ledger --test verify --run-ignored only speed --no-capture`
 
-use crate::build::{History, trust, verify_path, write_state};
+use crate::build::{History, Who, trust, verify_path, write_state};
+use countersign_core::b64_encode;
+use countersign_ledger::{Namespace, Signer as _, verify_digest};
 use std::time::Instant;
 
 /// Most memory this process has had, in KiB.
@@ -9,6 +11,18 @@ fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Signatures a second that ring verifies by itself.
+fn floor() -> f64 {
+    let (mut signer, rounds) = (Who::Host.signer(), 20_000u32);
+    let public = signer.public_key();
+    let sig = b64_encode(&signer.sign(Namespace::Entry, [7; 32]).unwrap());
+    let started = Instant::now();
+    for _ in 0..rounds {
+        verify_digest(Namespace::Entry, &public, [7; 32], &sig).unwrap();
+    }
+    f64::from(rounds) / started.elapsed().as_secs_f64()
 }
 
 /// Writes so many logins of seven entries each; the history is not kept.
@@ -34,6 +48,7 @@ fn speed() {
         let rate = report.counts.entries as f64 / seconds;
         println!("{} entries in {seconds:.2} s: {rate:.0}/s, peak {} KiB", report.counts.entries, peak_kib());
         println!("{}", report.text());
+        println!("floor: ring alone {:.0} signatures/s", floor());
         return;
     }
     let entries = write(dir.path(), 100_000 / 7);
