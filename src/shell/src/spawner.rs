@@ -29,7 +29,7 @@ pub fn start(uids: Uids, inherited: &Inherited) -> Result<Spawner, Failure> {
     let failed = |e: io::Error| Failure::system("cannot start the spawner", &e);
     let (ours, theirs) = sys::seqpacket_pair().map_err(failed)?;
     match sys::fork().map_err(failed)? {
-        Forked::Parent(_) => Ok(Spawner::new(ours)),
+        Forked::Parent(pid) => Ok(Spawner::new(ours, pid)),
         Forked::Child => {
             drop(ours);
             let done = Office::open(theirs, uids, inherited).and_then(Office::work);

@@ -63,6 +63,12 @@ pub fn reap() -> io::Result<Option<(i32, ExitStatus)>> {
     }
 }
 
+/// Waits for one child to end.
+pub fn wait(pid: i32) -> io::Result<()> {
+    nix::sys::wait::waitpid(Pid::from_raw(pid), None)?;
+    Ok(())
+}
+
 /// The children of a process, from `/proc/PID/task/*/children`. Empty where it
 /// is gone.
 pub fn children(pid: i32) -> Vec<i32> {

@@ -64,12 +64,13 @@ pub enum Report {
 #[derive(Debug)]
 pub struct Spawner {
     socket: OwnedFd,
+    pid: i32,
 }
 
 impl Spawner {
     /// Holds the front's end of the socket pair.
-    pub fn new(socket: OwnedFd) -> Self {
-        Self { socket }
+    pub fn new(socket: OwnedFd, pid: i32) -> Self {
+        Self { socket, pid }
     }
 
     /// Starts a line; `Err` carries the error number.
@@ -119,6 +120,8 @@ impl Drop for Spawner {
             let ready = sys::poll(&[(self.socket.as_fd(), Wanted::Read)], Some(100)).unwrap_or_default();
             // What it still reports is of no interest now; an error or nothing read is its end.
             if ready.first().is_some_and(|r| r.readable || r.hangup) && !matches!(self.report(), Ok(Some(_))) {
+                // Its socket closes while it exits, so this takes no time; it leaves no zombie behind.
+                let (Ok(()) | Err(_)) = sys::process::wait(self.pid);
                 return;
             }
         }
