@@ -138,7 +138,7 @@ fn file_name(login: LoginId) -> String {
 fn digest_of(blob: &Blob, offset: u64, length: u64) -> io::Result<Digest> {
     let mut reader = blob.range(offset, length)?;
     let mut context = Context::new(&SHA256);
-    let mut buffer = vec![0; 64 * 1024];
+    let mut buffer = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(64 * 1024)];
     let mut left = length;
     while left > 0 {
         let read = reader.read(&mut buffer)?;

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 /// Findings and warnings kept per check; the rest are counted.
 const KEPT_PER_CHECK: u64 = 20;
+/// Longest text of a finding or warning, in characters.
+const MAX_TEXT: usize = 400;
 
 /// What vouches for a history besides the host, weakest first: `--require`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -178,6 +180,14 @@ fn finding_line(finding: &Finding) -> String {
     format!("{:>2} {}{seq}{file}: {}\n", finding.exit, finding.check, visible(&finding.text))
 }
 
+/// At most [`MAX_TEXT`] characters: what is quoted from a journal can be long.
+fn short(text: String) -> String {
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
 /// `1234567` as `1,234,567`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -216,7 +226,7 @@ impl Findings {
         *total = total.saturating_add(1);
         if *total <= KEPT_PER_CHECK {
             let file = file.map(str::to_owned);
-            self.list.push(Finding { check: check.id(), exit: code.exit(), seq, file, text: text.into() });
+            self.list.push(Finding { check: check.id(), exit: code.exit(), seq, file, text: short(text.into()) });
         }
     }
 
@@ -225,7 +235,7 @@ impl Findings {
         let total = self.warnings_by_sort.entry(sort).or_default();
         *total = total.saturating_add(1);
         if *total <= KEPT_PER_CHECK {
-            self.warnings.push(text.into());
+            self.warnings.push(short(text.into()));
         }
     }
 
@@ -277,6 +287,13 @@ mod tests {
         assert_eq!((findings.exit_code(), findings.count(Check::ChainSeq)), (41, 100));
         assert_eq!(findings.list.len(), 22);
         assert!(findings.has(Code::NotDecided) && !findings.has(Code::Invalid));
+    }
+
+    #[test]
+    fn quoted_text_is_bounded() {
+        assert_eq!(short("é".repeat(MAX_TEXT)).chars().count(), MAX_TEXT);
+        assert_eq!(short("é".repeat(MAX_TEXT + 1)).chars().count(), MAX_TEXT + 1);
+        assert!(short("é".repeat(9 * MAX_TEXT)).ends_with("é…"));
     }
 
     #[test]
