@@ -162,7 +162,11 @@ check_files() {
 
 clippy() { cargo clippy --quiet --locked --workspace --all-targets -- -D warnings -D missing_docs; }
 
-documentation() { RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps; }
+# With private items, because the reading order of a program leads through its private modules.
+documentation() {
+    RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' \
+        cargo doc --quiet --locked --workspace --no-deps --document-private-items
+}
 
 unit_tests() { cargo nextest run --locked --workspace --exclude countersign-tests --no-tests=pass; }
 

@@ -102,7 +102,8 @@ fn copy_over(dir: &str) {
 /// Ends what tests that are no more have left in their namespaces.
 fn end_stale() {
     for pid in processes() {
-        let Ok(owner) = fs::read_to_string(format!("/proc/{pid}/root/{OWNER_FILE}")) else { continue };
+        let owner = Path::new("/proc").join(pid.to_string()).join("root").join(OWNER_FILE);
+        let Ok(owner) = fs::read_to_string(owner) else { continue };
         let Some((owner, start)) = owner.split_once(' ') else { continue };
         let alive = owner.parse().ok().and_then(started).is_some_and(|now| now == start);
         if !alive {
