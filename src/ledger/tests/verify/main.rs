@@ -9,6 +9,7 @@
 
 mod build;
 mod bundles;
+mod chains;
 mod clean;
 mod committed;
 mod dishonest;
