@@ -138,21 +138,28 @@ fn fits(hello: &Hello) -> bool {
 
 async fn open(host: &Host, connection: &mut Connection, hello: &Hello) -> Result<Login, String> {
     let id = drafts::random_id(LoginId::from_random).map_err(|why| why.to_string())?;
-    let file = recordings::create(&host.recordings(), id)
-        .map_err(|why| format!("the recording cannot be made on this host: {why}"))?;
     let draft = drafts::session_opened(id, hello).map_err(|why| why.to_string())?;
     if let Err(why) = host.book.write_one(draft).await {
         host.ledger_failed(&why);
         return Err(format!("the ledger of this host cannot be written: {why}"));
     }
-    let welcome = HostMessage::Welcome { login: id, host: host.identity.host };
+    // The ledger first: a recording that no entry names would look like one too many.
     let login = Login { id, running: None, recorded: 0, chunks: 0 };
-    if let Err(why) = connection.send_with(&welcome, &file).await {
-        drop(file);
-        close_lost(host, login).await;
-        return Err(format!("the front was gone before it was let in: {why}"));
+    let let_in = match recordings::create(&host.recordings(), id) {
+        Ok(file) => {
+            let welcome = HostMessage::Welcome { login: id, host: host.identity.host };
+            let sent = connection.send_with(&welcome, &file).await;
+            sent.map_err(|why| format!("the front was gone before it was let in: {why}"))
+        }
+        Err(why) => Err(format!("the recording cannot be made on this host: {why}")),
+    };
+    match let_in {
+        Ok(()) => Ok(login),
+        Err(reason) => {
+            close_lost(host, login).await;
+            Err(reason)
+        }
     }
-    Ok(login)
 }
 
 /// Takes messages until the login is over. `true` where it was closed in

@@ -5,6 +5,7 @@
 //! parser sees only the openings and the trust file.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "verify")]
 pub mod bundle;
 mod clock;
 mod commit;
@@ -21,6 +22,7 @@ mod statement;
 mod trust;
 mod utc;
 mod value;
+#[cfg(feature = "verify")]
 pub mod verify;
 
 pub use clock::{Clock, ClockError, Now, SystemClock};

@@ -2,9 +2,14 @@
 
 use super::{Draft, JournalError, Written};
 use crate::seal::{Header, seal};
-use crate::{Kind, Now, Sess, Signer};
+use crate::value::body;
+use crate::{Kind, Now, Openings, Sess, Signer};
 use countersign_core::{Digest, HostId, LoginId};
 use std::collections::BTreeMap;
+
+/// How far wall clock and boot clock may move apart between two entries
+/// before a `clock_step` says so, in µs.
+const STEP_US: u64 = 500_000;
 
 /// The end of a host's chain and of each open login's.
 #[derive(Debug, Clone)]
@@ -15,6 +20,8 @@ pub(super) struct Chain {
     pub(super) prev: Digest,
     /// `mono` of the last entry, 0 where that was in another boot.
     pub(super) mono: u64,
+    /// `at` of the last entry in µs; `None` where that was in another boot.
+    pub(super) at_us: Option<i64>,
     pub(super) logins: BTreeMap<LoginId, Link>,
 }
 
@@ -28,11 +35,12 @@ pub(super) struct Link {
 impl Chain {
     /// A journal without entries.
     pub(super) fn new(host: HostId, boot: String) -> Self {
-        Self { host, boot, next_seq: 0, prev: Digest::ZERO, mono: 0, logins: BTreeMap::new() }
+        Self { host, boot, next_seq: 0, prev: Digest::ZERO, mono: 0, at_us: None, logins: BTreeMap::new() }
     }
 
     /// Appends the drafts' lines to `out`, all or none: on an error chain and
-    /// `out` are as before.
+    /// `out` are as before. A `clock_step` that is due comes first, also in
+    /// what is returned.
     pub(super) fn extend(
         &mut self,
         drafts: &[Draft],
@@ -40,13 +48,13 @@ impl Chain {
         signer: &mut dyn Signer,
         out: &mut String,
     ) -> Result<Vec<Written>, JournalError> {
-        let (length, next_seq, prev, mono) = (out.len(), self.next_seq, self.prev, self.mono);
+        let (length, next_seq, prev, mono, at_us) = (out.len(), self.next_seq, self.prev, self.mono, self.at_us);
         let before: Vec<_> =
             drafts.iter().filter_map(|d| d.login).map(|id| (id, self.logins.get(&id).copied())).collect();
         let result = self.extend_some(drafts, now, signer, out);
         if result.is_err() {
             out.truncate(length);
-            (self.next_seq, self.prev, self.mono) = (next_seq, prev, mono);
+            (self.next_seq, self.prev, self.mono, self.at_us) = (next_seq, prev, mono, at_us);
             for (id, link) in before {
                 match link {
                     Some(link) => self.logins.insert(id, link),
@@ -66,8 +74,10 @@ impl Chain {
     ) -> Result<Vec<Written>, JournalError> {
         let mut written = Vec::with_capacity(drafts.len());
         let mut before: Option<Digest> = None;
+        let step = self.clock_step(now);
         self.mono = self.mono.max(now.mono_us);
-        for draft in drafts {
+        self.at_us = Some(now.at_us);
+        for draft in step.iter().chain(drafts) {
             let sess = self.sess(draft)?;
             let header = Header {
                 at_us: now.at_us,
@@ -89,6 +99,18 @@ impl Chain {
             written.push(Written { seq, leaf, line: sealed.line, mono_us: self.mono, at_us: now.at_us });
         }
         Ok(written)
+    }
+
+    /// The entry that says the wall clock moved against the boot clock since
+    /// the last one, where it did by more than [`STEP_US`].
+    fn clock_step(&self, now: Now) -> Option<Draft> {
+        let by_boot = i64::try_from(self.mono.max(now.mono_us) - self.mono).unwrap_or(i64::MAX);
+        let by_us = now.at_us.saturating_sub(self.at_us?).saturating_sub(by_boot);
+        if by_us.unsigned_abs() <= STEP_US {
+            return None;
+        }
+        let body = body([("by_ms", (by_us.unsigned_abs() / 1000).into()), ("forward", (by_us > 0).into())]);
+        Some(Draft { kind: Kind::ClockStep, login: None, body, vals: Openings::default() })
     }
 
     /// The place that a draft takes in its login.

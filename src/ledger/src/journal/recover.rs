@@ -143,7 +143,9 @@ impl Replay {
         }
         // An unknown kind neither opens nor closes a login.
         self.chain.link(kind.unwrap_or(Kind::Heartbeat), sess, leaf);
-        self.chain.mono = if line.boot == self.chain.boot { line.mono } else { 0 };
+        let same_boot = line.boot == self.chain.boot;
+        self.chain.mono = if same_boot { line.mono } else { 0 };
+        self.chain.at_us = same_boot.then_some(line.at_us);
         Ok(())
     }
 

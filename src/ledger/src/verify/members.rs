@@ -113,11 +113,11 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("refused", Type::Text, false),
             ("why", Type::Word(&["exit", "hangup", "killed", "recovered", "disk_full", "refused"]), true),
         ]),
+        Kind::ClockStep => Some(&[("by_ms", Type::Int, true), ("forward", Type::Bool, true)]),
         Kind::ExecSeen
         | Kind::Checkpoint
         | Kind::KeyRotated
         | Kind::PolicyChanged
-        | Kind::ClockStep
         | Kind::Redaction
         | Kind::Erasure
         | Kind::Pruned

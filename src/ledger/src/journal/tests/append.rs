@@ -93,6 +93,29 @@ fn mono_never_falls_within_a_boot() {
 }
 
 #[test]
+fn a_clock_that_was_set_is_declared_before_the_next_entry() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |offset_us: i64| {
+        let mut clock = FixedClock::new();
+        clock.now.at_us += offset_us;
+        let limits = Limits { reserve_bytes: 0, ..Limits::default() };
+        let (committer, _) =
+            Committer::open(dir.path(), host(), Box::new(host_signer()), Box::new(clock), limits).unwrap();
+        committer.append_wait(vec![started()]).unwrap().into_iter().map(|w| w.line).collect::<Vec<_>>()
+    };
+    assert_eq!(at(0).len(), 1, "nothing to compare with");
+    assert_eq!(at(400_000).len(), 1, "within the bound");
+    let lines = at(3_600_400_000);
+    assert!(
+        lines[0].contains(r#""body":{"by_ms":3600000,"forward":true}"#) && lines[0].contains("clock_step"),
+        "{lines:?}"
+    );
+    assert_eq!(lines.len(), 2);
+    assert!(at(0)[0].contains(r#""forward":false"#));
+    assert_eq!(at(0).len(), 1);
+}
+
+#[test]
 fn below_the_reserve_commands_are_refused_and_ends_are_taken() {
     let dir = tempfile::tempdir().unwrap();
     let limits = Limits { reserve_bytes: u64::MAX, ..Limits::default() };
