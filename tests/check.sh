@@ -40,23 +40,21 @@ as_root() {
 # Debian package : what it is for.
 debian_packages() {
     cat <<'LIST'
+bsdutils:replay on a terminal
 coreutils:every test
-curl:tests of the service's bare HTTP
 dash:inner shells
-expect:tests on a terminal
 fish:inner shells
 git:refused transfers
 jq:the dependency floors and verification by hand
 mount:installed tests
 openssh-client:installed tests and verification by hand
 openssh-server:installed tests
-openssl:the stock signature check of verification by hand
-passwd:installed tests
+python3:tests of the sockets
 python3-venv:replay by asciinema 2.4
 rsync:refused transfers
 strace:durability before asking
+systemd:the units
 tcsh:inner shells
-tmux:tests on a terminal
 util-linux:installed tests
 zsh:inner shells
 LIST

@@ -107,11 +107,11 @@ fn open(dir: &Path) -> Committer {
     committer
 }
 
-/// An entry as a command makes them: ids, a hash, counts.
+/// An entry as long as those of a command: ids, a hash, counts. A heartbeat, because that belongs to no login.
 fn append(committer: &Committer) {
     let of = countersign_ledger::sha256(b"bench");
     let draft = Draft {
-        kind: Kind::ExecFinished,
+        kind: Kind::Heartbeat,
         login: None,
         body: body([
             ("code", Value::from(0u64)),

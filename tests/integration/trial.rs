@@ -1,10 +1,17 @@
 //! `countersign try -c`: one machine, nothing installed, no root.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use countersign_tests::cast::Cast;
+use countersign_tests::installation::make_dir;
 use countersign_tests::journal;
+use countersign_tests::programs::{CLI, HOSTD, SERVER, SHELL, program};
 use countersign_tests::run::{LIMIT, Running, random_bytes, run, run_with};
+use countersign_tests::scratch::Scratch;
 use countersign_tests::trial::{Trial, verify};
 
 #[test]
@@ -156,4 +163,31 @@ fn hang_up_while_pending_cancels() {
     std::thread::sleep(Duration::from_millis(300));
     assert!(!made.exists());
     trial.verify().expect(10);
+}
+
+#[test]
+fn needs_no_root() {
+    if !countersign_tests::namespace::may_enter() {
+        return;
+    }
+    // As `nobody`, with copies of the programs where nobody may reach them.
+    let scratch = Scratch::new();
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).expect("mode");
+    for name in [SHELL, HOSTD, SERVER, CLI] {
+        fs::copy(program(name), scratch.join(name)).expect("copy");
+    }
+    make_dir(&scratch.join("home"), 65534, 0o700);
+    let state = scratch.join("home/state");
+    let countersign = |args: &[&str]| {
+        let mut command = Command::new(scratch.join(CLI));
+        command.args(args).uid(65534).gid(65534).current_dir("/").env_clear();
+        run(command.env("HOME", scratch.join("home")).env("PATH", "/usr/bin:/bin").env("LANG", "C.UTF-8"))
+    };
+    let place = state.to_str().expect("path");
+    let ended = countersign(&["try", "--state", place, "-c", "id -un; exit 4", "--decide", "approve"]).expect(4);
+    assert_eq!(ended.out(), "nobody\n");
+    countersign(&["verify", place, "--trust", &format!("{place}/trust.json")]).expect(10);
+    let ours: Vec<_> =
+        fs::read_dir(scratch.join("home")).expect("home").flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(ours, ["state"], "nothing is written elsewhere");
 }

@@ -94,7 +94,8 @@ impl Installation {
             Self { uids, service: None, host: None, sshd: None, port: free_port(), _namespace: namespace, scratch };
         this.make_homes_and_keys();
         this.configure(options);
-        this.start_service();
+        let url = this.start_service("127.0.0.1:0");
+        this.introduce(&url);
         this.start_host();
         this.start_sshd(options);
         Some(this)
@@ -225,20 +226,25 @@ impl Installation {
         }
     }
 
-    /// Starts the service, and makes `ops-lead` and the host known to it the first time.
+    /// Starts the service at this address; where it listens.
     #[track_caller]
-    pub fn start_service(&mut self) {
+    pub fn start_service(&mut self, listen: &str) -> String {
         let mut command = self.as_account(SERVER, self.uids.server);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--state"]).arg(self.scratch.join("service"));
+        command.args(["serve", "--listen", listen, "--state"]).arg(self.scratch.join("service"));
         let daemon = Daemon::start(&mut command, &self.scratch.join("service.log"));
         let url = daemon.ready.strip_prefix("listening on ").unwrap_or_else(|| panic!("{}", daemon.ready)).to_owned();
         assert!(url.starts_with("https://"), "{url}");
         self.service = Some(daemon);
-        let config = self.server(&["reviewer", "add", "ops-lead", "--url", &url]).expect(0).out();
+        url
+    }
+
+    /// Makes the reviewer `ops-lead`, and the host, known to the service.
+    fn introduce(&self, url: &str) {
+        let config = self.server(&["reviewer", "add", "ops-lead", "--url", url]).expect(0).out();
         write_private(&self.scratch.join("reviewer.toml"), &config);
         let token = self.server(&["enroll-token", "--name", "test-host"]).expect(0).out();
         let mut enroll = self.as_account(HOSTD, self.uids.host);
-        enroll.args(["enroll", "--service", &url, "--token", token.trim(), "--name", "test-host", "--state"]);
+        enroll.args(["enroll", "--service", url, "--token", token.trim(), "--name", "test-host", "--state"]);
         run(enroll.arg(self.host_dir())).expect(0);
     }
 

@@ -6,4 +6,5 @@ mod commands;
 mod environment;
 mod hang_up;
 mod not_built;
+mod pinned;
 mod transfers;
