@@ -60,7 +60,9 @@ impl NotAsked {
 
 /// Cuts the sent bytes of a command of `total_bytes` bytes into segments. One
 /// shown segment for now: redaction cuts secrets out here when it lands.
-pub fn hold(sent: &[u8], total_bytes: u64) -> Held {
+/// `terminal`: its standard input is a terminal, where an interpreter talks to
+/// whoever sits there, and a person decides whether it may.
+pub fn hold(sent: &[u8], total_bytes: u64, terminal: bool) -> Held {
     let whole = u64::try_from(sent.len()).is_ok_and(|n| n == total_bytes);
     let text = match CommandText::parse(sent) {
         _ if !whole => Err(NotText::TooLong { bytes: usize::try_from(total_bytes).unwrap_or(usize::MAX) }),
@@ -68,7 +70,7 @@ pub fn hold(sent: &[u8], total_bytes: u64) -> Held {
     };
     let not_asked = match &text {
         Err(why) => Some(NotAsked::NotText(why.clone())),
-        Ok(text) if reads_program_from_stdin(text.as_str()) => Some(NotAsked::StdinProgram),
+        Ok(text) if !terminal && reads_program_from_stdin(text.as_str()) => Some(NotAsked::StdinProgram),
         Ok(_) => None,
     };
     let segments = match &text {
@@ -93,7 +95,7 @@ mod tests {
     use countersign_core::MAX_COMMAND_BYTES;
 
     fn held(bytes: &[u8]) -> Held {
-        hold(bytes, u64::try_from(bytes.len()).unwrap())
+        hold(bytes, u64::try_from(bytes.len()).unwrap(), false)
     }
 
     #[test]
@@ -113,7 +115,13 @@ mod tests {
 
     #[test]
     fn a_line_of_which_only_a_part_was_sent_is_never_asked() {
-        assert!(matches!(hold(b"ls", 3).not_asked, Some(NotAsked::NotText(NotText::TooLong { bytes: 3 }))));
+        assert!(matches!(hold(b"ls", 3, false).not_asked, Some(NotAsked::NotText(NotText::TooLong { bytes: 3 }))));
+    }
+
+    #[test]
+    fn on_a_terminal_an_interpreter_is_for_a_person_to_decide() {
+        assert_eq!(hold(b"python3", 7, true).not_asked, None);
+        assert_eq!(hold(b"python3", 7, false).not_asked, Some(NotAsked::StdinProgram));
     }
 
     #[test]

@@ -88,6 +88,7 @@ impl Connection {
 /// What is open in a login.
 struct Login {
     id: LoginId,
+    terminal: bool,
     running: Option<(SubmissionId, Digest)>,
     /// Bytes and count of the chunks so far.
     recorded: u64,
@@ -144,7 +145,7 @@ async fn open(host: &Host, connection: &mut Connection, hello: &Hello) -> Result
         return Err(format!("the ledger of this host cannot be written: {why}"));
     }
     // The ledger first: a recording that no entry names would look like one too many.
-    let login = Login { id, running: None, recorded: 0, chunks: 0 };
+    let login = Login { id, terminal: hello.terminal.is_some(), running: None, recorded: 0, chunks: 0 };
     let let_in = match recordings::create(&host.recordings(), id) {
         Ok(file) => {
             let welcome = HostMessage::Welcome { login: id, host: host.identity.host };
@@ -179,7 +180,7 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
                     connection.fatal(&why).await;
                     return Ok(false);
                 }
-                match submission::run(host, connection, login.id, &submit).await? {
+                match submission::run(host, connection, (login.id, login.terminal), &submit).await? {
                     Fate::Running { id, of } => login.running = Some((id, of)),
                     Fate::Refused => {}
                     Fate::FrontGone => return Ok(false),

@@ -54,13 +54,13 @@ enum NoRuling {
 pub(crate) async fn run(
     host: &Host,
     connection: &mut Connection,
-    login: LoginId,
+    (login, terminal): (LoginId, bool),
     submit: &Submit,
 ) -> Result<Fate, WriteError> {
     let (Ok(sent), Ok(cwd)) = (b64_decode(&submit.command), b64_decode(&submit.cwd)) else {
         return Ok(Fate::FrontGone);
     };
-    let held = hold(&sent, submit.total_bytes);
+    let held = hold(&sent, submit.total_bytes, terminal);
     let submission = match record(host, login, submit, &cwd, &held).await {
         Ok(submission) => submission,
         Err(why) if why.is_no_space() => {
