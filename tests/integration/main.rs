@@ -4,6 +4,7 @@
 mod bad_input;
 mod by_hand;
 mod disk;
+mod doctor;
 mod durable;
 mod fail_closed;
 mod front;

@@ -36,6 +36,13 @@ Exit codes (the most severe wins, in the order 40 41 42 50 30 51 20 11 10):
   51  time anomaly that nobody declared
   64 65 66 70 74 78  as for every command";
 
+const DOCTOR_CODES: &str = "\
+Exit codes:
+  0   no hole
+  1   a hole, or something that cannot be shown closed
+  64 70 74  as for every command
+What each check means: docs/DOCTOR.md.";
+
 /// Countersign: command lines of AI agents wait for a decision, and leave a record.
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, after_help = EXIT_CODES, max_term_width = 110)]
@@ -89,6 +96,9 @@ pub enum Command {
     Rules(Rules),
     /// Make this host known to a service (once, as root).
     Enroll(Enroll),
+    /// Check that this host is what the gate rests on (as root).
+    #[command(after_help = DOCTOR_CODES)]
+    Doctor(Doctor),
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -294,6 +304,23 @@ pub struct Enroll {
     /// Where the host keeps its identity and ledger.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/countersign/host", value_hint = ValueHint::DirPath)]
     pub state: PathBuf,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Accounts to check [default: members of countersign-agents and accounts with countersign-sh].
+    #[arg(long = "agent", value_name = "NAME")]
+    pub agents: Vec<String>,
+    /// The sshd to ask [default: those that run, else /usr/sbin/sshd].
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub sshd: Option<PathBuf>,
+    /// Its configuration [default: those of the sshds that run, else /etc/ssh/sshd_config].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub sshd_config: Option<PathBuf>,
+    /// Say what to check first when nobody gets in, in order.
+    #[arg(long)]
+    pub locked_out: bool,
 }
 
 fn positive(text: &str) -> Result<f64, String> {

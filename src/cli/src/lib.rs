@@ -8,6 +8,7 @@ pub mod args;
 pub mod choose;
 mod client;
 mod decide;
+mod doctor;
 mod enrol;
 pub mod failure;
 mod link;
@@ -63,6 +64,7 @@ fn dispatch(line: &CommandLine) -> Result<u8, Failure> {
         Command::Verify(args) => proof::verify(args, json),
         Command::Bundle(args) => done(proof::bundle(args, json)),
         Command::Enroll(args) => done(enrol::run(args, json)),
+        Command::Doctor(args) => on_runtime(doctor::run(args, json)),
         Command::Completions { shell } => done(completions(*shell)),
         Command::Try(args) => on_runtime(trial::run(args, json)),
         Command::Pending(at) => done(on_runtime(look::pending(at, json))),

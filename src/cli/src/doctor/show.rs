@@ -1,0 +1,99 @@
+//! Findings for people and for programs.
+
+use super::finding::{Finding, State};
+use crate::failure::Failure;
+use crate::screen::{show, show_json};
+use crate::style::{BOLD, FAINT, paint};
+use anstyle::{AnsiColor, Style};
+use countersign_core::visible;
+use serde::Serialize;
+
+/// One finding as `--json` prints it.
+#[derive(Serialize)]
+struct Row<'a> {
+    id: &'a str,
+    agent: Option<&'a str>,
+    state: &'a str,
+    weight: &'a str,
+    fails: bool,
+    found: &'a str,
+    means: &'a str,
+    mend: &'a str,
+}
+
+impl<'a> Row<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        Self {
+            id: finding.check.id,
+            agent: finding.agent.as_deref(),
+            state: finding.state.as_str(),
+            weight: finding.check.weight.as_str(),
+            fails: finding.fails(),
+            found: &finding.found,
+            means: finding.check.means,
+            mend: if finding.state == State::Ok { "" } else { &finding.mend },
+        }
+    }
+}
+
+/// Prints one JSON array.
+pub fn as_json(findings: &[Finding]) -> Result<(), Failure> {
+    let rows: Vec<Row<'_>> = findings.iter().map(Row::of).collect();
+    show_json(&rows)
+}
+
+/// Prints them grouped by how they ended, the worst first.
+pub fn as_text(findings: &[Finding]) -> Result<(), Failure> {
+    let mut text = String::new();
+    for (state, title) in
+        [(State::Hole, "Holes"), (State::Unknown, "Not known"), (State::Warning, "Warnings"), (State::Ok, "In order")]
+    {
+        let these: Vec<&Finding> = findings.iter().filter(|finding| finding.state == state).collect();
+        if these.is_empty() {
+            continue;
+        }
+        text.push_str(&format!("{}\n", paint(BOLD, title)));
+        these.iter().for_each(|finding| text.push_str(&line(finding)));
+        text.push('\n');
+    }
+    text.push_str(&summary(findings));
+    show(&text)
+}
+
+fn summary(findings: &[Finding]) -> String {
+    let count = |state: State| findings.iter().filter(|finding| finding.state == state).count();
+    let unknown = findings.iter().filter(|finding| finding.state == State::Unknown && finding.fails()).count();
+    let mut text = format!(
+        "{} holes, {} not known, {} warnings, {} in order.\n",
+        count(State::Hole),
+        count(State::Unknown),
+        count(State::Warning),
+        count(State::Ok)
+    );
+    if unknown > 0 {
+        let root = if nix::unistd::geteuid().is_root() { "" } else { " Run it as root." };
+        text.push_str(&format!("{unknown} of what is not known counts as a hole: it cannot be shown closed.{root}\n"));
+    }
+    text
+}
+
+fn style(state: State) -> (&'static str, Style) {
+    match state {
+        State::Hole => ("✘", AnsiColor::Red.on_default().bold()),
+        State::Unknown => ("?", AnsiColor::Magenta.on_default()),
+        State::Warning => ("!", AnsiColor::Yellow.on_default()),
+        State::Ok => ("✔", AnsiColor::Green.on_default()),
+    }
+}
+
+fn line(finding: &Finding) -> String {
+    let (symbol, style) = style(finding.state);
+    let word = paint(style, &format!("{symbol} {:<8}", finding.state.as_str()));
+    let about = finding.agent.as_deref().map(|agent| format!(" ({agent})")).unwrap_or_default();
+    let mut text = format!("{word}{}{} {}\n", finding.check.id, visible(&about), visible(&finding.found));
+    if finding.state != State::Ok {
+        text.push_str(&format!("          {}\n", paint(FAINT, finding.check.means)));
+        text.push_str(&format!("          mend: {}\n", visible(&finding.mend)));
+    }
+    text
+}
