@@ -3,6 +3,9 @@
 
 use super::finding::{Finding, State};
 
+/// The remedy where the state itself is not known.
+const FIND_OUT: &str = "run doctor as root, and put right what keeps this from being known";
+
 /// What a check that is not in order amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
@@ -52,6 +55,11 @@ impl Check {
 
     /// Not to be told.
     pub fn unknown(&'static self, why: impl Into<String>) -> Finding {
+        Finding { mend: FIND_OUT.to_owned(), ..Finding::new(self, State::Unknown, why.into()) }
+    }
+
+    /// Not to be told by looking: a person must judge it, and mend it as the catalogue says.
+    pub fn undecided(&'static self, why: impl Into<String>) -> Finding {
         Finding::new(self, State::Unknown, why.into())
     }
 
@@ -193,7 +201,7 @@ checks! {
         "Other ways to authenticate than a key or certificate leave no fingerprint that could stand in the record."
         "PasswordAuthentication no, KbdInteractiveAuthentication no, HostbasedAuthentication no, GSSAPIAuthentication no, KerberosAuthentication no";
     OTHER_SSHD "sshd.others" Warning
-        "A sshd in another mount namespace, or one that was replaced on disk, is not checked."
+        "A sshd in another mount namespace, one that was replaced on disk, or one that is not root's, is not checked."
         "systemctl restart ssh; run doctor inside the container that the other sshd belongs to";
     OTHER_DAEMONS "sshd.other-daemons" Warning
         "Other services let people log in by rules of their own."

@@ -55,9 +55,11 @@ impl Finding {
         self
     }
 
-    /// The exact remedy.
+    /// The exact remedy of something that is known to be open.
     pub fn mended_by(mut self, mend: impl Into<String>) -> Self {
-        self.mend = mend.into();
+        if self.state != State::Unknown {
+            self.mend = mend.into();
+        }
         self
     }
 

@@ -50,7 +50,7 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
 fn agents(facts: &Facts) -> Finding {
     let names: Vec<&str> = facts.agents.iter().map(|agent| agent.name.as_str()).collect();
     if names.is_empty() {
-        return c::AGENTS.unknown("no account is in countersign-agents or has countersign-sh; name one with --agent");
+        return c::AGENTS.undecided("no account is in countersign-agents or has countersign-sh; name one with --agent");
     }
     c::AGENTS.ok(names.join(", "))
 }

@@ -87,7 +87,7 @@ fn conditional(sshd: &[SshdFiles]) -> Finding {
     for block in sshd.iter().flat_map(|one| &one.conditional) {
         let sets: Vec<&str> = block.sets.iter().filter(guarded).map(String::as_str).collect();
         if !sets.is_empty() {
-            return c::MATCH.unknown(format!("`{}` sets {}", block.line, sets.join(", ")));
+            return c::MATCH.undecided(format!("`{}` sets {}", block.line, sets.join(", ")));
         }
     }
     if let Some(why) = sshd.iter().find_map(|one| one.files.as_ref().err()) {

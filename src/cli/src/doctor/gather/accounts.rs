@@ -46,6 +46,11 @@ fn passwd() -> Known<Vec<Entry>> {
     Ok(text.lines().filter_map(entry).collect())
 }
 
+/// The login shells of all accounts of this host.
+pub fn login_shells() -> Vec<PathBuf> {
+    passwd().map_or_else(|_| Vec::new(), |all| all.into_iter().map(|entry| entry.shell).collect())
+}
+
 fn entry(line: &str) -> Option<Entry> {
     let mut fields = line.split(':');
     let name = fields.next()?.to_owned();

@@ -1,6 +1,6 @@
 //! The login shell, the daemon and its service as they are installed.
 
-use super::accounts::{GROUP, shadow};
+use super::accounts::{GROUP, login_shells, shadow};
 use super::walk::{read, walk};
 use crate::doctor::facts::{Host, HostConfig, Kind, Known, Listener, Program, ShellConfig, SystemUser, Walk};
 use crate::pin::tls_to;
@@ -75,15 +75,16 @@ fn default_front() -> String {
     "countersign".to_owned()
 }
 
-/// Where the login shell is: beside us where that one is setuid, else where packages put it.
+/// Where the login shell is: beside us where that one is setuid, else where an account has it, else where packages
+/// put it.
 pub fn shell_path() -> PathBuf {
+    let found = |path: &PathBuf| walk(path).ok().and_then(|found| found.target().cloned());
     let beside = std::env::current_exe().ok().map(|own| own.with_file_name(SHELL));
-    let places = || PLACES.iter().map(|place| Path::new(place).join(SHELL));
-    let is_setuid = |path: &PathBuf| walk(path).is_ok_and(|found| found.target().is_some_and(|n| n.mode & 0o4000 != 0));
-    let there = |path: &PathBuf| walk(path).is_ok_and(|found| found.there);
-    let all: Vec<PathBuf> = beside.into_iter().chain(places()).collect();
-    let installed = all.iter().find(|path| is_setuid(path)).or_else(|| all.iter().find(|path| there(path)));
-    installed.cloned().unwrap_or_else(|| Path::new("/usr/bin").join(SHELL))
+    let setuid = beside.filter(|path| found(path).is_some_and(|node| node.mode & 0o4000 != 0));
+    let named = login_shells().into_iter().filter(|shell| shell.file_name().is_some_and(|name| name == SHELL));
+    let places = PLACES.iter().map(|place| Path::new(place).join(SHELL));
+    let mut all = setuid.into_iter().chain(named).chain(places);
+    all.find(|path| found(path).is_some()).unwrap_or_else(|| Path::new("/usr/bin").join(SHELL))
 }
 
 /// Gathers what there is about the login shell.
@@ -198,6 +199,9 @@ fn listener(path: &Path) -> Known<Option<Listener>> {
 fn daemon(listener: &Known<Option<Listener>>) -> Known<Walk> {
     let running = listener.as_ref().ok().and_then(Option::as_ref);
     match running.map(|listener| std::fs::read_link(format!("/proc/{}/exe", listener.pid))) {
+        Some(Ok(path)) if path.to_string_lossy().ends_with(" (deleted)") => {
+            Err("the program that runs was replaced on disk; run: systemctl restart countersign-hostd".to_owned())
+        }
         Some(Ok(path)) => walk(&path),
         Some(Err(e)) => Err(format!("cannot tell which program listens: {e}")),
         None => walk(Path::new("/usr/bin/countersign-hostd")),

@@ -53,10 +53,14 @@ fn running() -> (Vec<Sshd>, Vec<String>) {
         let roots = entry.metadata().is_ok_and(|data| data.uid() == 0);
         let title = std::fs::read(dir.join("cmdline")).unwrap_or_default();
         let title = String::from_utf8_lossy(&title).replace('\0', " ");
-        if !roots || !pid.bytes().all(|byte| byte.is_ascii_digit()) || !title.starts_with("sshd: ") {
+        if !pid.bytes().all(|byte| byte.is_ascii_digit()) || !title.starts_with("sshd: ") {
             continue;
         }
         let Some((command, _)) = title.trim_start_matches("sshd: ").split_once(" [listener]") else { continue };
+        if !roots {
+            unchecked.push(format!("process {pid} is a sshd that is not root's"));
+            continue;
+        }
         if std::fs::read_link(dir.join("ns/mnt")).ok() != view {
             unchecked.push(format!("process {pid} listens in another mount namespace"));
             continue;
