@@ -22,14 +22,23 @@ pub(super) enum Frame {
     Word(Word),
     /// Brackets or quotes that bash reads to their partner.
     Pair(Pair),
-    /// The words of `name=( … )`; holds the two tokens before it.
-    Array,
+    /// The words of `name=( … )`, with what was read before it.
+    Array(Before),
     /// A list of commands.
     List(List),
     /// The words of `for`, `select`, `case`, `function`, `coproc`.
     Header(Header),
     /// `[[ … ]]`.
     Condition(Condition),
+}
+
+/// What an array or a substitution puts aside until it ends.
+#[derive(Debug)]
+pub(super) struct Before {
+    pub(super) last: Token,
+    pub(super) before: Token,
+    pub(super) assigning: bool,
+    pub(super) here_documents: Vec<HereDocument>,
 }
 
 /// A word being read.
@@ -41,6 +50,12 @@ pub(super) struct Word {
     pub(super) quoted: bool,
     /// Holds `name=( … )`.
     pub(super) array: bool,
+    /// A `=` has come: no later one can begin an array.
+    pub(super) equals: bool,
+    /// A `[` has come: no later one can begin a subscript.
+    pub(super) bracket: bool,
+    /// Where `name[…]` ended.
+    pub(super) subscript_end: Option<usize>,
     /// Set where a pattern of `[[ ]]` may hold brackets.
     pub(super) brackets: Brackets,
 }
@@ -79,10 +94,7 @@ pub(super) enum PairKind {
     /// `$((…))`, and the `(…)` inside it.
     Arithmetic,
     /// `((` in command position, begun at this offset.
-    Command {
-        start: usize,
-        here_documents: usize,
-    },
+    Command { start: usize, here_documents: usize },
     /// `((` after `for`.
     For,
     /// `$[…]`.
@@ -98,17 +110,16 @@ pub(super) enum PairKind {
 pub(super) struct List {
     pub(super) kind: ListKind,
     pub(super) state: ListState,
+    /// For a substitution: what was read before it.
+    pub(super) put_aside: Option<Before>,
 }
 
 /// What holds the list, hence what may end it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ListKind {
     Top,
-    /// `$( … )`, `<( … )`; holds the two tokens before it.
-    Substitution {
-        last: Token,
-        before: Token,
-    },
+    /// `$( … )`, `<( … )`.
+    Substitution,
     Parens,
     Braces,
     IfTest,
@@ -132,13 +143,8 @@ pub(super) enum ListState {
     AfterPipe,
     /// After `!` or `time`.
     AfterPrefix,
-    /// After a prefix and its terminator.
-    AfterEmptyPrefix,
     /// In a simple command; `words` counts those that are no redirection.
-    Simple {
-        words: usize,
-        plain: bool,
-    },
+    Simple { words: usize, plain: bool },
     /// After a compound command: redirections may follow.
     Compound,
     /// After `name (`.
@@ -146,10 +152,7 @@ pub(super) enum ListState {
     /// A compound command must come: the body of a function.
     FunctionBody,
     /// A redirection lacks its word; then the state is as it was.
-    Target {
-        simple: Option<(usize, bool)>,
-        heredoc: Option<bool>,
-    },
+    Target { simple: Option<(usize, bool)>, heredoc: Option<bool> },
 }
 
 /// The words of a compound command before its first list.
@@ -237,7 +240,7 @@ impl List {
     }
 
     pub(super) fn new(kind: ListKind) -> Self {
-        Self { kind, state: ListState::Begin }
+        Self { kind, state: ListState::Begin, put_aside: None }
     }
 }
 
@@ -256,6 +259,25 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Puts aside what was read, for something that is read on its own.
+    pub(super) fn put_aside(&mut self, last: Token) -> Before {
+        let before = Before {
+            last: self.last,
+            before: self.before,
+            assigning: std::mem::take(&mut self.assigning),
+            here_documents: std::mem::take(&mut self.here_documents),
+        };
+        (self.last, self.before) = (last, Token::Start);
+        before
+    }
+
+    /// Takes up again what was put aside.
+    pub(super) fn take_up(&mut self, mut aside: Before) {
+        (self.last, self.before, self.assigning) = (aside.last, aside.before, aside.assigning);
+        aside.here_documents.append(&mut self.here_documents);
+        self.here_documents = aside.here_documents;
+    }
+
     /// Reads one byte of a word or a pair, or one token.
     pub(super) fn step(&mut self) -> Step {
         self.steps = self.steps.checked_sub(1).ok_or(ENOUGH)?;
@@ -263,7 +285,7 @@ impl<'a> Scanner<'a> {
             None => Err(ENOUGH),
             Some(Frame::Word(_)) => self.word_byte(),
             Some(Frame::Pair(_)) => self.pair_byte(),
-            Some(Frame::Array | Frame::List(_) | Frame::Header(_) | Frame::Condition(_)) => self.token(),
+            Some(Frame::Array(_) | Frame::List(_) | Frame::Header(_) | Frame::Condition(_)) => self.token(),
         }
     }
 

@@ -24,7 +24,7 @@ impl Scanner<'_> {
     fn read_body(&mut self, document: &HereDocument) -> Step {
         let substitution = self.in_substitution();
         loop {
-            if self.at >= self.bytes.len() {
+            if self.at > self.bytes.len() {
                 return Err(Completeness::NeedsMore(Why::HereDocument));
             }
             let (begin, line) = self.body_line(document.quoted);
@@ -72,7 +72,7 @@ impl Scanner<'_> {
     /// Whether the innermost list that is no compound command is a command
     /// substitution.
     fn in_substitution(&self) -> bool {
-        self.stack.iter().any(|f| matches!(f, Frame::List(l) if matches!(l.kind, ListKind::Substitution { .. })))
+        self.stack.iter().any(|f| matches!(f, Frame::List(l) if l.kind == ListKind::Substitution))
     }
 }
 

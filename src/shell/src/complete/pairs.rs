@@ -23,10 +23,8 @@ impl Scanner<'_> {
         if self.peek()? == Some(b'(') {
             return self.open_pair(PairKind::Arithmetic);
         }
-        let kind = ListKind::Substitution { last: self.last, before: self.before };
-        self.push(Frame::List(List::new(kind)))?;
-        (self.last, self.before) = (Token::Start, Token::Start);
-        Ok(())
+        let put_aside = Some(self.put_aside(Token::Substitution));
+        self.push(Frame::List(List { put_aside, ..List::new(ListKind::Substitution) }))
     }
 
     /// Reads `'…'` to its end, the opening quote taken.
@@ -76,20 +74,16 @@ impl Scanner<'_> {
             }
             return self.close_pair(kind);
         }
-        let expands = match kind {
-            PairKind::Double
-            | PairKind::Braces
-            | PairKind::Arithmetic
-            | PairKind::Command { .. }
-            | PairKind::For
-            | PairKind::Subscript => after_dollar,
-            PairKind::Bracket | PairKind::Pattern => false,
+        let (commands, braces) = match kind {
+            PairKind::Double | PairKind::Braces | PairKind::Subscript => (after_dollar, after_dollar),
+            PairKind::Arithmetic | PairKind::Command { .. } | PairKind::For => (after_dollar, false),
+            PairKind::Bracket | PairKind::Pattern => (false, false),
         };
         let substitutes = after_angle && matches!(kind, PairKind::Braces | PairKind::Subscript);
         match byte {
-            b'(' if expands || substitutes => return self.open_substitution(),
-            b'{' if expands => return self.open_pair(PairKind::Braces),
-            b'[' if expands => return self.open_pair(PairKind::Bracket),
+            b'(' if commands || substitutes => return self.open_substitution(),
+            b'{' if braces => return self.open_pair(PairKind::Braces),
+            b'[' if braces => return self.open_pair(PairKind::Bracket),
             b'`' => return self.backticks(),
             _ => {}
         }
@@ -137,12 +131,16 @@ impl Scanner<'_> {
                     Err(super::frames::ENOUGH)
                 }
             }
-            PairKind::Double
-            | PairKind::Braces
-            | PairKind::Arithmetic
-            | PairKind::Bracket
-            | PairKind::Subscript
-            | PairKind::Pattern => Ok(()),
+            PairKind::Subscript => {
+                let at = self.at;
+                if let Some(Frame::Word(word)) = self.stack.last_mut() {
+                    word.subscript_end = Some(at);
+                }
+                Ok(())
+            }
+            PairKind::Double | PairKind::Braces | PairKind::Arithmetic | PairKind::Bracket | PairKind::Pattern => {
+                Ok(())
+            }
         }
     }
 

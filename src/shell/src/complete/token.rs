@@ -3,8 +3,10 @@
 /// One token of bash's grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token {
-    /// Nothing read yet, or the start of a command substitution.
+    /// Nothing read yet.
     Start,
+    /// The start of a command substitution, where `time` is no reserved word.
+    Substitution,
     Word,
     Assignment,
     Newline,
@@ -82,6 +84,7 @@ pub(super) fn reserved(word: &[u8]) -> Option<Token> {
         b"{" => Token::OpenBrace,
         b"}" => Token::CloseBrace,
         b"[[" => Token::OpenCondition,
+        b"]]" => Token::CloseCondition,
         b"coproc" => Token::Coproc,
         _ => return None,
     })
@@ -93,6 +96,7 @@ impl Token {
     pub(super) fn lets_reserved_follow(self, before: Token) -> bool {
         match self {
             Token::Start
+            | Token::Substitution
             | Token::Newline
             | Token::Semicolon
             | Token::Ampersand
@@ -118,6 +122,8 @@ impl Token {
             | Token::Bang
             | Token::OpenBrace
             | Token::CloseBrace
+            | Token::Arithmetic
+            | Token::CloseCondition
             | Token::Coproc => true,
             Token::Word => matches!(before, Token::Coproc | Token::Function),
             Token::Assignment
@@ -125,7 +131,6 @@ impl Token {
             | Token::Duplicate
             | Token::HereDoc { .. }
             | Token::Dash
-            | Token::Arithmetic
             | Token::ForArithmetic
             | Token::For
             | Token::Select
@@ -133,7 +138,6 @@ impl Token {
             | Token::In
             | Token::Function
             | Token::OpenCondition
-            | Token::CloseCondition
             | Token::End => false,
         }
     }
@@ -159,7 +163,8 @@ impl Token {
             | Token::TimeOption
             | Token::Bang
             | Token::OpenBrace => true,
-            Token::Word
+            Token::Substitution
+            | Token::Word
             | Token::Assignment
             | Token::Bar
             | Token::BarAnd

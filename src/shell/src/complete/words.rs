@@ -1,16 +1,23 @@
 //! Reading words (`read_token_word` in parse.y).
 
-use super::frames::{Brackets, Frame, ListState, PairKind, Scanner, Step, Word};
+use super::frames::{Brackets, Frame, Header, HereDocument, List, ListState, PairKind, Scanner, Step, Word};
 use super::token::{Token, reserved};
 
 /// Commands whose arguments may be `name=( … )`.
-const ASSIGNING: [&[u8]; 8] =
-    [b"alias", b"declare", b"export", b"local", b"readonly", b"typeset", b"eval", b"let"];
+const ASSIGNING: [&[u8]; 8] = [b"alias", b"declare", b"export", b"local", b"readonly", b"typeset", b"eval", b"let"];
 
 impl Scanner<'_> {
     /// Begins a word at the current byte.
     pub(super) fn open_word(&mut self, brackets: Brackets) -> Step {
-        self.push(Frame::Word(Word { start: self.at, quoted: false, array: false, brackets }))
+        self.push(Frame::Word(Word {
+            start: self.at,
+            quoted: false,
+            array: false,
+            equals: false,
+            bracket: false,
+            subscript_end: None,
+            brackets,
+        }))
     }
 
     /// Reads one byte of the word, or what that byte opens.
@@ -129,47 +136,65 @@ impl Scanner<'_> {
     }
 
     fn may_assign(&self) -> bool {
-        !self.in_pattern() && self.last.lets_assignment_follow(self.before)
+        !self.in_pattern() && (self.last.lets_assignment_follow(self.before) || self.only_redirected())
+    }
+
+    /// Whether only redirections stand before this word in its command.
+    fn only_redirected(&self) -> bool {
+        let holder = self.stack.iter().rev().find(|frame| !matches!(frame, Frame::Word(_)));
+        let Some(Frame::List(list)) = holder else { return false };
+        matches!(list.state, ListState::Simple { words: 0, .. })
     }
 
     fn in_pattern(&self) -> bool {
-        use super::frames::Header;
-        let under = self.stack.len().checked_sub(2).and_then(|i| self.stack.get(i));
-        matches!(under, Some(Frame::Header(Header::CasePattern | Header::CaseAlternative | Header::CaseBar)))
+        let holder = self.stack.iter().rev().find(|frame| !matches!(frame, Frame::Word(_)));
+        matches!(holder, Some(Frame::Header(Header::CasePattern | Header::CaseAlternative | Header::CaseBar)))
     }
 
     fn in_array(&self) -> bool {
-        let under = self.stack.len().checked_sub(2).and_then(|i| self.stack.get(i));
-        matches!(under, Some(Frame::Array))
+        let holder = self.stack.iter().rev().find(|frame| !matches!(frame, Frame::Word(_)));
+        matches!(holder, Some(Frame::Array(_)))
     }
 
     /// Whether a `[` here begins `name[…]`, or `[…]=` in an array.
-    fn subscript_begins(&self) -> bool {
-        let Some(Frame::Word(word)) = self.stack.last() else { return false };
-        if word.start == self.at {
+    fn subscript_begins(&mut self) -> bool {
+        let Some(Frame::Word(word)) = self.stack.last_mut() else { return false };
+        if std::mem::replace(&mut word.bracket, true) {
+            return false;
+        }
+        let (start, quoted) = (word.start, word.quoted);
+        if start == self.at {
             return self.in_array();
         }
-        self.may_assign() && !word.quoted && is_name(&self.written(word.start))
+        self.may_assign() && !quoted && is_name(&self.written(start))
     }
 
     /// Whether a `=` here ends `name`, `name+` or `name[…]`.
-    fn array_begins(&self) -> bool {
-        let Some(Frame::Word(word)) = self.stack.last() else { return false };
-        (self.may_assign() || self.assigning) && is_target(&self.written(word.start))
+    fn array_begins(&mut self) -> bool {
+        let Some(Frame::Word(word)) = self.stack.last_mut() else { return false };
+        if std::mem::replace(&mut word.equals, true) {
+            return false;
+        }
+        let start = word.start;
+        if word.subscript_end.is_some_and(|end| end != self.at && self.bytes.get(end..self.at) != Some(b"+")) {
+            return false;
+        }
+        (self.may_assign() || self.assigning) && is_target(&self.written(start))
     }
 
     fn open_array(&mut self) -> Step {
         if let Some(Frame::Word(word)) = self.stack.last_mut() {
             word.array = true;
         }
-        self.push(Frame::Array)
+        let aside = self.put_aside(Token::Word);
+        self.push(Frame::Array(aside))
     }
 
     /// Ends the word and hands it to the grammar.
     fn end_word(&mut self) -> Step {
         let Some(Frame::Word(word)) = self.stack.pop() else { return Ok(()) };
         let written = self.written(word.start);
-        if matches!(self.stack.last(), Some(Frame::Array)) {
+        if matches!(self.stack.last(), Some(Frame::Array(_))) {
             return Ok(());
         }
         let next = self.peek()?;
@@ -180,12 +205,11 @@ impl Scanner<'_> {
             return Ok(());
         }
         let token = self.classify(&word, &written);
-        let assigns = token == Token::Word && self.last.lets_assignment_follow(self.before);
-        if assigns && ASSIGNING.contains(&written.as_slice()) {
+        if token == Token::Word && self.may_assign() && ASSIGNING.contains(&written.as_slice()) {
             self.assigning = true;
         }
         if let Some(strip_tabs) = self.awaits_delimiter() {
-            self.here_documents.push(super::frames::HereDocument::new(&written, strip_tabs));
+            self.here_documents.push(HereDocument::new(&written, strip_tabs));
         }
         if matches!(self.stack.last(), Some(Frame::Condition(_))) {
             return self.condition_word(&written, word.quoted);
@@ -193,36 +217,21 @@ impl Scanner<'_> {
         self.accept(token)
     }
 
+    /// For the word after `<<`: whether tabs are stripped from its body.
     fn awaits_delimiter(&self) -> Option<bool> {
-        match self.stack.last() {
-            Some(Frame::List(list)) => match list.state {
-                ListState::Target { heredoc, .. } => heredoc,
-                ListState::Begin
-                | ListState::Between
-                | ListState::AfterLogic
-                | ListState::AfterPipe
-                | ListState::AfterPrefix
-                | ListState::AfterEmptyPrefix
-                | ListState::Simple { .. }
-                | ListState::Compound
-                | ListState::FunctionParens
-                | ListState::FunctionBody => None,
-            },
-            Some(Frame::Word(_) | Frame::Pair(_) | Frame::Array | Frame::Header(_) | Frame::Condition(_)) | None => {
-                None
-            }
-        }
+        let Some(Frame::List(List { state: ListState::Target { heredoc, .. }, .. })) = self.stack.last() else {
+            return None;
+        };
+        *heredoc
     }
 
     fn classify(&self, word: &Word, written: &[u8]) -> Token {
-        if !word.quoted && !word.array {
-            if let Some(token) = self.special(written) {
-                return token;
-            }
+        let bare = !word.quoted && !word.array;
+        if let Some(token) = bare.then(|| self.special(written)).flatten() {
+            return token;
         }
-        let assigns = self.may_assign() || self.assigning;
         let target = written.iter().position(|b| *b == b'=').and_then(|at| written.get(..at));
-        if assigns && target.is_some_and(is_target) { Token::Assignment } else { Token::Word }
+        if self.may_assign() && target.is_some_and(is_target) { Token::Assignment } else { Token::Word }
     }
 
     /// The reserved word that stands here, if one may.
@@ -237,10 +246,7 @@ impl Scanner<'_> {
         if !self.last.lets_reserved_follow(self.before) {
             return None;
         }
-        match reserved(written)? {
-            Token::Time => self.last.lets_time_follow(self.before).then_some(Token::Time),
-            token => Some(token),
-        }
+        reserved(written).filter(|token| *token != Token::Time || self.last.lets_time_follow(self.before))
     }
 }
 
