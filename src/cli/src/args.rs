@@ -118,7 +118,7 @@ pub enum TrialAnswer {
 /// `try`
 #[derive(Debug, Args)]
 pub struct Try {
-    /// The command line to submit.
+    /// The command line to submit; without it a gated shell is started.
     #[arg(short = 'c', value_name = "CMD", allow_hyphen_values = true)]
     pub line: Option<OsString>,
     /// Put a built-in reviewer (recorded as `trial-reviewer`) in place of a person.

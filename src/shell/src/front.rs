@@ -9,7 +9,7 @@ use crate::pty::Pty;
 use crate::request::Request;
 use crate::settings::Settings;
 use crate::start::{self, Start};
-use crate::{environment, spawner};
+use crate::{environment, interactive, spawner};
 use countersign_api::front::{Hello, LoginKind, PROTOCOL, Terminal};
 use countersign_core::Exit;
 use countersign_sys::terminal::{self, Raw};
@@ -37,11 +37,12 @@ fn begin() -> Result<Ending, Failure> {
     let request = request(&start, &settings, &account, outer.tty);
     let kind = match &request {
         Request::Run(kind, _) | Request::Refused(kind, _) => *kind,
+        Request::Shell => LoginKind::Interactive,
     };
     // A transfer has its descriptors to itself, whatever they are.
     outer.tty &= kind != LoginKind::Transfer;
     let hello = hello(&start, &account, kind, &outer);
-    let relayed = outer.tty && kind == LoginKind::Exec;
+    let relayed = outer.tty && matches!(kind, LoginKind::Exec | LoginKind::Interactive);
     let pty = if relayed { Some(open_pty(&outer, start.uids)) } else { None };
     let pty = pty.transpose().map_err(|e| Failure::system("cannot open a terminal for the command", &e))?;
     give_up_agent(start.uids).map_err(|e| Failure::system("cannot change user", &e))?;
@@ -52,10 +53,11 @@ fn begin() -> Result<Ending, Failure> {
     let login = Login::open(&settings, environment, hello, spawner, outer, pty);
     let ending = match (login, request) {
         (Ok(login), Request::Run(kind, command)) => login.submit(kind, command),
+        (Ok(login), Request::Shell) => interactive::run(login),
         (Ok(login), Request::Refused(_, refused)) => login.refuse(refused),
         // It would be refused in any case, and that is what helps the caller.
         (Err(_), Request::Refused(_, refused)) => Ok(refusal(refused)),
-        (Err(failure), Request::Run(..)) => Err(failure),
+        (Err(failure), Request::Run(..) | Request::Shell) => Err(failure),
     };
     let ending = ending.unwrap_or_else(Ending::from);
     drop(raw);

@@ -27,13 +27,13 @@ const ASK_US: u64 = 120_000_000;
 
 /// A login with its connection, its recording and its client.
 pub struct Login {
-    link: Link,
-    recorder: Recorder,
-    outer: Outer,
-    pty: Option<Pty>,
-    spawner: Spawner,
+    pub(crate) link: Link,
+    pub(crate) recorder: Recorder,
+    pub(crate) outer: Outer,
+    pub(crate) pty: Option<Pty>,
+    pub(crate) spawner: Spawner,
     inner: crate::inner::InnerShell,
-    environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 /// The end of a login that is refused.
@@ -81,6 +81,11 @@ impl Login {
                 Err(unavailable(&error.to_string()))
             }
         }
+    }
+
+    /// `TERM` as the command gets it.
+    pub(crate) fn term(&self) -> &str {
+        self.environment.iter().find(|(name, _)| name == "TERM").map_or("", |(_, value)| value)
     }
 
     /// Refuses a kind of login that is not built yet, on the record.
@@ -273,14 +278,14 @@ impl Login {
     }
 
     /// Whether the host has kept that the login is over.
-    fn close(&mut self, why: CloseWhy, refused: Option<RefusedLogin>) -> Result<bool, Failure> {
+    pub(crate) fn close(&mut self, why: CloseWhy, refused: Option<RefusedLogin>) -> Result<bool, Failure> {
         self.send_chunk();
         let close = Close { why, refused, recording_bytes: self.recorder.length() };
         self.link.send(&FrontMessage::Close(close));
         kept(&mut self.link)
     }
 
-    fn send_chunk(&mut self) {
+    pub(crate) fn send_chunk(&mut self) {
         if let Some(chunk) = self.recorder.cut() {
             self.link.send(&FrontMessage::Chunk(chunk));
         }
@@ -331,7 +336,7 @@ fn wait(link: &mut Link, mut client: Option<(&mut Outer, Option<&mut Pty>)>, unt
 
 /// Waits until the host has made the last message durable; false when it is
 /// gone or says otherwise.
-fn kept(link: &mut Link) -> Result<bool, Failure> {
+pub(crate) fn kept(link: &mut Link) -> Result<bool, Failure> {
     let until_us = now_us()? + HOST_US;
     Ok(match wait(link, None, until_us)? {
         Event::Host(HostMessage::Kept) => true,
@@ -343,7 +348,7 @@ fn number(error: &std::io::Error) -> u16 {
     error.raw_os_error().and_then(|number| u16::try_from(number).ok()).unwrap_or(u16::MAX)
 }
 
-fn describe(end: &CommandEnd) -> (String, Status) {
+pub(crate) fn describe(end: &CommandEnd) -> (String, Status) {
     match end {
         CommandEnd::Exited(code) => (format!("exit {code}"), Status::Code(*code)),
         CommandEnd::Signaled(signal) => (format!("signal {signal}"), Status::Signal(*signal)),
@@ -356,7 +361,7 @@ fn line(outcome: Outcome, id: SubmissionId, by: &str, reason: &str) -> String {
     format!("{outcome} id={id} by={by} reason=\"{}\"", reason.replace('"', "'"))
 }
 
-fn unavailable(what: &str) -> Failure {
+pub(crate) fn unavailable(what: &str) -> Failure {
     Failure::new(Exit::Unavailable, format!("{what}; nothing ran; ask the operator to look at countersign-hostd"))
 }
 
@@ -365,6 +370,6 @@ fn fatal(reason: &str, exit: u8) -> Failure {
     Failure::new(exit, reason)
 }
 
-fn now_us() -> Result<u64, Failure> {
+pub(crate) fn now_us() -> Result<u64, Failure> {
     sys::boottime_us().map_err(|e| Failure::system("cannot read the clock", &e))
 }

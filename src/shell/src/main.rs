@@ -3,11 +3,14 @@
 //! through it.
 #![forbid(unsafe_code)]
 
+mod complete;
+mod editor;
 mod end;
 mod environment;
 mod front;
 mod held;
 mod inner;
+mod interactive;
 mod link;
 mod login;
 mod outer;

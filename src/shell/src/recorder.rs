@@ -36,6 +36,8 @@ pub struct Recorder {
     open_raw: u64,
     index: u64,
     totals: [u64; 2],
+    /// What the totals were when the last command began.
+    before: [u64; 2],
     failed: bool,
 }
 
@@ -67,6 +69,7 @@ impl Recorder {
             open_raw: 0,
             index: 0,
             totals: [0, 0],
+            before: [0, 0],
             failed: false,
         };
         recorder.write(&header.to_line().map_err(io::Error::from)?)?;
@@ -167,6 +170,17 @@ impl Recorder {
     pub fn totals(&self) -> (u64, u64) {
         let [stdout, stderr] = self.totals;
         (stdout, stderr)
+    }
+
+    /// Counts from here on for the next command.
+    pub fn begin_command(&mut self) {
+        self.before = self.totals;
+    }
+
+    /// Raw bytes recorded since the last command began.
+    pub fn since_command(&self) -> (u64, u64) {
+        let ([stdout, stderr], [out_before, err_before]) = (self.totals, self.before);
+        (stdout.saturating_sub(out_before), stderr.saturating_sub(err_before))
     }
 
     fn at_us(&self) -> io::Result<u64> {

@@ -88,9 +88,9 @@ impl<'a> Relay<'a> {
             let slave = pty.slave.take().ok_or(io::ErrorKind::NotConnected)?;
             let outlet = Outlet::new(outer.output.try_clone()?);
             sources.push(Source { fd: Some(pty.master.try_clone()?), stream: Stream::Stdout, outlet });
-            spawner.spawn(order, [slave.as_fd(), slave.as_fd(), slave.as_fd()])
+            spawner.spawn(order, &[slave.as_fd(), slave.as_fd(), slave.as_fd()])
         } else if kind == LoginKind::Transfer {
-            spawner.spawn(order, [outer.input.as_fd(), outer.output.as_fd(), outer.error.as_fd()])
+            spawner.spawn(order, &[outer.input.as_fd(), outer.output.as_fd(), outer.error.as_fd()])
         } else {
             let (stdout, stdout_write) = sys::pipe()?;
             let (stderr, stderr_write) = sys::pipe()?;
@@ -98,7 +98,7 @@ impl<'a> Relay<'a> {
                 sys::set_nonblocking(fd.as_fd())?;
                 sources.push(Source { fd: Some(fd), stream, outlet: Outlet::new(to.try_clone()?) });
             }
-            spawner.spawn(order, [outer.input.as_fd(), stdout_write.as_fd(), stderr_write.as_fd()])
+            spawner.spawn(order, &[outer.input.as_fd(), stdout_write.as_fd(), stderr_write.as_fd()])
         };
         let active_us = sys::boottime_us()?;
         Ok(started.map(|()| Self { link, recorder, outer, pty, spawner, sources, end: None, stop: None, active_us }))
@@ -259,7 +259,7 @@ impl<'a> Relay<'a> {
             Ok(Some(Report::Exited { code })) => CommandEnd::Exited(code),
             Ok(Some(Report::Signaled { signal })) => CommandEnd::Signaled(signal),
             // The spawner is gone, and the kernel has killed its child with it.
-            Ok(Some(Report::Spawned | Report::Failed { .. }) | None) | Err(_) => CommandEnd::Signaled(9),
+            Ok(Some(Report::Spawned | Report::Failed { .. } | Report::Here { .. } | Report::Names { .. } | Report::History { .. }) | None) | Err(_) => CommandEnd::Signaled(9),
         });
         Ok(())
     }

@@ -10,6 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 pub enum Request {
     /// A command line to be held; `Exec` or `Transfer`.
     Run(LoginKind, Vec<u8>),
+    /// A login without a command, on a terminal: bash, line by line.
+    Shell,
     /// Something that is refused and recorded as such.
     Refused(LoginKind, RefusedLogin),
 }
@@ -25,7 +27,7 @@ impl Request {
         };
         match asked {
             Some(line) => Self::line(line.as_bytes()),
-            None if terminal => Self::Refused(LoginKind::Interactive, RefusedLogin::InteractiveNotBuilt),
+            None if terminal => Self::Shell,
             None => Self::Refused(LoginKind::Stdin, RefusedLogin::StdinNotBuilt),
         }
     }
@@ -99,7 +101,7 @@ mod tests {
         assert_eq!(other, Request::Run(LoginKind::Exec, b"/usr/bin/countersign-sh ".to_vec()));
         assert_eq!(
             Request::read(Some(own[0].as_os_str()), None, &own, true),
-            Request::Refused(LoginKind::Interactive, RefusedLogin::InteractiveNotBuilt)
+            Request::Shell
         );
         assert_eq!(
             Request::read(None, original, &own, false),

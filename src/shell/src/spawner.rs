@@ -7,12 +7,13 @@ pub mod orders;
 
 use crate::end::Failure;
 use crate::inner::InnerShell;
+use crate::interactive::driver;
 use countersign_api::frame;
-use countersign_core::b64_decode;
+use countersign_core::{b64_decode, b64_encode};
 use countersign_sys::signals::{Name, Signals};
-use countersign_sys::spawn::Program;
+use countersign_sys::spawn::{Controlling, Program};
 use countersign_sys::{self as sys, Forked, Inherited, Uids, Wanted};
-use orders::{MAX_ORDER, Order, Report, Spawner};
+use orders::{MAX_HISTORY, MAX_ORDER, Order, Report, Spawner};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,6 +21,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+/// Most entries of a directory that are looked at for completion, and most
+/// bytes of names that are told.
+const MAX_LOOKED_AT: usize = 20_000;
+const MAX_NAMES_BYTES: usize = 16 * 1024;
 /// How long a command has between SIGHUP and SIGKILL.
 const GRACE_MS: u32 = 300;
 
@@ -98,25 +103,50 @@ impl<'a> Office<'a> {
         let mut decoder = frame::Decoder::default();
         decoder.push(bytes);
         let order: Option<Order> = decoder.next_message().map_err(io::Error::other)?;
-        match (order, self.state, <[OwnedFd; 3]>::try_from(fds)) {
-            (Some(Order::Spawn { shell, command, environment, terminal }), State::Idle, Ok(stdio)) => {
-                let program = self.program(shell, &command, &environment, terminal, stdio);
-                match program.and_then(sys::spawn::spawn) {
-                    Ok(pid) => {
-                        self.state = State::Running(pid);
-                        self.tell(&Report::Spawned)
-                    }
-                    Err(error) => {
-                        self.state = State::Over;
-                        let number = error.raw_os_error().unwrap_or(nix::libc::EINVAL);
-                        self.tell(&Report::Failed { errno: u16::try_from(number).unwrap_or(u16::MAX) })
-                    }
-                }
+        let Some(order) = order else { return Err(not_allowed()) };
+        match (order, self.state) {
+            (Order::Spawn { shell, command, environment, terminal }, State::Idle) => {
+                let program = self.program(shell, &command, &environment, terminal, fds);
+                self.start(program)
             }
-            (Some(Order::Hangup), State::Running(_) | State::Over, Err(none)) if none.is_empty() => self.hang_up(),
-            (Some(Order::Kill), State::Running(_) | State::Over, Err(none)) if none.is_empty() => self.kill(),
-            (Some(Order::Spawn { .. } | Order::Hangup | Order::Kill) | None, _, _) => {
-                Err(io::Error::new(io::ErrorKind::InvalidData, "an order that is not allowed now"))
+            (Order::Shell { environment }, State::Idle) => {
+                let program = self.shell(&environment, fds);
+                self.start(program)
+            }
+            (Order::Where, State::Running(pid)) if fds.is_empty() => {
+                // The kernel knows; the shell's own PWD may lie.
+                let path = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+                self.tell(&Report::Here { path: b64_encode(path.as_os_str().as_bytes()) })
+            }
+            (Order::List { directory, prefix }, State::Running(pid)) if fds.is_empty() => {
+                self.tell(&Report::Names { names: names(pid, &directory, &prefix) })
+            }
+            (Order::History { file, text }, State::Running(_) | State::Over) if fds.is_empty() => {
+                let text = history(&file, text.as_deref()).unwrap_or_default();
+                self.tell(&Report::History { text })
+            }
+            // It ended while the front was asking.
+            (Order::Where | Order::List { .. }, State::Over) if fds.is_empty() => {
+                self.tell(&Report::Here { path: String::new() })
+            }
+            (Order::Hangup, State::Running(_) | State::Over) if fds.is_empty() => self.hang_up(),
+            (Order::Kill, State::Running(_) | State::Over) if fds.is_empty() => self.kill(),
+            (Order::Spawn { .. } | Order::Shell { .. } | Order::Where | Order::List { .. } | Order::History { .. } | Order::Hangup | Order::Kill, _) => {
+                Err(not_allowed())
+            }
+        }
+    }
+
+    fn start(&mut self, program: io::Result<Program<'_>>) -> io::Result<()> {
+        match program.and_then(sys::spawn::spawn) {
+            Ok(pid) => {
+                self.state = State::Running(pid);
+                self.tell(&Report::Spawned)
+            }
+            Err(error) => {
+                self.state = State::Over;
+                let number = error.raw_os_error().unwrap_or(nix::libc::EINVAL);
+                self.tell(&Report::Failed { errno: u16::try_from(number).unwrap_or(u16::MAX) })
             }
         }
     }
@@ -127,19 +157,38 @@ impl<'a> Office<'a> {
         command: &str,
         environment: &[(String, String)],
         terminal: bool,
-        stdio: [OwnedFd; 3],
+        fds: Vec<OwnedFd>,
     ) -> io::Result<Program<'a>> {
-        let file = shell.file().ok_or_else(|| io::Error::from_raw_os_error(nix::libc::ENOENT))?;
         let command = CString::new(b64_decode(command).map_err(io::Error::other)?)?;
-        let environment: Result<Vec<CString>, _> =
-            environment.iter().map(|(name, value)| CString::new(format!("{name}={value}"))).collect();
         Ok(Program {
-            file: CString::new(file.as_os_str().as_bytes())?,
+            file: file_of(shell)?,
             arguments: shell.arguments(command),
-            environment: environment?,
-            stdio,
+            environment: variables(environment)?,
+            stdio: fds.try_into().map_err(|_| not_allowed())?,
+            further: Vec::new(),
             uid: Some(self.agent),
-            terminal,
+            terminal: if terminal { Controlling::Input } else { Controlling::None },
+            inherited: self.inherited,
+        })
+    }
+
+    /// The interactive shell: its input is a socket that yields newlines only,
+    /// its commands come over a private one.
+    fn shell(&self, environment: &[(String, String)], fds: Vec<OwnedFd>) -> io::Result<Program<'a>> {
+        let [terminal, input, private, start_file] = <[OwnedFd; 4]>::try_from(fds).map_err(|_| not_allowed())?;
+        let move_up = sys::descriptors::move_up;
+        Ok(Program {
+            file: file_of(InnerShell::Bash)?,
+            arguments: driver::arguments(),
+            environment: variables(environment)?,
+            stdio: [input, terminal.try_clone()?, terminal.try_clone()?],
+            further: vec![
+                (move_up(start_file)?, driver::START_FILE),
+                (move_up(terminal)?, driver::TERMINAL),
+                (move_up(private)?, driver::PRIVATE),
+            ],
+            uid: Some(self.agent),
+            terminal: Controlling::Output,
             inherited: self.inherited,
         })
     }
@@ -184,4 +233,64 @@ impl<'a> Office<'a> {
         let bytes = frame::encode(report).map_err(io::Error::other)?;
         sys::send_with_fd(self.front.as_fd(), &bytes, &[]).map(|_| ())
     }
+}
+
+/// Reads or replaces the history file with the agent's rights: a regular file
+/// of the agent's own, never through a link.
+fn history(file: &str, text: Option<&str>) -> io::Result<String> {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY;
+    let mut options = std::fs::OpenOptions::new();
+    options.custom_flags(flags).mode(0o600);
+    match text {
+        Some(text) => {
+            let mut open = options.write(true).create(true).open(file)?;
+            if open.metadata()?.is_file() {
+                open.set_len(0)?;
+                open.write_all(text.as_bytes())?;
+            }
+            Ok(String::new())
+        }
+        None => {
+            let open = options.read(true).open(file)?;
+            let mut text = String::new();
+            if open.metadata()?.is_file() {
+                open.take(MAX_HISTORY as u64).read_to_string(&mut text)?;
+            }
+            Ok(text)
+        }
+    }
+}
+
+/// Names below a directory, read with the agent's rights.
+fn names(pid: i32, directory: &str, prefix: &str) -> Vec<(String, bool)> {
+    let here = format!("/proc/{pid}/cwd");
+    let Ok(entries) = std::fs::read_dir(std::path::Path::new(&here).join(directory)) else { return Vec::new() };
+    let mut bytes = 0;
+    let wanted = entries.take(MAX_LOOKED_AT).flatten().filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let hidden = name.starts_with('.') && !prefix.starts_with('.');
+        let directory = || std::fs::metadata(entry.path()).is_ok_and(|found| found.is_dir());
+        (name.starts_with(prefix) && !hidden).then(|| (name, directory()))
+    });
+    wanted
+        .take_while(|(name, _)| {
+            bytes += name.len() + 16;
+            bytes <= MAX_NAMES_BYTES
+        })
+        .collect()
+}
+
+fn not_allowed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "an order that is not allowed now")
+}
+
+fn file_of(shell: InnerShell) -> io::Result<CString> {
+    let file = shell.file().ok_or_else(|| io::Error::from_raw_os_error(nix::libc::ENOENT))?;
+    Ok(CString::new(file.as_os_str().as_bytes())?)
+}
+
+fn variables(environment: &[(String, String)]) -> io::Result<Vec<CString>> {
+    environment.iter().map(|(name, value)| Ok(CString::new(format!("{name}={value}"))?)).collect()
 }

@@ -62,6 +62,45 @@ pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
+/// The lowest number that [`keep_as`] may not hand out: sources are moved here
+/// first, so that none is overwritten.
+const ABOVE: libc::c_int = 100;
+
+/// Keeps an open file, moved up by [`move_up`], under `number` (3 to 99) in the
+/// program that this process becomes. For use just before `execve`.
+pub fn keep_as(fd: &OwnedFd, number: RawFd) -> io::Result<()> {
+    if !(3..ABOVE).contains(&number) || fd.as_raw_fd() < ABOVE {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: dup2 takes numbers only; the target belongs to nobody in a process that is about to become another program.
+    let done = unsafe { libc::dup2(fd.as_raw_fd(), number) };
+    Errno::result(done)?;
+    Ok(())
+}
+
+/// Moves an open file to a number from 100 on, out of the way of [`keep_as`].
+pub fn move_up(fd: OwnedFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes no pointer.
+    let copy = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, ABOVE) };
+    let copy = Errno::result(copy)?;
+    // SAFETY: fcntl has just made this descriptor, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// A file in memory that holds these bytes and can never be changed, closed on
+/// exec. `name` is for people who look into `/proc`.
+pub fn sealed_memory(name: &std::ffi::CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
+    use nix::fcntl::SealFlag;
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    let fd = memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+    let mut file = std::fs::File::from(fd);
+    io::Write::write_all(&mut file, bytes)?;
+    io::Seek::rewind(&mut file)?;
+    let seals = SealFlag::F_SEAL_SEAL | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(OwnedFd::from(file))
+}
+
 /// A pipe, closed on exec: (read end, write end).
 pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC)?)

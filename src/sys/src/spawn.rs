@@ -10,6 +10,17 @@ use std::ffi::CString;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
+/// Which standard descriptor becomes the controlling terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Controlling {
+    /// None.
+    None,
+    /// Standard input.
+    Input,
+    /// Standard output.
+    Output,
+}
+
 /// A program to start.
 #[derive(Debug)]
 pub struct Program<'a> {
@@ -23,8 +34,11 @@ pub struct Program<'a> {
     pub stdio: [OwnedFd; 3],
     /// All three user ids, for good; `None` leaves them as they are.
     pub uid: Option<u32>,
-    /// Whether standard input becomes the controlling terminal.
-    pub terminal: bool,
+    /// Further descriptors, moved up ([`descriptors::move_up`]), each with the
+    /// number that the program has it under (3 to 99).
+    pub further: Vec<(OwnedFd, i32)>,
+    /// What becomes the controlling terminal.
+    pub terminal: Controlling,
     /// Limits and umask that it gets back.
     pub inherited: &'a Inherited,
 }
@@ -64,8 +78,10 @@ fn become_program(program: &Program<'_>, parent: i32) -> io::Result<Infallible> 
     nix::unistd::dup2_stdin(input)?;
     nix::unistd::dup2_stdout(output)?;
     nix::unistd::dup2_stderr(error)?;
-    if program.terminal {
-        terminal::make_controlling(io::stdin().as_fd())?;
+    match program.terminal {
+        Controlling::None => {}
+        Controlling::Input => terminal::make_controlling(io::stdin().as_fd())?,
+        Controlling::Output => terminal::make_controlling(io::stdout().as_fd())?,
     }
     program.inherited.restore()?;
     if let Some(uid) = program.uid {
@@ -74,5 +90,8 @@ fn become_program(program: &Program<'_>, parent: i32) -> io::Result<Infallible> 
     parent_death_signal(parent)?;
     signals::reset()?;
     descriptors::close_from_3_on_exec()?;
+    for (fd, number) in &program.further {
+        descriptors::keep_as(fd, *number)?;
+    }
     nix::unistd::execve(&program.file, &program.arguments, &program.environment).map_err(Errno::into)
 }

@@ -1,6 +1,6 @@
 //! Terminals: raw mode, size, exclusive use, control.
 
-use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use nix::sys::termios::{SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,9 @@ mod ioctls {
     nix::ioctl_read_bad!(get_size, libc::TIOCGWINSZ, libc::winsize);
     nix::ioctl_write_ptr_bad!(set_size, libc::TIOCSWINSZ, libc::winsize);
 }
+
+/// Most reads, of at most 0.1 s each, until a mark must have come back.
+const MARK_READS: u32 = 64;
 
 /// A terminal's size in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,46 @@ pub fn open(path: &Path) -> io::Result<OwnedFd> {
 pub fn copy_modes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
     tcsetattr(to, SetArg::TCSANOW, &tcgetattr(from)?)?;
     Ok(())
+}
+
+/// What was typed into a pseudo-terminal and not read by anybody: taken back
+/// through its slave, up to a mark that is written into its master. The slave's
+/// modes are as before when this returns. `mark` must be unguessable.
+pub fn take_back(master: BorrowedFd<'_>, slave: BorrowedFd<'_>, mark: &[u8]) -> io::Result<Vec<u8>> {
+    let before = tcgetattr(slave)?;
+    let mut raw = before.clone();
+    cfmakeraw(&mut raw);
+    for (index, value) in [(SpecialCharacterIndices::VMIN, 0), (SpecialCharacterIndices::VTIME, 1)] {
+        if let Some(slot) = raw.control_chars.get_mut(index as usize) {
+            *slot = value;
+        }
+    }
+    tcsetattr(slave, SetArg::TCSANOW, &raw)?;
+    let taken = read_to_mark(master, slave, mark);
+    tcsetattr(slave, SetArg::TCSANOW, &before)?;
+    taken
+}
+
+fn read_to_mark(master: BorrowedFd<'_>, slave: BorrowedFd<'_>, mark: &[u8]) -> io::Result<Vec<u8>> {
+    let mut taken = Vec::new();
+    let mut unsent = mark;
+    let mut buffer = [0; 4096];
+    for _ in 0..MARK_READS {
+        if !unsent.is_empty() {
+            match nix::unistd::write(master, unsent) {
+                Ok(n) => unsent = unsent.get(n..).unwrap_or_default(),
+                Err(nix::errno::Errno::EAGAIN) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let n = nix::unistd::read(slave, &mut buffer)?;
+        taken.extend_from_slice(buffer.get(..n).unwrap_or_default());
+        if let Some(at) = taken.windows(mark.len()).position(|window| window == mark) {
+            taken.truncate(at);
+            return Ok(taken);
+        }
+    }
+    Err(io::Error::other("a mark did not come back through the terminal"))
 }
 
 /// A terminal that is raw and ours alone until this is dropped.

@@ -39,11 +39,11 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// Runs a trial. Answers the command's own exit code.
 pub async fn run(args: &Try, json: bool) -> Result<u8, Failure> {
-    let Some(line) = &args.line else {
+    if args.line.is_none() && !std::io::stdin().is_terminal() {
         return Err(Failure::Usage(
-            "the interactive shell is not built yet; name one command line: countersign try -c 'CMD'".into(),
+            "without -c a gated shell is started, which needs a terminal; name one command line: countersign try -c 'CMD'".into(),
         ));
-    };
+    }
     let path = args.state.clone().map_or_else(StateDir::default_path, Ok)?;
     let state = StateDir::create(&path)?;
     let mut stops = Stops::take_over()?;
@@ -54,7 +54,7 @@ pub async fn run(args: &Try, json: bool) -> Result<u8, Failure> {
     };
     let ended = match started {
         Ok(programs) => {
-            let ended = trial.command(&state, &programs, args, line, json, &mut stops).await;
+            let ended = trial.command(&state, &programs, args, json, &mut stops).await;
             if args.keep && ended.is_ok() {
                 let dir = state.path().display();
                 note(&format!("countersign: service and host go on in {dir}; Ctrl-C ends them"));
@@ -89,7 +89,6 @@ impl Trial {
         state: &StateDir,
         programs: &Programs,
         args: &Try,
-        line: &OsString,
         json: bool,
         stops: &mut Stops,
     ) -> Result<u8, Failure> {
@@ -99,11 +98,14 @@ impl Trial {
         if let Some(path) = std::env::var_os("PATH") {
             arguments.extend(["--path".into(), path]);
         }
-        arguments.extend(["-c".into(), line.clone()]);
+        match &args.line {
+            Some(line) => arguments.extend(["-c".into(), line.clone()]),
+            None => watcher.introduce(),
+        }
         let child = attended(&programs.own, &programs.shell, &arguments)
             .spawn()
             .map_err(|e| Failure::io("start", programs.shell.display(), &e))?;
-        let mut watching = std::pin::pin!(watcher.run());
+        let mut watching = std::pin::pin!(watcher.run(args.line.is_some()));
         let mut waiting = std::pin::pin!(wait(child, stops));
         tokio::select! {
             ended = &mut waiting => return ended,

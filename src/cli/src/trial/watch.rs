@@ -20,14 +20,14 @@ use std::time::Duration;
 /// How often the queue is looked at.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// Waits for the one submission of a trial.
+/// Waits for the submissions of a trial.
 pub struct Watcher {
     client: Client,
     own: String,
     state: String,
     answer: Option<TrialAnswer>,
     json: bool,
-    /// Left from an earlier run that was killed; not ours.
+    /// Seen already, or left from an earlier run that was killed.
     before: Vec<SubmissionId>,
 }
 
@@ -53,16 +53,30 @@ impl Watcher {
         Ok(Self { client, own, state: typed(state.path()), answer, json, before })
     }
 
-    /// Waits for a submission, and decides or tells about it. Ends after one.
-    pub async fn run(&mut self) -> Result<(), Failure> {
+    /// Says once how to decide, for a login of many lines.
+    pub fn introduce(&self) {
+        if self.answer.is_none() {
+            let (own, state) = (self.own.as_str(), self.state.as_str());
+            let text = format!(
+                "countersign: decide in another terminal: {own} pending --state {state}, then {own} approve --state {state} ID"
+            );
+            note(&visible(&text));
+        }
+    }
+
+    /// Waits for submissions, and decides or tells about each.
+    pub async fn run(&mut self, tell: bool) -> Result<(), Failure> {
         loop {
             // A query that fails is asked again: the command itself notices a lost service.
             let rows = self.client.pending().await.unwrap_or_default();
             if let Some(row) = rows.iter().find(|row| !self.before.contains(&row.id)) {
-                return match self.answer {
-                    Some(answer) => self.decide(row, answer).await,
-                    None => self.tell(row, &rows),
-                };
+                match self.answer {
+                    Some(answer) => self.decide(row, answer).await?,
+                    None if tell => self.tell(row, &rows)?,
+                    None => {}
+                }
+                let id = row.id;
+                self.before.push(id);
             }
             tokio::time::sleep(LOOK).await;
         }

@@ -3,6 +3,7 @@
 
 use crate::inner::InnerShell;
 use countersign_api::frame;
+use countersign_core::b64_decode;
 use countersign_sys::{self as sys, Wanted};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -11,6 +12,10 @@ use std::time::{Duration, Instant};
 
 /// Largest order in bytes: a command of 128 KiB in base64 and its environment.
 pub const MAX_ORDER: usize = 256 * 1024;
+/// Largest report in bytes; names are kept well below it.
+const MAX_REPORT: usize = 64 * 1024;
+/// Most bytes of history that are kept.
+pub const MAX_HISTORY: usize = 32 * 1024;
 /// How long a program may take to start.
 const SPAWN_MS: u32 = 30_000;
 /// How long the end of everything may take.
@@ -31,6 +36,29 @@ pub enum Order {
         /// Whether standard input becomes its controlling terminal.
         terminal: bool,
     },
+    /// Start the interactive shell, once. Comes with four descriptors: its
+    /// terminal, its standard input, its private socket, its start-up file.
+    Shell {
+        /// Its environment.
+        environment: Vec<(String, String)>,
+    },
+    /// Say where the shell is.
+    Where,
+    /// List the names in a directory that begin with a prefix, with the agent's
+    /// rights. A relative path is relative to the shell's working directory.
+    List {
+        /// The directory; empty for the working directory.
+        directory: String,
+        /// The beginning of the names.
+        prefix: String,
+    },
+    /// Read the agent's history of lines, or put this text in its place.
+    History {
+        /// The file, below the agent's home.
+        file: String,
+        /// What to write; nothing to read.
+        text: Option<String>,
+    },
     /// Hang up on everything that was started, then kill what stays.
     Hangup,
     /// Kill everything that was started.
@@ -38,7 +66,7 @@ pub enum Order {
 }
 
 /// From spawner to front.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Report {
     /// The program runs.
@@ -47,6 +75,21 @@ pub enum Report {
     Failed {
         /// The error number.
         errno: u16,
+    },
+    /// The shell's working directory.
+    Here {
+        /// Its path, base64url.
+        path: String,
+    },
+    /// Names in a directory, and whether each is one itself.
+    Names {
+        /// Bounded in number and length.
+        names: Vec<(String, bool)>,
+    },
+    /// The history, or nothing where it was written or cannot be read.
+    History {
+        /// At most [`MAX_HISTORY`] bytes, the newest lines.
+        text: String,
     },
     /// It exited.
     Exited {
@@ -74,15 +117,60 @@ impl Spawner {
     }
 
     /// Starts a line; `Err` carries the error number.
-    pub fn spawn(&self, order: &Order, stdio: [BorrowedFd<'_>; 3]) -> Result<(), u16> {
+    pub fn spawn(&self, order: &Order, stdio: &[BorrowedFd<'_>]) -> Result<(), u16> {
         let number = |e: io::Error| e.raw_os_error().and_then(|n| u16::try_from(n).ok()).unwrap_or(u16::MAX);
-        self.send(order, &stdio).map_err(number)?;
+        self.send(order, stdio).map_err(number)?;
         let ready = sys::poll(&[(self.fd(), Wanted::Read)], Some(SPAWN_MS)).map_err(number)?;
         let heard = ready.first().is_some_and(|r| r.readable);
         match if heard { self.report().map_err(number)? } else { None } {
             Some(Report::Spawned) => Ok(()),
             Some(Report::Failed { errno }) => Err(errno),
-            Some(Report::Exited { .. } | Report::Signaled { .. }) | None => Err(u16::MAX),
+            Some(Report::Here { .. } | Report::Names { .. } | Report::History { .. } | Report::Exited { .. } | Report::Signaled { .. }) | None => Err(u16::MAX),
+        }
+    }
+
+    /// The shell's working directory, as bytes; `None` where the spawner does
+    /// not know it any more. An end that is reported meanwhile is handed back.
+    pub fn place(&self) -> io::Result<(Option<Vec<u8>>, Option<Report>)> {
+        Ok(match self.ask(&Order::Where)? {
+            (Report::Here { path }, ended) => (b64_decode(&path).ok().filter(|p| !p.is_empty()), ended),
+            (_, ended) => (None, ended),
+        })
+    }
+
+    /// Names in a directory that begin with `prefix`, as the agent sees them.
+    pub fn names(&self, directory: &str, prefix: &str) -> io::Result<(Vec<(String, bool)>, Option<Report>)> {
+        let order = Order::List { directory: directory.to_owned(), prefix: prefix.to_owned() };
+        Ok(match self.ask(&order)? {
+            (Report::Names { names }, ended) => (names, ended),
+            (_, ended) => (Vec::new(), ended),
+        })
+    }
+
+    /// Reads the history file, or writes it. Missing or unfit files read as
+    /// empty: history is a convenience, and every line of it is held again.
+    pub fn history(&self, file: &str, text: Option<String>) -> io::Result<(String, Option<Report>)> {
+        Ok(match self.ask(&Order::History { file: file.to_owned(), text })? {
+            (Report::History { text }, ended) => (text, ended),
+            (_, ended) => (String::new(), ended),
+        })
+    }
+
+    /// Asks and waits for the answer; an end that is reported meanwhile comes
+    /// beside it.
+    fn ask(&self, order: &Order) -> io::Result<(Report, Option<Report>)> {
+        self.send(order, &[])?;
+        let mut ended = None;
+        loop {
+            let ready = sys::poll(&[(self.fd(), Wanted::Read)], Some(SPAWN_MS))?;
+            if !ready.first().is_some_and(|r| r.readable || r.hangup) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            match self.report()? {
+                Some(answer @ (Report::Here { .. } | Report::Names { .. } | Report::History { .. })) => return Ok((answer, ended)),
+                Some(end @ (Report::Exited { .. } | Report::Signaled { .. })) => ended = Some(end),
+                Some(Report::Spawned | Report::Failed { .. }) | None => return Err(io::ErrorKind::InvalidData.into()),
+            }
         }
     }
 
@@ -93,7 +181,7 @@ impl Spawner {
 
     /// Reads a report; `None` when the spawner is gone.
     pub fn report(&self) -> io::Result<Option<Report>> {
-        let mut buffer = [0; 4096];
+        let mut buffer = vec![0; MAX_REPORT];
         let (n, _) = sys::recv_with_fds(self.fd(), &mut buffer)?;
         let mut decoder = frame::Decoder::default();
         decoder.push(buffer.get(..n).unwrap_or_default());

@@ -1,0 +1,124 @@
+//! The bash side of an interactive login: how bash is started, what it is told
+//! and what it says. See `driver.bash` beside this file.
+
+use countersign_sys as sys;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// Descriptors under which bash finds its start-up file, its terminal and its
+/// private socket; `driver.bash` has the same numbers.
+pub const START_FILE: i32 = 60;
+pub const TERMINAL: i32 = 61;
+pub const PRIVATE: i32 = 62;
+
+/// Longest message that is taken from bash, in bytes.
+const MAX_MESSAGE: usize = 64 * 1024;
+
+/// The arguments of bash, name first.
+pub fn arguments() -> Vec<CString> {
+    [c"bash", c"--noprofile", c"--noediting", c"--rcfile", c"/dev/fd/60", c"-i"].map(CString::from).to_vec()
+}
+
+/// The start-up file in sealed memory. `mark` is what bash writes to its
+/// terminal before it says that it is ready: letters and digits.
+pub fn start_file(mark: &str) -> io::Result<OwnedFd> {
+    let text = include_str!("driver.bash").replace("@MARK@", mark);
+    sys::descriptors::sealed_memory(c"countersign-driver", text.as_bytes())
+}
+
+/// The line to run, and the status that `$?` has before it.
+pub fn run(status: u8, line: &[u8]) -> Vec<u8> {
+    let mut message = format!("E{status}\t").into_bytes();
+    message.extend_from_slice(line);
+    message.push(0);
+    message
+}
+
+/// The order to exit.
+pub fn exit(status: u8) -> Vec<u8> {
+    format!("X{status}\0").into_bytes()
+}
+
+/// What bash says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// It took the line and runs it.
+    Taken,
+    /// It is ready for a line.
+    Ready {
+        /// The last line's status.
+        status: u8,
+        /// The prompt, expanded.
+        prompt: String,
+    },
+}
+
+/// Bytes that are not a message of the driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotSaid;
+
+/// Collects what bash says.
+#[derive(Debug, Default)]
+pub struct Listener {
+    buffer: Vec<u8>,
+}
+
+impl Listener {
+    /// Adds bytes that were read.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), NotSaid> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() > MAX_MESSAGE { Err(NotSaid) } else { Ok(()) }
+    }
+
+    /// Takes the next message.
+    pub fn next(&mut self) -> Result<Option<Said>, NotSaid> {
+        let Some(end) = self.buffer.iter().position(|byte| *byte == 0) else { return Ok(None) };
+        let message: Vec<u8> = self.buffer.drain(..=end).take(end).collect();
+        parse(&message).map(Some)
+    }
+}
+
+fn parse(message: &[u8]) -> Result<Said, NotSaid> {
+    match message.split_first() {
+        Some((b'A', [])) => Ok(Said::Taken),
+        Some((b'R', rest)) => {
+            let text = String::from_utf8_lossy(rest);
+            let (status, prompt) = text.split_once('\t').ok_or(NotSaid)?;
+            Ok(Said::Ready { status: status.parse().map_err(|_| NotSaid)?, prompt: prompt.replace(['\x01', '\x02'], "") })
+        }
+        Some(_) | None => Err(NotSaid),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hears_what_the_driver_says_in_any_pieces() {
+        let stream = b"R130\t\x01\x1b[1m\x02a@b:~$ \0A\0R0\t$ \0";
+        for cut in 0..stream.len() {
+            let mut listener = Listener::default();
+            let mut said = Vec::new();
+            for part in [&stream[..cut], &stream[cut..]] {
+                listener.push(part).unwrap();
+                while let Some(one) = listener.next().unwrap() {
+                    said.push(one);
+                }
+            }
+            assert_eq!(said.len(), 3, "{said:?}");
+            assert_eq!(said[0], Said::Ready { status: 130, prompt: "\x1b[1ma@b:~$ ".to_owned() });
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for bad in [&b"\0"[..], b"B\0", b"R\0", b"R256\tx\0", b"Rx\ty\0", b"AA\0"] {
+            let mut listener = Listener::default();
+            listener.push(bad).unwrap();
+            assert_eq!(listener.next(), Err(NotSaid), "{bad:?}");
+        }
+        assert_eq!(Listener::default().push(&[1; MAX_MESSAGE + 1]), Err(NotSaid));
+    }
+}

@@ -1,0 +1,161 @@
+//! A line that is held: asked about, answered, committed or refused.
+
+use super::session::{HOST_US, Pending, Session, State, Stop, TAKE_US};
+use super::{driver, notice};
+use crate::editor::PASTE_MARKS_OFF;
+use crate::held::{Answer, Approved, Held};
+use crate::link::Heard;
+use countersign_api::front::{FrontMessage, HostMessage, NotReleased, Submit};
+use countersign_core::{Exit, Nonce, b64_encode};
+use countersign_ledger::random_bytes;
+use countersign_sys::{self as sys, Ready};
+use std::io;
+
+/// `$?` after a line that did not run, and BEL.
+const NOT_RUN: u8 = 126;
+const BELL: &[u8] = b"\x07";
+
+impl Session {
+    pub(super) fn submit(&mut self, command: String) -> io::Result<()> {
+        let nonce = Nonce(random_bytes::<16>().map_err(io::Error::other)?);
+        let (place, ended) = self.login.spawner.place()?;
+        if let Some(report) = ended {
+            return self.ended(report);
+        }
+        if let Err(error) = self.login.recorder.marker(&format!("submitted: {command}")) {
+            return self.stop(Stop::Recorder(error));
+        }
+        self.login.recorder.begin_command();
+        self.login.link.send(&FrontMessage::Submit(Submit {
+            nonce,
+            command: b64_encode(command.as_bytes()),
+            total_bytes: u64::try_from(command.len()).unwrap_or(u64::MAX),
+            cwd: b64_encode(&place.unwrap_or_default()),
+            environment: self.login.environment.clone(),
+            inner_shell: "bash".to_owned(),
+        }));
+        let held = Held::new(command.into_bytes(), nonce);
+        let until_us = sys::boottime_us()?.saturating_add(8 * HOST_US);
+        self.state = State::Pending(Pending { held, asked: None, until_us, cancelled: false });
+        Ok(())
+    }
+
+    pub(super) fn heard_host(&mut self, [read, write]: [Ready; 2]) -> io::Result<()> {
+        self.login.link.turn(read, write);
+        loop {
+            let message = match self.login.link.hear() {
+                Heard::Nothing => return Ok(()),
+                // A line that runs may end; it is noticed at the prompt.
+                Heard::Lost if self.forwards() || self.stop.is_some() => return Ok(()),
+                Heard::Lost => return self.host_gone("countersign-hostd is gone"),
+                Heard::Garbage => return self.host_gone("countersign-hostd sent something unknown"),
+                Heard::Message(message) => message,
+            };
+            match std::mem::replace(&mut self.state, State::Over) {
+                State::Pending(pending) => self.answer(pending, message)?,
+                other => {
+                    self.state = other;
+                    return match message {
+                        HostMessage::Fatal { reason, exit } => self.stop(Stop::Said(reason, exit)),
+                        HostMessage::Welcome { .. }
+                        | HostMessage::Pending { .. }
+                        | HostMessage::Released(_)
+                        | HostMessage::Refused { .. }
+                        | HostMessage::Kept => self.host_gone("countersign-hostd answered out of turn"),
+                    };
+                }
+            }
+        }
+    }
+
+    pub(super) fn host_gone(&mut self, what: &str) -> io::Result<()> {
+        self.stop(Stop::Said(format!("{what}; nothing more can run here; log in again"), Exit::Unavailable.code()))
+    }
+
+    pub(super) fn answer(&mut self, pending: Pending, message: HostMessage) -> io::Result<()> {
+        let Pending { held, mut asked, mut until_us, cancelled } = pending;
+        self.state = State::Editing;
+        if let HostMessage::Pending { id, asked: names, deadline_us, .. } = &message {
+            asked = Some((*id, names.clone()));
+            until_us = deadline_us.saturating_add(HOST_US);
+        }
+        match held.hear(message) {
+            Answer::Waiting(held) => {
+                self.state = State::Pending(Pending { held, asked, until_us, cancelled });
+                self.show_waiting()
+            }
+            Answer::Approved(approved) => self.approved(approved, cancelled),
+            Answer::Mismatch(id) => {
+                self.not_released(id, NotReleased::Mismatch)?;
+                self.not_run("the release is not for this command; nothing ran")
+            }
+            Answer::Refused(refusal) => {
+                let by = refusal.by.map_or_else(|| "-".to_owned(), |by| by.to_string());
+                if let Err(error) = self.login.recorder.marker(&format!("decided: {} by {by}", refusal.outcome)) {
+                    return self.stop(Stop::Recorder(error));
+                }
+                let reason = refusal.reason.replace('"', "'");
+                self.not_run(&format!("{} id={} by={by} reason=\"{reason}\"", refusal.outcome, refusal.id))
+            }
+            Answer::Fatal(reason, exit) => self.stop(Stop::Said(reason, exit)),
+            Answer::Unexpected => self.host_gone("countersign-hostd answered out of turn"),
+        }
+    }
+
+    /// Commits an approved line to the driver: recorded first, sent once.
+    pub(super) fn approved(&mut self, approved: Approved, cancelled: bool) -> io::Result<()> {
+        let (id, by) = (approved.id(), approved.by().clone());
+        if let Err(error) = self.login.recorder.marker(&format!("decided: released by {by}")) {
+            self.not_released(id, NotReleased::Recorder)?;
+            return self.stop(Stop::Recorder(error));
+        }
+        self.show(notice::waited(self.plain || self.shown_left_s.is_none()).as_bytes())?;
+        self.shown_left_s = None;
+        if cancelled {
+            self.not_released(id, NotReleased::Hangup)?;
+            return self.not_run("given up before it could run");
+        }
+        match approved.release(sys::boottime_us()?) {
+            Ok(line) => {
+                self.marked = false;
+                if !self.plain {
+                    self.show(PASTE_MARKS_OFF.as_bytes())?;
+                }
+                self.wires.order(&driver::run(self.status, &line));
+                let until_us = sys::boottime_us()?.saturating_add(TAKE_US);
+                self.state = State::Committing { id, until_us };
+                Ok(())
+            }
+            Err(why) => {
+                self.not_released(id, why)?;
+                self.not_run(&format!("the answer of {by} came too late; nothing ran"))
+            }
+        }
+    }
+
+    /// A line did not run: say so, drop what was typed ahead of it, ring.
+    pub(super) fn not_run(&mut self, why: &str) -> io::Result<()> {
+        self.editor.flush_unread();
+        self.login.outer.typed_mut().clear();
+        let text = format!("{}{}", notice::waited(self.plain || self.shown_left_s.is_none()), notice::line(why));
+        self.shown_left_s = None;
+        self.show(text.as_bytes())?;
+        self.show(BELL)?;
+        self.status = NOT_RUN;
+        self.edit()
+    }
+
+    pub(super) fn show_waiting(&mut self) -> io::Result<()> {
+        let State::Pending(Pending { asked: Some((id, names)), until_us, cancelled: false, .. }) = &self.state else {
+            return Ok(());
+        };
+        let left_us = until_us.saturating_sub(HOST_US).saturating_sub(sys::boottime_us()?);
+        let left_s = left_us.div_ceil(1_000_000);
+        if self.shown_left_s == Some(left_s) || self.plain && self.shown_left_s.is_some() {
+            return Ok(());
+        }
+        let text = notice::waiting(*id, names, left_s, self.plain);
+        self.shown_left_s = Some(left_s);
+        self.show(text.as_bytes())
+    }
+}

@@ -1,0 +1,25 @@
+//! An interactive login: the front owns the line, and bash never reads a
+//! command from the terminal.
+//!
+//! | state | terminal input goes to | leaves on |
+//! |---|---|---|
+//! | `Starting` | queue | the driver's first "ready" and its mark → `Editing` |
+//! | `Editing` | our editor | a complete command → `Pending`; ^D → the shell exits |
+//! | `Pending` | queue; ^C cancels | released → `Committing`; else the queue is flushed → `Editing` |
+//! | `Committing` | queue | the driver took the line → `Running`; 2 s without that → over |
+//! | `Running` | inner terminal, raw | "ready" and its mark → `Editing`; private socket closed → `Replaced` |
+//! | `Replaced` (`exec prog`) | inner terminal, raw | the program exits → over |
+//!
+//! Text that was not approved is never written to anything a shell parses, and
+//! raw input is forwarded in `Running` and `Replaced` only.
+
+pub mod driver;
+mod line;
+mod mark;
+mod notice;
+mod over;
+mod prompt;
+mod session;
+mod wires;
+
+pub use session::run;

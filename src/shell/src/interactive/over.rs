@@ -1,0 +1,113 @@
+//! How lines and the login end.
+
+use super::session::{Session, State, Stop};
+use crate::end::{Ending, Failure, Status};
+use crate::login::{describe, kept};
+use crate::spawner::orders::{MAX_HISTORY, Order, Report};
+use countersign_api::front::{CancelWhy, CloseWhy, CommandEnd, Finished, FrontMessage, NotReleased};
+use countersign_core::{Exit, SubmissionId};
+use std::io;
+
+impl Session {
+    pub(super) fn heard_spawner(&mut self) -> io::Result<()> {
+        match self.login.spawner.report()? {
+            Some(report) => self.ended(report),
+            // The spawner is gone, and the kernel has killed its child with it.
+            None => self.ended(Report::Signaled { signal: 9 }),
+        }
+    }
+
+    /// The shell has ended: read what is left, then over.
+    pub(super) fn ended(&mut self, report: Report) -> io::Result<()> {
+        self.end = Some(match report {
+            Report::Exited { code } => CommandEnd::Exited(code),
+            Report::Signaled { signal } => CommandEnd::Signaled(signal),
+            Report::Spawned | Report::Failed { .. } | Report::Here { .. } | Report::Names { .. } | Report::History { .. } => return Ok(()),
+        });
+        while let Some(bytes) = self.wires.read()? {
+            let (shown, _) = self.mark.push(&bytes);
+            self.show(&shown)?;
+        }
+        let rest = self.mark.rest();
+        self.show(&rest)?;
+        self.active_us = 0;
+        self.record_rest()?;
+        let running = match &self.state {
+            State::Committing { id, .. } | State::Running(id) | State::Replaced(Some(id)) => Some(*id),
+            State::Starting | State::Editing | State::Pending(_) | State::Replaced(None) | State::Over => None,
+        };
+        if let (Some(id), Some(end)) = (running, self.end.clone()) {
+            self.finished(id, end)?;
+        }
+        self.state = State::Over;
+        Ok(())
+    }
+
+    pub(super) fn not_released(&mut self, id: SubmissionId, why: NotReleased) -> io::Result<()> {
+        self.tell(Finished { id, end: CommandEnd::NotReleased(why), stdout_bytes: 0, stderr_bytes: 0 })
+    }
+
+    pub(super) fn finished(&mut self, id: SubmissionId, end: CommandEnd) -> io::Result<()> {
+        let (words, _) = describe(&end);
+        let recorded = self.login.recorder.marker(&format!("finished: {words}"));
+        if let Err(error) = recorded.and_then(|()| self.login.recorder.settle()) {
+            self.stop(Stop::Recorder(error))?;
+        }
+        let (stdout_bytes, stderr_bytes) = self.login.recorder.since_command();
+        self.tell(Finished { id, end, stdout_bytes, stderr_bytes })
+    }
+
+    pub(super) fn tell(&mut self, finished: Finished) -> io::Result<()> {
+        self.login.send_chunk();
+        self.login.link.send(&FrontMessage::Finished(finished));
+        let told = kept(&mut self.login.link).map_err(io::Error::other)?;
+        if told || self.stop.is_some() { Ok(()) } else { self.host_gone("countersign-hostd did not keep the end of that line") }
+    }
+
+    /// Nothing more is shown or run here, and everything that was started ends.
+    pub(super) fn stop(&mut self, why: Stop) -> io::Result<()> {
+        if self.stop.is_some() {
+            return Ok(());
+        }
+        let order = if matches!(why, Stop::Hangup) { Order::Hangup } else { Order::Kill };
+        self.stop = Some(why);
+        if let State::Pending(pending) = &self.state {
+            let nonce = pending.held.nonce();
+            self.login.link.send(&FrontMessage::Cancel { nonce, why: CancelWhy::Hangup });
+        }
+        self.outlet.shut();
+        self.login.spawner.end(&order)
+    }
+
+    /// Leaves the lines for the agent's next login.
+    fn keep_history(&self) {
+        let all = self.editor.history().to_text();
+        let from = all.len().saturating_sub(MAX_HISTORY);
+        let newest = all.get(from..).or_else(|| all.split_at_checked(from + 1).map(|(_, rest)| rest)).unwrap_or_default();
+        let whole = if from == 0 { newest } else { newest.split_once('\n').map_or("", |(_, rest)| rest) };
+        // A convenience: a home that cannot be written is no reason to fail.
+        let (Ok(_) | Err(_)) = self.login.spawner.history(&self.history_file, Some(whole.to_owned()));
+    }
+
+    pub(super) fn finish(mut self) -> Result<Ending, Failure> {
+        let why = match &self.stop {
+            None | Some(Stop::Said(..)) => CloseWhy::Exit,
+            Some(Stop::Hangup) => CloseWhy::Hangup,
+            Some(Stop::Recorder(_)) => CloseWhy::DiskFull,
+        };
+        self.keep_history();
+        self.login.close(why, None)?;
+        let status = match self.end {
+            Some(CommandEnd::Exited(code)) => Status::Code(code),
+            Some(CommandEnd::Signaled(signal)) => Status::Signal(signal),
+            Some(CommandEnd::NotStarted(_) | CommandEnd::NotReleased(_)) | None => Status::Code(Exit::Internal.code()),
+        };
+        Ok(match self.stop {
+            None | Some(Stop::Hangup) => Ending::silent(status),
+            Some(Stop::Recorder(error)) => {
+                Ending::saying(format!("{error}; the login was ended"), Status::Code(Exit::Unavailable.code()))
+            }
+            Some(Stop::Said(text, exit)) => Ending::saying(text, Status::Code(exit)),
+        })
+    }
+}

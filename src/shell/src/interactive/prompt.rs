@@ -1,0 +1,136 @@
+//! At the prompt: what the driver says, and what is typed.
+
+use super::driver::{self, Said};
+use super::session::{Session, State, Stop};
+use super::wires::Heard;
+use crate::editor::{Candidate, Event, PASTE_MARKS_ON, PartialWord, Row, Step};
+use countersign_api::front::CommandEnd;
+use countersign_core::Exit;
+use std::io;
+
+impl Session {
+    pub(super) fn heard_driver(&mut self) -> io::Result<()> {
+        loop {
+            match (self.wires.hear(), &self.state) {
+                (Heard::Nothing, _) => break,
+                (Heard::Said(Said::Taken), State::Committing { id, .. }) => self.state = State::Running(*id),
+                (Heard::Said(Said::Ready { status, prompt }), State::Starting | State::Running(_))
+                    if self.ready.is_none() =>
+                {
+                    self.ready = Some((status, prompt));
+                    self.wires.next_cycle()?;
+                }
+                (Heard::Closed, State::Running(id)) => self.state = State::Replaced(Some(*id)),
+                // The shell is on its way out; how it ended is told by the spawner.
+                (Heard::Closed, State::Over | State::Replaced(_)) => break,
+                (Heard::Closed, _) if self.end.is_some() => break,
+                (Heard::Closed, State::Starting | State::Editing | State::Pending(_) | State::Committing { .. }) => {
+                    self.state = State::Replaced(None);
+                    return self.stop(Stop::Said("the shell let go of its gate; the login is ended".to_owned(), Exit::Refused.code()));
+                }
+                (Heard::Said(_) | Heard::Nonsense, _) => {
+                    return self.stop(Stop::Said("the shell said something unknown; the login is ended".to_owned(), Exit::Internal.code()));
+                }
+            }
+        }
+        self.drain()
+    }
+
+    /// Once the driver is ready and all output is read: back to the prompt.
+    fn drain(&mut self) -> io::Result<()> {
+        if !self.marked || self.ready.is_none() || self.stop.is_some() {
+            return Ok(());
+        }
+        let Some((status, prompt)) = self.ready.take() else { return Ok(()) };
+        self.marked = false;
+        if let State::Running(id) = self.state {
+            self.finished(id, CommandEnd::Exited(status))?;
+        }
+        // What was typed while the line ran and no program read, then what came since.
+        let unread: Vec<u8> = self.wires.take_back()?.into_iter().map(|b| if b == b'\n' { b'\r' } else { b }).collect();
+        let typed = std::mem::take(self.login.outer.typed_mut());
+        for bytes in [unread, typed] {
+            self.wait_typed(&bytes)?;
+        }
+        self.status = status;
+        self.prompt = prompt;
+        self.edit()
+    }
+
+    /// Keeps input for the editor, which is closed now.
+    pub(super) fn wait_typed(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let step = self.editor.feed(bytes);
+        self.show(step.output.as_bytes())
+    }
+
+    /// Shows the prompt and takes up what was typed ahead.
+    pub(super) fn edit(&mut self) -> io::Result<()> {
+        self.state = State::Editing;
+        let mut shown = self.editor.begin(&self.prompt, Row::Unknown);
+        if !self.plain {
+            shown.push_str(PASTE_MARKS_ON);
+        }
+        self.show(shown.as_bytes())?;
+        self.feed(&[])
+    }
+
+    /// Feeds the editor until it has read everything or a line was entered.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let step = self.editor.feed(bytes);
+        self.acted(step)
+    }
+
+    /// Does what the editor's steps ask for.
+    pub(super) fn acted(&mut self, mut step: Step) -> io::Result<()> {
+        loop {
+            self.show(step.output.as_bytes())?;
+            match step.event {
+                Event::None | Event::Bell => return Ok(()),
+                Event::Submit(line) if line.trim().is_empty() => return self.edit(),
+                Event::Submit(line) => return self.submit(line),
+                Event::Interrupt => self.status = 130,
+                Event::EndOfFile => {
+                    self.show(if self.plain { "exit\r\n" } else { "\x1b[?2004lexit\r\n" }.as_bytes())?;
+                    self.wires.order(&driver::exit(self.status));
+                    self.state = State::Replaced(None);
+                    return Ok(());
+                }
+                Event::CompleteRequest { word, .. } => {
+                    let candidates = word.map_or(Ok(Vec::new()), |word| self.candidates(&word))?;
+                    let shown = self.editor.complete(&candidates);
+                    self.show(shown.as_bytes())?;
+                }
+                Event::Refused(why) => return self.not_run(&format!("refused: {why}")),
+            }
+            if self.stop.is_some() || !matches!(self.state, State::Editing) {
+                return Ok(());
+            }
+            step = self.editor.resume();
+        }
+    }
+
+    /// Names that a word could become: read from directories with the agent's
+    /// rights, never through the shell.
+    fn candidates(&mut self, word: &PartialWord) -> io::Result<Vec<Candidate>> {
+        let variable = |wanted: &str| {
+            self.login.environment.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| value.as_str())
+        };
+        let places: Vec<String> = match word.directory.strip_prefix("~/") {
+            Some(rest) => vec![format!("{}/{rest}", variable("HOME"))],
+            None if word.directory.is_empty() && word.command => variable("PATH").split(':').map(str::to_owned).collect(),
+            None => vec![word.directory.clone()],
+        };
+        let mut found = Vec::new();
+        for place in places {
+            let (names, ended) = self.login.spawner.names(&place, &word.prefix)?;
+            if let Some(report) = ended {
+                self.ended(report)?;
+                return Ok(Vec::new());
+            }
+            found.extend(names.into_iter().map(|(name, directory)| Candidate { name, directory }));
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found.dedup_by(|a, b| a.name == b.name);
+        Ok(found)
+    }
+}

@@ -1,0 +1,344 @@
+//! The rim of an interactive login: waits, moves bytes, and walks through the
+//! states of [`super`].
+
+use super::mark::Mark;
+use super::wires::Wires;
+use crate::complete::{Completeness, is_complete};
+use crate::editor::{Editor, History, Terminal};
+use crate::end::{Ending, Failure};
+use crate::held::Held;
+use crate::login::{Login, now_us, unavailable};
+use crate::outer::Sign;
+use crate::outlet::Outlet;
+use crate::recorder::RecordingFailed;
+use crate::spawner::orders::Order;
+use countersign_api::front::{CancelWhy, CloseWhy, CommandEnd, FrontMessage};
+use countersign_api::recording::Stream;
+use countersign_core::{Exit, SubmissionId};
+use countersign_sys::{self as sys, Ready, Wanted};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// How long the driver may take to take a released line, in µs.
+pub(super) const TAKE_US: u64 = 2_000_000;
+/// How long part of a character or of the mark waits for its rest, in µs.
+const HELD_US: u64 = 20_000;
+/// How long the host may be silent beyond an answer's deadline, in µs.
+pub(super) const HOST_US: u64 = 15_000_000;
+/// How long an escape sequence may take to arrive, in µs.
+const SEQUENCE_US: u64 = 50_000;
+/// Where the lines of earlier logins are kept, in the agent's home.
+const HISTORY_FILE: &str = ".countersign_history";
+
+/// Where the login stands.
+pub(super) enum State {
+    Starting,
+    Editing,
+    Pending(Pending),
+    Committing { id: SubmissionId, until_us: u64 },
+    Running(SubmissionId),
+    Replaced(Option<SubmissionId>),
+    Over,
+}
+
+/// A line that waits.
+pub(super) struct Pending {
+    pub(super) held: Held,
+    pub(super) asked: Option<(SubmissionId, Vec<String>)>,
+    pub(super) until_us: u64,
+    pub(super) cancelled: bool,
+}
+
+/// Why the login ends before its shell does.
+pub(super) enum Stop {
+    Hangup,
+    Recorder(RecordingFailed),
+    Said(String, u8),
+}
+
+pub(super) struct Session {
+    pub(super) login: Login,
+    pub(super) wires: Wires,
+    pub(super) mark: Mark,
+    pub(super) editor: Editor,
+    pub(super) history_file: String,
+    pub(super) outlet: Outlet,
+    pub(super) state: State,
+    pub(super) ready: Option<(u8, String)>,
+    pub(super) marked: bool,
+    pub(super) prompt: String,
+    /// `$?` for the next line.
+    pub(super) status: u8,
+    pub(super) plain: bool,
+    pub(super) shown_left_s: Option<u64>,
+    pub(super) active_us: u64,
+    /// When something was last typed at the prompt, in µs.
+    pub(super) typed_us: u64,
+    pub(super) stop: Option<Stop>,
+    pub(super) end: Option<CommandEnd>,
+}
+
+/// Runs an interactive login to its end.
+pub fn run(mut login: Login) -> Result<Ending, Failure> {
+    let failed = |e: io::Error| Failure::system("cannot start the shell", &e);
+    let pty = login.pty.take().ok_or_else(|| unavailable("an interactive login needs a terminal"))?;
+    let environment = login.environment.clone();
+    let wires = match Wires::start(pty, environment, &login.spawner).map_err(failed)? {
+        Ok(wires) => wires,
+        Err(errno) => {
+            let error = io::Error::from_raw_os_error(i32::from(errno));
+            login.close(CloseWhy::Exit, None)?;
+            return Err(Failure::system("bash could not be started", &error));
+        }
+    };
+    let size = login.outer.size();
+    let terminal = Terminal::from_term(login.term());
+    let plain = terminal == Terminal::Dumb;
+    let home = login.environment.iter().find(|(name, _)| name == "HOME").map_or("", |(_, value)| value);
+    let history_file = format!("{home}/{HISTORY_FILE}");
+    let (history, _) = login.spawner.history(&history_file, None).map_err(failed)?;
+    let outlet = Outlet::new(login.outer.output.try_clone().map_err(failed)?);
+    let session = Session {
+        mark: Mark::new(&wires.word),
+        editor: Editor::new(terminal, size.columns, size.rows, History::from_text(&history), needs_more),
+        history_file,
+        outlet,
+        state: State::Starting,
+        ready: None,
+        marked: false,
+        prompt: String::new(),
+        status: 0,
+        plain,
+        shown_left_s: None,
+        active_us: now_us()?,
+        typed_us: 0,
+        stop: None,
+        end: None,
+        wires,
+        login,
+    };
+    session.serve()
+}
+
+/// What a descriptor in a wait belongs to.
+#[derive(Clone, Copy)]
+pub(super) enum Key {
+    Link(usize),
+    Outer(usize),
+    Spawner,
+    Terminal,
+    Type,
+    Show,
+    Private,
+}
+
+fn needs_more(text: &str) -> bool {
+    matches!(is_complete(text), Completeness::NeedsMore(_))
+}
+
+impl Session {
+    pub(super) fn serve(mut self) -> Result<Ending, Failure> {
+        let failed = |e: io::Error| Failure::system("the login failed", &e);
+        while !matches!(self.state, State::Over) {
+            if let Err(error) = self.turn() {
+                // Whatever failed, nothing more may run here.
+                self.login.spawner.end(&Order::Kill).map_err(failed)?;
+                return Err(Failure::system("the login failed", &error));
+            }
+        }
+        self.finish()
+    }
+
+    pub(super) fn turn(&mut self) -> io::Result<()> {
+        let (keys, wanted): (Vec<Key>, Vec<(BorrowedFd<'_>, Wanted)>) = self.wanted().into_iter().unzip();
+        let ready = sys::poll(&wanted, Some(self.timeout_ms()?))?;
+        let (mut link, mut outer) = ([Ready::default(); 2], [Ready::default(); 3]);
+        let mut spawner = false;
+        for (key, state) in keys.into_iter().zip(ready) {
+            let moved = state.readable || state.hangup;
+            match key {
+                Key::Link(i) => link.iter_mut().skip(i).take(1).for_each(|slot| *slot = state),
+                Key::Outer(i) => outer.iter_mut().skip(i).take(1).for_each(|slot| *slot = state),
+                Key::Spawner => spawner = moved,
+                Key::Terminal if moved => self.heard_terminal()?,
+                Key::Type if state.writable => self.type_in(),
+                Key::Show if state.writable || state.hangup => self.outlet.push(),
+                Key::Private if moved || state.writable => self.wires.push(),
+                Key::Terminal | Key::Type | Key::Show | Key::Private => {}
+            }
+        }
+        self.heard_driver()?;
+        self.heard_client(outer)?;
+        self.heard_host(link)?;
+        if spawner {
+            self.heard_spawner()?;
+        }
+        self.on_time()?;
+        self.record_rest()?;
+        while let Some(chunk) = self.login.recorder.due_chunk() {
+            self.login.link.send(&FrontMessage::Chunk(chunk));
+        }
+        if !self.outlet.is_open() && self.stop.is_none() {
+            self.stop(Stop::Hangup)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn wanted(&self) -> Vec<(Key, (BorrowedFd<'_>, Wanted))> {
+        let mut list = Vec::new();
+        if self.login.link.is_open() {
+            list.extend(self.login.link.wanted().into_iter().enumerate().map(|(i, want)| (Key::Link(i), want)));
+        }
+        if self.stop.is_none() {
+            list.extend(self.login.outer.wanted().into_iter().enumerate().map(|(i, want)| (Key::Outer(i), want)));
+        }
+        list.push((Key::Spawner, (self.login.spawner.fd(), Wanted::Read)));
+        list.extend(self.wires.wanted().into_iter().map(|want| (Key::Private, want)));
+        if self.outlet.is_waiting() {
+            list.push((Key::Show, (self.outlet.fd().as_fd(), Wanted::Write)));
+        } else if !self.login.link.is_behind() {
+            list.push((Key::Terminal, (self.wires.pty.master.as_fd(), Wanted::Read)));
+        }
+        if self.forwards() && !self.login.outer.typed().is_empty() {
+            list.push((Key::Type, (self.wires.pty.master.as_fd(), Wanted::Write)));
+        }
+        list
+    }
+
+    /// Whether terminal input goes to the program that runs.
+    pub(super) fn forwards(&self) -> bool {
+        matches!(self.state, State::Running(_) | State::Replaced(_))
+    }
+
+    pub(super) fn timeout_ms(&self) -> io::Result<u32> {
+        let now_us = sys::boottime_us()?;
+        let due = match &self.state {
+            State::Committing { until_us, .. } => until_us.saturating_sub(now_us),
+            State::Pending(_) => 250_000,
+            State::Starting | State::Editing | State::Running(_) | State::Replaced(_) | State::Over => 1_000_000,
+        };
+        let held = if self.login.recorder.holds() { HELD_US } else { due };
+        let held = if self.editor.unfinished() { held.min(SEQUENCE_US) } else { held };
+        Ok(u32::try_from(due.min(held).div_ceil(1000)).unwrap_or(1000).max(1))
+    }
+
+    /// Output of the inner terminal, recorded and then shown.
+    pub(super) fn heard_terminal(&mut self) -> io::Result<()> {
+        if let Some(bytes) = self.wires.read()? {
+            self.active_us = sys::boottime_us()?;
+            let (shown, marked) = self.mark.push(&bytes);
+            self.marked |= marked;
+            self.show(&shown)?;
+        }
+        Ok(())
+    }
+
+    /// Records bytes, then shows them. A failed write ends the login.
+    pub(super) fn show(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() || self.stop.is_some() {
+            return Ok(());
+        }
+        self.outlet.add(bytes);
+        match self.login.recorder.output(Stream::Stdout, bytes) {
+            Ok(recorded) => {
+                self.outlet.clear(recorded);
+                self.outlet.push();
+                Ok(())
+            }
+            Err(error) => self.stop(Stop::Recorder(error)),
+        }
+    }
+
+    pub(super) fn record_rest(&mut self) -> io::Result<()> {
+        let waited = sys::boottime_us()?.saturating_sub(self.active_us) >= HELD_US;
+        if !self.login.recorder.holds() || !waited || matches!(self.stop, Some(Stop::Recorder(_))) {
+            return Ok(());
+        }
+        match self.login.recorder.flush() {
+            Ok((stdout, _)) => {
+                self.outlet.clear(stdout);
+                self.outlet.push();
+                Ok(())
+            }
+            Err(error) => self.stop(Stop::Recorder(error)),
+        }
+    }
+
+    pub(super) fn type_in(&mut self) {
+        let typed = self.login.outer.typed_mut();
+        match nix::unistd::write(&self.wires.pty.master, typed) {
+            Ok(n) => drop(typed.drain(..n)),
+            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => {}
+            // Nobody reads there any more; the end of the shell is on its way.
+            Err(_) => typed.clear(),
+        }
+    }
+
+    pub(super) fn heard_client(&mut self, ready: [Ready; 3]) -> io::Result<()> {
+        if self.stop.is_some() {
+            return Ok(());
+        }
+        for sign in self.login.outer.turn(ready, false)? {
+            match sign {
+                Sign::Resized => {
+                    let size = self.login.outer.size();
+                    self.wires.pty.resize(size)?;
+                    let shown = self.editor.resize(size.columns, size.rows);
+                    if let Err(error) = self.login.recorder.resize(size.columns, size.rows) {
+                        return self.stop(Stop::Recorder(error));
+                    }
+                    if matches!(self.state, State::Editing) {
+                        self.show(shown.as_bytes())?;
+                    }
+                }
+                Sign::Hangup | Sign::Interrupt => return self.stop(Stop::Hangup),
+            }
+        }
+        if self.forwards() {
+            return Ok(());
+        }
+        let typed = std::mem::take(self.login.outer.typed_mut());
+        match &mut self.state {
+            State::Editing if typed.is_empty() => Ok(()),
+            State::Editing => {
+                self.typed_us = sys::boottime_us()?;
+                self.feed(&typed)
+            }
+            State::Pending(pending) => {
+                let step = self.editor.feed(&typed);
+                if self.editor.take_interrupt() && !pending.cancelled {
+                    pending.cancelled = true;
+                    pending.until_us = sys::boottime_us()?.saturating_add(HOST_US);
+                    let nonce = pending.held.nonce();
+                    self.login.link.send(&FrontMessage::Cancel { nonce, why: CancelWhy::Interrupt });
+                }
+                self.show(step.output.as_bytes())
+            }
+            State::Starting | State::Committing { .. } => self.wait_typed(&typed),
+            State::Running(_) | State::Replaced(_) | State::Over => Ok(()),
+        }
+    }
+
+    pub(super) fn on_time(&mut self) -> io::Result<()> {
+        let now_us = sys::boottime_us()?;
+        match &self.state {
+            State::Committing { until_us, .. } if now_us >= *until_us => {
+                self.stop(Stop::Said("the shell did not take the line; the login is ended".to_owned(), Exit::Internal.code()))
+            }
+            State::Pending(pending) if now_us >= pending.until_us => {
+                self.host_gone("countersign-hostd does not answer")
+            }
+            State::Pending(_) => self.show_waiting(),
+            State::Editing if self.editor.unfinished() && now_us.saturating_sub(self.typed_us) >= SEQUENCE_US => {
+                let step = self.editor.give_up();
+                self.acted(step)
+            }
+            State::Starting
+            | State::Editing
+            | State::Committing { .. }
+            | State::Running(_)
+            | State::Replaced(_)
+            | State::Over => Ok(()),
+        }
+    }
+}
