@@ -13,7 +13,7 @@ use countersign_core::{b64_decode, b64_encode};
 use countersign_sys::signals::{Name, Signals};
 use countersign_sys::spawn::{Controlling, Program};
 use countersign_sys::{self as sys, Forked, Inherited, Uids, Wanted};
-use orders::{MAX_HISTORY, MAX_ORDER, Order, Report, Spawner};
+use orders::{MAX_HISTORY, MAX_ORDER, Names, Order, Report, Spawner};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -131,9 +131,16 @@ impl<'a> Office<'a> {
             }
             (Order::Hangup, State::Running(_) | State::Over) if fds.is_empty() => self.hang_up(),
             (Order::Kill, State::Running(_) | State::Over) if fds.is_empty() => self.kill(),
-            (Order::Spawn { .. } | Order::Shell { .. } | Order::Where | Order::List { .. } | Order::History { .. } | Order::Hangup | Order::Kill, _) => {
-                Err(not_allowed())
-            }
+            (
+                Order::Spawn { .. }
+                | Order::Shell { .. }
+                | Order::Where
+                | Order::List { .. }
+                | Order::History { .. }
+                | Order::Hangup
+                | Order::Kill,
+                _,
+            ) => Err(not_allowed()),
         }
     }
 
@@ -264,7 +271,7 @@ fn history(file: &str, text: Option<&str>) -> io::Result<String> {
 }
 
 /// Names below a directory, read with the agent's rights.
-fn names(pid: i32, directory: &str, prefix: &str) -> Vec<(String, bool)> {
+fn names(pid: i32, directory: &str, prefix: &str) -> Names {
     let here = format!("/proc/{pid}/cwd");
     let Ok(entries) = std::fs::read_dir(std::path::Path::new(&here).join(directory)) else { return Vec::new() };
     let mut bytes = 0;

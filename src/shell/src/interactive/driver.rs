@@ -85,7 +85,10 @@ fn parse(message: &[u8]) -> Result<Said, NotSaid> {
         Some((b'R', rest)) => {
             let text = String::from_utf8_lossy(rest);
             let (status, prompt) = text.split_once('\t').ok_or(NotSaid)?;
-            Ok(Said::Ready { status: status.parse().map_err(|_| NotSaid)?, prompt: prompt.replace(['\x01', '\x02'], "") })
+            Ok(Said::Ready {
+                status: status.parse().map_err(|_| NotSaid)?,
+                prompt: prompt.replace(['\x01', '\x02'], ""),
+            })
         }
         Some(_) | None => Err(NotSaid),
     }

@@ -53,7 +53,12 @@ impl Session {
             };
             match std::mem::replace(&mut self.state, State::Over) {
                 State::Pending(pending) => self.answer(pending, message)?,
-                other => {
+                other @ (State::Starting
+                | State::Editing
+                | State::Committing { .. }
+                | State::Running(_)
+                | State::Replaced(_)
+                | State::Over) => {
                     self.state = other;
                     return match message {
                         HostMessage::Fatal { reason, exit } => self.stop(Stop::Said(reason, exit)),

@@ -22,7 +22,11 @@ impl Session {
         self.end = Some(match report {
             Report::Exited { code } => CommandEnd::Exited(code),
             Report::Signaled { signal } => CommandEnd::Signaled(signal),
-            Report::Spawned | Report::Failed { .. } | Report::Here { .. } | Report::Names { .. } | Report::History { .. } => return Ok(()),
+            Report::Spawned
+            | Report::Failed { .. }
+            | Report::Here { .. }
+            | Report::Names { .. }
+            | Report::History { .. } => return Ok(()),
         });
         while let Some(bytes) = self.wires.read()? {
             let (shown, _) = self.mark.push(&bytes);
@@ -61,7 +65,11 @@ impl Session {
         self.login.send_chunk();
         self.login.link.send(&FrontMessage::Finished(finished));
         let told = kept(&mut self.login.link).map_err(io::Error::other)?;
-        if told || self.stop.is_some() { Ok(()) } else { self.host_gone("countersign-hostd did not keep the end of that line") }
+        if told || self.stop.is_some() {
+            Ok(())
+        } else {
+            self.host_gone("countersign-hostd did not keep the end of that line")
+        }
     }
 
     /// Nothing more is shown or run here, and everything that was started ends.
@@ -83,7 +91,8 @@ impl Session {
     fn keep_history(&self) {
         let all = self.editor.history().to_text();
         let from = all.len().saturating_sub(MAX_HISTORY);
-        let newest = all.get(from..).or_else(|| all.split_at_checked(from + 1).map(|(_, rest)| rest)).unwrap_or_default();
+        let newest =
+            all.get(from..).or_else(|| all.split_at_checked(from + 1).map(|(_, rest)| rest)).unwrap_or_default();
         let whole = if from == 0 { newest } else { newest.split_once('\n').map_or("", |(_, rest)| rest) };
         // A convenience: a home that cannot be written is no reason to fail.
         let (Ok(_) | Err(_)) = self.login.spawner.history(&self.history_file, Some(whole.to_owned()));

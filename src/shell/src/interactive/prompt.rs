@@ -26,10 +26,16 @@ impl Session {
                 (Heard::Closed, _) if self.end.is_some() => break,
                 (Heard::Closed, State::Starting | State::Editing | State::Pending(_) | State::Committing { .. }) => {
                     self.state = State::Replaced(None);
-                    return self.stop(Stop::Said("the shell let go of its gate; the login is ended".to_owned(), Exit::Refused.code()));
+                    return self.stop(Stop::Said(
+                        "the shell let go of its gate; the login is ended".to_owned(),
+                        Exit::Refused.code(),
+                    ));
                 }
                 (Heard::Said(_) | Heard::Nonsense, _) => {
-                    return self.stop(Stop::Said("the shell said something unknown; the login is ended".to_owned(), Exit::Internal.code()));
+                    return self.stop(Stop::Said(
+                        "the shell said something unknown; the login is ended".to_owned(),
+                        Exit::Internal.code(),
+                    ));
                 }
             }
         }
@@ -117,7 +123,9 @@ impl Session {
         };
         let places: Vec<String> = match word.directory.strip_prefix("~/") {
             Some(rest) => vec![format!("{}/{rest}", variable("HOME"))],
-            None if word.directory.is_empty() && word.command => variable("PATH").split(':').map(str::to_owned).collect(),
+            None if word.directory.is_empty() && word.command => {
+                variable("PATH").split(':').map(str::to_owned).collect()
+            }
             None => vec![word.directory.clone()],
         };
         let mut found = Vec::new();

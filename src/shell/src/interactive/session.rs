@@ -322,9 +322,10 @@ impl Session {
     pub(super) fn on_time(&mut self) -> io::Result<()> {
         let now_us = sys::boottime_us()?;
         match &self.state {
-            State::Committing { until_us, .. } if now_us >= *until_us => {
-                self.stop(Stop::Said("the shell did not take the line; the login is ended".to_owned(), Exit::Internal.code()))
-            }
+            State::Committing { until_us, .. } if now_us >= *until_us => self.stop(Stop::Said(
+                "the shell did not take the line; the login is ended".to_owned(),
+                Exit::Internal.code(),
+            )),
             State::Pending(pending) if now_us >= pending.until_us => {
                 self.host_gone("countersign-hostd does not answer")
             }

@@ -44,11 +44,7 @@ pub enum Heard {
 impl Wires {
     /// Starts the shell on the inner terminal. The inner error is the number
     /// of the system call that failed.
-    pub fn start(
-        mut pty: Pty,
-        environment: Vec<(String, String)>,
-        spawner: &Spawner,
-    ) -> io::Result<Result<Self, u16>> {
+    pub fn start(mut pty: Pty, environment: Vec<(String, String)>, spawner: &Spawner) -> io::Result<Result<Self, u16>> {
         let slave = pty.slave.take().ok_or(io::ErrorKind::NotConnected)?;
         let (private, theirs) = pair()?;
         let (input, their_input) = pair()?;

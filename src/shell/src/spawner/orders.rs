@@ -65,6 +65,9 @@ pub enum Order {
     Kill,
 }
 
+/// Names in a directory, each with whether it is a directory itself.
+pub type Names = Vec<(String, bool)>;
+
 /// From spawner to front.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -84,7 +87,7 @@ pub enum Report {
     /// Names in a directory, and whether each is one itself.
     Names {
         /// Bounded in number and length.
-        names: Vec<(String, bool)>,
+        names: Names,
     },
     /// The history, or nothing where it was written or cannot be read.
     History {
@@ -125,7 +128,14 @@ impl Spawner {
         match if heard { self.report().map_err(number)? } else { None } {
             Some(Report::Spawned) => Ok(()),
             Some(Report::Failed { errno }) => Err(errno),
-            Some(Report::Here { .. } | Report::Names { .. } | Report::History { .. } | Report::Exited { .. } | Report::Signaled { .. }) | None => Err(u16::MAX),
+            Some(
+                Report::Here { .. }
+                | Report::Names { .. }
+                | Report::History { .. }
+                | Report::Exited { .. }
+                | Report::Signaled { .. },
+            )
+            | None => Err(u16::MAX),
         }
     }
 
@@ -139,7 +149,7 @@ impl Spawner {
     }
 
     /// Names in a directory that begin with `prefix`, as the agent sees them.
-    pub fn names(&self, directory: &str, prefix: &str) -> io::Result<(Vec<(String, bool)>, Option<Report>)> {
+    pub fn names(&self, directory: &str, prefix: &str) -> io::Result<(Names, Option<Report>)> {
         let order = Order::List { directory: directory.to_owned(), prefix: prefix.to_owned() };
         Ok(match self.ask(&order)? {
             (Report::Names { names }, ended) => (names, ended),
@@ -167,7 +177,9 @@ impl Spawner {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             match self.report()? {
-                Some(answer @ (Report::Here { .. } | Report::Names { .. } | Report::History { .. })) => return Ok((answer, ended)),
+                Some(answer @ (Report::Here { .. } | Report::Names { .. } | Report::History { .. })) => {
+                    return Ok((answer, ended));
+                }
                 Some(end @ (Report::Exited { .. } | Report::Signaled { .. })) => ended = Some(end),
                 Some(Report::Spawned | Report::Failed { .. }) | None => return Err(io::ErrorKind::InvalidData.into()),
             }
