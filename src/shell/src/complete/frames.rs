@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::token::Token;
-use super::{Completeness, MAX_NESTING, Why};
+use super::{Completeness, MAX_FRAMES, Why};
 
 /// Either go on, or the answer.
 pub(super) type Step<T = ()> = Result<T, Completeness>;
@@ -291,7 +291,7 @@ impl<'a> Scanner<'a> {
 
     /// Opens something.
     pub(super) fn push(&mut self, frame: Frame) -> Step {
-        if self.stack.len() >= MAX_NESTING * 2 {
+        if self.stack.len() >= MAX_FRAMES {
             return Err(ENOUGH);
         }
         self.stack.push(frame);
@@ -318,13 +318,6 @@ impl<'a> Scanner<'a> {
     pub(super) fn peek(&mut self) -> Step<Option<u8>> {
         self.skip_joins()?;
         Ok(self.byte_at(self.at))
-    }
-
-    /// Takes the next byte after any backslash-newlines.
-    pub(super) fn take(&mut self) -> Step<Option<u8>> {
-        let byte = self.peek()?;
-        self.at += usize::from(byte.is_some());
-        Ok(byte)
     }
 
     /// Takes the next byte when it is `wanted`.

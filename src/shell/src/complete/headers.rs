@@ -23,6 +23,7 @@ impl Scanner<'_> {
                 b"{" => Some(Some(Token::OpenBrace)),
                 _ => None,
             },
+            Header::CasePattern if written == b"}" && self.in_braces() => Some(Some(Token::CloseBrace)),
             Header::CasePattern => Some((written == b"esac").then_some(Token::Esac)),
             Header::CaseAlternative => Some((written == b"esac" && self.last == Token::Bar).then_some(Token::Esac)),
             Header::LoopName | Header::LoopWords | Header::CaseWord | Header::FunctionName => Some(None),
@@ -34,6 +35,12 @@ impl Scanner<'_> {
             | Header::Coproc
             | Header::AfterCoprocName => None,
         }
+    }
+
+    /// Within `{ … }` bash takes `}` for its end even where a pattern stands.
+    fn in_braces(&self) -> bool {
+        self.last.lets_reserved_follow(self.before)
+            && self.stack.iter().any(|frame| matches!(frame, Frame::List(list) if list.kind == ListKind::Braces))
     }
 
     pub(super) fn header_token(&mut self, header: Header, token: Token) -> Step {

@@ -47,8 +47,9 @@ pub enum Why {
     Command,
 }
 
-/// Deepest nesting that is followed; deeper text counts as complete.
-const MAX_NESTING: usize = 1000;
+/// Deepest nesting that is followed, as frames of the stack: at least 1000
+/// compound commands or 600 substitutions. Deeper text counts as complete.
+const MAX_FRAMES: usize = 2000;
 
 /// Says whether bash would need more lines after `text`, which comes without
 /// the newline that ends it. Takes time linear in the length of the text for

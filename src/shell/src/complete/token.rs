@@ -58,7 +58,6 @@ pub(super) enum Token {
     OpenCondition,
     CloseCondition,
     Coproc,
-    End,
 }
 
 /// The reserved word that a word is, where one may stand.
@@ -137,8 +136,7 @@ impl Token {
             | Token::Case
             | Token::In
             | Token::Function
-            | Token::OpenCondition
-            | Token::End => false,
+            | Token::OpenCondition => false,
         }
     }
 
@@ -186,8 +184,7 @@ impl Token {
             | Token::CloseBrace
             | Token::OpenCondition
             | Token::CloseCondition
-            | Token::Coproc
-            | Token::End => false,
+            | Token::Coproc => false,
         }
     }
 

@@ -152,8 +152,7 @@ impl Frame {
                 match cell {
                     Some(cell) if !first => attach(cell, c.encode_utf8(&mut [0; 4])),
                     Some(_) | None => {
-                        let mark = format!("⟨U+{:04X}⟩", u32::from(c));
-                        mark.chars().for_each(|c| self.place(c, 1));
+                        code_point(c).chars().for_each(|c| self.place(c, 1));
                     }
                 }
             }
@@ -187,6 +186,10 @@ fn attach(cell: &mut Cell, text: &str) {
     cell.after = Some(after.into_boxed_str());
 }
 
+fn code_point(c: char) -> String {
+    format!("⟨U+{:04X}⟩", u32::from(c))
+}
+
 /// Nothing is shown that would hide or reorder text: such characters appear as
 /// the marks a reviewer sees.
 fn shown(c: char) -> Shown {
@@ -202,7 +205,8 @@ fn shown(c: char) -> Shown {
     }
     match c.width() {
         Some(0) => Shown::Zero,
-        Some(width) => Shown::Cell(c, width),
-        None => Shown::Mark(mark),
+        Some(width @ (1 | 2)) => Shown::Cell(c, width),
+        // Terminals disagree on how wide such a character is.
+        Some(_) | None => Shown::Mark(code_point(c)),
     }
 }

@@ -104,6 +104,7 @@ pub struct Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Row {
     /// At the start of an empty row.
+    #[allow(dead_code, reason = "part of the editor's interface; the login has no use for it yet")]
     Empty,
     /// Somewhere: what ran may have left a row unfinished. A row is begun when
     /// the cursor is not at the start of one.
@@ -165,6 +166,7 @@ impl Editor {
 
     /// Puts another prompt in place of the one that is shown.
     #[must_use]
+    #[allow(dead_code, reason = "part of the editor's interface; the login has no use for it yet")]
     pub fn set_prompt(&mut self, prompt: &str) -> String {
         self.view.set_prompt(prompt);
         self.refresh();
@@ -183,6 +185,7 @@ impl Editor {
     /// is closed, where the cursor is; then the prompt again. Control and
     /// format characters are shown as marks.
     #[must_use]
+    #[allow(dead_code, reason = "part of the editor's interface; the login has no use for it yet")]
     pub fn notice(&mut self, text: &str) -> String {
         self.print_below(text.lines());
         self.refresh();
@@ -235,6 +238,7 @@ impl Editor {
     }
 
     /// How many bytes wait unread.
+    #[allow(dead_code, reason = "part of the editor's interface; the login has no use for it yet")]
     pub fn unread(&self) -> usize {
         self.unread.len()
     }
@@ -278,6 +282,7 @@ impl Editor {
     }
 
     /// The text being edited.
+    #[allow(dead_code, reason = "part of the editor's interface; the login has no use for it yet")]
     pub fn text(&self) -> &str {
         self.line.text()
     }

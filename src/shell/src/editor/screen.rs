@@ -23,6 +23,7 @@ impl Screen {
     }
 
     /// What is on the screen, from the first row that is.
+    #[cfg(test)]
     pub(super) fn shown(&self) -> (Option<&Frame>, usize) {
         (self.frame.as_ref(), self.top)
     }
@@ -77,15 +78,13 @@ impl Screen {
         let (row, col) = frame.end();
         let cell = frame.rows.last().map_or(0, |row| row.cells.len());
         let fits = self.redraw_from.is_none() && self.at == (row, col) && frame.append(text);
-        if fits && frame.rows.len() <= self.top + self.rows {
+        if fits {
+            // What does not fit makes the screen scroll, and the window with it.
             self.print(&frame, (row, cell), frame.rows.len(), out);
-            self.frame = Some(frame);
-            return true;
+            self.top = self.top.max(frame.rows.len().saturating_sub(self.rows));
         }
-        // What was added is not on the screen: draw all of it.
-        self.redraw_from = self.redraw_from.or(Some(self.at.0 - self.top));
         self.frame = Some(frame);
-        false
+        fits
     }
 
     /// Moves below the frame and forgets it.
@@ -204,31 +203,26 @@ impl Screen {
     }
 }
 
-/// How many rows the text from row `top` to the cursor takes above the
-/// cursor's when a terminal breaks it at `cols`.
+/// How many rows the text from row `top` on takes above the cursor's when a
+/// terminal breaks it anew at `cols`: never more than it really takes.
 fn rows_above(frame: &Frame, top: usize, at: (usize, usize), cols: usize) -> usize {
-    let (mut above, mut col) = (0, 0);
+    let (mut above, mut width) = (0, 0);
     for (index, row) in frame.rows.iter().enumerate().skip(top).take(at.0 + 1 - top) {
-        let here = index == at.0;
         let joined = row.wraps && row.width == frame.cols;
-        // Blanks at the end of a line need not be kept by the terminal.
-        let kept = row.cells.iter().rposition(|cell| cell.shown != ' ').map_or(0, |last| last + 1);
-        let mut column = 0;
-        for cell in row.cells.iter().take(if joined { row.cells.len() } else { kept }) {
-            if here && column >= at.1 {
-                return above;
-            }
-            column += cell.width;
-            if cell.width > cols {
-                continue;
-            }
-            if col + cell.width > cols {
-                (above, col) = (above + 1, 0);
-            }
-            col += cell.width;
+        // Blanks at the end of a line need not be kept by the terminal, nor
+        // characters that are wider than it.
+        let kept = row.cells.iter().rposition(|cell| cell.shown != ' ' && cell.width <= cols);
+        let kept = if joined { row.cells.len() } else { kept.map_or(0, |last| last + 1) };
+        let kept = row.cells.iter().take(kept).filter(|cell| cell.width <= cols).map(|cell| cell.width).sum();
+        if index == at.0 {
+            let before: usize = width + at.1.min(kept);
+            let last = if at.1 < kept { before } else { before.saturating_sub(1) };
+            return above + last / cols;
         }
-        if !joined && !here {
-            (above, col) = (above + 1, 0);
+        width += kept;
+        if !joined {
+            above += width.div_ceil(cols).max(1);
+            width = 0;
         }
     }
     above

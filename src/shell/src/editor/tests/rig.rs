@@ -80,8 +80,7 @@ impl Rig {
 
     /// The submitted texts.
     pub(super) fn submitted(&self) -> Vec<&str> {
-        let text = |event| if let &Event::Submit(ref text) = event { Some(text.as_str()) } else { None };
-        self.events.iter().filter_map(text).collect()
+        self.events.iter().filter_map(text_of).collect()
     }
 
     /// The rows of the screen without blanks at their ends.
@@ -127,4 +126,8 @@ impl Rig {
         let all = self.terminal.screen().text();
         assert_eq!(all[..3], ["S0", "S1", "S2"], "nothing above is erased");
     }
+}
+
+fn text_of(event: &Event) -> Option<&str> {
+    if let Event::Submit(text) = event { Some(text) } else { None }
 }
