@@ -3,7 +3,7 @@
 use countersign_tests::cast::Cast;
 use countersign_tests::installation::{AGENT, Installation, Options};
 use countersign_tests::journal;
-use countersign_tests::run::{LIMIT, Running, random_bytes, run};
+use countersign_tests::run::{LIMIT, Running, eventually, random_bytes, run};
 
 #[test]
 fn status_signal_and_denial() {
@@ -85,9 +85,7 @@ fn on_a_terminal() {
     assert!(ended.out().contains("got:typed"), "{:?}", ended.out());
 
     let client = host.approved(&["-tt"], "echo begun; sleep 30", None);
-    countersign_tests::run::eventually("it to begin", LIMIT, || {
-        String::from_utf8_lossy(&client.out_so_far()).contains("begun").then_some(())
-    });
+    eventually("it to begin", LIMIT, || String::from_utf8_lossy(&client.out_so_far()).contains("begun").then_some(()));
     let mut client = client;
     client.write(b"\x03");
     let ended = client.wait_open(LIMIT);
@@ -125,5 +123,28 @@ fn commands_that_cannot_be_shown() {
     assert!(!host.home().join("made").exists());
     assert_eq!(journal::of_kind(&host.journal(), "command_submitted").len(), submitted);
     assert!(journal::of_kind(&host.journal(), "exec_started").is_empty());
+    host.verify().expect(10);
+}
+
+#[test]
+fn a_line_of_an_interactive_login_waits_too() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let made = host.home().join("made");
+    let mut client = Running::start(&mut host.ssh_as(AGENT, &["-tt"], &[]), None);
+    let prompt = |client: &Running, count: usize| {
+        eventually("a prompt", LIMIT, || {
+            (String::from_utf8_lossy(&client.out_so_far()).matches(":~$ ").count() >= count).then_some(())
+        });
+    };
+    prompt(&client, 1);
+    client.write(b"touch made\r");
+    host.reviewer().deny("touch made", "not today");
+    prompt(&client, 2);
+    assert!(!made.exists());
+    client.write(b"touch made\r");
+    host.reviewer().approve("touch made");
+    eventually("the line to run", LIMIT, || made.exists().then_some(()));
+    drop(client);
+    journal::wait_for(&host.journal(), "session_closed", 1);
     host.verify().expect(10);
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use countersign_tests::installation::{AGENT, Installation, Options};
 use countersign_tests::journal;
-use countersign_tests::run::{Ended, LIMIT, Running, run, run_with};
+use countersign_tests::run::{Ended, run, run_with};
 
 /// The last login was refused with this word, and nothing was started.
 #[track_caller]
@@ -12,15 +12,6 @@ fn recorded(host: &Installation, count: usize, word: &str) {
     let closed = journal::wait_for(&host.journal(), "session_closed", count);
     assert_eq!((&closed["body"]["why"], &closed["body"]["refused"]), (&"refused".into(), &word.into()));
     assert!(journal::of_kind(&host.journal(), "exec_started").is_empty());
-}
-
-#[test]
-fn interactive_login() {
-    let Some(host) = Installation::new(Options::default()) else { return };
-    let ended = Running::start(&mut host.ssh_as(AGENT, &["-tt"], &[]), None).wait_open(LIMIT).expect(126);
-    assert!(ended.out().contains("countersign:") && ended.out().contains("not built"), "{:?}", ended.out());
-    recorded(&host, 1, "interactive_not_built");
-    host.verify().expect(10);
 }
 
 #[test]
