@@ -296,8 +296,12 @@ pub struct Enroll {
     #[arg(long, value_name = "URL")]
     pub service: String,
     /// One-time token, as `countersign-server enroll-token` prints it.
-    #[arg(long, value_name = "TOKEN")]
-    pub token: String,
+    /// Every account here can read the arguments of a process: prefer --token-file.
+    #[arg(long, value_name = "TOKEN", required_unless_present = "token_file", conflicts_with = "token_file")]
+    pub token: Option<String>,
+    /// A file that holds the token; `-` is standard input.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub token_file: Option<PathBuf>,
     /// What people call this host.
     #[arg(long, value_name = "NAME")]
     pub name: Name,

@@ -8,6 +8,7 @@ use crate::trial::host_program;
 use countersign_core::visible;
 use nix::unistd::{User, geteuid};
 use serde::Serialize;
+use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 /// The account the daemon runs under.
@@ -25,12 +26,20 @@ pub fn run(args: &Enroll, json: bool) -> Result<(), Failure> {
     service_url(&args.service).map_err(Failure::Usage)?;
     let program = host_program()?;
     let mut command = Command::new(&program);
-    command.args(["enroll", "--service", &args.service, "--token", &args.token, "--name", args.name.as_str()]);
-    command.arg("--state").arg(&args.state).stdin(Stdio::null());
+    // The token goes by a pipe: every account can read the arguments of a process.
+    command.args(["enroll", "--service", &args.service, "--token-file", "-", "--name", args.name.as_str()]);
+    command.arg("--state").arg(&args.state).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let token = token(args)?;
     if geteuid().is_root() {
         as_daemon(&mut command)?;
     }
-    let ran = command.output().map_err(|e| Failure::io("run", program.display(), &e))?;
+    let failed = |e: std::io::Error| Failure::io("run", program.display(), &e);
+    let mut running = command.spawn().map_err(failed)?;
+    if let Some(mut input) = running.stdin.take() {
+        // Where it is gone already, what it said tells why.
+        input.write_all(token.as_bytes()).unwrap_or_default();
+    }
+    let ran = running.wait_with_output().map_err(failed)?;
     let said = String::from_utf8_lossy(&ran.stderr).into_owned();
     if !ran.status.success() {
         let text = format!("this host was not enrolled; {ACCOUNT} said:\n{}", said.trim_end());
@@ -46,6 +55,21 @@ pub fn run(args: &Enroll, json: bool) -> Result<(), Failure> {
     }
     show(&format!("enrolled {} with {}; its identity is in {}\n", args.name, visible(&args.service), visible(&state)))
 }
+
+fn token(args: &Enroll) -> Result<String, Failure> {
+    let Some(path) = &args.token_file else { return Ok(args.token.clone().unwrap_or_default()) };
+    let mut text = String::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().take(MAX_TOKEN).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MAX_TOKEN).read_to_string(&mut text))
+    };
+    read.map_err(|e| Failure::io("read the token from", path.display(), &e))?;
+    Ok(text)
+}
+
+/// Longest token file that is read, in bytes.
+const MAX_TOKEN: u64 = 1024;
 
 fn as_daemon(command: &mut Command) -> Result<(), Failure> {
     use std::os::unix::process::CommandExt;

@@ -38,12 +38,12 @@ impl WriteError {
 
 /// The host's ledger.
 pub(crate) struct Book {
-    committer: Committer,
+    committer: Arc<Committer>,
     outbox: Arc<Outbox>,
 }
 
 impl Book {
-    pub(crate) fn new(committer: Committer, outbox: Arc<Outbox>) -> Self {
+    pub(crate) fn new(committer: Arc<Committer>, outbox: Arc<Outbox>) -> Self {
         Self { committer, outbox }
     }
 

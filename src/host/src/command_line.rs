@@ -5,7 +5,9 @@ use crate::enroll::Enrolment;
 use crate::error::HostError;
 use clap::{Args, Parser, Subcommand};
 use countersign_core::Name;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 /// What the process is to do.
 pub(crate) enum Task {
@@ -52,6 +54,9 @@ struct Serve {
     /// How long an answer counts, in ms.
     #[arg(long, requires = "trial", value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
     wait_ms: Option<u64>,
+    /// Submissions of one agent a minute.
+    #[arg(long, requires = "trial", value_parser = clap::value_parser!(u64).range(1..))]
+    submissions_per_minute: Option<u64>,
 }
 
 #[derive(Args)]
@@ -62,9 +67,13 @@ struct Enroll {
     /// The service's address, e.g. https://countersign.example:8443
     #[arg(long)]
     service: String,
-    /// The one-time token of `countersign-server enroll-token`.
-    #[arg(long)]
-    token: String,
+    /// The one-time token of `countersign-server enroll-token`. Every account
+    /// on this machine can read the arguments of a process: prefer --token-file.
+    #[arg(long, required_unless_present = "token_file", conflicts_with = "token_file")]
+    token: Option<String>,
+    /// A file that holds the token; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// What people call this host.
     #[arg(long)]
     name: Name,
@@ -82,15 +91,39 @@ pub(crate) fn parse() -> Result<Task, HostError> {
     });
     match line.task {
         Command::Enroll(e) => Ok(Task::Enroll(Enrolment {
+            token: match (e.token, e.token_file) {
+                (Some(token), _) => token,
+                (None, Some(path)) => read_token(&path)?,
+                (None, None) => String::new(),
+            },
             state: e.state,
             service: e.service,
-            token: e.token,
             name: e.name,
             trial: e.trial,
         })),
-        Command::Serve(Serve { trial: true, state: Some(state), socket: Some(socket), service, wait_ms, .. }) => {
-            Ok(Task::Serve(Settings::trial(state, socket, service, wait_ms)))
-        }
+        Command::Serve(Serve {
+            trial: true,
+            state: Some(state),
+            socket: Some(socket),
+            service,
+            wait_ms,
+            submissions_per_minute,
+            ..
+        }) => Ok(Task::Serve(Settings::trial(state, socket, service, wait_ms, submissions_per_minute))),
         Command::Serve(Serve { config, .. }) => Settings::load(&config).map(Task::Serve),
     }
 }
+
+fn read_token(path: &Path) -> Result<String, HostError> {
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().take(MAX_TOKEN).read_to_string(&mut text)
+    } else {
+        File::open(path).and_then(|file| file.take(MAX_TOKEN).read_to_string(&mut text))
+    };
+    read.map_err(|why| HostError::config("read the token from", path, why))?;
+    Ok(text.trim().to_owned())
+}
+
+/// Longest token file that is read, in bytes.
+const MAX_TOKEN: u64 = 1024;

@@ -12,6 +12,10 @@ pub(crate) const DEFAULT_PATH: &str = "/etc/countersign/hostd.toml";
 /// How long an answer counts by default, in ms. Later is a denial.
 const DEFAULT_WAIT_MS: u64 = 60_000;
 
+/// Logins of one agent at a time, and its submissions a minute, by default.
+const DEFAULT_LOGINS: usize = 16;
+const DEFAULT_SUBMISSIONS: u64 = 60;
+
 /// Everything `serve` needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -23,6 +27,10 @@ pub(crate) struct Settings {
     pub(crate) front_uid: u32,
     /// How long an answer counts, in ms.
     pub(crate) wait_ms: u64,
+    /// Logins of one agent at a time.
+    pub(crate) logins_per_agent: usize,
+    /// Submissions of one agent a minute.
+    pub(crate) submissions_per_minute: u64,
     /// Where a trial's service listens now; else as enrolled.
     pub(crate) service: Option<String>,
     /// Everything under one uid.
@@ -38,6 +46,18 @@ struct File {
     front_user: String,
     #[serde(default = "default_wait_ms")]
     wait_ms: u64,
+    #[serde(default = "default_logins")]
+    logins_per_agent: usize,
+    #[serde(default = "default_submissions")]
+    submissions_per_minute: u64,
+}
+
+fn default_logins() -> usize {
+    DEFAULT_LOGINS
+}
+
+fn default_submissions() -> u64 {
+    DEFAULT_SUBMISSIONS
 }
 
 fn default_front_user() -> String {
@@ -50,9 +70,24 @@ fn default_wait_ms() -> u64 {
 
 impl Settings {
     /// A trial: one uid, paths and service as told.
-    pub(crate) fn trial(state: PathBuf, socket: PathBuf, service: Option<String>, wait_ms: Option<u64>) -> Self {
+    pub(crate) fn trial(
+        state: PathBuf,
+        socket: PathBuf,
+        service: Option<String>,
+        wait_ms: Option<u64>,
+        submissions_per_minute: Option<u64>,
+    ) -> Self {
         let front_uid = nix::unistd::getuid().as_raw();
-        Self { state, socket, front_uid, wait_ms: wait_ms.unwrap_or(DEFAULT_WAIT_MS), service, trial: true }
+        Self {
+            state,
+            socket,
+            front_uid,
+            wait_ms: wait_ms.unwrap_or(DEFAULT_WAIT_MS),
+            logins_per_agent: DEFAULT_LOGINS,
+            submissions_per_minute: submissions_per_minute.unwrap_or(DEFAULT_SUBMISSIONS),
+            service,
+            trial: true,
+        }
     }
 
     /// Reads the configuration file, which must be root's and writable by
@@ -68,6 +103,9 @@ impl Settings {
         let file: File = toml::from_str(text).map_err(|e| e.to_string())?;
         if !(1_000..=3_600_000).contains(&file.wait_ms) {
             return Err(format!("wait_ms is {}; set it between 1000 and 3600000", file.wait_ms));
+        }
+        if file.logins_per_agent == 0 || file.submissions_per_minute == 0 {
+            return Err("logins_per_agent and submissions_per_minute must be at least 1".to_owned());
         }
         let user = nix::unistd::User::from_name(&file.front_user)
             .map_err(|e| format!("cannot look up the account {}: {e}", file.front_user))?
@@ -85,6 +123,8 @@ impl Settings {
             socket: file.socket,
             front_uid: user.uid.as_raw(),
             wait_ms: file.wait_ms,
+            logins_per_agent: file.logins_per_agent,
+            submissions_per_minute: file.submissions_per_minute,
             service: None,
             trial: false,
         })

@@ -8,6 +8,7 @@ use crate::enroll;
 use crate::error::HostError;
 use crate::identity::{self, Identity};
 use crate::listener;
+use crate::quotas::Quotas;
 use crate::recordings::Uploads;
 use crate::recovery;
 use crate::service::Service;
@@ -19,8 +20,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
+/// Most logins at one time.
+pub(crate) const MAX_LOGINS: usize = 512;
+/// How long logins may take to be closed at a stop.
+const LAST_LOGINS: Duration = Duration::from_secs(3);
 /// How long the last lines may take to reach the service at a stop.
 const LAST_SHIPMENT: Duration = Duration::from_secs(5);
 
@@ -30,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) identity: Identity,
     pub(crate) book: Book,
     pub(crate) shipper: Shipper,
+    pub(crate) quotas: Arc<Quotas>,
+    pub(crate) places: Arc<Semaphore>,
     stop: watch::Sender<bool>,
     failed: Mutex<Option<String>>,
 }
@@ -57,12 +64,18 @@ impl Host {
             return;
         }
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stop.send_replace(true);
         *failed = Some(format!(
             "the ledger of this host cannot be written: {why}; restart countersign-hostd once that is mended"
         ));
     }
 
-    /// Waits until the daemon is told to stop.
+    /// Whether the daemon was told to stop, or must.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Waits until the daemon is told to stop, or must.
     pub(crate) async fn stopping(&self) {
         let mut stop = self.stop.subscribe();
         // The sender lives as long as self: this cannot fail before a stop.
@@ -115,12 +128,21 @@ async fn serve(settings: Settings) -> Result<(), HostError> {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = host.stopping() => {}
     }
     host.stop.send_replace(true);
     shipping.abort();
-    let served = tokio::time::timeout(LAST_SHIPMENT, serving).await;
-    if served.is_err() {
-        tracing::warn!("the listener did not stop in time");
+    let all = u32::try_from(MAX_LOGINS).unwrap_or(u32::MAX);
+    let ended = async {
+        serving.await.ok();
+        host.places.acquire_many(all).await.map(drop)
+    };
+    if tokio::time::timeout(LAST_LOGINS, ended).await.is_err() {
+        tracing::warn!("some logins did not end in time; the next start closes them");
+    }
+    // The service manager starts it anew, and that recovers what can be.
+    if let Some(why) = host.failed.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        return Err(HostError::Unavailable(why));
     }
     stop(&host).await
 }
@@ -138,6 +160,7 @@ async fn start(
     let (committer, recovered) =
         Committer::open(&journal, identity.host, Box::new(signer), Box::new(clock), Limits::default())
             .map_err(|why| HostError::Config(why.to_string()))?;
+    let committer = Arc::new(committer);
     let outbox = Arc::new(Outbox::starting_at(recovered.next_seq));
     let url = settings.service.as_deref().unwrap_or(&identity.service_url);
     let service =
@@ -145,8 +168,10 @@ async fn start(
     let uploads = Uploads::new(&settings.state)
         .map_err(|why| HostError::Config(format!("cannot list {}: {why}", settings.state.display())))?;
     let host = Arc::new(Host {
-        book: Book::new(committer, outbox.clone()),
-        shipper: Shipper::new(service, journal, outbox, uploads),
+        book: Book::new(committer.clone(), outbox.clone()),
+        shipper: Shipper::new(service, committer, outbox, uploads),
+        quotas: Quotas::new(settings.logins_per_agent, settings.submissions_per_minute),
+        places: Arc::new(Semaphore::new(MAX_LOGINS)),
         stop: watch::Sender::new(false),
         failed: Mutex::new(None),
         settings,

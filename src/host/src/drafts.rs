@@ -38,7 +38,7 @@ pub(crate) fn host_stopped() -> Draft {
 }
 
 /// `session_opened`
-pub(crate) fn session_opened(login: LoginId, hello: &Hello) -> Result<Draft, RandomError> {
+pub(crate) fn session_opened(login: LoginId, hello: &Hello, turned_away: u64) -> Result<Draft, RandomError> {
     let mut private = Private::default();
     let mut members = vec![
         ("agent", private.commit("agent", hello.agent.as_bytes())?),
@@ -46,6 +46,9 @@ pub(crate) fn session_opened(login: LoginId, hello: &Hello) -> Result<Draft, Ran
         ("tty", hello.terminal.is_some().into()),
         ("uid", u64::from(hello.uid).into()),
     ];
+    if turned_away > 0 {
+        members.push(("turned_away", turned_away.into()));
+    }
     if let Some(source) = &hello.ssh_connection {
         members.push(("source", private.commit("source", source.as_bytes())?));
     }
@@ -65,7 +68,7 @@ pub(crate) fn command_submitted(
     submit: &Submit,
     cwd: &[u8],
     held: &Held,
-    wait_ms: u64,
+    (wait_ms, turned_away): (u64, u64),
 ) -> Result<(Draft, Vec<ReleasedSegment>), RandomError> {
     let mut private = Private::default();
     let mut segments = Vec::new();
@@ -94,6 +97,9 @@ pub(crate) fn command_submitted(
         ("shell", submit.inner_shell.as_str().into()),
         ("wait_ms", wait_ms.into()),
     ];
+    if turned_away > 0 {
+        members.push(("turned_away", turned_away.into()));
+    }
     if !hidden.is_empty() {
         members.push(("hidden", Value::List(hidden)));
     }

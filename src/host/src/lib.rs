@@ -22,6 +22,7 @@ mod identity;
 mod listener;
 mod login;
 mod peer;
+mod quotas;
 mod recordings;
 mod recovery;
 mod ruling;

@@ -1,16 +1,16 @@
 //! The socket that fronts connect to. Only the front's uid is let in.
 
-use crate::daemon::Host;
+use crate::daemon::{Host, MAX_LOGINS};
 use crate::error::HostError;
 use crate::login;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 
-/// Most logins at one time.
-const MAX_LOGINS: usize = 512;
+/// Strangers are told of in the log once in this time.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// Binds the socket, taking the place of one that nobody listens on.
 pub(crate) fn bind(path: &Path) -> Result<UnixListener, HostError> {
@@ -32,7 +32,7 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener, HostError> {
 
 /// Serves fronts until the daemon stops.
 pub(crate) async fn serve(host: Arc<Host>, listener: UnixListener) {
-    let places = Arc::new(Semaphore::new(MAX_LOGINS));
+    let mut strangers = Strangers::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -42,14 +42,14 @@ pub(crate) async fn serve(host: Arc<Host>, listener: UnixListener) {
             Ok((stream, _)) => stream,
             Err(why) => {
                 tracing::error!("cannot take a connection: {why}");
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        if !is_front(&host, &stream) {
+        if !is_front(&host, &stream, &mut strangers) {
             continue;
         }
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let Ok(place) = host.places.clone().try_acquire_owned() else {
             tracing::error!("{MAX_LOGINS} logins are open; a further one is turned away");
             continue;
         };
@@ -61,11 +61,31 @@ pub(crate) async fn serve(host: Arc<Host>, listener: UnixListener) {
     }
 }
 
-fn is_front(host: &Host, stream: &UnixStream) -> bool {
+/// Connections that were turned away since the log last said so.
+#[derive(Default)]
+struct Strangers {
+    count: u64,
+    told: Option<Instant>,
+}
+
+impl Strangers {
+    fn note(&mut self, uid: u32) {
+        self.count += 1;
+        if self.told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+            tracing::warn!(
+                "{} connections were turned away, the last of uid {uid}, which is not the front's",
+                self.count
+            );
+            (self.count, self.told) = (0, Some(Instant::now()));
+        }
+    }
+}
+
+fn is_front(host: &Host, stream: &UnixStream, strangers: &mut Strangers) -> bool {
     match stream.peer_cred() {
         Ok(peer) if peer.uid() == host.settings.front_uid => true,
         Ok(peer) => {
-            tracing::warn!("uid {} is not the front's and is turned away", peer.uid());
+            strangers.note(peer.uid());
             false
         }
         Err(why) => {

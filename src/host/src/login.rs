@@ -14,8 +14,9 @@
 use crate::book::WriteError;
 use crate::daemon::Host;
 use crate::drafts;
+use crate::quotas::Place;
 use crate::recordings;
-use crate::submission::{self, Fate};
+use crate::submission::{self, Asking, Fate};
 use countersign_api::frame::{BadFrame, Decoder, encode};
 use countersign_api::front::{Chunk, CloseWhy, Finished, FrontMessage, Hello, HostMessage, PROTOCOL};
 use countersign_core::{Digest, Exit, LoginId, SubmissionId};
@@ -78,7 +79,11 @@ impl Connection {
 
     /// Ends the login from this side.
     pub(crate) async fn fatal(&mut self, reason: &str) {
-        let message = HostMessage::Fatal { reason: reason.to_owned(), exit: Exit::Unavailable.code() };
+        self.end(reason, Exit::Unavailable).await;
+    }
+
+    async fn end(&mut self, reason: &str, exit: Exit) {
+        let message = HostMessage::Fatal { reason: reason.to_owned(), exit: exit.code() };
         if let Err(why) = self.send(&message).await {
             tracing::debug!("a front was gone before it could be told: {reason} ({why})");
         }
@@ -88,11 +93,18 @@ impl Connection {
 /// What is open in a login.
 struct Login {
     id: LoginId,
+    place: Place,
     terminal: bool,
     running: Option<(SubmissionId, Digest)>,
     /// Bytes and count of the chunks so far.
     recorded: u64,
     chunks: u64,
+}
+
+impl Login {
+    fn asking(&self) -> Asking<'_> {
+        Asking { login: self.id, terminal: self.terminal, place: &self.place }
+    }
 }
 
 /// Serves one connection to its end.
@@ -109,7 +121,14 @@ pub(crate) async fn serve(host: Arc<Host>, stream: UnixStream) {
         connection.fatal(&why).await;
         return;
     }
-    let mut login = match open(&host, &mut connection, &hello).await {
+    let Some(place) = host.quotas.enter(hello.uid) else {
+        let most = host.settings.logins_per_agent;
+        connection
+            .end(&format!("this account has {most} logins open, and more are not let in; end one first"), Exit::Refused)
+            .await;
+        return;
+    };
+    let mut login = match open(&host, &mut connection, &hello, place).await {
         Ok(login) => login,
         Err(reason) => {
             tracing::error!("cannot open a login: {reason}");
@@ -137,15 +156,15 @@ fn fits(hello: &Hello) -> bool {
         && hello.terminal.as_ref().is_none_or(|t| short(&t.term))
 }
 
-async fn open(host: &Host, connection: &mut Connection, hello: &Hello) -> Result<Login, String> {
+async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Place) -> Result<Login, String> {
     let id = drafts::random_id(LoginId::from_random).map_err(|why| why.to_string())?;
-    let draft = drafts::session_opened(id, hello).map_err(|why| why.to_string())?;
+    let draft = drafts::session_opened(id, hello, place.turned_away()).map_err(|why| why.to_string())?;
     if let Err(why) = host.book.write_one(draft).await {
         host.ledger_failed(&why);
         return Err(format!("the ledger of this host cannot be written: {why}"));
     }
     // The ledger first: a recording that no entry names would look like one too many.
-    let login = Login { id, terminal: hello.terminal.is_some(), running: None, recorded: 0, chunks: 0 };
+    let login = Login { id, place, terminal: hello.terminal.is_some(), running: None, recorded: 0, chunks: 0 };
     let let_in = match recordings::create(&host.recordings(), id) {
         Ok(file) => {
             let welcome = HostMessage::Welcome { login: id, host: host.identity.host };
@@ -169,7 +188,11 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
     loop {
         let message = tokio::select! {
             message = connection.next() => message,
+            // What runs may go on; its front sees that the daemon is gone.
             () = host.stopping() => {
+                if login.running.is_some() {
+                    return Ok(false);
+                }
                 connection.fatal("the daemon of this host is stopping").await;
                 return Ok(false);
             }
@@ -180,7 +203,7 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
                     connection.fatal(&why).await;
                     return Ok(false);
                 }
-                match submission::run(host, connection, (login.id, login.terminal), &submit).await? {
+                match submission::run(host, connection, login.asking(), &submit).await? {
                     Fate::Running { id, of } => login.running = Some((id, of)),
                     Fate::Refused => {}
                     Fate::FrontGone => return Ok(false),

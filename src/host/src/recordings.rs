@@ -6,8 +6,8 @@
 
 use crate::service::{Service, ServiceError};
 use countersign_api::front::Chunk;
-use countersign_core::LoginId;
-use countersign_ledger::sha256;
+use countersign_core::{Digest, LoginId};
+use ring::digest;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -48,18 +48,45 @@ pub(crate) async fn settle(dir: &Path, login: LoginId, from: u64, index: u64) ->
             Err(TryLockError::Error(why)) => return Err(why),
         }
     }
-    file.seek(SeekFrom::Start(from))?;
-    let mut tail = Vec::new();
-    file.read_to_end(&mut tail)?;
-    let whole = tail.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-    tail.truncate(whole);
-    let length = u64::try_from(whole).map_err(io::Error::other)?;
-    file.set_len(from + length)?;
+    let end = last_line_end(&mut file, from)?;
+    file.set_len(end)?;
     file.sync_data()?;
-    if length == 0 {
+    if end == from {
         return Ok(None);
     }
-    Ok(Some(Chunk { index, offset: from, length, digest: sha256(&tail), raw_bytes: 0 }))
+    let digest = digest_from(&mut file, from)?;
+    Ok(Some(Chunk { index, offset: from, length: end - from, digest, raw_bytes: 0 }))
+}
+
+/// Where the last whole line ends, at `from` or after; reads backwards.
+fn last_line_end(file: &mut File, from: u64) -> io::Result<u64> {
+    let mut end = file.metadata()?.len();
+    let mut piece = vec![0; usize::try_from(PIECE).map_err(io::Error::other)?];
+    while end > from {
+        let start = end.saturating_sub(PIECE).max(from);
+        let length = usize::try_from(end - start).map_err(io::Error::other)?;
+        let part = piece.get_mut(..length).unwrap_or_default();
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(part)?;
+        if let Some(at) = part.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + u64::try_from(at + 1).map_err(io::Error::other)?);
+        }
+        end = start;
+    }
+    Ok(from)
+}
+
+fn digest_from(file: &mut File, from: u64) -> io::Result<Digest> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut context = digest::Context::new(&digest::SHA256);
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut piece)? {
+            0 => break,
+            count => context.update(piece.get(..count).unwrap_or_default()),
+        }
+    }
+    context.finish().as_ref().try_into().map(Digest).map_err(io::Error::other)
 }
 
 /// Pieces of recordings that the service does not have yet.
@@ -113,43 +140,59 @@ impl Uploads {
         }
     }
 
-    /// Sends what stands behind acknowledged entries.
+    /// Sends what stands behind acknowledged entries. One recording that cannot
+    /// be sent does not hold up the others; the first failure is told.
     pub(crate) async fn send(&self, service: &Service, acknowledged: u64) -> Result<(), ServiceError> {
         let ready: Vec<(LoginId, Upload)> =
             self.lock().iter().filter(|(_, u)| u.seq < acknowledged).map(|(l, u)| (*l, *u)).collect();
+        let mut failure = None;
         for (login, upload) in ready {
-            let held = self.send_one(service, login, upload).await?;
-            if held >= upload.upto && upload.closed {
-                if let Err(why) = File::create(self.shipped.join(login.to_string())) {
-                    tracing::warn!("cannot note that the recording of {login} is shipped: {why}");
+            match self.send_one(service, login, upload).await {
+                Ok(held) => self.sent(login, upload, held),
+                Err(ServiceError::Refused { status: status @ (404 | 413), error }) => {
+                    // It stays on this host, and is offered again at the next start.
+                    tracing::error!("the service does not take the recording of {login} ({status}): {error}");
+                    self.lock().remove(&login);
                 }
-                self.lock().retain(|l, u| *l != login || u.upto > held);
-            } else if let Some(entry) = self.lock().get_mut(&login) {
-                entry.held = held;
+                Err(why @ ServiceError::Unreachable(_)) => return Err(why),
+                Err(why) => failure = failure.or(Some(why)),
             }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn sent(&self, login: LoginId, upload: Upload, held: u64) {
+        let mut waiting = self.lock();
+        let Some(entry) = waiting.get_mut(&login) else { return };
+        entry.held = held;
+        if held < entry.upto || !(upload.closed && entry.closed) {
+            return;
+        }
+        waiting.remove(&login);
+        if let Err(why) = File::create(self.shipped.join(login.to_string())) {
+            tracing::warn!("cannot note that the recording of {login} is shipped: {why}");
+        }
     }
 
     async fn send_one(&self, service: &Service, login: LoginId, upload: Upload) -> Result<u64, ServiceError> {
         let mut held = upload.held;
+        let mut went_back = false;
         while held < upload.upto {
             let piece = read_piece(&path(&self.recordings, login), held, (upload.upto - held).min(PIECE))
-                .map_err(|why| ServiceError::Malformed(format!("cannot read the recording of {login}: {why}")))?;
+                .map_err(|why| ServiceError::Local(format!("cannot read the recording of {login}: {why}")))?;
             if piece.is_empty() {
                 break;
             }
             held = match service.recording(login, held, piece).await {
-                Ok(now) | Err(ServiceError::Held(now)) if now > held || now < upload.held => now,
-                Ok(now) | Err(ServiceError::Held(now)) => {
-                    return Err(ServiceError::Malformed(format!(
-                        "it holds {now} bytes of the recording of {login} and takes no more"
-                    )));
+                Ok(now) | Err(ServiceError::Held(now)) if now > held => now,
+                // It holds less than was thought: begin there, once.
+                Err(ServiceError::Held(now)) if now < held && !went_back => {
+                    went_back = true;
+                    now
                 }
-                Err(ServiceError::Refused { status, error }) => {
-                    // One recording that is not wanted must not hold up the rest.
-                    tracing::warn!("the recording of {login} is not taken ({status}): {error}");
-                    return Ok(upload.upto);
+                Ok(now) | Err(ServiceError::Held(now)) => {
+                    let text = format!("it holds {now} bytes of the recording of {login} and takes no more");
+                    return Err(ServiceError::Malformed(text));
                 }
                 Err(other) => return Err(other),
             };

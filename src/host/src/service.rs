@@ -32,6 +32,9 @@ pub(crate) enum ServiceError {
     /// The recording does not fit what the service holds.
     #[error("the approval service holds {0} bytes of the recording")]
     Held(u64),
+    /// Something on this host.
+    #[error("{0}")]
+    Local(String),
     /// An answer that is not one.
     #[error("the approval service sent an answer that cannot be read: {0}")]
     Malformed(String),

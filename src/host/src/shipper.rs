@@ -6,20 +6,19 @@ use crate::recordings::Uploads;
 use crate::service::{Service, ServiceError};
 use countersign_api::service::{SubmitReply, SubmitRequest};
 use countersign_core::SubmissionId;
-use countersign_ledger::{Written, read_lines};
+use countersign_ledger::{Committer, Written};
 use std::collections::{BTreeSet, VecDeque};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Most lines and bytes of one request.
 const BATCH_LINES: usize = 512;
 const BATCH_BYTES: usize = 2 * 1024 * 1024;
-/// Lines kept in memory while the service is away; older ones are read back
-/// from the journal.
-const KEPT_LINES: usize = 20_000;
+/// Bytes of lines kept in memory while the service is away; older lines are
+/// read back from the journal.
+const KEPT_BYTES: usize = 8 * 1024 * 1024;
 /// How often a wanted seq may be corrected within one request.
 const CORRECTIONS: u32 = 3;
 /// Pauses between tries while the service is away.
@@ -36,10 +35,20 @@ pub(crate) struct Outbox {
 #[derive(Default)]
 struct Waiting {
     lines: VecDeque<(u64, String)>,
+    bytes: usize,
     /// `seq` after the last durable line.
     end: u64,
     /// Submissions that are about to be asked.
     held: BTreeSet<u64>,
+}
+
+impl Waiting {
+    fn drop_first(&mut self) {
+        match self.lines.pop_front() {
+            Some((_, line)) => self.bytes = self.bytes.saturating_sub(line.len()),
+            None => self.bytes = 0,
+        }
+    }
 }
 
 impl Outbox {
@@ -52,14 +61,15 @@ impl Outbox {
     pub(crate) fn add(&self, written: &[Written]) {
         let mut waiting = self.lock();
         for line in written {
+            waiting.bytes += line.line.len();
             waiting.lines.push_back((line.seq, line.line.clone()));
             waiting.end = line.seq + 1;
             if line.line.contains(r#""kind":"command_submitted""#) {
                 waiting.held.insert(line.seq);
             }
         }
-        while waiting.lines.len() > KEPT_LINES {
-            waiting.lines.pop_front();
+        while waiting.bytes > KEPT_BYTES {
+            waiting.drop_first();
         }
         drop(waiting);
         self.wake.notify_one();
@@ -88,7 +98,7 @@ impl Outbox {
     fn forget_before(&self, next: u64) {
         let mut waiting = self.lock();
         while waiting.lines.front().is_some_and(|(seq, _)| *seq < next) {
-            waiting.lines.pop_front();
+            waiting.drop_first();
         }
     }
 
@@ -117,8 +127,8 @@ impl Outbox {
 /// The one sender to the service.
 pub(crate) struct Shipper {
     service: Service,
-    journal: PathBuf,
-    outbox: std::sync::Arc<Outbox>,
+    journal: Arc<Committer>,
+    outbox: Arc<Outbox>,
     uploads: Uploads,
     /// The seq that the service wants next, once known. Whoever holds the lock
     /// sends.
@@ -128,7 +138,7 @@ pub(crate) struct Shipper {
 }
 
 impl Shipper {
-    pub(crate) fn new(service: Service, journal: PathBuf, outbox: std::sync::Arc<Outbox>, uploads: Uploads) -> Self {
+    pub(crate) fn new(service: Service, journal: Arc<Committer>, outbox: Arc<Outbox>, uploads: Uploads) -> Self {
         Self { service, journal, outbox, uploads, next: tokio::sync::Mutex::new(None), forked: AtomicBool::new(false) }
     }
 
@@ -152,7 +162,7 @@ impl Shipper {
         let mut corrections = 0;
         loop {
             let from = self.wanted(&mut next).await?.min(seq);
-            let lines = self.lines(from, seq + 1)?;
+            let lines = self.lines(from, seq + 1).await?;
             let complete = u64::try_from(lines.len()).is_ok_and(|n| from + n == seq + 1);
             let sent = if complete {
                 self.service.submit(&SubmitRequest { id, lines }).await.map(Some)
@@ -196,17 +206,18 @@ impl Shipper {
         }
     }
 
-    /// Sends everything that is not held back, then recordings.
+    /// Sends everything that is not held back, then recordings. Between
+    /// batches a submission may go first.
     pub(crate) async fn drain(&self) -> Result<(), ServiceError> {
-        let mut next = self.next.lock().await;
         let mut corrections = 0;
-        loop {
+        let acknowledged = loop {
+            let mut next = self.next.lock().await;
             let from = self.wanted(&mut next).await?;
             let to = self.outbox.open_end();
             if from >= to {
-                break;
+                break from;
             }
-            match self.service.entries(self.lines(from, to)?).await {
+            match self.service.entries(self.lines(from, to).await?).await {
                 Ok(reply) => {
                     *next = Some(reply.next_seq);
                     self.outbox.forget_before(reply.next_seq);
@@ -217,9 +228,7 @@ impl Shipper {
                 }
                 Err(other) => return Err(self.note_fork(other)),
             }
-        }
-        let acknowledged = next.unwrap_or(0);
-        drop(next);
+        };
         self.uploads.send(&self.service, acknowledged).await
     }
 
@@ -244,13 +253,15 @@ impl Shipper {
         Ok(told)
     }
 
-    fn lines(&self, from: u64, to: u64) -> Result<Vec<String>, ServiceError> {
+    async fn lines(&self, from: u64, to: u64) -> Result<Vec<String>, ServiceError> {
         if let Some(lines) = self.outbox.batch(from, to) {
             return Ok(lines);
         }
         let most = usize::try_from(to.saturating_sub(from)).unwrap_or(BATCH_LINES).min(BATCH_LINES);
-        let lines = read_lines(&self.journal, from, most, BATCH_BYTES)
-            .map_err(|why| ServiceError::Malformed(format!("cannot read the journal back: {why}")))?;
+        let journal = self.journal.clone();
+        let read = tokio::task::spawn_blocking(move || journal.read_lines(from, most, BATCH_BYTES)).await;
+        let unreadable = |why: String| ServiceError::Local(format!("cannot read the journal back: {why}"));
+        let lines = read.map_err(|why| unreadable(why.to_string()))?.map_err(|why| unreadable(why.to_string()))?;
         if lines.is_empty() {
             return Err(ServiceError::Malformed(format!("it wants entry {from}, which this host never wrote")));
         }

@@ -6,6 +6,7 @@ use crate::clock::boottime_us;
 use crate::daemon::Host;
 use crate::drafts::{self, Decided};
 use crate::login::Connection;
+use crate::quotas::Place;
 use crate::ruling::{Asked, Permit, Ruling, Said, judge};
 use crate::service::ServiceError;
 use countersign_analysis::{Held, NotAsked, hold};
@@ -31,6 +32,15 @@ pub(crate) enum Fate {
     FrontGone,
 }
 
+/// Whose line it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    pub(crate) login: LoginId,
+    /// Whether its standard input is a terminal.
+    pub(crate) terminal: bool,
+    pub(crate) place: &'a Place,
+}
+
 /// A line that stands in the ledger.
 struct Submission<'a> {
     host: &'a Host,
@@ -54,14 +64,17 @@ enum NoRuling {
 pub(crate) async fn run(
     host: &Host,
     connection: &mut Connection,
-    (login, terminal): (LoginId, bool),
+    asking: Asking<'_>,
     submit: &Submit,
 ) -> Result<Fate, WriteError> {
     let (Ok(sent), Ok(cwd)) = (b64_decode(&submit.command), b64_decode(&submit.cwd)) else {
         return Ok(Fate::FrontGone);
     };
-    let held = hold(&sent, submit.total_bytes, terminal);
-    let submission = match record(host, login, submit, &cwd, &held).await {
+    if !asking.place.may_submit(boottime_us()) {
+        return turn_away(host, connection, submit).await;
+    }
+    let held = hold(&sent, submit.total_bytes, asking.terminal);
+    let submission = match record(host, asking, submit, &cwd, &held).await {
         Ok(submission) => submission,
         Err(why) if why.is_no_space() => {
             connection
@@ -80,6 +93,7 @@ pub(crate) async fn run(
         return submission.not_asked(connection, why).await;
     }
     match submission.ruling(connection).await {
+        Ok(Ruling::Run(_)) if host.is_stopping() => submission.failed(connection, "host_stopping", STOPPING).await,
         Ok(Ruling::Run(permit)) => submission.release(connection, *permit).await,
         Ok(Ruling::No { said, outcome }) => submission.no(connection, outcome, &said, None).await,
         Ok(Ruling::Late(said)) => submission.no(connection, Outcome::TimedOut, &said, Some("reply_late")).await,
@@ -99,10 +113,25 @@ pub(crate) async fn run(
     }
 }
 
+/// Refuses a line beyond the agent's quota, unasked and unwritten; it is
+/// counted in the agent's next entry.
+async fn turn_away(host: &Host, connection: &mut Connection, submit: &Submit) -> Result<Fate, WriteError> {
+    let most = host.settings.submissions_per_minute;
+    let refused = HostMessage::Refused {
+        id: drafts::random_id(SubmissionId::from_random)?,
+        nonce: submit.nonce,
+        outcome: Outcome::Error,
+        by: None,
+        reason: format!("this account has submitted {most} commands within a minute; wait, then submit it again"),
+        exit: Exit::Refused.code(),
+    };
+    Ok(if connection.send(&refused).await.is_ok() { Fate::Refused } else { Fate::FrontGone })
+}
+
 /// Writes `command_submitted`; durable when this returns.
 async fn record<'a>(
     host: &'a Host,
-    login: LoginId,
+    Asking { login, place, .. }: Asking<'_>,
     submit: &'a Submit,
     cwd: &[u8],
     held: &Held,
@@ -110,7 +139,8 @@ async fn record<'a>(
     let id = drafts::random_id(SubmissionId::from_random)?;
     let nonce = countersign_core::Nonce(countersign_ledger::random_bytes()?);
     let wait_ms = host.settings.wait_ms;
-    let (draft, segments) = drafts::command_submitted(login, id, nonce, submit, cwd, held, wait_ms)?;
+    let (draft, segments) =
+        drafts::command_submitted(login, id, nonce, submit, cwd, held, (wait_ms, place.turned_away()))?;
     let written = host.book.write_one(draft).await?;
     let asked =
         Asked { host: host.identity.host, entry: written.leaf, nonce, submitted_mono_us: written.mono_us, wait_ms };
@@ -127,6 +157,7 @@ impl Submission<'_> {
         let reply = tokio::select! {
             reply = self.host.shipper.submit(self.id, self.seq) => reply.map_err(failed)?,
             gone = given_up(connection, self.submit) => return Err(gone),
+            () = self.host.stopping() => return Err(stopping()),
             () = &mut deadline => return Err(NoRuling::TimedOut),
         };
         if let Some(decision) = reply.decision {
@@ -142,6 +173,7 @@ impl Submission<'_> {
         tokio::select! {
             decision = self.wait() => decision.map(|decision| self.judge(&decision)),
             gone = given_up(connection, self.submit) => Err(gone),
+            () = self.host.stopping() => Err(stopping()),
             () = &mut deadline => Err(NoRuling::TimedOut),
         }
     }
@@ -291,10 +323,17 @@ async fn given_up(connection: &mut Connection, submit: &Submit) -> NoRuling {
     }
 }
 
+const STOPPING: &str = "the daemon of this host is stopping; submit it again in a moment";
+
+fn stopping() -> NoRuling {
+    NoRuling::Failed { why: "host_stopping", reason: STOPPING.to_owned() }
+}
+
 fn failed(error: ServiceError) -> NoRuling {
     let why = match &error {
         ServiceError::Unreachable(_) => "service_unreachable",
         ServiceError::Refused { .. } | ServiceError::Conflict(_) | ServiceError::Held(_) => "service_refused",
+        ServiceError::Local(_) => "host_failed",
         ServiceError::Malformed(_) => "reply_malformed",
     };
     NoRuling::Failed { why, reason: error.to_string() }

@@ -230,7 +230,7 @@ impl Writer {
         if let Some(why) = &self.stopped {
             return Err(JournalError::Stopped(Arc::clone(why)));
         }
-        if drafts.iter().any(|d| d.kind == Kind::CommandSubmitted) {
+        if drafts.iter().any(|d| matches!(d.kind, Kind::CommandSubmitted | Kind::SessionOpened)) {
             self.check_space()?;
         }
         let now = self.clock.now();

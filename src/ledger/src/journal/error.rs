@@ -46,7 +46,7 @@ pub enum JournalError {
         /// What is wrong.
         why: String,
     },
-    /// Below the reserve: no new commands. Entries that end what runs are still taken.
+    /// Below the reserve: no new logins and commands. Entries that end what runs are still taken.
     #[error(
         "only {free_bytes} bytes are free where the ledger is and {reserve_bytes} are kept in reserve; free some space"
     )]

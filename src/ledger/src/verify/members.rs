@@ -65,6 +65,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("source", Type::Digest, false),
             ("term", Type::Digest, false),
             ("tty", Type::Bool, true),
+            ("turned_away", Type::Int, false),
             ("uid", Type::Int, true),
         ]),
         Kind::CommandSubmitted => Some(&[
@@ -76,6 +77,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("id", Type::Id, true),
             ("nonce", Type::Nonce, true),
             ("shell", Type::Word(&["bash", "zsh", "fish", "dash", "tcsh"]), true),
+            ("turned_away", Type::Int, false),
             ("wait_ms", Type::Int, true),
         ]),
         Kind::Decided => Some(&[

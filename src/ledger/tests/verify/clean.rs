@@ -117,7 +117,8 @@ fn a_declared_clock_step_is_in_order() {
     expect(&history.verify(), 51, "time.jump");
     let mono = history.plans[at].mono;
     let at_us = history.plans[at].at_us;
-    let step = history.add("step", "clock_step", None, []);
+    let step =
+        history.add("step", "clock_step", None, [("by_ms", Value::Int(3_600_000)), ("forward", Value::Bool(true))]);
     (step.mono, step.at_us, step.boot) = (mono, at_us, crate::build::BOOT);
     let step = history.plans.pop().unwrap();
     history.plans.insert(at, step);

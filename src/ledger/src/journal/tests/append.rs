@@ -116,14 +116,16 @@ fn a_clock_that_was_set_is_declared_before_the_next_entry() {
 }
 
 #[test]
-fn below_the_reserve_commands_are_refused_and_ends_are_taken() {
+fn below_the_reserve_logins_and_commands_are_refused_and_ends_are_taken() {
     let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()).0.append_wait(vec![opened(login(0))]).unwrap());
     let limits = Limits { reserve_bytes: u64::MAX, ..Limits::default() };
     let (committer, _) =
         Committer::open(dir.path(), host(), Box::new(host_signer()), Box::new(FixedClock::new()), limits).unwrap();
-    committer.append_wait(vec![opened(login(0))]).unwrap();
-    let refused = committer.append_wait(vec![submitted(login(0), submission(0))]);
-    assert!(matches!(refused, Err(JournalError::NoSpace { .. })), "{refused:?}");
+    for refused in [submitted(login(0), submission(0)), opened(login(1))] {
+        let refused = committer.append_wait(vec![refused]);
+        assert!(matches!(refused, Err(JournalError::NoSpace { .. })), "{refused:?}");
+    }
     assert_eq!(committer.append_wait(vec![closed(login(0), 0)]).unwrap()[0].seq, 1);
 }
 
