@@ -56,13 +56,31 @@ fn too_little_room_is_refused_before_anyone_is_asked() {
 fn no_room_at_all_for_the_journal() {
     let Some((parts, _namespace)) = parts_on("64m") else { return };
     parts.reviewer().allow("echo fits");
-    fill(&parts.host_dir(), 0);
+    let filler = fill(&parts.host_dir(), 0);
     let ended = run(&mut parts.front("echo fits"));
     assert_eq!(ended.code(), 69, "{}", ended.err());
     assert_eq!(ended.out(), "");
     assert!(journal::of_kind(&parts.journal(), "exec_started").is_empty());
     let code = parts.verify().code();
     assert!([10, 11].contains(&code), "exit {code}");
+    fs::remove_file(filler).expect("filler");
+    assert_eq!(run(&mut parts.front("echo fits")).expect(0).out(), "fits\n", "it goes on by itself when there is room");
+    parts.verify().expect(10);
+}
+
+#[test]
+fn a_recording_leaves_room_for_the_ends_of_everything() {
+    let Some((parts, _namespace)) = parts_on("64m") else { return };
+    fill(&parts.host_dir(), 40 << 20);
+    // 100 MB are far more than fits; the journal must still be able to say how this ended.
+    let line = "head -c 100000000 /dev/zero | tr '\\0' x";
+    parts.reviewer().allow(line);
+    let ended = Running::start(&mut parts.front(line), Some(b"")).wait(LIMIT);
+    assert_eq!(ended.code(), 69, "{}", ended.err());
+    ended.says(&["recording"]);
+    let closed = journal::of_kind(&parts.journal(), "session_closed");
+    assert_eq!(closed[0]["body"]["why"], "disk_full");
+    parts.verify().expect(10);
 }
 
 #[test]

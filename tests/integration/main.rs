@@ -11,6 +11,7 @@ mod front;
 mod installed;
 mod killed;
 mod players;
+mod quotas;
 mod samples;
 mod trial;
 mod verify;

@@ -24,6 +24,8 @@ pub struct Parts {
     pub host: Option<Daemon>,
     /// How long an answer counts, in ms.
     pub wait_ms: u64,
+    /// Submissions of one agent a minute; none given leaves the default.
+    pub submissions_per_minute: Option<u64>,
 }
 
 impl Parts {
@@ -34,7 +36,18 @@ impl Parts {
 
     /// The same, with answers that count so long.
     pub fn waiting(wait_ms: u64) -> Self {
-        let mut parts = Self::without_service(wait_ms);
+        Self::without_service(wait_ms).with_service()
+    }
+
+    /// The same, for so many submissions of one agent a minute.
+    pub fn with_quota(submissions_per_minute: u64) -> Self {
+        let mut parts = Self::without_service(WAIT_MS);
+        parts.submissions_per_minute = Some(submissions_per_minute);
+        parts.with_service()
+    }
+
+    fn with_service(self) -> Self {
+        let mut parts = self;
         let url = parts.start_service("127.0.0.1:0");
         parts.make_reviewer(&url);
         let token = parts.server(&["enroll-token", "--name", "test-host"]).expect(0).out();
@@ -50,7 +63,7 @@ impl Parts {
             std::fs::create_dir(scratch.join(dir)).expect("directory");
             std::fs::set_permissions(scratch.join(dir), std::fs::Permissions::from_mode(0o700)).expect("mode");
         }
-        Self { scratch, service: None, host: None, wait_ms }
+        Self { scratch, service: None, host: None, wait_ms, submissions_per_minute: None }
     }
 
     /// The host's state directory.
@@ -115,6 +128,9 @@ impl Parts {
         let mut command = Command::new(program(HOSTD));
         command.args(["serve", "--trial", "--state"]).arg(self.host_dir());
         command.arg("--socket").arg(self.socket()).args(["--wait-ms", &self.wait_ms.to_string()]);
+        if let Some(most) = self.submissions_per_minute {
+            command.args(["--submissions-per-minute", &most.to_string()]);
+        }
         command
     }
 

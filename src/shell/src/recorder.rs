@@ -14,6 +14,11 @@ use std::os::fd::OwnedFd;
 const CHUNK_BYTES: usize = 64 * 1024;
 /// … or so many microseconds.
 const CHUNK_US: u64 = 5_000_000;
+/// Every so many bytes it is looked whether there is room left …
+const LOOK_BYTES: u64 = 1024 * 1024;
+/// … and below this the recording ends: the ledger must still be able to say
+/// how everything ended.
+const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 /// Longest label of a marker, in characters.
 const MAX_LABEL: usize = 200;
 
@@ -39,6 +44,8 @@ pub struct Recorder {
     /// What the totals were when the last command began.
     before: [u64; 2],
     failed: bool,
+    /// Bytes written since it was last looked whether there is room.
+    unlooked: u64,
 }
 
 impl Recorder {
@@ -71,6 +78,7 @@ impl Recorder {
             totals: [0, 0],
             before: [0, 0],
             failed: false,
+            unlooked: 0,
         };
         recorder.write(&header.to_line().map_err(io::Error::from)?)?;
         Ok(recorder)
@@ -198,6 +206,16 @@ impl Recorder {
         self.open_raw = self.open_raw.saturating_add(bytes);
     }
 
+    fn look_for_room(&mut self, bytes: usize) -> io::Result<()> {
+        self.unlooked += u64::try_from(bytes).unwrap_or(u64::MAX);
+        if self.unlooked < LOOK_BYTES {
+            return Ok(());
+        }
+        self.unlooked = 0;
+        let free = sys::files::free_bytes_of(&self.file)?;
+        if free < RESERVE_BYTES { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
     /// One write of whole lines. After a failure nothing more is written, and
     /// the file is cut back to its last whole line.
     fn write(&mut self, lines: &[u8]) -> Result<(), RecordingFailed> {
@@ -207,7 +225,7 @@ impl Recorder {
         if lines.is_empty() {
             return Ok(());
         }
-        let error = match self.file.write(lines) {
+        let error = match self.look_for_room(lines.len()).and_then(|()| self.file.write(lines)) {
             Ok(n) if n == lines.len() => {
                 if self.open.is_empty() {
                     self.open_since_us = sys::boottime_us()?;

@@ -71,6 +71,12 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(system.blocks_available().saturating_mul(system.fragment_size()))
 }
 
+/// The same for the file system of an open file.
+pub fn free_bytes_of(file: impl AsFd) -> io::Result<u64> {
+    let system = nix::sys::statvfs::fstatvfs(file)?;
+    Ok(system.blocks_available().saturating_mul(system.fragment_size()))
+}
+
 fn parts(path: &Path) -> Result<Vec<PathBuf>, Untrusted> {
     let mut names = Vec::new();
     for (i, part) in path.components().enumerate() {
