@@ -120,6 +120,11 @@ impl Approved {
         &self.by
     }
 
+    /// Until when it may start, CLOCK_BOOTTIME in µs.
+    pub fn deadline_us(&self) -> u64 {
+        self.deadline_us
+    }
+
     /// Gives the bytes to run, if the deadline still holds at `now_us`
     /// (CLOCK_BOOTTIME).
     pub fn release(self, now_us: u64) -> Result<Vec<u8>, NotReleased> {

@@ -10,7 +10,7 @@ use crate::recorder::{Recorder, RecordingFailed};
 use crate::relay::{Relay, Stop};
 use crate::request::advice;
 use crate::settings::Settings;
-use crate::spawner::orders::{Order, Spawner};
+use crate::spawner::orders::{NO_NUMBER, Order, Spawner, Unstarted};
 use countersign_api::front::{
     CancelWhy, Close, CloseWhy, CommandEnd, Finished, FrontMessage, Hello, HostMessage, LoginKind, MAX_SENT_COMMAND,
     NotReleased, RefusedLogin, Submit,
@@ -168,8 +168,9 @@ impl Login {
             let reason = "the client was gone before it could run";
             return self.not_released(id, NotReleased::Hangup, Outcome::Cancelled, reason, Exit::Refused);
         }
+        let deadline_us = approved.deadline_us();
         match approved.release(now_us()?) {
-            Ok(command) => self.run(kind, id, &command),
+            Ok(command) => self.run(kind, id, &command, deadline_us),
             Err(why) => {
                 let reason = format!("the answer of {by} came too late; nothing ran");
                 self.not_released(id, why, Outcome::TimedOut, &reason, Exit::Refused)
@@ -178,12 +179,13 @@ impl Login {
     }
 
     /// Starts the released bytes, relays until they end, and tells the host.
-    fn run(mut self, kind: LoginKind, id: SubmissionId, command: &[u8]) -> Result<Ending, Failure> {
+    fn run(mut self, kind: LoginKind, id: SubmissionId, command: &[u8], deadline_us: u64) -> Result<Ending, Failure> {
         let order = Order::Spawn {
             shell: self.inner,
             command: b64_encode(command),
             environment: std::mem::take(&mut self.environment),
             terminal: self.pty.is_some(),
+            deadline_us,
         };
         let relay = Relay::start(
             kind,
@@ -196,10 +198,21 @@ impl Login {
         );
         let (end, stop) = match relay {
             Ok(Ok(relay)) => relay.run().map_err(|e| Failure::system("the command was ended", &e))?,
-            Ok(Err(errno)) => (CommandEnd::NotStarted(errno), None),
-            Err(error) => (CommandEnd::NotStarted(number(&error)), None),
+            Ok(Err(unstarted)) => return self.unstarted(id, unstarted),
+            // Something failed before the order was given.
+            Err(error) => return self.unstarted(id, Unstarted::Never(number(&error))),
         };
         self.finish(id, end, stop)
+    }
+
+    /// Records that a released line does not run, and says why.
+    fn unstarted(mut self, id: SubmissionId, unstarted: Unstarted) -> Result<Ending, Failure> {
+        let (words, status) = describe(&unstarted.end());
+        let recorded = self.recorder.marker(&format!("finished: {words}")).and_then(|()| self.recorder.settle());
+        let why = if recorded.is_ok() { CloseWhy::Exit } else { CloseWhy::DiskFull };
+        let told = self.tell_finished(id, unstarted.end())? && self.close(why, None)?;
+        let lost = if told { "" } else { "; countersign-hostd is gone: that could not be recorded" };
+        Ok(Ending::saying(format!("the command could not be started: {unstarted}{lost}"), status))
     }
 
     fn finish(mut self, id: SubmissionId, end: CommandEnd, mut stop: Option<Stop>) -> Result<Ending, Failure> {
@@ -222,10 +235,6 @@ impl Login {
             }
             (Some(Stop::Host { reason, exit }), _) => {
                 Ending::saying(format!("{reason}; the command was ended"), Status::Code(exit))
-            }
-            (None | Some(Stop::Hangup), CommandEnd::NotStarted(errno)) => {
-                let error = std::io::Error::from_raw_os_error(i32::from(errno));
-                Ending::saying(format!("the command could not be started: {error}"), status)
             }
             (None | Some(Stop::Hangup), _) if !told => {
                 Ending::saying("countersign-hostd is gone: the command's end could not be recorded", status)
@@ -345,7 +354,7 @@ pub(crate) fn kept(link: &mut Link) -> Result<bool, Failure> {
 }
 
 fn number(error: &std::io::Error) -> u16 {
-    error.raw_os_error().and_then(|number| u16::try_from(number).ok()).unwrap_or(u16::MAX)
+    error.raw_os_error().and_then(|number| u16::try_from(number).ok()).unwrap_or(NO_NUMBER)
 }
 
 pub(crate) fn describe(end: &CommandEnd) -> (String, Status) {

@@ -6,7 +6,7 @@ use crate::outer::{Outer, Sign};
 use crate::outlet::Outlet;
 use crate::pty::Pty;
 use crate::recorder::{Recorder, RecordingFailed};
-use crate::spawner::orders::{Order, Report, Spawner};
+use crate::spawner::orders::{Order, Report, Spawner, Unstarted};
 use countersign_api::front::{CommandEnd, FrontMessage, HostMessage, LoginKind};
 use countersign_api::recording::Stream;
 use countersign_core::Exit;
@@ -72,8 +72,8 @@ enum Key {
 }
 
 impl<'a> Relay<'a> {
-    /// Starts the command on its descriptors; the inner error is the number of
-    /// the system call that failed.
+    /// Starts the command on its descriptors; the inner error says why it does
+    /// not run.
     pub fn start(
         kind: LoginKind,
         order: &Order,
@@ -82,8 +82,10 @@ impl<'a> Relay<'a> {
         outer: &'a mut Outer,
         mut pty: Option<&'a mut Pty>,
         spawner: &'a Spawner,
-    ) -> io::Result<Result<Self, u16>> {
+    ) -> io::Result<Result<Self, Unstarted>> {
         let mut sources = Vec::new();
+        // Nothing may fail after the order: what fails here was not started.
+        let active_us = sys::boottime_us()?;
         let started = if let Some(pty) = &mut pty {
             let slave = pty.slave.take().ok_or(io::ErrorKind::NotConnected)?;
             let outlet = Outlet::new(outer.output.try_clone()?);
@@ -100,7 +102,6 @@ impl<'a> Relay<'a> {
             }
             spawner.spawn(order, &[outer.input.as_fd(), stdout_write.as_fd(), stderr_write.as_fd()])
         };
-        let active_us = sys::boottime_us()?;
         Ok(started.map(|()| Self { link, recorder, outer, pty, spawner, sources, end: None, stop: None, active_us }))
     }
 
@@ -258,8 +259,21 @@ impl<'a> Relay<'a> {
         self.end = Some(match self.spawner.report() {
             Ok(Some(Report::Exited { code })) => CommandEnd::Exited(code),
             Ok(Some(Report::Signaled { signal })) => CommandEnd::Signaled(signal),
-            // The spawner is gone, and the kernel has killed its child with it.
-            Ok(Some(Report::Spawned | Report::Failed { .. } | Report::Here { .. } | Report::Names { .. } | Report::History { .. }) | None) | Err(_) => CommandEnd::Signaled(9),
+            // The spawner is gone: the kernel has killed its child with it.
+            Ok(
+                Some(
+                    Report::Spawned
+                    | Report::Failed { .. }
+                    | Report::Here { .. }
+                    | Report::Names { .. }
+                    | Report::History { .. },
+                )
+                | None,
+            )
+            | Err(_) => {
+                self.spawner.put_down();
+                CommandEnd::Signaled(9)
+            }
         });
         Ok(())
     }

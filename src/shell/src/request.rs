@@ -99,10 +99,7 @@ mod tests {
         assert_eq!(Request::read(Some(OsStr::new("/usr/bin/countersign-sh")), original, &own, false), id);
         let other = Request::read(Some(OsStr::new("/usr/bin/countersign-sh ")), original, &own, false);
         assert_eq!(other, Request::Run(LoginKind::Exec, b"/usr/bin/countersign-sh ".to_vec()));
-        assert_eq!(
-            Request::read(Some(own[0].as_os_str()), None, &own, true),
-            Request::Shell
-        );
+        assert_eq!(Request::read(Some(own[0].as_os_str()), None, &own, true), Request::Shell);
         assert_eq!(
             Request::read(None, original, &own, false),
             Request::Refused(LoginKind::Stdin, RefusedLogin::StdinNotBuilt)

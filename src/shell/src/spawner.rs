@@ -11,7 +11,7 @@ use crate::interactive::driver;
 use countersign_api::frame;
 use countersign_core::{b64_decode, b64_encode};
 use countersign_sys::signals::{Name, Signals};
-use countersign_sys::spawn::{Controlling, Program};
+use countersign_sys::spawn::{Controlling, Leave, Program};
 use countersign_sys::{self as sys, Forked, Inherited, Uids, Wanted};
 use orders::{MAX_HISTORY, MAX_ORDER, Names, Order, Report, Spawner};
 use std::ffi::CString;
@@ -25,6 +25,8 @@ use std::process::ExitStatus;
 /// bytes of names that are told.
 const MAX_LOOKED_AT: usize = 20_000;
 const MAX_NAMES_BYTES: usize = 16 * 1024;
+/// How long a program may take to start, in µs.
+const START_US: u64 = 5_000_000;
 /// How long a command has between SIGHUP and SIGKILL.
 const GRACE_MS: u32 = 300;
 
@@ -105,13 +107,13 @@ impl<'a> Office<'a> {
         let order: Option<Order> = decoder.next_message().map_err(io::Error::other)?;
         let Some(order) = order else { return Err(not_allowed()) };
         match (order, self.state) {
-            (Order::Spawn { shell, command, environment, terminal }, State::Idle) => {
+            (Order::Spawn { shell, command, environment, terminal, deadline_us }, State::Idle) => {
                 let program = self.program(shell, &command, &environment, terminal, fds);
-                self.start(program)
+                self.start(program, Some(deadline_us))
             }
             (Order::Shell { environment }, State::Idle) => {
                 let program = self.shell(&environment, fds);
-                self.start(program)
+                self.start(program, None)
             }
             (Order::Where, State::Running(pid)) if fds.is_empty() => {
                 // The kernel knows; the shell's own PWD may lie.
@@ -144,11 +146,13 @@ impl<'a> Office<'a> {
         }
     }
 
-    fn start(&mut self, program: io::Result<Program<'_>>) -> io::Result<()> {
-        match program.and_then(sys::spawn::spawn) {
-            Ok(pid) => {
-                self.state = State::Running(pid);
-                self.tell(&Report::Spawned)
+    fn start(&mut self, program: io::Result<Program<'_>>, deadline_us: Option<u64>) -> io::Result<()> {
+        let leave = Leave { watch: self.front.as_fd(), deadline_us, within_us: START_US };
+        match program.and_then(|program| sys::spawn::spawn(program, leave)) {
+            Ok(started) => {
+                self.state = State::Running(started.pid);
+                self.tell(&Report::Spawned)?;
+                started.ended.map_or(Ok(()), |status| self.ended(started.pid, status))
             }
             Err(error) => {
                 self.state = State::Over;

@@ -2,6 +2,7 @@
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{ForkResult, Pid};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -9,6 +10,13 @@ use std::process::ExitStatus;
 
 /// Rounds of [`end_tree`]: each finds what was forked during the one before.
 const KILL_ROUNDS: usize = 500;
+/// How long a killed child may take to end, in ms: only a wait inside the
+/// kernel that no signal interrupts takes longer.
+const END_MS: u64 = 5000;
+/// The kernel's mark of a process that was forked and has executed nothing
+/// since (`PF_FORKNOEXEC`), and its field in `/proc/PID/stat` after the name.
+const FORKED_ONLY: u64 = 0x40;
+const FLAGS_FIELD: usize = 6;
 
 /// Which side of a fork this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +77,46 @@ pub fn wait(pid: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// Sends SIGKILL to one child that was not reaped yet.
+pub fn kill_child(pid: i32) -> io::Result<()> {
+    Ok(kill(Pid::from_raw(pid), Signal::SIGKILL)?)
+}
+
+/// Kills one child, stopped or not, and reaps it; whether it had executed a
+/// program since it was forked. Where the kernel does not tell, it had.
+pub fn end_child(pid: i32) -> io::Result<(bool, ExitStatus)> {
+    // It may have ended by itself; what counts is that it is there to be reaped.
+    let (Ok(()) | Err(_)) = kill_child(pid);
+    for _ in 0..END_MS / 2 {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+        match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
+            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => crate::sleep_ms(2),
+            // It has ended, and nothing about it changes any more.
+            Ok(_) => {
+                let executed = !forked_only(pid);
+                return reap_child(pid).map(|status| (executed, status));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // It does not get back from the kernel; when it does, the signal comes first.
+    Ok((true, ExitStatus::from_raw(libc::SIGKILL)))
+}
+
+fn forked_only(pid: i32) -> bool {
+    let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    let flags = text.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(FLAGS_FIELD));
+    flags.and_then(|word| word.parse::<u64>().ok()).is_some_and(|flags| flags & FORKED_ONLY != 0)
+}
+
+fn reap_child(pid: i32) -> io::Result<ExitStatus> {
+    let mut status = 0;
+    // SAFETY: the pointer is to a local integer that outlives the call.
+    let done = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    Errno::result(done)?;
+    Ok(ExitStatus::from_raw(status))
+}
+
 /// The children of a process, from `/proc/PID/task/*/children`. Empty where it
 /// is gone.
 pub fn children(pid: i32) -> Vec<i32> {
@@ -122,6 +170,17 @@ mod tests {
         let other = std::thread::spawn(|| crate::sleep_ms(200));
         assert!(fork().is_err());
         other.join().unwrap();
+    }
+
+    #[test]
+    fn a_stopped_child_is_killed_and_reaped() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+        let (executed, status) = end_child(pid).unwrap();
+        assert!(executed);
+        assert_eq!(status.signal(), Some(9));
+        assert!(child.wait().is_err(), "it was reaped already");
     }
 
     #[test]

@@ -13,7 +13,10 @@ impl Session {
         match self.login.spawner.report()? {
             Some(report) => self.ended(report),
             // The spawner is gone, and the kernel has killed its child with it.
-            None => self.ended(Report::Signaled { signal: 9 }),
+            None => {
+                self.login.spawner.put_down();
+                self.ended(Report::Signaled { signal: 9 })
+            }
         }
     }
 

@@ -85,10 +85,9 @@ pub fn run(mut login: Login) -> Result<Ending, Failure> {
     let environment = login.environment.clone();
     let wires = match Wires::start(pty, environment, &login.spawner).map_err(failed)? {
         Ok(wires) => wires,
-        Err(errno) => {
-            let error = io::Error::from_raw_os_error(i32::from(errno));
+        Err(unstarted) => {
             login.close(CloseWhy::Exit, None)?;
-            return Err(Failure::system("bash could not be started", &error));
+            return Err(Failure::new(Exit::Internal, format!("bash could not be started: {unstarted}")));
         }
     };
     let size = login.outer.size();

@@ -4,7 +4,7 @@
 
 use super::driver::{self, Listener, NotSaid, Said};
 use crate::pty::Pty;
-use crate::spawner::orders::{Order, Spawner};
+use crate::spawner::orders::{Order, Spawner, Unstarted};
 use countersign_core::b64_encode;
 use countersign_ledger::random_bytes;
 use countersign_sys::{self as sys, Wanted};
@@ -42,9 +42,13 @@ pub enum Heard {
 }
 
 impl Wires {
-    /// Starts the shell on the inner terminal. The inner error is the number
-    /// of the system call that failed.
-    pub fn start(mut pty: Pty, environment: Vec<(String, String)>, spawner: &Spawner) -> io::Result<Result<Self, u16>> {
+    /// Starts the shell on the inner terminal. The inner error says why it
+    /// does not run.
+    pub fn start(
+        mut pty: Pty,
+        environment: Vec<(String, String)>,
+        spawner: &Spawner,
+    ) -> io::Result<Result<Self, Unstarted>> {
         let slave = pty.slave.take().ok_or(io::ErrorKind::NotConnected)?;
         let (private, theirs) = pair()?;
         let (input, their_input) = pair()?;

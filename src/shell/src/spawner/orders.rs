@@ -3,9 +3,11 @@
 
 use crate::inner::InnerShell;
 use countersign_api::frame;
+use countersign_api::front::{CommandEnd, NotReleased};
 use countersign_core::b64_decode;
 use countersign_sys::{self as sys, Wanted};
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -16,8 +18,13 @@ pub const MAX_ORDER: usize = 256 * 1024;
 const MAX_REPORT: usize = 64 * 1024;
 /// Most bytes of history that are kept.
 pub const MAX_HISTORY: usize = 32 * 1024;
-/// How long a program may take to start.
-const SPAWN_MS: u32 = 30_000;
+/// How long an answer may take: longer than the spawner's own patience with a
+/// program that does not start, and with its end.
+const ANSWER_MS: u32 = 15_000;
+/// SIGKILL.
+const KILLED: u8 = 9;
+/// What stands for an error without a number (EIO).
+pub const NO_NUMBER: u16 = 5;
 /// How long the end of everything may take.
 const END: Duration = Duration::from_secs(5);
 
@@ -35,6 +42,8 @@ pub enum Order {
         environment: Vec<(String, String)>,
         /// Whether standard input becomes its controlling terminal.
         terminal: bool,
+        /// Until when it may start, CLOCK_BOOTTIME in µs.
+        deadline_us: u64,
     },
     /// Start the interactive shell, once. Comes with four descriptors: its
     /// terminal, its standard input, its private socket, its start-up file.
@@ -111,31 +120,102 @@ pub enum Report {
 pub struct Spawner {
     socket: OwnedFd,
     pid: i32,
+    reaped: Cell<bool>,
+}
+
+/// Why a line does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unstarted {
+    /// It never ran and never will: the error number.
+    Never(u16),
+    /// The spawner was lost: whatever it had started was killed with it.
+    Lost,
+}
+
+impl Unstarted {
+    /// The end of the line, as it is recorded: what may have run for a moment
+    /// is not called "not started".
+    pub fn end(self) -> CommandEnd {
+        match self {
+            Self::Never(errno) if i32::from(errno) == nix::libc::ETIME => CommandEnd::NotReleased(NotReleased::Late),
+            Self::Never(errno) => CommandEnd::NotStarted(errno),
+            Self::Lost => CommandEnd::Signaled(KILLED),
+        }
+    }
+}
+
+impl std::fmt::Display for Unstarted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Lost => f.write_str("the program that starts it was lost and killed"),
+            Self::Never(errno) => match i32::from(*errno) {
+                nix::libc::ETIME => f.write_str("its time was over before it had started; nothing ran"),
+                nix::libc::ETIMEDOUT => f.write_str("it was held up before it had started, and killed; nothing ran"),
+                nix::libc::ECANCELED => f.write_str("it was given up before it had started; nothing ran"),
+                nix::libc::ECHILD => f.write_str("it was killed before it had started; nothing ran"),
+                number => write!(f, "{}", io::Error::from_raw_os_error(number)),
+            },
+        }
+    }
 }
 
 impl Spawner {
     /// Holds the front's end of the socket pair.
     pub fn new(socket: OwnedFd, pid: i32) -> Self {
-        Self { socket, pid }
+        Self { socket, pid, reaped: Cell::new(false) }
     }
 
-    /// Starts a line; `Err` carries the error number.
-    pub fn spawn(&self, order: &Order, stdio: &[BorrowedFd<'_>]) -> Result<(), u16> {
-        let number = |e: io::Error| e.raw_os_error().and_then(|n| u16::try_from(n).ok()).unwrap_or(u16::MAX);
-        self.send(order, stdio).map_err(number)?;
-        let ready = sys::poll(&[(self.fd(), Wanted::Read)], Some(SPAWN_MS)).map_err(number)?;
-        let heard = ready.first().is_some_and(|r| r.readable);
-        match if heard { self.report().map_err(number)? } else { None } {
-            Some(Report::Spawned) => Ok(()),
-            Some(Report::Failed { errno }) => Err(errno),
-            Some(
-                Report::Here { .. }
-                | Report::Names { .. }
-                | Report::History { .. }
-                | Report::Exited { .. }
-                | Report::Signaled { .. },
+    /// Starts a line. That it was not started is believed only where the
+    /// spawner says so; a spawner that says nothing is killed, and what it may
+    /// have started dies with it.
+    pub fn spawn(&self, order: &Order, stdio: &[BorrowedFd<'_>]) -> Result<(), Unstarted> {
+        if let Err(error) = self.send(order, stdio) {
+            // The order did not arrive, not even in part: packets are whole.
+            let number = error.raw_os_error().and_then(|n| u16::try_from(n).ok());
+            return Err(Unstarted::Never(number.unwrap_or(NO_NUMBER)));
+        }
+        match self.answer() {
+            Ok(Some(Report::Spawned)) => Ok(()),
+            Ok(Some(Report::Failed { errno })) => Err(Unstarted::Never(errno)),
+            Ok(
+                Some(
+                    Report::Here { .. }
+                    | Report::Names { .. }
+                    | Report::History { .. }
+                    | Report::Exited { .. }
+                    | Report::Signaled { .. },
+                )
+                | None,
             )
-            | None => Err(u16::MAX),
+            | Err(_) => {
+                self.put_down();
+                Err(Unstarted::Lost)
+            }
+        }
+    }
+
+    /// Waits for a report; `None` where the spawner is gone or stays silent.
+    fn answer(&self) -> io::Result<Option<Report>> {
+        let until = Instant::now() + Duration::from_millis(u64::from(ANSWER_MS));
+        loop {
+            let left = until.saturating_duration_since(Instant::now()).as_millis();
+            let ready = sys::poll(&[(self.fd(), Wanted::Read)], Some(u32::try_from(left).unwrap_or(ANSWER_MS)))?;
+            if ready.first().is_some_and(|r| r.readable || r.hangup) {
+                return self.report();
+            }
+            if left == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Makes sure that the spawner is gone and reaped. Its child dies with it
+    /// (`parent_death_signal`) or never got leave to become a program.
+    pub fn put_down(&self) {
+        if !self.reaped.replace(true) {
+            // Where it cannot be signaled it is gone already, and the wait says the same.
+            let (Ok(()) | Err(_)) = sys::process::kill_child(self.pid);
+            let (Ok(()) | Err(_)) = sys::process::wait(self.pid);
         }
     }
 
@@ -172,11 +252,7 @@ impl Spawner {
         self.send(order, &[])?;
         let mut ended = None;
         loop {
-            let ready = sys::poll(&[(self.fd(), Wanted::Read)], Some(SPAWN_MS))?;
-            if !ready.first().is_some_and(|r| r.readable || r.hangup) {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            match self.report()? {
+            match self.answer()? {
                 Some(answer @ (Report::Here { .. } | Report::Names { .. } | Report::History { .. })) => {
                     return Ok((answer, ended));
                 }
@@ -221,9 +297,12 @@ impl Drop for Spawner {
             // What it still reports is of no interest now; an error or nothing read is its end.
             if ready.first().is_some_and(|r| r.readable || r.hangup) && !matches!(self.report(), Ok(Some(_))) {
                 // Its socket closes while it exits, so this takes no time; it leaves no zombie behind.
-                let (Ok(()) | Err(_)) = sys::process::wait(self.pid);
+                if !self.reaped.replace(true) {
+                    let (Ok(()) | Err(_)) = sys::process::wait(self.pid);
+                }
                 return;
             }
         }
+        self.put_down();
     }
 }
