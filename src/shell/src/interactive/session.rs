@@ -174,7 +174,9 @@ impl Session {
         }
         self.on_time()?;
         self.record_rest()?;
-        while let Some(chunk) = self.login.recorder.due_chunk() {
+        // While a line is held the host takes nothing but its cancellation.
+        while !matches!(self.state, State::Pending(_)) {
+            let Some(chunk) = self.login.recorder.due_chunk() else { break };
             self.login.link.send(&FrontMessage::Chunk(chunk));
         }
         if !self.outlet.is_open() && self.stop.is_none() {
