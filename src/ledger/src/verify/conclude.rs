@@ -72,12 +72,12 @@ fn integrity(counts: &Counts, head: &Option<Head>, findings: &Findings) -> Axis 
     }
     let logins = if logins.is_empty() { String::new() } else { format!(" ({})", logins.join(", ")) };
     let detail = format!(
-        "{} entries  seq {}–{}  1 host, 1 key, {} logins{logins}, {} recordings",
-        thousands(counts.entries),
+        "{}  seq {}–{}  1 host, 1 key, {}{logins}, {}",
+        many(counts.entries, "entry", "entries"),
         thousands(first),
         thousands(head.seq),
-        thousands(counts.logins),
-        thousands(counts.recordings),
+        many(counts.logins, "login", "logins"),
+        many(counts.recordings, "recording", "recordings"),
     );
     Axis { verdict, detail }
 }
@@ -99,7 +99,11 @@ fn conformance(counts: &Counts, findings: &Findings) -> Axis {
         parts.push(format!("{} undecided", thousands(counts.undecided)));
     }
     parts.push(format!("{} without decision", thousands(findings.count_code(Code::NotDecided))));
-    Axis { verdict, detail: format!("{} commands: {}", thousands(counts.commands), parts.join(", ")) }
+    Axis { verdict, detail: format!("{}: {}", many(counts.commands, "command", "commands"), parts.join(", ")) }
+}
+
+fn many(number: u64, one: &str, more: &str) -> String {
+    format!("{} {}", thousands(number), if number == 1 { one } else { more })
 }
 
 fn assurance(facts: &Facts, findings: &mut Findings, require: Require) -> Axis {

@@ -117,7 +117,7 @@ impl Store {
 /// Names of all reviewers.
 pub async fn reviewer_names(tx: &mut Tx) -> Result<Vec<Name>, StoreError> {
     let names: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM reviewers ORDER BY name").fetch_all(&mut **tx).await?;
+        sqlx::query_scalar("SELECT name FROM reviewers WHERE builtin = 0 ORDER BY name").fetch_all(&mut **tx).await?;
     names.iter().map(|name| parsed("reviewer's name", name)).collect()
 }
 
