@@ -247,6 +247,8 @@ pub enum CloseWhy {
     Exit,
     /// The client hung up.
     Hangup,
+    /// A signal (SIGINT, SIGTERM, SIGQUIT) asked the front to end.
+    Interrupt,
     /// The recording could not be written.
     DiskFull,
     /// Not a kind of login that may run.

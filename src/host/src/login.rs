@@ -273,6 +273,7 @@ fn close_word(why: CloseWhy) -> &'static str {
     match why {
         CloseWhy::Exit => "exit",
         CloseWhy::Hangup => "hangup",
+        CloseWhy::Interrupt => "interrupt",
         CloseWhy::DiskFull => "disk_full",
         CloseWhy::Refused => "refused",
     }

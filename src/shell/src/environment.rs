@@ -9,6 +9,10 @@ use std::path::Path;
 
 /// Variables whose claimed value is kept, where it is plain text.
 const KEPT: [&str; 5] = ["TERM", "LANG", "TZ", "SSH_CONNECTION", "SSH_CLIENT"];
+/// Pagers would offer a shell to whoever types at them: a line that shows
+/// something shows it, and that is all.
+const PAGERS: [(&str, &str); 5] =
+    [("PAGER", "cat"), ("GIT_PAGER", "cat"), ("MANPAGER", "cat"), ("SYSTEMD_PAGER", "cat"), ("LESSSECURE", "1")];
 /// Longest value that is kept, in bytes.
 const MAX_VALUE: usize = 1024;
 /// Most `LC_*` variables that are kept.
@@ -23,6 +27,7 @@ pub fn build(start: &Start, settings: &Settings, account: &Account, terminal: Op
         ("SHELL".to_owned(), shell_path(settings.inner)),
         ("USER".to_owned(), account.name.clone()),
     ];
+    built.extend(PAGERS.map(|(name, value)| (name.to_owned(), value.to_owned())));
     for name in KEPT {
         if let Some(value) = plain(start.claim(name)) {
             built.push((name.to_owned(), value.to_owned()));

@@ -7,7 +7,7 @@ use crate::link::{Heard, Link};
 use crate::outer::{Outer, Sign};
 use crate::pty::Pty;
 use crate::recorder::{Recorder, RecordingFailed};
-use crate::relay::{Relay, Stop};
+use crate::relay::{Relay, Stop, Wiring};
 use crate::request::advice;
 use crate::settings::Settings;
 use crate::spawner::orders::{NO_NUMBER, Order, Spawner, Unstarted};
@@ -15,7 +15,7 @@ use countersign_api::front::{
     CancelWhy, Close, CloseWhy, CommandEnd, Finished, FrontMessage, Hello, HostMessage, LoginKind, MAX_SENT_COMMAND,
     NotReleased, RefusedLogin, Submit,
 };
-use countersign_core::{Exit, Nonce, Outcome, SubmissionId, b64_encode};
+use countersign_core::{DecidedBy, Exit, Nonce, Outcome, SubmissionId, b64_encode};
 use countersign_ledger::random_bytes;
 use countersign_sys as sys;
 use std::os::unix::ffi::OsStrExt;
@@ -169,8 +169,13 @@ impl Login {
             return self.not_released(id, NotReleased::Hangup, Outcome::Cancelled, reason, Exit::Refused);
         }
         let deadline_us = approved.deadline_us();
+        let wiring = match (kind, &by) {
+            (LoginKind::Transfer, _) => Wiring::Direct,
+            (_, DecidedBy::WhitelistRule(_) | DecidedBy::Grant(_)) => Wiring::Unfed,
+            (_, DecidedBy::Person(_) | DecidedBy::DenyRule(_) | DecidedBy::Timeout) => Wiring::Relayed,
+        };
         match approved.release(now_us()?) {
-            Ok(command) => self.run(kind, id, &command, deadline_us),
+            Ok(command) => self.run(wiring, id, &command, deadline_us),
             Err(why) => {
                 let reason = format!("the answer of {by} came too late; nothing ran");
                 self.not_released(id, why, Outcome::TimedOut, &reason, Exit::Refused)
@@ -179,7 +184,7 @@ impl Login {
     }
 
     /// Starts the released bytes, relays until they end, and tells the host.
-    fn run(mut self, kind: LoginKind, id: SubmissionId, command: &[u8], deadline_us: u64) -> Result<Ending, Failure> {
+    fn run(mut self, wiring: Wiring, id: SubmissionId, command: &[u8], deadline_us: u64) -> Result<Ending, Failure> {
         let order = Order::Spawn {
             shell: self.inner,
             command: b64_encode(command),
@@ -188,7 +193,7 @@ impl Login {
             deadline_us,
         };
         let relay = Relay::start(
-            kind,
+            wiring,
             &order,
             &mut self.link,
             &mut self.recorder,
@@ -226,6 +231,7 @@ impl Login {
         let why = match &stop {
             None | Some(Stop::Host { .. }) => CloseWhy::Exit,
             Some(Stop::Hangup) => CloseWhy::Hangup,
+            Some(Stop::Interrupt) => CloseWhy::Interrupt,
             Some(Stop::Recorder(_)) => CloseWhy::DiskFull,
         };
         let told = self.tell_finished(id, end.clone())? && self.close(why, None)?;
@@ -236,10 +242,10 @@ impl Login {
             (Some(Stop::Host { reason, exit }), _) => {
                 Ending::saying(format!("{reason}; the command was ended"), Status::Code(exit))
             }
-            (None | Some(Stop::Hangup), _) if !told => {
+            (None | Some(Stop::Hangup | Stop::Interrupt), _) if !told => {
                 Ending::saying("countersign-hostd is gone: the command's end could not be recorded", status)
             }
-            (None | Some(Stop::Hangup), _) => Ending::silent(status),
+            (None | Some(Stop::Hangup | Stop::Interrupt), _) => Ending::silent(status),
         })
     }
 

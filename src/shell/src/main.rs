@@ -7,6 +7,7 @@ mod complete;
 mod editor;
 mod end;
 mod environment;
+mod feed;
 mod front;
 mod held;
 mod inner;

@@ -1,13 +1,14 @@
 //! While a command runs: its output is recorded, then shown; input reaches its
 //! terminal; the client and the host are watched.
 
+use crate::feed::{Feed, Input};
 use crate::link::{Heard, Link};
 use crate::outer::{Outer, Sign};
 use crate::outlet::Outlet;
 use crate::pty::Pty;
 use crate::recorder::{Recorder, RecordingFailed};
 use crate::spawner::orders::{Order, Report, Spawner, Unstarted};
-use countersign_api::front::{CommandEnd, FrontMessage, HostMessage, LoginKind};
+use countersign_api::front::{CommandEnd, FrontMessage, HostMessage};
 use countersign_api::recording::Stream;
 use countersign_core::Exit;
 use countersign_sys::{self as sys, Ready, Wanted};
@@ -27,6 +28,8 @@ const QUIET_US: u64 = 100_000;
 pub enum Stop {
     /// The client is gone.
     Hangup,
+    /// A signal asked the front to end.
+    Interrupt,
     /// The recording cannot go on.
     Recorder(RecordingFailed),
     /// The host ended the login.
@@ -53,6 +56,7 @@ pub struct Relay<'a> {
     pty: Option<&'a mut Pty>,
     spawner: &'a Spawner,
     sources: Vec<Source>,
+    feed: Option<Feed>,
     end: Option<CommandEnd>,
     stop: Option<Stop>,
     /// When output was last read or could not be read, in µs.
@@ -68,14 +72,27 @@ enum Key {
     Spawner,
     Read(usize),
     Show(usize),
+    Feed,
     Type,
+}
+
+/// How a command without a terminal is connected to its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wiring {
+    /// On the client's own three descriptors: a transfer.
+    Direct,
+    /// Its output is relayed; its input is the client's.
+    Relayed,
+    /// Its output is relayed; its input is empty. A rule or a grant lets a line
+    /// run, not what somebody pipes into it.
+    Unfed,
 }
 
 impl<'a> Relay<'a> {
     /// Starts the command on its descriptors; the inner error says why it does
     /// not run.
     pub fn start(
-        kind: LoginKind,
+        wiring: Wiring,
         order: &Order,
         link: &'a mut Link,
         recorder: &'a mut Recorder,
@@ -83,7 +100,7 @@ impl<'a> Relay<'a> {
         mut pty: Option<&'a mut Pty>,
         spawner: &'a Spawner,
     ) -> io::Result<Result<Self, Unstarted>> {
-        let mut sources = Vec::new();
+        let (mut sources, mut feed) = (Vec::new(), None);
         // Nothing may fail after the order: what fails here was not started.
         let active_us = sys::boottime_us()?;
         let started = if let Some(pty) = &mut pty {
@@ -91,7 +108,7 @@ impl<'a> Relay<'a> {
             let outlet = Outlet::new(outer.output.try_clone()?);
             sources.push(Source { fd: Some(pty.master.try_clone()?), stream: Stream::Stdout, outlet });
             spawner.spawn(order, &[slave.as_fd(), slave.as_fd(), slave.as_fd()])
-        } else if kind == LoginKind::Transfer {
+        } else if wiring == Wiring::Direct {
             spawner.spawn(order, &[outer.input.as_fd(), outer.output.as_fd(), outer.error.as_fd()])
         } else {
             let (stdout, stdout_write) = sys::pipe()?;
@@ -100,9 +117,30 @@ impl<'a> Relay<'a> {
                 sys::set_nonblocking(fd.as_fd())?;
                 sources.push(Source { fd: Some(fd), stream, outlet: Outlet::new(to.try_clone()?) });
             }
-            spawner.spawn(order, &[outer.input.as_fd(), stdout_write.as_fd(), stderr_write.as_fd()])
+            let null = std::fs::File::open("/dev/null")?;
+            let [out, err] = [stdout_write.as_fd(), stderr_write.as_fd()];
+            let spawn = |input: BorrowedFd<'_>| spawner.spawn(order, &[input, out, err]);
+            match Input::choose(&outer.input, wiring == Wiring::Relayed)? {
+                Input::Empty => spawn(null.as_fd()),
+                Input::Own => spawn(outer.input.as_fd()),
+                Input::Fed(started, theirs) => {
+                    feed = Some(started);
+                    spawn(theirs.as_fd())
+                }
+            }
         };
-        Ok(started.map(|()| Self { link, recorder, outer, pty, spawner, sources, end: None, stop: None, active_us }))
+        Ok(started.map(|()| Self {
+            link,
+            recorder,
+            outer,
+            pty,
+            spawner,
+            sources,
+            feed,
+            end: None,
+            stop: None,
+            active_us,
+        }))
     }
 
     /// Relays until the command has ended and all it wrote is shown, or until
@@ -125,6 +163,7 @@ impl<'a> Relay<'a> {
                     Key::Read(i) if state.readable || state.hangup => self.read(i)?,
                     Key::Show(i) if state.writable || state.hangup => self.show(i),
                     Key::Type if state.writable => self.type_in(),
+                    Key::Feed => self.feed.iter_mut().for_each(|feed| feed.turn(state)),
                     Key::Spawner | Key::Read(_) | Key::Show(_) | Key::Type => {}
                 }
             }
@@ -156,6 +195,9 @@ impl<'a> Relay<'a> {
             } else if let (Some(fd), false, false) = (&source.fd, self.link.is_behind(), unrecorded) {
                 list.push((Key::Read(i), (fd.as_fd(), Wanted::Read)));
             }
+        }
+        if let (Some(want), None, None) = (self.feed.as_ref().and_then(Feed::wanted), &self.end, &self.stop) {
+            list.push((Key::Feed, want));
         }
         if let (Some(pty), false, None) = (&self.pty, self.outer.typed().is_empty(), &self.end) {
             list.push((Key::Type, (pty.master.as_fd(), Wanted::Write)));
@@ -288,7 +330,8 @@ impl<'a> Relay<'a> {
                         self.stop(Stop::Recorder(error));
                     }
                 }
-                (Sign::Hangup | Sign::Interrupt, _, true) => self.stop(Stop::Hangup),
+                (Sign::Hangup, _, true) => self.stop(Stop::Hangup),
+                (Sign::Interrupt, _, true) => self.stop(Stop::Interrupt),
                 (Sign::Resized, _, _) | (Sign::Hangup | Sign::Interrupt, _, false) => {}
             }
         }
@@ -316,7 +359,7 @@ impl<'a> Relay<'a> {
     /// so that a line does not go on after a part of it got SIGPIPE.
     fn stop(&mut self, why: Stop) {
         let order = match why {
-            Stop::Hangup => Order::Hangup,
+            Stop::Hangup | Stop::Interrupt => Order::Hangup,
             Stop::Recorder(_) | Stop::Host { .. } => Order::Kill,
         };
         self.stop = Some(why);

@@ -88,20 +88,45 @@ fn the_environment_is_built_from_nothing() {
         .env_clear()
         .envs([("BASH_ENV", trap.to_str().unwrap()), ("ENV", trap.to_str().unwrap())])
         .envs([("PATH", "/evil"), ("LD_LIBRARY_PATH", "/evil"), ("IFS", "x"), ("HOME", "/evil"), ("SHELL", "/evil")])
-        .envs([("BASH_FUNC_ls%%", "() { id; }"), ("LC_ALL", "C.UTF-8"), ("LC_x", "no"), ("LANG", "a\nb")])
+        .envs([
+            ("BASH_FUNC_ls%%", "() { id; }"),
+            ("PAGER", "sh"),
+            ("SYSTEMD_LESS", "x"),
+            ("LC_ALL", "C.UTF-8"),
+            ("LC_x", "no"),
+            ("LANG", "a\nb"),
+        ])
         .envs([("TERM", "xterm"), ("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22"), ("SSH_AUTH_SOCK", "/x")])
         .output()
         .unwrap();
     let text = String::from_utf8(shown.stdout).unwrap();
     let mut names: Vec<&str> = text.lines().filter_map(|l| l.split_once('=').map(|(n, _)| n)).collect();
     names.retain(|n| !["PWD", "SHLVL", "_"].contains(n));
-    assert_eq!(names, ["HOME", "LC_ALL", "LOGNAME", "PATH", "SHELL", "SSH_CONNECTION", "TERM", "USER"], "{text}");
+    assert_eq!(
+        names,
+        [
+            "GIT_PAGER",
+            "HOME",
+            "LC_ALL",
+            "LESSSECURE",
+            "LOGNAME",
+            "MANPAGER",
+            "PAGER",
+            "PATH",
+            "SHELL",
+            "SSH_CONNECTION",
+            "SYSTEMD_PAGER",
+            "TERM",
+            "USER"
+        ],
+        "{text}"
+    );
     assert!(text.contains("PATH=/usr/local/bin:/usr/bin:/bin\n") && text.contains("HOME=/root\n"), "{text}");
     assert!(!dir.join("sprung").exists());
     let (log, _, _dir) = host.over();
     let submitted = log.submit.unwrap().environment;
     assert!(submitted.contains(&("TERM".to_owned(), "xterm".to_owned())));
-    assert_eq!(submitted.len(), 8);
+    assert_eq!(submitted.len(), 13);
 }
 
 #[test]
@@ -224,4 +249,51 @@ fn a_reader_that_has_enough_ends_the_command() {
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
     child.wait().unwrap();
     assert_eq!(host.over().0.close().unwrap().why, CloseWhy::Hangup);
+}
+
+/// A host that releases in the name of a rule or a grant.
+fn released_by(by: &str) -> Host {
+    let by: countersign_core::DecidedBy = by.parse().unwrap();
+    Host::plays(move |talk| {
+        talk.welcome();
+        let release = talk.held();
+        talk.send(&countersign_api::front::HostMessage::Released(countersign_api::front::Release { by, ..release }));
+        talk.rest();
+    })
+}
+
+#[test]
+fn a_rule_approves_the_line_and_not_what_is_piped_into_it() {
+    for (by, shown) in [("whitelist_rule:7", "end\n"), ("grant:2", "end\n"), ("ops-lead", "ran: touch me\nend\n")] {
+        let host = released_by(by);
+        let line = "while read -r x; do echo \"ran: $x\"; done; echo end";
+        let mut child = host.shell(line).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (Ok(()) | Err(_)) = child.stdin.take().unwrap().write_all(b"touch me\n");
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), shown, "{by}");
+        host.over();
+    }
+}
+
+#[test]
+fn nothing_is_written_past_the_recording_through_standard_input() {
+    let host = Host::approves();
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let both = || Stdio::from(std::os::fd::OwnedFd::from(theirs.try_clone().unwrap()));
+    let line = "read x; echo got $x; { echo unseen >&0; } 2>/dev/null; cat | wc -c; exit 5";
+    let mut child = host.shell(line).stdin(both()).stdout(both()).stderr(Stdio::null()).spawn().unwrap();
+    drop(theirs);
+    let (mut sender, mut receiver) = (ours.try_clone().unwrap(), ours);
+    let writer = std::thread::spawn(move || {
+        sender.write_all(b"first\n").unwrap();
+        sender.write_all(&vec![b'x'; 1_000_000]).unwrap();
+        sender.shutdown(std::net::Shutdown::Write).unwrap();
+    });
+    let mut shown = Vec::new();
+    receiver.read_to_end(&mut shown).unwrap();
+    writer.join().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    let (_, recording, _dir) = host.over();
+    assert_eq!(countersign_api::recording::rebuild(&recording).unwrap().stdout, shown, "something was not recorded");
+    assert_eq!(String::from_utf8_lossy(&shown), "got first\n1000000\n");
 }

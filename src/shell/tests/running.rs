@@ -267,3 +267,17 @@ fn much_output_on_a_terminal_is_recorded_as_shown() {
     let shown = std::process::Output { status, stdout: seen, stderr: Vec::new() };
     assert_recorded(&recording, &shown);
 }
+
+#[test]
+fn a_signal_to_the_front_is_not_a_hang_up_of_the_client() {
+    for name in ["TERM", "INT"] {
+        let host = Host::approves();
+        let dir = host.dir.path().to_owned();
+        let mut child = host.shell(&long_line(&dir)).stdout(Stdio::null()).spawn().unwrap();
+        wait_for("both processes", || pids(&dir).len() == 2);
+        signal(&child, name);
+        child.wait().unwrap();
+        all_gone(&dir);
+        assert_eq!(host.over().0.close().unwrap().why, CloseWhy::Interrupt);
+    }
+}

@@ -176,6 +176,31 @@ pub fn write_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
+/// Reads what is there now: for a descriptor that `poll` called readable, whose
+/// mode others share and which is therefore left in blocking mode.
+pub fn read_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    let kind = SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT;
+    let read = if kind == SFlag::S_IFSOCK {
+        nix::sys::socket::recv(fd.as_raw_fd(), buffer, nix::sys::socket::MsgFlags::MSG_DONTWAIT)
+    } else {
+        nix::unistd::read(fd, buffer)
+    };
+    match read {
+        Err(Errno::EINTR) => Err(io::ErrorKind::WouldBlock.into()),
+        other => Ok(other?),
+    }
+}
+
+/// Whether nothing that matters can be written through a descriptor: it was
+/// opened for reading only and is no terminal, or it is `/dev/null`.
+pub fn is_for_reading_only(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let mode = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?) & OFlag::O_ACCMODE;
+    let found = fstat(fd)?;
+    let device = SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
+    let null = device && found.st_rdev == nix::sys::stat::makedev(1, 3);
+    Ok(null || mode == OFlag::O_RDONLY && !is_terminal(fd))
+}
+
 fn events(want: Wanted) -> PollFlags {
     match want {
         Wanted::Hangup => PollFlags::empty(),
@@ -217,6 +242,19 @@ mod tests {
         drop(reader);
         let after = poll(&[(writer.as_fd(), Wanted::Hangup)], Some(0)).unwrap();
         assert!(after[0].hangup);
+    }
+
+    #[test]
+    fn knows_what_can_be_written() {
+        let (reader, writer) = pipe().unwrap();
+        let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let terminal = nix::pty::openpty(None, None).unwrap();
+        let null = std::fs::File::options().read(true).write(true).open("/dev/null").unwrap();
+        assert!(is_for_reading_only(reader.as_fd()).unwrap() && is_for_reading_only(null.as_fd()).unwrap());
+        for fd in [writer.as_fd(), socket.as_fd(), terminal.slave.as_fd()] {
+            assert!(!is_for_reading_only(fd).unwrap());
+        }
+        assert_eq!(read_now(socket.as_fd(), &mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]

@@ -113,7 +113,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
         Kind::SessionClosed => Some(&[
             ("recording_bytes", Type::Int, true),
             ("refused", Type::Text, false),
-            ("why", Type::Word(&["exit", "hangup", "killed", "recovered", "disk_full", "refused"]), true),
+            ("why", Type::Word(&["exit", "hangup", "interrupt", "killed", "recovered", "disk_full", "refused"]), true),
         ]),
         Kind::ClockStep => Some(&[("by_ms", Type::Int, true), ("forward", Type::Bool, true)]),
         Kind::ExecSeen

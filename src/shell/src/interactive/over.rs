@@ -80,11 +80,12 @@ impl Session {
         if self.stop.is_some() {
             return Ok(());
         }
-        let order = if matches!(why, Stop::Hangup) { Order::Hangup } else { Order::Kill };
+        let cancelled = if matches!(why, Stop::Interrupt) { CancelWhy::Interrupt } else { CancelWhy::Hangup };
+        let order = if matches!(why, Stop::Hangup | Stop::Interrupt) { Order::Hangup } else { Order::Kill };
         self.stop = Some(why);
         if let State::Pending(pending) = &self.state {
             let nonce = pending.held.nonce();
-            self.login.link.send(&FrontMessage::Cancel { nonce, why: CancelWhy::Hangup });
+            self.login.link.send(&FrontMessage::Cancel { nonce, why: cancelled });
         }
         self.outlet.shut();
         self.login.spawner.end(&order)
@@ -105,6 +106,7 @@ impl Session {
         let why = match &self.stop {
             None | Some(Stop::Said(..)) => CloseWhy::Exit,
             Some(Stop::Hangup) => CloseWhy::Hangup,
+            Some(Stop::Interrupt) => CloseWhy::Interrupt,
             Some(Stop::Recorder(_)) => CloseWhy::DiskFull,
         };
         self.keep_history();
@@ -115,7 +117,7 @@ impl Session {
             Some(CommandEnd::NotStarted(_) | CommandEnd::NotReleased(_)) | None => Status::Code(Exit::Internal.code()),
         };
         Ok(match self.stop {
-            None | Some(Stop::Hangup) => Ending::silent(status),
+            None | Some(Stop::Hangup | Stop::Interrupt) => Ending::silent(status),
             Some(Stop::Recorder(error)) => {
                 Ending::saying(format!("{error}; the login was ended"), Status::Code(Exit::Unavailable.code()))
             }

@@ -52,6 +52,7 @@ pub(super) struct Pending {
 /// Why the login ends before its shell does.
 pub(super) enum Stop {
     Hangup,
+    Interrupt,
     Recorder(RecordingFailed),
     Said(String, u8),
 }
@@ -292,7 +293,8 @@ impl Session {
                         self.show(shown.as_bytes())?;
                     }
                 }
-                Sign::Hangup | Sign::Interrupt => return self.stop(Stop::Hangup),
+                Sign::Hangup => return self.stop(Stop::Hangup),
+                Sign::Interrupt => return self.stop(Stop::Interrupt),
             }
         }
         if self.forwards() {
