@@ -55,6 +55,16 @@ pub fn name(fd: impl AsFd) -> io::Result<PathBuf> {
     Ok(nix::unistd::ttyname(fd)?)
 }
 
+/// The process that leads a terminal's session.
+pub fn session(fd: BorrowedFd<'_>) -> io::Result<i32> {
+    Ok(nix::sys::termios::tcgetsid(fd)?.as_raw())
+}
+
+/// Drops what was typed into a terminal and has not been read.
+pub fn drop_typed(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(nix::sys::termios::tcflush(fd, nix::sys::termios::FlushArg::TCIFLUSH)?)
+}
+
 /// Opens a terminal by name without making it the controlling one.
 pub fn open(path: &Path) -> io::Result<OwnedFd> {
     use nix::fcntl::OFlag;

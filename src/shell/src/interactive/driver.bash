@@ -2,27 +2,60 @@
 # shell never reads a command from its terminal: its standard input is a socket
 # on which the front sends one newline a cycle, and the line to run arrives on
 # the private socket after it was approved. @MARK@ is replaced by the front.
+#
+# Functions, because aliases do not reach into them; read-only, because an
+# approved line shares this shell; `eval` outside of them, because `declare` is
+# local inside. What a line may have done to a variable of ours (an attribute,
+# a nameref) goes with `unset`; what cannot be unset ends the shell.
 exec 60<&-
+enable -n suspend
 PS1='\u@\h:\w\$ ' PS2='> ' HISTFILE=
-__cs_prompt=$PS1 PS1= __cs_status=0 __cs_busy= __cs_line= __cs_before= __cs_tab=$'\t'
+__cs_prompt=$PS1 PS1= __cs_status=0 __cs_busy= __cs_line=
+__cs_stop() { builtin exit "$1"; exit "$1"; builtin kill -KILL "$$"; kill -KILL "$$"; }
+# Redirections are undone from copies that a line can reach by number. If that
+# failed, the next command would be read from the terminal.
+__cs_gate() {
+  [[ -S /dev/fd/0 && -S /dev/fd/62 && -t 61 ]] || { builtin kill -KILL "$$"; __cs_stop 94; }
+}
+# bash itself shows no prompt; the front shows it.
+__cs_hide() { [[ -z $PS1 ]] || builtin declare -g "__cs_prompt=$PS1" PS1=; }
 __cs_return() { builtin return "$1"; }
-PROMPT_COMMAND='
-  [[ $? != 130 || -z $__cs_busy ]] || __cs_status=130
-  __cs_busy=
-  [[ -z $PS1 ]] || { __cs_prompt=$PS1; PS1=; }
-  builtin printf "\033]133;D;@MARK@\007" >&61
-  builtin printf "R%s\t%s\0" "$__cs_status" "${__cs_prompt@P}" >&62 || builtin exit 90
-  IFS= builtin read -r -d "" -u 62 __cs_line || builtin exit 91
-  case $__cs_line in
+__cs_ready() {
+  builtin local - __cs_was=$__cs_status __cs_message || __cs_stop 95
+  builtin set +aefkuvx
+  __cs_gate
+  # A line that never came back here was interrupted or was an error.
+  [[ -z $__cs_busy ]] || __cs_was=$1
+  builtin unset -n __cs_line __cs_busy __cs_status
+  builtin unset -v __cs_line __cs_busy __cs_status || __cs_stop 96
+  __cs_status=$__cs_was __cs_busy= __cs_line=
+  __cs_hide
+  builtin printf '\033]133;D;@MARK@\007' >&61 || __cs_stop 97
+  __cs_return "$__cs_was"
+  builtin printf 'R%s\t%s\0' "$__cs_was" "${__cs_prompt@P}" >&62 || __cs_stop 90
+  IFS= builtin read -r -d '' -u 62 __cs_message || __cs_stop 91
+  case $__cs_message in
   E*)
-    builtin printf "A\0" >&62 || builtin exit 92
-    __cs_line=${__cs_line#E} __cs_before=${__cs_line%%"$__cs_tab"*}
-    __cs_before=${__cs_before#E} __cs_line=${__cs_line#*"$__cs_tab"}
     __cs_busy=1
-    __cs_return "$__cs_before"
-    builtin eval "$__cs_line" 0<&61 61<&- 62<&-
-    __cs_status=$? __cs_busy= ;;
-  X*) builtin exit "${__cs_line#X}" ;;
-  *) builtin exit 93 ;;
-  esac'
-readonly PROMPT_COMMAND
+    builtin printf 'A\0' >&62 || __cs_stop 92
+    __cs_message=${__cs_message#?}
+    __cs_line=${__cs_message#*$'\t'}
+    builtin return "${__cs_message%%$'\t'*}" ;;
+  X*) __cs_stop "${__cs_message#?}" ;;
+  *) __cs_stop 93 ;;
+  esac
+}
+__cs_done() {
+  builtin local -
+  builtin set +aefkuvx
+  __cs_gate
+  __cs_hide
+  __cs_status=$1 __cs_busy=
+}
+PROMPT_COMMAND='\__cs_ready "$?"
+\builtin eval "$__cs_line" 0<&61 61<&- 62<&-
+\__cs_done "$?"'
+# Whatever the shell should ever read as a command by itself ends it.
+PS0='$(builtin kill -KILL $$)'
+readonly PROMPT_COMMAND PS0
+readonly -f __cs_stop __cs_gate __cs_hide __cs_return __cs_ready __cs_done

@@ -10,6 +10,7 @@ use countersign_core::{Exit, Nonce, b64_encode};
 use countersign_ledger::random_bytes;
 use countersign_sys::{self as sys, Ready};
 use std::io;
+use std::os::fd::AsFd;
 
 /// `$?` after a line that did not run, and BEL.
 const NOT_RUN: u8 = 126;
@@ -17,6 +18,9 @@ const BELL: &[u8] = b"\x07";
 
 impl Session {
     pub(super) fn submit(&mut self, command: String) -> io::Result<()> {
+        if self.stop.is_some() {
+            return Ok(());
+        }
         let nonce = Nonce(random_bytes::<16>().map_err(io::Error::other)?);
         let (place, ended) = self.login.spawner.place()?;
         if let Some(report) = ended {
@@ -142,6 +146,8 @@ impl Session {
     pub(super) fn not_run(&mut self, why: &str) -> io::Result<()> {
         self.editor.flush_unread();
         self.login.outer.typed_mut().clear();
+        // A terminal that is gone holds nothing.
+        let (Ok(()) | Err(_)) = sys::terminal::drop_typed(self.login.outer.input.as_fd());
         let text = format!("{}{}", notice::waited(self.plain || self.shown_left_s.is_none()), notice::line(why));
         self.shown_left_s = None;
         self.show(text.as_bytes())?;

@@ -83,7 +83,9 @@ impl Session {
         let cancelled = if matches!(why, Stop::Interrupt) { CancelWhy::Interrupt } else { CancelWhy::Hangup };
         let order = if matches!(why, Stop::Hangup | Stop::Interrupt) { Order::Hangup } else { Order::Kill };
         self.stop = Some(why);
-        if let State::Pending(pending) = &self.state {
+        if let State::Pending(pending) = &mut self.state {
+            // The release may be under way already.
+            pending.cancelled = true;
             let nonce = pending.held.nonce();
             self.login.link.send(&FrontMessage::Cancel { nonce, why: cancelled });
         }

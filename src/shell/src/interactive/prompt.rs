@@ -20,16 +20,24 @@ impl Session {
                     self.ready = Some((status, prompt));
                     self.wires.next_cycle()?;
                 }
+                // A late ^C made it begin its cycle again; it has its newline.
+                (
+                    Heard::Said(Said::Ready { .. }),
+                    State::Starting
+                    | State::Editing
+                    | State::Pending(_)
+                    | State::Committing { .. }
+                    | State::Running(_)
+                    | State::Replaced(None),
+                ) => {}
+                (Heard::Closed, State::Running(_)) if self.wires.is_driven() => return self.let_go(),
                 (Heard::Closed, State::Running(id)) => self.state = State::Replaced(Some(*id)),
                 // The shell is on its way out; how it ended is told by the spawner.
                 (Heard::Closed, State::Over | State::Replaced(_)) => break,
                 (Heard::Closed, _) if self.end.is_some() => break,
                 (Heard::Closed, State::Starting | State::Editing | State::Pending(_) | State::Committing { .. }) => {
                     self.state = State::Replaced(None);
-                    return self.stop(Stop::Said(
-                        "the shell let go of its gate; the login is ended".to_owned(),
-                        Exit::Refused.code(),
-                    ));
+                    return self.let_go();
                 }
                 (Heard::Said(_) | Heard::Nonsense, _) => {
                     return self.stop(Stop::Said(
@@ -40,6 +48,13 @@ impl Session {
             }
         }
         self.drain()
+    }
+
+    /// The shell closed what it hears us by, and is still the shell: what it
+    /// reads next might be the terminal.
+    pub(super) fn let_go(&mut self) -> io::Result<()> {
+        let text = "the shell let go of its gate; the login is ended".to_owned();
+        self.stop(Stop::Said(text, Exit::Refused.code()))
     }
 
     /// Once the driver is ready and all output is read: back to the prompt.

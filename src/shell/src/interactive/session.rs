@@ -130,6 +130,7 @@ pub(super) enum Key {
     Type,
     Show,
     Private,
+    Input,
 }
 
 fn needs_more(text: &str) -> bool {
@@ -153,7 +154,7 @@ impl Session {
         let (keys, wanted): (Vec<Key>, Vec<(BorrowedFd<'_>, Wanted)>) = self.wanted().into_iter().unzip();
         let ready = sys::poll(&wanted, Some(self.timeout_ms()?))?;
         let (mut link, mut outer) = ([Ready::default(); 2], [Ready::default(); 3]);
-        let mut spawner = false;
+        let (mut spawner, mut let_go) = (false, false);
         for (key, state) in keys.into_iter().zip(ready) {
             let moved = state.readable || state.hangup;
             match key {
@@ -164,10 +165,14 @@ impl Session {
                 Key::Type if state.writable => self.type_in(),
                 Key::Show if state.writable || state.hangup => self.outlet.push(),
                 Key::Private if moved || state.writable => self.wires.push(),
+                Key::Input => let_go = state.hangup,
                 Key::Terminal | Key::Type | Key::Show | Key::Private => {}
             }
         }
         self.heard_driver()?;
+        if let_go && self.stop.is_none() && self.wires.is_driven() {
+            self.let_go()?;
+        }
         self.heard_client(outer)?;
         self.heard_host(link)?;
         if spawner {
@@ -196,6 +201,9 @@ impl Session {
         }
         list.push((Key::Spawner, (self.login.spawner.fd(), Wanted::Read)));
         list.extend(self.wires.wanted().into_iter().map(|want| (Key::Private, want)));
+        if self.stop.is_none() && !matches!(self.state, State::Replaced(_) | State::Over) {
+            list.push((Key::Input, (self.wires.input(), Wanted::Hangup)));
+        }
         if self.outlet.is_waiting() {
             list.push((Key::Show, (self.outlet.fd().as_fd(), Wanted::Write)));
         } else if !self.login.link.is_behind() {

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Largest order in bytes: a command of 128 KiB in base64 and its environment.
 pub const MAX_ORDER: usize = 256 * 1024;
-/// Largest report in bytes; names are kept well below it.
-const MAX_REPORT: usize = 64 * 1024;
+/// Largest report in bytes: names or history, each byte escaped.
+const MAX_REPORT: usize = 256 * 1024;
 /// Most bytes of history that are kept.
 pub const MAX_HISTORY: usize = 32 * 1024;
 /// How long an answer may take: longer than the spawner's own patience with a
