@@ -25,6 +25,8 @@ use std::process::ExitStatus;
 /// bytes of names that are told.
 const MAX_LOOKED_AT: usize = 20_000;
 const MAX_NAMES_BYTES: usize = 16 * 1024;
+/// How long a question about the agent's files may take, in µs.
+const ERRAND_US: u64 = 1_000_000;
 /// How long a program may take to start, in µs.
 const START_US: u64 = 5_000_000;
 /// How long a command has between SIGHUP and SIGKILL.
@@ -121,11 +123,16 @@ impl<'a> Office<'a> {
                 self.tell(&Report::Here { path: b64_encode(path.as_os_str().as_bytes()) })
             }
             (Order::List { directory, prefix }, State::Running(pid)) if fds.is_empty() => {
-                self.tell(&Report::Names { names: names(pid, &directory, &prefix) })
+                let names = self.errand(|| frame::encode(&names(pid, &directory, &prefix)).unwrap_or_default());
+                let mut decoder = frame::Decoder::default();
+                decoder.push(&names);
+                let names: Option<Names> = decoder.next_message().unwrap_or_default();
+                self.tell(&Report::Names { names: names.unwrap_or_default() })
             }
             (Order::History { file, text }, State::Running(_) | State::Over) if fds.is_empty() => {
-                let text = history(&file, text.as_deref()).unwrap_or_default();
-                self.tell(&Report::History { text })
+                let agent = self.agent;
+                let text = self.errand(|| history(&file, text.as_deref(), agent).unwrap_or_default().into_bytes());
+                self.tell(&Report::History { text: String::from_utf8(text).unwrap_or_default() })
             }
             // It ended while the front was asking.
             (Order::Where | Order::List { .. }, State::Over) if fds.is_empty() => {
@@ -160,6 +167,12 @@ impl<'a> Office<'a> {
                 self.tell(&Report::Failed { errno: u16::try_from(number).unwrap_or(u16::MAX) })
             }
         }
+    }
+
+    /// Asks as the agent and nobody else, for a moment only: the paths are the
+    /// agent's choice, and some never answer.
+    fn errand(&self, answer: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+        sys::errand::errand(self.agent, ERRAND_US, MAX_ORDER, self.front.as_fd(), answer).unwrap_or_default()
     }
 
     fn program(
@@ -248,7 +261,7 @@ impl<'a> Office<'a> {
 
 /// Reads or replaces the history file with the agent's rights: a regular file
 /// of the agent's own, never through a link.
-fn history(file: &str, text: Option<&str>) -> io::Result<String> {
+fn history(file: &str, text: Option<&str>, agent: u32) -> io::Result<String> {
     use std::io::{Read as _, Write as _};
     use std::os::unix::fs::OpenOptionsExt as _;
     let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY;
@@ -257,7 +270,7 @@ fn history(file: &str, text: Option<&str>) -> io::Result<String> {
     match text {
         Some(text) => {
             let mut open = options.write(true).create(true).open(file)?;
-            if open.metadata()?.is_file() {
+            if is_own_file(&open, agent)? {
                 open.set_len(0)?;
                 open.write_all(text.as_bytes())?;
             }
@@ -266,12 +279,18 @@ fn history(file: &str, text: Option<&str>) -> io::Result<String> {
         None => {
             let open = options.read(true).open(file)?;
             let mut text = String::new();
-            if open.metadata()?.is_file() {
+            if is_own_file(&open, agent)? {
                 open.take(MAX_HISTORY as u64).read_to_string(&mut text)?;
             }
             Ok(text)
         }
     }
+}
+
+fn is_own_file(open: &std::fs::File, agent: u32) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = open.metadata()?;
+    Ok(found.is_file() && found.uid() == agent)
 }
 
 /// Names below a directory, read with the agent's rights.

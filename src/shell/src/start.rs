@@ -20,6 +20,8 @@ pub struct Start {
     pub uids: Uids,
     /// Whether the program runs with more rights than its caller.
     pub secure: bool,
+    /// Whether the scheduler treats this process like any other.
+    scheduled: bool,
     /// Limits and umask, for the command.
     pub inherited: Inherited,
 }
@@ -27,13 +29,23 @@ pub struct Start {
 impl Start {
     /// Takes stock and cleans up. Must be the first call of the process.
     pub fn take() -> Result<Self, Failure> {
-        Self::try_take().map_err(|e| Failure::system("cannot start", &e))
+        let start = Self::try_take().map_err(|e| Failure::system("cannot start", &e))?;
+        if start.scheduled {
+            return Ok(start);
+        }
+        // It could be held up at any step, by anybody who keeps the processors busy.
+        Err(Failure::new(
+            Exit::Refused,
+            "started with the idle scheduling policy, which cannot be undone; nothing ran; start it without",
+        ))
     }
 
     fn try_take() -> std::io::Result<Self> {
         sys::close_from_3()?;
         sys::ensure_standard()?;
         sys::signals::reset()?;
+        sys::stop_timers()?;
+        let scheduled = sys::reset_scheduling()?;
         let inherited = Inherited::replace()?;
         let uids = sys::uids()?;
         let secure = sys::at_secure() || uids.real != uids.effective;
@@ -42,6 +54,7 @@ impl Start {
             claims: std::env::vars_os().collect(),
             uids,
             secure,
+            scheduled,
             inherited,
         };
         sys::clear_environment()?;

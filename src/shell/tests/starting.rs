@@ -8,8 +8,9 @@ use countersign_api::front::{CommandEnd, HostMessage, NotReleased, Release};
 use countersign_sys as sys;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use support::{Host, Log, SECOND_US, wait_for};
 
@@ -112,4 +113,44 @@ fn it_does_not_outlive_its_front() {
     let stopped = caught(60 * SECOND_US, true);
     wait_for("the child's end", || !Path::new("/proc").join(stopped.pid.to_string()).exists());
     assert!(!stopped.ran && stopped.log.finished().is_none());
+}
+
+#[test]
+fn what_a_caller_set_up_for_the_process_does_not_reach_it() {
+    let run = |before: &[&str], line: &str| {
+        let host = Host::approves();
+        let own = host.shell(line);
+        let mut command = Command::new(before[0]);
+        command.args(&before[1..]).arg(own.get_program()).args(own.get_args()).stdin(Stdio::null());
+        let shown = command.output().unwrap();
+        assert_eq!(shown.status.code(), Some(0), "{before:?}: {shown:?}");
+        host.over();
+        String::from_utf8(shown.stdout).unwrap()
+    };
+    for timer in ["ITIMER_REAL, 1", "ITIMER_VIRTUAL, 0.001", "ITIMER_PROF, 0.001"] {
+        let arm =
+            format!("import os, signal, sys; signal.setitimer(signal.{timer}); os.execv(sys.argv[1], sys.argv[1:])");
+        assert_eq!(run(&["python3", "-c", &arm], "sleep 1.5; echo end"), "end\n", "{timer}");
+    }
+    let allowed = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = |text: &str, name: &str| text.lines().find(|l| l.starts_with(name)).unwrap().to_owned();
+    let status = run(&["taskset", "-c", "0", "chrt", "-i", "0"], "cat /proc/self/status; chrt -p $$");
+    assert_eq!(line(&status, "Cpus_allowed:"), line(&allowed, "Cpus_allowed:"));
+    assert!(status.contains("policy: SCHED_OTHER"), "{status}");
+    let ignored = run(&["bash", "-c", "trap '' RTMIN+3 USR1; exec \"$0\" \"$@\""], "cat /proc/self/status");
+    assert_eq!(line(&ignored, "SigIgn:"), "SigIgn:\t0000000000000000");
+}
+
+#[test]
+fn an_idle_process_that_cannot_be_anything_else_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = dir.path().join("countersign-sh");
+    std::fs::copy(support::PROGRAM, &copy).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "chrt", "-i", "0"]).arg(&copy);
+    let shown = command.args(["--trial", "--socket", "/nonexistent", "-c", "id"]).output().unwrap();
+    let said = String::from_utf8_lossy(&shown.stderr).into_owned();
+    assert_eq!(shown.status.code(), Some(126), "{said}");
+    assert!(said.contains("idle scheduling policy") && said.contains("nothing ran"), "{said}");
 }

@@ -1,7 +1,9 @@
 //! What a program inherits and must not rely on: limits, umask, environment.
 
+use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::Pid;
 use std::io;
 
 /// Limits that could make a recorder fail or leave a core file, with what
@@ -40,6 +42,33 @@ impl Inherited {
         umask(self.umask);
         Ok(())
     }
+}
+
+/// Makes this process one that the scheduler treats like any other: ordinary
+/// policy, every processor. False where it was made an idle one and may not
+/// change that.
+pub fn reset_scheduling() -> io::Result<bool> {
+    let mut all = CpuSet::new();
+    (0..CpuSet::count()).try_for_each(|cpu| all.set(cpu))?;
+    // Where a system keeps processes on some processors it will not be told otherwise.
+    let (Ok(()) | Err(_)) = sched_setaffinity(Pid::from_raw(0), &all);
+    let ordinary = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the pointer is to a local structure that the call only reads.
+    let changed = unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const ordinary) };
+    Ok(changed == 0)
+}
+
+/// Stops the timers that survive `execve`: an `alarm` of the caller would end
+/// this process at a moment of the caller's choice.
+pub fn stop_timers() -> io::Result<()> {
+    let zero = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let none = libc::itimerval { it_interval: zero, it_value: zero };
+    for which in [libc::ITIMER_REAL, libc::ITIMER_VIRTUAL, libc::ITIMER_PROF] {
+        // SAFETY: the first pointer is to a local structure that the call only reads; the second may be null.
+        let done = unsafe { libc::setitimer(which, &raw const none, std::ptr::null_mut()) };
+        nix::errno::Errno::result(done)?;
+    }
+    Ok(())
 }
 
 /// Empties the environment of this process. Must be called while it has one

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod descriptors;
+pub mod errand;
 pub mod files;
 pub mod identity;
 pub mod inherited;
@@ -21,6 +22,6 @@ pub use descriptors::{
 };
 pub use files::{Untrusted, free_bytes, open_trusted};
 pub use identity::{Account, Uids, account_by_name, account_by_uid, at_secure, set_effective_uid, set_uids, uids};
-pub use inherited::{Inherited, clear_environment};
+pub use inherited::{Inherited, clear_environment, reset_scheduling, stop_timers};
 pub use process::{Forked, children, dumpable_off, end_tree, fork, parent_death_signal, reap, subreaper};
 pub use socket::{Peer, finish_sending, peer, recv_with_fds, send_now, send_with_fd, seqpacket_pair};

@@ -10,9 +10,6 @@ use std::process::ExitStatus;
 
 /// Rounds of [`end_tree`]: each finds what was forked during the one before.
 const KILL_ROUNDS: usize = 500;
-/// How long a killed child may take to end, in ms: only a wait inside the
-/// kernel that no signal interrupts takes longer.
-const END_MS: u64 = 5000;
 /// The kernel's mark of a process that was forked and has executed nothing
 /// since (`PF_FORKNOEXEC`), and its field in `/proc/PID/stat` after the name.
 const FORKED_ONLY: u64 = 0x40;
@@ -83,11 +80,13 @@ pub fn kill_child(pid: i32) -> io::Result<()> {
 }
 
 /// Kills one child, stopped or not, and reaps it; whether it had executed a
-/// program since it was forked. Where the kernel does not tell, it had.
-pub fn end_child(pid: i32) -> io::Result<(bool, ExitStatus)> {
+/// program since it was forked. Where the kernel does not tell, it had. Only a
+/// wait inside the kernel that no signal interrupts takes longer than
+/// `within_ms`; the child is then left to be reaped.
+pub fn end_child(pid: i32, within_ms: u64) -> io::Result<(bool, ExitStatus)> {
     // It may have ended by itself; what counts is that it is there to be reaped.
     let (Ok(()) | Err(_)) = kill_child(pid);
-    for _ in 0..END_MS / 2 {
+    for _ in 0..within_ms / 2 {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
         match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
             Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => crate::sleep_ms(2),
@@ -177,7 +176,7 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
-        let (executed, status) = end_child(pid).unwrap();
+        let (executed, status) = end_child(pid, 5000).unwrap();
         assert!(executed);
         assert_eq!(status.signal(), Some(9));
         assert!(child.wait().is_err(), "it was reaped already");

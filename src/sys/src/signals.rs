@@ -7,6 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 pub use nix::sys::signal::Signal as Name;
 
+/// The kernel's numbers of real-time signals.
+const FIRST_REAL_TIME: libc::c_int = 32;
+const LAST_SIGNAL: libc::c_int = 64;
+
 /// Signals that arrive by reading instead of interrupting.
 #[derive(Debug)]
 pub struct Signals(SignalFd);
@@ -61,6 +65,25 @@ fn reset_dispositions() -> io::Result<()> {
         if name != Signal::SIGKILL && name != Signal::SIGSTOP {
             set(name, SigHandler::SigDfl)?;
         }
+    }
+    (FIRST_REAL_TIME..=LAST_SIGNAL).try_for_each(unignore)
+}
+
+/// Undoes that a real-time signal is ignored, which is all that `execve` hands
+/// down. By the bare system call: the C library keeps two of them to itself.
+fn unignore(number: libc::c_int) -> io::Result<()> {
+    // The kernel's structure: handler, flags, restorer, mask.
+    let mut before = [0_u64; 4];
+    let default = [0_u64; 4];
+    let none = std::ptr::null::<u64>();
+    // SAFETY: the kernel writes its 32 bytes into a local array of that size.
+    let asked = unsafe { libc::syscall(libc::SYS_rt_sigaction, number, none, before.as_mut_ptr(), size_of::<u64>()) };
+    nix::errno::Errno::result(asked)?;
+    if before.first().copied() == u64::try_from(libc::SIG_IGN).ok() {
+        let set = default.as_ptr();
+        // SAFETY: the kernel reads 32 bytes of a local array; the action is its default, not a function.
+        let done = unsafe { libc::syscall(libc::SYS_rt_sigaction, number, set, none, size_of::<u64>()) };
+        nix::errno::Errno::result(done)?;
     }
     Ok(())
 }

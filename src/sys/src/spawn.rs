@@ -21,6 +21,8 @@ use std::process::ExitStatus;
 /// What a child says when it is ready to execute the program; an error number
 /// has four bytes.
 const ALIVE: [u8; 1] = [b'A'];
+/// How long a killed child may take to end, in ms.
+const END_MS: u64 = 5000;
 /// What it hears when it may.
 const GO: [u8; 1] = [b'G'];
 
@@ -127,7 +129,7 @@ fn supervise(pid: i32, mut report: File, mut go: File, leave: Leave<'_>) -> io::
         }
     };
     // Where the kernel does not hand it back it has at least got the signal, which comes before anything else.
-    let (executed, status) = end_child(pid).unwrap_or((true, ExitStatus::from_raw(libc::SIGKILL)));
+    let (executed, status) = end_child(pid, END_MS).unwrap_or((true, ExitStatus::from_raw(libc::SIGKILL)));
     if sent && executed { Ok(Started { pid, ended: Some(status) }) } else { Err(error) }
 }
 
