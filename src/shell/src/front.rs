@@ -12,7 +12,7 @@ use crate::start::{self, Start};
 use crate::{environment, interactive, spawner};
 use countersign_api::front::{Hello, LoginKind, PROTOCOL, Terminal};
 use countersign_core::Exit;
-use countersign_sys::terminal::{self, Raw};
+use countersign_sys::terminal::{self, Exclusive, Raw};
 use countersign_sys::{self as sys, Account, Uids};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -21,7 +21,11 @@ use std::process::ExitCode;
 
 /// The whole program.
 pub fn run() -> ExitCode {
-    begin().unwrap_or_else(Ending::from).finish()
+    // Before anything that takes time: until then the agent's programs can open the terminal.
+    let exclusive = Exclusive::take();
+    let ending = begin().unwrap_or_else(Ending::from);
+    drop(exclusive);
+    ending.finish()
 }
 
 fn begin() -> Result<Ending, Failure> {

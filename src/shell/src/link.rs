@@ -40,14 +40,21 @@ pub enum Heard {
 }
 
 impl Link {
-    /// Connects. Never waits for a stuck listener longer than some seconds.
-    pub fn connect(path: &Path) -> io::Result<Self> {
+    /// Connects to a listener of `host_uid`: whoever else listens there would
+    /// decide what runs. Never waits for a stuck listener longer than some
+    /// seconds.
+    pub fn connect(path: &Path, host_uid: u32) -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let address = UnixAddr::new(path)?;
         let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
         for _ in 0..CONNECT_TRIES {
             match connect(socket.as_raw_fd(), &address) {
                 Ok(()) => {
+                    let listener = sys::peer(socket.as_fd())?.uid;
+                    if listener != host_uid {
+                        let text = format!("uid {listener} listens there, not uid {host_uid} (`host_user`)");
+                        return Err(io::Error::other(text));
+                    }
                     return Ok(Self {
                         socket,
                         decoder: Decoder::default(),

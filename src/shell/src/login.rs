@@ -58,7 +58,7 @@ impl Login {
         mut outer: Outer,
         mut pty: Option<Pty>,
     ) -> Result<Self, Failure> {
-        let mut link = Link::connect(&settings.socket).map_err(|e| {
+        let mut link = Link::connect(&settings.socket, settings.host_uid).map_err(|e| {
             let socket = settings.socket.display();
             unavailable(&format!("cannot reach countersign-hostd at {socket}: {e}"))
         })?;

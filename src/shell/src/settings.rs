@@ -29,6 +29,8 @@ pub struct Settings {
     pub trial: bool,
     /// Where countersign-hostd listens.
     pub socket: PathBuf,
+    /// Whom the listener there must belong to.
+    pub host_uid: u32,
     /// PATH of commands.
     pub path: String,
     /// The shell that parses an approved line.
@@ -41,6 +43,8 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 struct Configured {
     socket: PathBuf,
+    #[serde(default = "default_host_user")]
+    host_user: String,
     #[serde(default = "default_path")]
     path: String,
     #[serde(default = "default_shell")]
@@ -64,7 +68,7 @@ impl Settings {
             if start.secure {
                 return Err(Failure::new(Exit::Usage, "--trial is for a copy that is not setuid; it was refused"));
             }
-            return Self::trial(words.skip(1));
+            return Self::trial(words.skip(1), start.uids.real);
         }
         if !start.secure {
             return Err(Failure::new(
@@ -80,7 +84,7 @@ impl Settings {
         Self::configured(agent, command)
     }
 
-    fn trial<'a>(mut words: impl Iterator<Item = &'a OsStr>) -> Result<Self, Failure> {
+    fn trial<'a>(mut words: impl Iterator<Item = &'a OsStr>, own_uid: u32) -> Result<Self, Failure> {
         let (mut socket, mut path, mut shell, mut command) = (None, DEFAULT_PATH.to_owned(), default_shell(), None);
         while let Some(flag) = words.next() {
             let value = words.next().ok_or_else(usage)?;
@@ -94,7 +98,7 @@ impl Settings {
             }
         }
         let socket = socket.ok_or_else(usage)?;
-        Ok(Self { trial: true, socket, path, inner: installed(&shell)?, command })
+        Ok(Self { trial: true, socket, host_uid: own_uid, path, inner: installed(&shell)?, command })
     }
 
     fn configured(agent: &str, command: Option<OsString>) -> Result<Self, Failure> {
@@ -103,9 +107,18 @@ impl Settings {
         let mut text = String::new();
         file.take(MAX_FILE).read_to_string(&mut text).map_err(|e| bad(format!("cannot read {FILE}: {e}")))?;
         let read: Configured = toml::from_str(&text).map_err(|e| bad(format!("{FILE}: {}", e.message())))?;
+        let host_uid = host_uid(&read.host_user)?;
+        sys::trust_place(&read.socket, Some(host_uid)).map_err(|e| bad(format!("`socket` in {FILE}: {e}")))?;
         let shell = read.agents.get(agent).map_or(&read.inner_shell, |own| &own.inner_shell);
-        Ok(Self { trial: false, inner: installed(shell)?, socket: read.socket, path: read.path, command })
+        Ok(Self { trial: false, inner: installed(shell)?, host_uid, socket: read.socket, path: read.path, command })
     }
+}
+
+fn host_uid(name: &str) -> Result<u32, Failure> {
+    let found = sys::account_by_name(name).map_err(|e| Failure::system("cannot read the password database", &e))?;
+    let missing =
+        || format!("`host_user` in {FILE}: there is no account {name}; name the one that countersign-hostd runs as");
+    Ok(found.ok_or_else(|| Failure::new(Exit::Config, missing()))?.uid)
 }
 
 fn installed(name: &str) -> Result<InnerShell, Failure> {
@@ -120,6 +133,10 @@ fn installed(name: &str) -> Result<InnerShell, Failure> {
 
 fn usage() -> Failure {
     Failure::new(Exit::Usage, USAGE)
+}
+
+fn default_host_user() -> String {
+    "countersign-hostd".to_owned()
 }
 
 fn default_path() -> String {

@@ -305,3 +305,22 @@ fn trial_flags_are_refused_in_a_setuid_copy() {
     let shown = as_agent(&["-c", "id"]);
     assert_eq!((shown.status.code(), shown.stdout.len()), (Some(78), 0), "{shown:?}");
 }
+
+#[test]
+fn a_listener_of_another_user_is_told_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let socket = dir.path().join("s");
+    let listen = "import os, socket, sys\nos.setresuid(65534, 65534, 65534)\ns = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n\
+                  c, _ = s.accept(); print(len(c.recv(1000)))";
+    let mut command = Command::new("python3");
+    let listener = command.args(["-c", listen]).arg(&socket).stdout(Stdio::piped()).spawn().unwrap();
+    wait_for("the listener", || socket.exists());
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let arguments = ["--trial", "--socket", socket.to_str().unwrap(), "-c", "echo ran"];
+    let shown = Command::new(PROGRAM).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&shown.stderr).into_owned();
+    assert_eq!((shown.status.code(), shown.stdout.len()), (Some(69), 0), "{said}");
+    assert!(said.contains("uid 65534 listens there") && said.contains("nothing ran"), "{said}");
+    assert_eq!(listener.wait_with_output().unwrap().stdout, b"0\n", "it was told something");
+}

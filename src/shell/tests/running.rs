@@ -281,3 +281,22 @@ fn a_signal_to_the_front_is_not_a_hang_up_of_the_client() {
         assert_eq!(host.over().0.close().unwrap().why, CloseWhy::Interrupt);
     }
 }
+
+#[test]
+fn other_programs_of_the_agent_cannot_open_the_terminal() {
+    let host = Host::approves();
+    let screen = on_terminal(&host, "echo ready; read x; echo over");
+    let path = std::fs::read_link(format!("/proc/{}/fd/0", screen.child.id())).unwrap();
+    assert!(path.starts_with("/dev/pts"), "{}", path.display());
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let open = move || {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "sh", "-c", "echo unseen >>$0"]);
+        !command.arg(&path).stderr(Stdio::null()).status().unwrap().success()
+    };
+    wait_for("the terminal to be taken", open);
+    let (seen, _) = screen.talk("ready", b"\r");
+    let after_first_refusal = String::from_utf8_lossy(&seen).into_owned();
+    assert!(after_first_refusal.contains("over"), "{after_first_refusal}");
+    host.over();
+}

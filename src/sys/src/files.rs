@@ -46,22 +46,35 @@ pub enum Untrusted {
 /// root (or to `also`, where given) and cannot be written by group or others.
 /// Links are not followed anywhere; what is checked is what is open.
 pub fn open_trusted(path: &Path, also: Option<u32>) -> Result<File, Untrusted> {
-    let names = parts(path)?;
+    let (here, last) = walk(path, also)?;
+    let at = path;
+    // O_NONBLOCK: a FIFO in this place must not hold us up before it is refused.
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = openat(&here, last.as_path(), flags, Mode::empty()).map_err(|e| opening(at, e))?;
+    check(&file, at, SFlag::S_IFREG, also)?;
+    Ok(File::from(file))
+}
+
+/// Checks every directory above a path as [`open_trusted`] does: nobody else
+/// can have put something in its place.
+pub fn trust_place(path: &Path, also: Option<u32>) -> Result<(), Untrusted> {
+    walk(path, also).map(|_| ())
+}
+
+/// The directory that holds `path`, each one on the way checked, and the last
+/// name.
+fn walk(path: &Path, also: Option<u32>) -> Result<(OwnedFd, PathBuf), Untrusted> {
+    let mut names = parts(path)?;
     let mut at = PathBuf::from("/");
     let mut here = directory(None, &at)?;
     check(&here, &at, SFlag::S_IFDIR, also)?;
-    let Some((last, above)) = names.split_last() else { return Err(Untrusted::Kind(path.to_owned())) };
-    for name in above {
+    let Some(last) = names.pop() else { return Err(Untrusted::Kind(path.to_owned())) };
+    for name in &names {
         at.push(name);
         here = directory(Some((&here, name)), &at)?;
         check(&here, &at, SFlag::S_IFDIR, also)?;
     }
-    at.push(last);
-    // O_NONBLOCK: a FIFO in this place must not hold us up before it is refused.
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let file = openat(&here, last.as_path(), flags, Mode::empty()).map_err(|e| opening(&at, e))?;
-    check(&file, &at, SFlag::S_IFREG, also)?;
-    Ok(File::from(file))
+    Ok((here, last))
 }
 
 /// Bytes that an unprivileged process could still write on the file system
@@ -146,7 +159,9 @@ mod tests {
         let file = std::env::temp_dir().join(format!("trusted-{}", std::process::id()));
         std::fs::write(&file, "x").unwrap();
         assert!(matches!(open_trusted(&file, Some(crate::uids().unwrap().real)), Err(Untrusted::Writable { .. })));
+        assert!(matches!(trust_place(&file, None), Err(Untrusted::Writable { .. })));
         std::fs::remove_file(&file).unwrap();
+        assert!(trust_place(Path::new("/etc/no-such-file"), None).is_ok());
     }
 
     #[test]

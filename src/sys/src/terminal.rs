@@ -118,6 +118,29 @@ fn read_to_mark(master: BorrowedFd<'_>, slave: BorrowedFd<'_>, mark: &[u8]) -> i
     Err(io::Error::other("a mark did not come back through the terminal"))
 }
 
+/// The terminals among standard input, output and error, which other programs
+/// of the user can no longer open (TIOCEXCL) until this is dropped.
+#[derive(Debug)]
+pub struct Exclusive(Vec<i32>);
+
+impl Exclusive {
+    /// Takes them. For the first act of a process: it needs nothing, and what
+    /// was opened before stays open to whoever has it.
+    pub fn take() -> Self {
+        // SAFETY: TIOCEXCL takes no argument, and a number that is no terminal is an error.
+        Self((0..3).filter(|number| unsafe { ioctls::exclusive_on(*number) }.is_ok()).collect())
+    }
+}
+
+impl Drop for Exclusive {
+    fn drop(&mut self) {
+        for number in &self.0 {
+            // SAFETY: TIOCNXCL takes no argument; a terminal that is gone needs nothing.
+            let (Ok(_) | Err(_)) = unsafe { ioctls::exclusive_off(*number) };
+        }
+    }
+}
+
 /// A terminal that is raw and ours alone until this is dropped.
 #[derive(Debug)]
 pub struct Raw {

@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[serde(deny_unknown_fields)]
 struct ShellFile {
     socket: PathBuf,
+    #[serde(default, rename = "host_user")]
+    _host_user: Option<String>,
     #[serde(default = "default_path")]
     path: String,
     #[serde(default = "default_inner")]
