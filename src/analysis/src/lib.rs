@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod held;
+pub mod programs;
 mod stdin_program;
 
 pub use held::{Held, NotAsked, Segment, hold};

@@ -6,11 +6,7 @@
 //! out (any approved program may read and obey its input): it catches the
 //! usual ways of sending a script, so that they get a clear answer.
 
-/// Programs that read a program from standard input when given none.
-const INTERPRETERS: [&str; 26] = [
-    "sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "ash", "rbash", "python", "python2", "python3",
-    "perl", "ruby", "node", "nodejs", "lua", "php", "Rscript", "tclsh", "irb", "psql", "mysql", "sqlite3",
-];
+use crate::programs::{Source, interpreter};
 
 /// Words that run the word after them (with flags between, whose values are
 /// taken for the program at worst: then the line is not caught here).
@@ -44,28 +40,17 @@ fn bare_interpreter(words: &[&str]) -> bool {
     });
     let Some(program) = rest.next() else { return false };
     let name = base_name(program);
-    if !INTERPRETERS.contains(&name) {
+    let Some(known) = interpreter(name) else { return false };
+    let arguments: Vec<&str> = rest.map(unquoted).collect();
+    // `bash < file`, `bash <<< text`, `bash <(program)`: what it reads is in the line.
+    if arguments.iter().any(|word| word.trim_start_matches('0').starts_with('<') && !word.starts_with("<&")) {
         return false;
     }
-    let arguments: Vec<&str> = rest.collect();
-    if arguments.iter().any(|word| word.starts_with('<') || word.contains("<<")) {
-        return false;
-    }
-    if arguments.iter().any(|word| matches!(*word, "-s" | "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0")) {
-        return true;
-    }
-    arguments.iter().all(|word| is_bare_flag(word))
+    known.reading(&arguments).source == Source::Input
 }
 
-/// A flag that leaves the program to come from standard input: not `-c`, `-e`,
-/// `-m`, `-f`, `-V`, `--version`, `--help` and their kind.
-fn is_bare_flag(word: &str) -> bool {
-    match word.strip_prefix("--") {
-        Some(long) => {
-            matches!(long, "login" | "norc" | "noprofile" | "posix" | "no-config" | "noediting" | "restricted")
-        }
-        None => word.starts_with('-') && !word.chars().any(|c| "cCeEmfFhVv".contains(c)),
-    }
+fn unquoted(word: &str) -> &str {
+    word.trim_matches(['\'', '"'])
 }
 
 fn base_name(word: &str) -> &str {
@@ -97,6 +82,29 @@ mod tests {
             "bash --norc",
             "psql",
             "A=1 bash",
+            "bash -o pipefail",
+            "bash -O extglob",
+            "bash -euo pipefail",
+            "bash +O extglob -x",
+            "bash --rcfile x",
+            "bash > out",
+            "bash 2> /tmp/e",
+            "bash -c",
+            "bash -",
+            "python3 -W ignore",
+            "python3 -X dev",
+            "python3.11 -i x.py",
+            "perl -I lib",
+            "ruby -r json",
+            "node --require x",
+            "php -d a=b",
+            "psql app",
+            "psql -U ops app",
+            "psql -U -c",
+            "sqlite3 app.db",
+            "sqlite3 -csv app.db",
+            "sqlite3 -separator , app.db",
+            "mysql -u root app",
         ] {
             assert!(reads_program_from_stdin(line), "{line}");
         }
@@ -119,6 +127,21 @@ mod tests {
             "grep bash",
             "cat | wc -c",
             "perl -e 1",
+            "bash -o pipefail x.sh",
+            "bash -o pipefail -c 'ls | cat'",
+            "bash -euo pipefail -c 'ls | cat'",
+            "bash -lc ls",
+            "bash -l x.sh",
+            "bash -- x.sh",
+            "python3 -W ignore x.py",
+            "python3 -Wignore x.py",
+            "perl -pi.bak -e s/a/b/ x",
+            "perl -MPOSIX=floor -e 1",
+            "node --version",
+            "psql -U ops -c 'select 1' app",
+            "psql -U ops --command='select 1' app",
+            "sqlite3 app.db .tables",
+            "mysql -u root -e 'select 1' app",
         ] {
             assert!(!reads_program_from_stdin(line), "{line}");
         }

@@ -10,7 +10,7 @@
 //! | `POST /api/entries` | host | [`EntriesRequest`] → [`EntriesReply`]; 409 [`Conflict`] |
 //! | `POST /api/submissions` | host | [`SubmitRequest`] → [`SubmitReply`]; 409 [`Conflict`] |
 //! | `GET /api/submissions/{id}/decision?wait_ms=N` | host | → [`DecisionReply`] |
-//! | `POST /api/recordings/{login}?offset=N` | host | raw bytes → [`RecordingReply`] (409 same, with what is held) |
+//! | `POST /api/recordings/{login}?offset=N` | host | raw bytes → [`RecordingReply`] (409 same, with what is held; 413 over a quota, 507 no room) |
 //! | `GET /api/submissions` | reviewer | → `Vec<`[`PendingSubmission`]`>` |
 //! | `POST /api/submissions/{id}/decision` | reviewer | [`ReviewRequest`] → [`ReviewReply`] |
 //! | `GET /api/audit?…` | reviewer | [`AuditQuery`] → `Vec<`[`AuditRow`]`>`, newest first |
@@ -158,6 +158,15 @@ pub struct PendingSubmission {
     pub command: String,
     /// Where it would run.
     pub cwd: String,
+    /// The inner shell that would run it.
+    #[serde(default = "default_shell")]
+    pub shell: String,
+    /// Whether its login has a terminal.
+    #[serde(default)]
+    pub tty: bool,
+    /// `NAME=value` of `LANG` and `LC_*` as submitted, where not empty: they change what a program does.
+    #[serde(default)]
+    pub locale: Vec<String>,
     /// When it was submitted, ms since 1970.
     pub submitted_at_ms: i64,
     /// How long an answer still counts, in ms, by the service's clock.
@@ -236,6 +245,15 @@ pub struct AuditRow {
     pub command: String,
     /// Where it ran or would have run.
     pub cwd: String,
+    /// The inner shell that ran it or would have.
+    #[serde(default = "default_shell")]
+    pub shell: String,
+    /// Whether its login has a terminal.
+    #[serde(default)]
+    pub tty: bool,
+    /// `NAME=value` of `LANG` and `LC_*` as submitted, where not empty: they change what a program does.
+    #[serde(default)]
+    pub locale: Vec<String>,
     /// When it was submitted, ms since 1970.
     pub submitted_at_ms: i64,
     /// When it was decided, ms since 1970.
@@ -300,6 +318,12 @@ pub struct Rule {
     pub id: u64,
     /// The exact line.
     pub line: String,
+    /// The inner shell that it is written for.
+    #[serde(default = "default_shell")]
+    pub shell: String,
+    /// Whether it speaks where the login has a terminal too.
+    #[serde(default)]
+    pub on_terminal: bool,
     /// Who added it.
     pub added_by: Name,
     /// When, ms since 1970.
@@ -316,4 +340,18 @@ pub struct Rule {
 pub struct NewRule {
     /// The exact line.
     pub line: String,
+    /// The inner shell that it is written for.
+    #[serde(default = "default_shell")]
+    pub shell: String,
+    /// Whether it shall speak where the login has a terminal too: programs
+    /// that offer a shell or a pager there are refused then.
+    #[serde(default)]
+    pub on_terminal: bool,
+}
+
+/// The inner shell where nothing else is said.
+pub const DEFAULT_SHELL: &str = "bash";
+
+fn default_shell() -> String {
+    DEFAULT_SHELL.to_owned()
 }

@@ -283,6 +283,13 @@ pub enum Rules {
         /// A command line that may run whenever exactly this line is submitted.
         #[arg(long, value_name = "LINE", required = true)]
         exact: String,
+        /// The inner shell that the line is written for.
+        #[arg(long, value_name = "SHELL", default_value = countersign_api::service::DEFAULT_SHELL)]
+        shell: String,
+        /// Let it pass on a terminal too, where many programs offer a shell or a pager:
+        /// lines that name one of those are refused.
+        #[arg(long)]
+        on_terminal: bool,
         /// Where the service is.
         #[command(flatten)]
         at: Where,

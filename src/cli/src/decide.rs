@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::rows::card;
-use crate::screen::{note, show, show_json};
+use crate::screen::{columns, note, show, show_json};
 use crate::style::{self, paint};
 use countersign_api::service::{PendingSubmission, ReviewReply, ReviewRequest};
 use countersign_core::{Choice, visible};
@@ -50,7 +50,7 @@ async fn all(
     let mut replies = Vec::new();
     let mut failed = None;
     for row in rows {
-        let card = card(row);
+        let card = card(row, if json { None } else { columns() });
         if json {
             note(card.trim_end())
         } else {

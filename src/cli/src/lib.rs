@@ -23,6 +23,7 @@ mod signals;
 mod style;
 mod trial;
 pub mod words;
+mod wrap;
 
 use args::{Command, CommandLine};
 use clap::{CommandFactory, Parser};

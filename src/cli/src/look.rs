@@ -5,7 +5,7 @@ use crate::choose::choose;
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::rows;
-use crate::screen::{note, show, show_json};
+use crate::screen::{self, note, show, show_json};
 use crate::words::{now_ms, since};
 use countersign_api::service::{AuditQuery, AuditRow, NewRule};
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub async fn pending(at: &Where, json: bool) -> Result<(), Failure> {
         note("nothing waits");
         return Ok(());
     }
-    if json { show_json(&rows) } else { show(&rows::queue(&rows)) }
+    if json { show_json(&rows) } else { show(&rows::queue(&rows, screen::columns())) }
 }
 
 /// `countersign audit`: the last rows, oldest first.
@@ -69,8 +69,9 @@ pub async fn rules(args: &Rules, json: bool) -> Result<(), Failure> {
     let link = Link::open(at).await?;
     let rules = match args {
         Rules::List(_) => link.client().rules().await,
-        Rules::Add { exact, .. } => {
-            link.client().add_rule(&NewRule { line: exact.clone() }).await.map(|rule| vec![rule])
+        Rules::Add { exact, shell, on_terminal, .. } => {
+            let new = NewRule { line: exact.clone(), shell: shell.clone(), on_terminal: *on_terminal };
+            link.client().add_rule(&new).await.map(|rule| vec![rule])
         }
     };
     link.close().await;

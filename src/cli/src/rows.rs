@@ -5,7 +5,8 @@
 use crate::choose::short;
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{clock, count, date, span, time};
-use countersign_api::service::{AuditRow, PendingSubmission, Risk, Rule, SessionRow};
+use crate::wrap::wrapped;
+use countersign_api::service::{AuditRow, DEFAULT_SHELL, PendingSubmission, Risk, Rule, SessionRow};
 use countersign_core::{DecidedBy, Outcome, visible};
 
 /// Width of the time before an audit row's outcome, and of the lines under it.
@@ -23,6 +24,9 @@ pub fn audit(row: &AuditRow) -> String {
     let mut facts = vec![authority(row)];
     facts.push(format!("risk {}", risk(row.risk.as_ref())));
     facts.push(format!("{} #{}", visible(&row.session), row.number));
+    if row.shell != DEFAULT_SHELL {
+        facts.push(format!("shell {}", visible(&row.shell)));
+    }
     facts.extend(reason(row));
     text.push_str(&format!("{:INDENT$}{}\n", "", paint(FAINT, &facts.join(" · "))));
     if !row.anomalies.is_empty() {
@@ -93,6 +97,8 @@ pub fn full(row: &AuditRow) -> String {
         ("agent", visible(&row.agent)),
         ("host", format!("{} ({})", row.host_name, row.host)),
         ("cwd", visible(&row.cwd)),
+        ("shell", format!("{}{}", visible(&row.shell), if row.tty { ", on a terminal" } else { "" })),
+        ("locale", if row.locale.is_empty() { "–".into() } else { locale_text(&row.locale) }),
         ("session", format!("{} #{}", visible(&row.session), row.number)),
         ("login", row.login.to_string()),
         ("submitted", at(Some(row.submitted_at_ms))),
@@ -134,8 +140,10 @@ pub fn session(row: &SessionRow) -> String {
     text
 }
 
-/// The queue as a table; the command stands last and is never cut.
-pub fn queue(rows: &[PendingSubmission]) -> String {
+/// The queue as a table; the command stands last and is never cut. On a
+/// terminal of `columns` we wrap it ourselves, under its own column: where the
+/// terminal does, its next line could look like another row.
+pub fn queue(rows: &[PendingSubmission], columns: Option<usize>) -> String {
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
     let cells: Vec<[String; 3]> =
         rows.iter().map(|row| [short(&row.id.to_string(), &ids), route(row), span(row.left_ms)]).collect();
@@ -148,18 +156,20 @@ pub fn queue(rows: &[PendingSubmission]) -> String {
     let mut text = format!("{}\n", paint(FAINT, &head));
     let indent = id_width + route_width + left_width + 6;
     for (row, [id, route, left]) in rows.iter().zip(&cells) {
-        let line = command(&row.command);
-        text.push_str(&format!(
-            "{}  {route:route_width$}  {left:>left_width$}  {line}\n",
-            paint(BOLD, &format!("{id:id_width$}"))
-        ));
-        text.push_str(&format!("{:indent$}{}\n", "", paint(FAINT, &format!("in {}", visible(&row.cwd)))));
+        let line = wrapped(&command(&row.command), indent, columns);
+        let id = paint(BOLD, &format!("{id:id_width$}"));
+        text.push_str(&format!("{id}  {route:route_width$}  {left:>left_width$}  {line}\n"));
+        for fact in circumstances(&row.cwd, &row.shell, row.tty, &[]) {
+            let fact = wrapped(&fact, indent, columns);
+            text.push_str(&format!("{:indent$}{}\n", "", paint(FAINT, &fact)));
+        }
     }
     text
 }
 
 /// What is about to be decided, whole.
-pub fn card(row: &PendingSubmission) -> String {
+pub fn card(row: &PendingSubmission, columns: Option<usize>) -> String {
+    const INDENT: usize = 2;
     let facts = format!(
         "{}  ·  risk {}  ·  {} #{}  ·  {} left",
         route(row),
@@ -168,12 +178,32 @@ pub fn card(row: &PendingSubmission) -> String {
         row.number,
         span(row.left_ms)
     );
-    format!(
-        "{}\n  {}\n  {}\n",
-        paint(FAINT, &facts),
-        paint(BOLD, &command(&row.command)),
-        paint(FAINT, &format!("in {}", visible(&row.cwd)))
-    )
+    let line = wrapped(&command(&row.command), INDENT, columns);
+    let mut text = format!("{}\n{:INDENT$}{}\n", paint(FAINT, &facts), "", paint(BOLD, &line));
+    for fact in circumstances(&row.cwd, &row.shell, row.tty, &row.locale) {
+        text.push_str(&format!("{:INDENT$}{}\n", "", paint(FAINT, &wrapped(&fact, INDENT, columns))));
+    }
+    text
+}
+
+/// Where a command runs and under what, a line each; what is usual is not said.
+fn circumstances(cwd: &str, shell: &str, tty: bool, locale: &[String]) -> Vec<String> {
+    let mut place = format!("in {}", visible(cwd));
+    if tty {
+        place.push_str(" · on a terminal");
+    }
+    if shell != DEFAULT_SHELL {
+        place.push_str(&format!(" · shell {}", visible(shell)));
+    }
+    let mut facts = vec![place];
+    if !locale.is_empty() {
+        facts.push(format!("with {}", locale_text(locale)));
+    }
+    facts
+}
+
+fn locale_text(locale: &[String]) -> String {
+    locale.iter().map(|pair| visible(pair)).collect::<Vec<_>>().join("  ")
 }
 
 fn route(row: &PendingSubmission) -> String {
@@ -182,12 +212,16 @@ fn route(row: &PendingSubmission) -> String {
 
 /// One rule of the whitelist.
 pub fn rule(rule: &Rule) -> String {
-    let facts = format!(
-        "added {} by {} · reviewed {} by {}",
+    let mut facts = format!(
+        "added {} by {} · reviewed {} by {} · {}",
         date(rule.added_at_ms),
         rule.added_by,
         date(rule.last_reviewed_at_ms),
-        rule.last_reviewed_by
+        rule.last_reviewed_by,
+        if rule.on_terminal { "on a terminal too" } else { "not on a terminal" }
     );
+    if rule.shell != DEFAULT_SHELL {
+        facts.push_str(&format!(" · shell {}", visible(&rule.shell)));
+    }
     format!("{:>5}  {}\n       {}\n", rule.id, paint(BOLD, &visible(&rule.line)), paint(FAINT, &facts))
 }

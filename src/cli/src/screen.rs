@@ -6,12 +6,21 @@ use crate::failure::Failure;
 use countersign_core::visible;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 
 /// Writes text to stdout.
 pub fn show(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| written(&e))
+}
+
+/// Columns of the terminal that stdout is; `None` where it is none.
+pub fn columns() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    let asked = crossterm::terminal::size().map_or(0, |(columns, _)| usize::from(columns));
+    Some(if asked == 0 { 80 } else { asked })
 }
 
 /// Writes one line to stderr. A closed stderr is nobody's loss.

@@ -25,6 +25,9 @@ fn row(outcome: Option<Outcome>, by: Option<&str>, command: &str) -> AuditRow {
         number: 2,
         command: command.into(),
         cwd: "/srv".into(),
+        shell: "bash".into(),
+        tty: false,
+        locale: vec![],
         submitted_at_ms: AT,
         decided_at_ms: Some(AT + 4200),
         outcome,
@@ -115,6 +118,8 @@ fn nothing_recorded_is_printed_raw() {
     hostile.session = HOSTILE.into();
     hostile.agent = HOSTILE.into();
     hostile.cwd = HOSTILE.into();
+    hostile.shell = HOSTILE.into();
+    hostile.locale = vec![HOSTILE.into()];
     hostile.reason = Some(HOSTILE.into());
     hostile.anomalies = vec![HOSTILE.into()];
     hostile.rule = Some(rule(HOSTILE));
@@ -126,8 +131,8 @@ fn nothing_recorded_is_printed_raw() {
     assert!(plain(&strip_str(&rows::rule(&rule(HOSTILE))).to_string()));
     assert!(plain(&strip_str(&rows::session(&session(HOSTILE))).to_string()));
     let queue = [pending(HOSTILE)];
-    assert!(plain(&strip_str(&rows::queue(&queue)).to_string()));
-    assert!(plain(&strip_str(&rows::card(&queue[0])).to_string()));
+    assert!(plain(&strip_str(&rows::queue(&queue, Some(80))).to_string()));
+    assert!(plain(&strip_str(&rows::card(&queue[0], Some(80))).to_string()));
     let json = screen::json(&hostile).unwrap();
     assert!(json.is_ascii() && json.chars().all(|c| !c.is_control()));
 }
@@ -153,7 +158,7 @@ fn sessions_say_when_what_and_how_it_ended() {
 #[test]
 fn the_queue_never_cuts_a_command() {
     let long = "x".repeat(5000);
-    let text = strip_str(&rows::queue(&[pending(&long), pending("true")])).to_string();
+    let text = strip_str(&rows::queue(&[pending(&long), pending("true")], None)).to_string();
     assert!(text.contains(&long));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "ID        AGENT → HOST    LEFT  COMMAND");
@@ -161,10 +166,48 @@ fn the_queue_never_cuts_a_command() {
     assert!(lines[4].ends_with("in /srv/app"));
 }
 
+/// Spaces up to the terminal's edge, then what looks like a row of its own.
+#[test]
+fn a_padded_command_is_no_second_row() {
+    let forged = "0123abcd  deploy → web-1  42 s  true";
+    for columns in [40usize, 80, 132] {
+        for padding in 0..2 * columns {
+            let row = [pending(&format!("rm -rf /srv {}{forged}", " ".repeat(padding)))];
+            for text in [rows::queue(&row, Some(columns)), rows::card(&row[0], Some(columns))] {
+                let text = strip_str(&text).to_string();
+                assert!(text.lines().skip(1).all(|line| line.chars().count() <= columns), "{text}");
+                let mine = text.lines().skip(1).filter(|line| !line.starts_with("  ")).count();
+                assert!(mine <= 1, "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_unusual_about_the_place_is_said() {
+    let mut row = pending("true");
+    assert!(strip_str(&rows::card(&row, None)).to_string().ends_with("true\n  in /srv/app\n"));
+    (row.tty, row.shell) = (true, "fish".into());
+    row.locale = vec!["LANG=tr_TR.UTF-8".into(), "LC_ALL=C".into()];
+    let card = strip_str(&rows::card(&row, None)).to_string();
+    assert!(
+        card.ends_with("  in /srv/app · on a terminal · shell fish\n  with LANG=tr_TR.UTF-8  LC_ALL=C\n"),
+        "{card}"
+    );
+    let mut row = self::row(Some(Outcome::Approved), Some("ops-lead"), "true");
+    row.shell = "zsh".into();
+    row.locale = vec!["LC_ALL=C".into()];
+    assert!(audit(&row).contains(" #2 · shell zsh\n"));
+    let full = strip_str(&rows::full(&row)).to_string();
+    assert!(full.contains("shell  zsh\n") && full.contains("locale  LC_ALL=C\n"), "{full}");
+}
+
 fn rule(line: &str) -> Rule {
     Rule {
         id: 17,
         line: line.into(),
+        shell: if line.contains('\u{1b}') { line.into() } else { "bash".into() },
+        on_terminal: false,
         added_by: name("ops-lead"),
         added_at_ms: AT,
         last_reviewed_at_ms: 1_790_937_000_000,
@@ -199,6 +242,9 @@ fn pending(command: &str) -> PendingSubmission {
         number: 2,
         command: command.into(),
         cwd: if hostile { command.into() } else { "/srv/app".into() },
+        shell: if hostile { command.into() } else { "bash".into() },
+        tty: hostile,
+        locale: if hostile { vec![command.into()] } else { vec![] },
         submitted_at_ms: AT,
         left_ms: 42_000,
         risk: None,

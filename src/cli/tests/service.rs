@@ -75,6 +75,9 @@ fn row(byte: u8, command: &str) -> PendingSubmission {
         number: 1,
         command: command.into(),
         cwd: "/srv".into(),
+        shell: "bash".into(),
+        tty: false,
+        locale: vec![],
         submitted_at_ms: 0,
         left_ms: 42_000,
         risk: None,
@@ -144,4 +147,23 @@ fn filters_are_sent_as_such() {
         asked.join().unwrap()[0].0,
         "GET /api/audit?limit=5&agent=a+b&decision=timed_out&text=rm%26x%3D1&since_ms=1795132800000 HTTP/1.1"
     );
+}
+
+#[test]
+fn rules_are_added_for_one_shell_and_no_terminal_unless_said() {
+    let rule = |on_terminal: bool, shell: &str| {
+        serde_json::json!({"id": 1, "line": "uptime", "shell": shell, "on_terminal": on_terminal, "added_by": "ops-lead",
+            "added_at_ms": 0, "last_reviewed_at_ms": 0, "last_reviewed_by": "ops-lead"})
+    };
+    for (flags, on_terminal, shell, said) in [
+        (&[][..], false, "bash", "not on a terminal"),
+        (&["--on-terminal", "--shell", "zsh"], true, "zsh", "on a terminal too · shell zsh"),
+    ] {
+        let (url, asked) = service(vec![("200 OK", rule(on_terminal, shell).to_string())]);
+        let ran = countersign(&url, &[&["rules", "add", "--exact", "uptime"], flags].concat());
+        assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+        assert!(String::from_utf8(ran.stdout).unwrap().contains(said));
+        let sent: serde_json::Value = serde_json::from_str(&asked.join().unwrap()[0].1).unwrap();
+        assert_eq!(sent, serde_json::json!({"line": "uptime", "shell": shell, "on_terminal": on_terminal}));
+    }
 }

@@ -6,6 +6,13 @@
 //! harmless line that looks like one of these, and a person is asked then. It
 //! must never be used to let something pass.
 
+use crate::known::{
+    COMMAND_HOLDERS, FEEDERS, FIND_RUNS, GIT_READS, KEYWORDS, PAGERS, PAGES_BY_ITSELF, PYTHON_TALKS,
+    READS_PROGRAM_FILE, RUN_TEXT, TAKES_COMMANDS, TALKS_ON_TERMINAL,
+};
+use crate::words::{Word, blind, quoted};
+use crate::wrapper::Wrapper;
+use countersign_analysis::programs::{Interpreter, Source};
 use countersign_core::{CommandText, NotText};
 
 /// Why a line cannot be a rule. The text says what to do.
@@ -16,10 +23,24 @@ pub enum Unfit {
     NotText(#[from] NotText),
     /// A shell or interpreter that takes its program from elsewhere.
     #[error(
-        "`{word}` would run a program that is not in this line (from standard input, a pipe or a terminal); name the script file it runs"
+        "`{word}` would run a program that is not in this line, or has an option that may hide one (a program comes from a script file named here, or from -c; options with a value are not accepted); name the script file it runs"
     )]
     ProgramFromElsewhere {
         /// The word that starts it.
+        word: String,
+    },
+    /// An editor, a pager, a remote shell: told what to do while it runs.
+    #[error("`{word}` takes commands while it runs, which no rule can see; a person decides each time")]
+    TakesCommands {
+        /// The word that starts it.
+        word: String,
+    },
+    /// Harmless without a terminal only.
+    #[error(
+        "`{word}` may offer a shell or a pager on a terminal; add this rule without on_terminal, or write --no-pager where it has that"
+    )]
+    TalksOnTerminal {
+        /// The word.
         word: String,
     },
     /// A program that only runs another one, without that other one.
@@ -28,6 +49,9 @@ pub enum Unfit {
         /// The wrapper.
         word: String,
     },
+    /// More programs within programs than are looked through.
+    #[error("the line runs programs within programs more than {MAX_NESTING} times; put them into a script file")]
+    TooNested,
     /// Text that is built at run time and then run.
     #[error("`{word}` runs text that is made up at run time; write the command itself")]
     RunsBuiltText {
@@ -36,57 +60,55 @@ pub enum Unfit {
     },
 }
 
-/// Reads a line that shall become an exact rule.
-pub fn check_line(line: &str) -> Result<CommandText, Unfit> {
+/// So many words of a line may be programs that run others: looking through
+/// them costs up to twice the time for each.
+const MAX_NESTING: usize = 10;
+
+/// Reads a line that shall become an exact rule; `on_terminal`: one that shall
+/// hold where the login has a terminal too.
+pub fn check_line(line: &str, on_terminal: bool) -> Result<CommandText, Unfit> {
     let text = CommandText::parse(line.as_bytes())?;
     // A backslash at the end of a line joins two lines into one word list.
     let joined = line.replace("\\\n", " ");
-    for part in joined.split(['|', ';', '&', '\n', '(', ')', '{', '}', '`']) {
-        let words: Vec<Word> = part.split_whitespace().map(Word::new).collect();
-        check_simple(&words)?;
+    let blind = blind(&joined);
+    if blind.iter().flatten().filter(|word| runs_others(word)).count() > MAX_NESTING {
+        return Err(Unfit::TooNested);
+    }
+    for words in blind.iter().chain(&quoted(&joined)) {
+        check_simple(words)?;
+    }
+    if on_terminal {
+        for words in &blind {
+            check_terminal(words)?;
+        }
     }
     Ok(text)
 }
 
-/// One word with its quotes and backslashes gone.
-struct Word {
-    bare: String,
+fn runs_others(word: &Word) -> bool {
+    let name = word.program();
+    let holders = [COMMAND_HOLDERS, FEEDERS, &["find", "ssh", "slogin", "rsh"]];
+    Wrapper::of(word).is_some() || word.interpreter().is_some() || holders.iter().any(|known| known.contains(&name))
 }
 
-impl Word {
-    fn new(raw: &str) -> Self {
-        Self { bare: raw.chars().filter(|c| !matches!(c, '\'' | '"' | '\\' | '$')).collect() }
+/// On a terminal no word at all may be the name of a program that talks there.
+fn check_terminal(words: &[Word]) -> Result<(), Unfit> {
+    let mut rest = words;
+    while let Some((word, after)) = rest.split_first() {
+        let name = word.program();
+        let talks = [TAKES_COMMANDS, PAGERS, TALKS_ON_TERMINAL].iter().any(|known| known.contains(&name));
+        let pages = PAGES_BY_ITSELF.contains(&name) && !reads_without_pager(name, after);
+        if talks || pages || word.interpreter().is_some() || (word.built && rest.len() == words.len()) {
+            return Err(Unfit::TalksOnTerminal { word: word.bare.clone() });
+        }
+        rest = after;
     }
+    Ok(())
+}
 
-    /// The file name, without directories.
-    fn program(&self) -> &str {
-        self.bare.rsplit('/').next().unwrap_or("")
-    }
-
-    fn is_option(&self) -> bool {
-        self.bare.starts_with('-') || self.bare.starts_with('+')
-    }
-
-    fn is_assignment(&self) -> bool {
-        self.bare.split_once('=').is_some_and(|(name, _)| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'+')
-        })
-    }
-
-    /// `<file`, `2>`, `>>x`: no operand of the program.
-    fn is_redirection(&self) -> bool {
-        self.bare.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['<', '>'])
-    }
-
-    fn is_interpreter(&self) -> bool {
-        let name = self.program();
-        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
-        INTERPRETERS.contains(&name) || INTERPRETERS.contains(&stem)
-    }
-
-    fn wrapper(&self) -> Option<&'static Wrapper> {
-        WRAPPERS.iter().find(|w| w.name == self.program())
-    }
+fn reads_without_pager(name: &str, after: &[Word]) -> bool {
+    let word = |index: usize| after.get(index).map_or("", |word| word.bare.as_str());
+    word(0) == "--no-pager" && (name != "git" || GIT_READS.contains(&word(1))) && word(1) != "edit"
 }
 
 /// Looks at one simple command: assignments, wrappers, program, operands.
@@ -98,9 +120,14 @@ fn check_simple(words: &[Word]) -> Result<(), Unfit> {
             rest = after;
         } else if first.is_redirection() {
             rest = after_redirection(first, after);
-        } else if let Some(wrapper) = first.wrapper() {
+        } else if let Some(wrapper) = Wrapper::of(first) {
             wrapped_by = Some(first);
-            rest = wrapper.skip(first, after)?;
+            let elsewhere = || Unfit::ProgramFromElsewhere { word: first.bare.clone() };
+            let wrapped = wrapper.skip(after).ok_or_else(elsewhere)?;
+            rest = wrapped.rest;
+            if !wrapped.sure {
+                check_anywhere(rest, Some(first))?;
+            }
         } else {
             return check_program(first, after, wrapped_by);
         }
@@ -111,64 +138,137 @@ fn check_simple(words: &[Word]) -> Result<(), Unfit> {
     }
 }
 
-fn check_program(first: &Word, operands: &[Word], wrapped_by: Option<&Word>) -> Result<(), Unfit> {
-    let elsewhere = || Err(Unfit::ProgramFromElsewhere { word: first.bare.clone() });
-    if RUN_TEXT.contains(&first.program()) {
-        return Err(Unfit::RunsBuiltText { word: first.bare.clone() });
-    }
-    if ALWAYS_ELSEWHERE.contains(&first.program()) {
-        return elsewhere();
-    }
-    if matches!(first.program(), "." | "source") {
-        return if operands.iter().any(Word::reads_input) { elsewhere() } else { Ok(()) };
-    }
-    if first.is_interpreter() {
-        let fed = wrapped_by.is_some_and(|w| FEEDERS.contains(&w.program()));
-        return if fed || !names_its_program(operands) { elsewhere() } else { Ok(()) };
-    }
-    // A wrapper this table does not know: look for an interpreter behind it.
-    match operands.iter().position(|w| w.is_interpreter() && !w.is_option()) {
-        Some(at) if takes_commands(first) => {
-            let named = operands.get(at + 1..).is_some_and(names_its_program);
-            if named && !FEEDERS.contains(&first.program()) { Ok(()) } else { elsewhere() }
+/// Each word that could be a program must be fit as one.
+fn check_anywhere(words: &[Word], wrapped_by: Option<&Word>) -> Result<(), Unfit> {
+    let mut rest = words;
+    while let Some((first, after)) = rest.split_first() {
+        let name = first.program();
+        if first.interpreter().is_some() || name == "ssh" || TAKES_COMMANDS.contains(&name) || RUN_TEXT.contains(&name)
+        {
+            check_program(first, after, wrapped_by)?;
+        } else if Wrapper::of(first).is_some() {
+            check_simple(rest)?;
         }
-        Some(_) | None => Ok(()),
+        rest = after;
     }
+    Ok(())
+}
+
+fn check_program(first: &Word, operands: &[Word], wrapped_by: Option<&Word>) -> Result<(), Unfit> {
+    let word = || first.bare.clone();
+    let name = first.program();
+    let fed = FEEDERS.contains(&name) || wrapped_by.is_some_and(|w| FEEDERS.contains(&w.program()));
+    if RUN_TEXT.contains(&name) || first.built {
+        return Err(Unfit::RunsBuiltText { word: word() });
+    }
+    if TAKES_COMMANDS.contains(&name) || (PAGERS.contains(&name) && !operands.iter().any(names_a_file)) {
+        return Err(Unfit::TakesCommands { word: word() });
+    }
+    if matches!(name, "." | "source") || READS_PROGRAM_FILE.contains(&name) {
+        let from_input = operands.iter().any(|w| w.bare.trim_start_matches("-f") == "-" || w.reads_program());
+        let sourced = matches!(name, "." | "source") && operands.iter().any(Word::reads_input);
+        if from_input || sourced || (name == "crontab" && !crontab_is_told(operands)) {
+            return Err(Unfit::ProgramFromElsewhere { word: word() });
+        }
+    }
+    if matches!(name, "ssh" | "slogin" | "rsh") {
+        let command = remote_command(operands).ok_or_else(|| Unfit::TakesCommands { word: word() })?;
+        // The other side's shell reads the words again.
+        let again: Option<Vec<&str>> = command.iter().map(|w| w.text.as_deref()).collect();
+        return again.map_or_else(|| check_simple(command), |texts| check_text(&texts.join(" ")));
+    }
+    if let Some(known) = first.interpreter() {
+        return check_interpreter(first, known, operands, fed);
+    }
+    if name == "find" {
+        return match operands.iter().position(|w| FIND_RUNS.contains(&w.bare.as_str())) {
+            Some(at) => check_anywhere(operands.get(at + 1..).unwrap_or(&[]), wrapped_by),
+            None => Ok(()),
+        };
+    }
+    // A program that holds a command: look for an interpreter among its operands.
+    if COMMAND_HOLDERS.contains(&name) || FEEDERS.contains(&name) {
+        return check_anywhere(operands, if fed { Some(first) } else { wrapped_by });
+    }
+    Ok(())
 }
 
 impl Word {
-    /// An operand that means standard input or a terminal.
-    fn reads_input(&self) -> bool {
-        self.bare == "-" || self.bare.starts_with("/dev/") || self.bare.starts_with("/proc/") || self.is_redirection()
+    fn reads_program(&self) -> bool {
+        self.bare == "/dev/stdin" || self.bare.starts_with("/dev/fd/") || self.bare.starts_with("/proc/")
     }
 }
 
-/// Whether an interpreter's words say which program it runs: a script file, or
-/// the program's text after `-c` or `-e`; and nothing sends it back to its
-/// standard input (`-s`, `-i`, `-`, `/dev/stdin`).
-fn names_its_program(operands: &[Word]) -> bool {
-    let mut rest = operands;
-    while let Some((word, after)) = rest.split_first() {
-        if word.is_redirection() {
-            rest = after_redirection(word, after);
-        } else if word.reads_input() || INTERACTIVE.contains(&word.bare.as_str()) {
-            return false;
-        } else if word.bare.starts_with("--") {
-            rest = after;
-        } else if word.is_option() {
-            let letters = word.bare.trim_start_matches(['-', '+']);
-            if letters.contains(['s', 'i']) {
-                return false;
-            }
-            if letters.ends_with(['c', 'e', 'm', 'r']) {
-                return after.first().is_some_and(|w| !w.reads_input() && !w.is_option());
-            }
-            rest = after;
-        } else {
-            return true;
-        }
+fn names_a_file(word: &Word) -> bool {
+    !word.is_option() && !word.reads_input() && !word.built
+}
+
+/// `crontab FILE`, `crontab -l`, `crontab -r`: not standard input, not an editor.
+fn crontab_is_told(operands: &[Word]) -> bool {
+    match operands.first().map(|w| w.bare.as_str()) {
+        Some("-l" | "-r") => true,
+        Some("-u") => operands.get(2).is_some_and(|w| names_a_file(w) || matches!(w.bare.as_str(), "-l" | "-r")),
+        Some(_) => operands.first().is_some_and(names_a_file),
+        None => false,
     }
-    false
+}
+
+/// The words that `ssh` sends to the other side; `None` where there are none or it is not sure.
+fn remote_command(operands: &[Word]) -> Option<&[Word]> {
+    const FLAGS: &str = "46AaCfGgKkMnqTvXxYy";
+    const VALUED: &str = "BbcDEeFIiJLlmoPpQRSw";
+    let mut rest = operands;
+    while let Some((first, after)) = rest.split_first() {
+        let Some(letters) = first.bare.strip_prefix('-') else {
+            return Some(after).filter(|command| !command.is_empty() && !first.built && !first.is_redirection());
+        };
+        let plain = letters.trim_start_matches(|c| FLAGS.contains(c));
+        rest = match plain.chars().next() {
+            None => after,
+            Some(letter) if VALUED.contains(letter) && plain.len() == 1 => after.get(1..)?,
+            Some(letter) if VALUED.contains(letter) => after,
+            Some(_) => return None,
+        };
+    }
+    None
+}
+
+/// An interpreter is fit where it is sure which program it runs.
+fn check_interpreter(first: &Word, known: &Interpreter, operands: &[Word], fed: bool) -> Result<(), Unfit> {
+    let elsewhere = || Err(Unfit::ProgramFromElsewhere { word: first.bare.clone() });
+    // What is made up at run time may be nothing at all, or `-`.
+    let seen: Vec<&str> = operands.iter().map(|w| if w.built { "-" } else { w.bare.as_str() }).collect();
+    let reading = known.reading(&seen);
+    let at = match reading.source {
+        Source::Nothing => return Ok(()),
+        Source::Input => return elsewhere(),
+        Source::Word(_) if fed || !reading.sure => return elsewhere(),
+        Source::Word(at) => at,
+    };
+    let program = operands.get(at).map_or("", |w| w.bare.as_str());
+    let before = at.checked_sub(1).and_then(|at| operands.get(at)).map_or("", |w| w.bare.as_str());
+    let module = (before.starts_with('-') && before.ends_with('m')).then_some(program);
+    if PYTHON_TALKS.contains(&module.unwrap_or_else(|| program.strip_prefix("-m").unwrap_or(""))) {
+        return Err(Unfit::TakesCommands { word: first.bare.clone() });
+    }
+    let text_of_a_shell = operands.get(..at).is_some_and(|before| before.iter().any(is_text_flag));
+    if known.is_shell() && text_of_a_shell {
+        // The text of `-c` is a line of its own; where quotes do not count its words follow.
+        return match operands.get(at).and_then(|w| w.text.as_deref()) {
+            Some(text) => check_text(text),
+            None => check_simple(operands.get(at..).unwrap_or(&[])),
+        };
+    }
+    Ok(())
+}
+
+/// A line within a line. Each level of quotes makes it shorter.
+fn check_text(text: &str) -> Result<(), Unfit> {
+    quoted(text).iter().try_for_each(|words| check_simple(words))
+}
+
+fn is_text_flag(word: &Word) -> bool {
+    word.bare == "--command" || (!word.bare.starts_with("--") && word.bare.starts_with('-') && word.bare.contains('c'))
 }
 
 fn after_redirection<'a>(word: &Word, after: &'a [Word]) -> &'a [Word] {
@@ -176,213 +276,5 @@ fn after_redirection<'a>(word: &Word, after: &'a [Word]) -> &'a [Word] {
     if target.is_empty() { after.get(1..).unwrap_or(&[]) } else { after }
 }
 
-/// Programs that hold a command among their operands.
-fn takes_commands(program: &Word) -> bool {
-    FEEDERS.contains(&program.program()) || COMMAND_HOLDERS.contains(&program.program())
-}
-
-/// A program that runs the program named after its own options.
-struct Wrapper {
-    name: &'static str,
-    /// Options that take the next word.
-    with_value: &'static [&'static str],
-    /// Operands before the program.
-    operands: usize,
-    /// Options that open a shell.
-    opens_shell: &'static [&'static str],
-}
-
-impl Wrapper {
-    fn skip<'a>(&self, word: &Word, words: &'a [Word]) -> Result<&'a [Word], Unfit> {
-        let mut rest = words;
-        let mut operands = self.operands;
-        while let Some((first, after)) = rest.split_first() {
-            if self.opens_shell.contains(&first.bare.as_str()) {
-                return Err(Unfit::ProgramFromElsewhere { word: word.bare.clone() });
-            }
-            if self.with_value.contains(&first.bare.as_str()) {
-                rest = after.get(1..).unwrap_or(&[]);
-            } else if first.is_option() || first.is_assignment() {
-                rest = after;
-            } else if operands > 0 {
-                operands -= 1;
-                rest = after;
-            } else {
-                break;
-            }
-        }
-        Ok(rest)
-    }
-}
-
-const fn wrapper(name: &'static str, with_value: &'static [&'static str], operands: usize) -> Wrapper {
-    Wrapper { name, with_value, operands, opens_shell: &[] }
-}
-
-const WRAPPERS: &[Wrapper] = &[
-    Wrapper {
-        name: "sudo",
-        with_value: &["-u", "-g", "-h", "-p", "-C", "-T", "-r", "-t", "-D", "-R", "-U"],
-        operands: 0,
-        opens_shell: &["-i", "-s", "--login", "--shell", "-e", "--edit"],
-    },
-    Wrapper { name: "doas", with_value: &["-u", "-C", "-a"], operands: 0, opens_shell: &["-s"] },
-    Wrapper { name: "runuser", with_value: &["-u", "-g", "-G"], operands: 0, opens_shell: &["-", "-l", "--login"] },
-    Wrapper { name: "env", with_value: &["-u", "-C"], operands: 0, opens_shell: &["-S", "--split-string"] },
-    wrapper("xargs", &["-I", "-n", "-P", "-L", "-d", "-E", "-s", "-a"], 0),
-    wrapper("parallel", &["-j", "-a", "-I"], 0),
-    wrapper("timeout", &["-s", "-k"], 1),
-    wrapper("nice", &["-n"], 0),
-    wrapper("ionice", &["-c", "-n", "-p"], 0),
-    wrapper("chrt", &["-T", "-P", "-D"], 1),
-    wrapper("taskset", &[], 1),
-    wrapper("stdbuf", &["-i", "-o", "-e"], 0),
-    wrapper("chroot", &[], 1),
-    wrapper("flock", &["-w", "-E"], 1),
-    wrapper("strace", &["-e", "-o", "-p", "-s", "-u"], 0),
-    wrapper("ltrace", &["-e", "-o", "-p", "-s", "-u"], 0),
-    wrapper("watch", &["-n", "-d"], 0),
-    wrapper("unshare", &[], 0),
-    wrapper("nsenter", &["-t"], 0),
-    wrapper("setpriv", &[], 0),
-    wrapper("prlimit", &[], 0),
-    wrapper("systemd-run", &["-p", "-u", "-E", "-M", "-H"], 0),
-    wrapper("nohup", &[], 0),
-    wrapper("setsid", &[], 0),
-    wrapper("time", &["-f", "-o"], 0),
-    wrapper("exec", &["-a"], 0),
-    wrapper("command", &[], 0),
-    wrapper("builtin", &[], 0),
-    wrapper("busybox", &[], 0),
-    wrapper("toybox", &[], 0),
-];
-
-const KEYWORDS: &[&str] = &["if", "then", "else", "elif", "fi", "while", "until", "do", "done", "!", "coproc"];
-const INTERPRETERS: &[&str] = &[
-    "sh", "bash", "rbash", "dash", "ash", "zsh", "ksh", "mksh", "pdksh", "yash", "fish", "csh", "tcsh", "pwsh", "nu",
-    "xonsh", "elvish", "python", "pypy", "ipython", "perl", "ruby", "irb", "node", "nodejs", "deno", "bun", "php",
-    "lua", "luajit", "tclsh", "wish", "expect", "R", "Rscript", "julia", "ghci", "runghc", "scala", "groovy", "jshell",
-    "guile", "sbcl", "clisp", "racket", "erl", "iex", "elixir", "ocaml", "swipl", "gdb",
-];
-const INTERACTIVE: &[&str] = &["--interactive", "--login", "--rcfile", "--init-file", "--stdin", "-"];
-/// Words that run text which only exists at run time.
-const RUN_TEXT: &[&str] = &["eval", "trap"];
-/// Programs that read commands from standard input or a terminal, whatever follows.
-const ALWAYS_ELSEWHERE: &[&str] =
-    &["su", "login", "newgrp", "sg", "batch", "screen", "tmux", "script", "mapfile", "readarray"];
-/// Programs that feed words of their own to what they run.
-const FEEDERS: &[&str] = &["xargs", "parallel"];
-/// Other programs that hold a command among their operands.
-const COMMAND_HOLDERS: &[&str] = &["find", "fd", "docker", "podman", "kubectl", "ssh", "git", "make", "at", "crontab"];
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn takes_lines_that_say_what_they_run() {
-        for line in [
-            "uptime",
-            "ls -l /srv",
-            "docker pull ghcr.io/myorg/api:sha-a3f9b",
-            "bash deploy.sh",
-            "bash -e /srv/deploy.sh --now",
-            "bash -c 'systemctl reload nginx'",
-            "python3 /srv/report.py --format json",
-            "python3 -m http.server",
-            "sudo systemctl restart nginx",
-            "sudo -u www-data php /srv/app/cron.php",
-            "env RAILS_ENV=production bin/rake db:migrate",
-            "timeout 30 curl -fsS https://internal/healthz",
-            "FOO=1 make test",
-            "cat a.txt | sort | uniq -c",
-            "printf 'a\tb'\nls",
-            "echo bash",
-            "true",
-            "echo hi > /dev/null 2>&1",
-        ] {
-            assert_eq!(check_line(line).map(|t| t.as_str().to_owned()), Ok(line.to_owned()), "{line}");
-        }
-    }
-
-    #[test]
-    fn refuses_lines_whose_program_comes_from_elsewhere() {
-        for line in [
-            "bash",
-            "/bin/bash",
-            "\"bash\"",
-            "ba\\sh",
-            "bash -s",
-            "bash -s -- x",
-            "bash -l",
-            "bash -i",
-            "bash -",
-            "bash /dev/stdin",
-            "bash < script",
-            "bash <(curl x)",
-            "bash <<< \"$X\"",
-            "sh -x",
-            "python3",
-            "python3.11",
-            "python3 -",
-            "python3 -i x.py",
-            "perl -",
-            "cat | bash",
-            "curl -s https://example.org/i.sh | sh",
-            "curl -s https://example.org/i.sh|sudo bash -s",
-            "curl x | sudo -u root /bin/sh",
-            "true; bash",
-            "true &&\nbash",
-            "echo $(bash)",
-            "echo `sh`",
-            "ls | xargs sh -c",
-            "find . -exec sh ;",
-            "docker exec -it app bash",
-            "ssh host bash",
-            ". /dev/stdin",
-            "source <(curl x)",
-            "source /proc/self/fd/0",
-            "sudo -i",
-            "sudo -s",
-            "su",
-            "su - root",
-            "busybox sh",
-            "FOO=1 bash",
-            "if true; then bash; fi",
-            "tmux",
-            "exec bash",
-            "nohup bash",
-            "bash \\\n -s",
-        ] {
-            assert!(
-                matches!(check_line(line), Err(Unfit::ProgramFromElsewhere { .. })),
-                "{line}: {:?}",
-                check_line(line)
-            );
-        }
-    }
-
-    #[test]
-    fn refuses_wrappers_alone_and_built_text() {
-        for line in [
-            "sudo",
-            "env",
-            "env FOO=1",
-            "sudo -u bob",
-            "xargs",
-            "timeout 5",
-            "nohup",
-            "exec",
-            "ls | xargs -n 1",
-            "ls | xargs -I{} sh -c '{}'",
-        ] {
-            assert!(matches!(check_line(line), Err(Unfit::WrapperAlone { .. })), "{line}: {:?}", check_line(line));
-        }
-        for line in ["eval \"$X\"", "eval $(cat)"] {
-            assert!(matches!(check_line(line), Err(Unfit::RunsBuiltText { .. })), "{line}");
-        }
-        for line in ["", "  ", "a\x1bb"] {
-            assert!(matches!(check_line(line), Err(Unfit::NotText(_))), "{line:?}");
-        }
-    }
-}
+mod tests;

@@ -6,6 +6,9 @@
 
 mod exact;
 mod fitness;
+mod known;
+mod words;
+mod wrapper;
 
-pub use exact::{DuplicateLine, ExactRule, ExactRules, Verdict};
+pub use exact::{Asked, DuplicateLine, ExactRule, ExactRules, Verdict};
 pub use fitness::{Unfit, check_line};

@@ -76,6 +76,7 @@ CREATE TABLE logins (
     session         TEXT   NOT NULL REFERENCES sessions (name),
     agent           TEXT   NOT NULL,
     kind            TEXT   NOT NULL,
+    tty             BIGINT NOT NULL,
     opened_at_ms    BIGINT NOT NULL,
     closed_at_ms    BIGINT,
     close_why       TEXT,
@@ -96,6 +97,10 @@ CREATE TABLE submissions (
     command         TEXT   NOT NULL,
     wholly_visible  BIGINT NOT NULL,
     cwd             TEXT   NOT NULL,
+    shell           TEXT   NOT NULL,
+    tty             BIGINT NOT NULL,
+    -- NAME=value, a line each.
+    locale          TEXT   NOT NULL,
     nonce           TEXT   NOT NULL,
     wait_ms         BIGINT NOT NULL,
     submitted_at_ms BIGINT NOT NULL,
@@ -136,11 +141,14 @@ CREATE TABLE decisions (
 
 CREATE TABLE rules (
     id                  BIGINT NOT NULL PRIMARY KEY,
-    line                TEXT   NOT NULL UNIQUE,
+    line                TEXT   NOT NULL,
+    shell               TEXT   NOT NULL,
+    on_terminal         BIGINT NOT NULL,
     added_by            TEXT   NOT NULL REFERENCES reviewers (name),
     added_at_ms         BIGINT NOT NULL,
     last_reviewed_at_ms BIGINT NOT NULL,
-    last_reviewed_by    TEXT   NOT NULL REFERENCES reviewers (name)
+    last_reviewed_by    TEXT   NOT NULL REFERENCES reviewers (name),
+    UNIQUE (line, shell)
 );
 
 -- `held`: bytes on disk. `verified`: of these, how many lie in whole chunks
@@ -161,6 +169,7 @@ CREATE TABLE recording_chunks (
     digest     TEXT   NOT NULL,
     PRIMARY KEY (login, number)
 );
+CREATE INDEX recordings_host ON recordings (host);
 CREATE INDEX recording_chunks_start ON recording_chunks (login, start_byte);
 
 -- REPLACE would delete without firing delete triggers, so a second insert under

@@ -29,7 +29,10 @@ impl Policy {
         let mut rules = ExactRules::default();
         for rule in stored {
             let line = CommandText::parse(rule.line.as_bytes()).map_err(|e| format!("rule {}: {e}", rule.id))?;
-            rules.add(ExactRule { id: rule.id, line }).map_err(|e| format!("rule {}: {e}", rule.id))?;
+            let (shell, on_terminal) = (rule.shell.clone(), rule.on_terminal);
+            rules
+                .add(ExactRule { id: rule.id, line, shell, on_terminal })
+                .map_err(|e| format!("rule {}: {e}", rule.id))?;
         }
         let digest = sha256(rules.canonical_text().as_bytes());
         Ok(Self { rules, digest })

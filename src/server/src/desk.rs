@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 use crate::store::{Decision, HostCaller, StoreError, Submission, Tx, reviewer_names, submissions};
 use countersign_api::service::{ReviewReply, ReviewRequest, SignedDecision, SubmitReply};
 use countersign_core::{Choice, CommandText, DecidedBy, Name, SubmissionId};
-use countersign_policy::Verdict;
+use countersign_policy::{Asked, Verdict};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -114,7 +114,7 @@ async fn answer_now(app: &App, tx: &mut Tx, submission: &Submission, now: i64) -
 
 fn judge(rules: &countersign_policy::ExactRules, submission: &Submission) -> Verdict {
     let whole = CommandText::parse(submission.command.as_bytes()).ok().filter(|_| submission.wholly_visible);
-    rules.judge(whole.as_ref())
+    rules.judge(Asked { whole: whole.as_ref(), shell: &submission.shell, terminal: submission.tty })
 }
 
 /// A reviewer decides.

@@ -16,6 +16,8 @@ pub enum Fact {
         agent: String,
         /// `exec`, `transfer`, `interactive`, `stdin`.
         kind: String,
+        /// Whether it has a terminal.
+        tty: bool,
         /// Source address as claimed, empty where there is none.
         source_ip: String,
     },
@@ -72,6 +74,10 @@ pub struct Submitted {
     pub wholly_visible: bool,
     /// Working directory.
     pub cwd: String,
+    /// The inner shell.
+    pub shell: String,
+    /// `NAME=value` of `LANG` and `LC_*` where not empty, a line each.
+    pub locale: String,
     /// What makes it answerable once.
     pub nonce: Nonce,
     /// How long an answer counts, in ms.
@@ -108,6 +114,7 @@ pub fn fact_of(entry: &Entry, opened: &Opened) -> Result<Option<Fact>, String> {
         Kind::SessionOpened => Fact::SessionOpened {
             agent: text_of(opened, "agent").unwrap_or_default(),
             kind: body.word("kind")?,
+            tty: body.truth("tty")?,
             source_ip: text_of(opened, "source")
                 .and_then(|s| s.split_whitespace().next().map(str::to_owned))
                 .unwrap_or_default(),
@@ -184,9 +191,21 @@ fn submitted(body: &Members<'_>, opened: &Opened) -> Result<Submitted, String> {
         command,
         wholly_visible,
         cwd: text_of(opened, "cwd").unwrap_or_default(),
+        shell: body.word("shell")?,
+        locale: locale(&text_of(opened, "env").unwrap_or_default()),
         nonce: body.read("nonce")?,
         wait_ms: body.int("wait_ms")?,
     })
+}
+
+/// What an environment says of language and character set.
+fn locale(environment: &str) -> String {
+    let wanted = |line: &&str| {
+        line.split_once('=').is_some_and(|(name, value)| {
+            !value.is_empty() && (matches!(name, "LANG" | "LANGUAGE") || name.starts_with("LC_"))
+        })
+    };
+    environment.lines().filter(wanted).collect::<Vec<_>>().join("\n")
 }
 
 /// A body and the kind it belongs to, for clear errors.
@@ -214,6 +233,10 @@ impl Members<'_> {
 
     fn int(&self, name: &str) -> Result<u64, String> {
         self.body.get(name).and_then(Value::as_int).ok_or_else(|| self.wrong(name))
+    }
+
+    fn truth(&self, name: &str) -> Result<bool, String> {
+        self.body.get(name).and_then(Value::as_bool).ok_or_else(|| self.wrong(name))
     }
 
     fn byte(&self, name: &str) -> Result<Option<u8>, String> {

@@ -21,6 +21,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
 
 const MAX_ROWS: u32 = 1000;
+/// Inner shells that a host can have.
+const INNER_SHELLS: [&str; 5] = ["bash", "zsh", "fish", "dash", "tcsh"];
 const DEFAULT_SESSIONS: u32 = 20;
 
 /// `GET /api/submissions`
@@ -87,12 +89,16 @@ pub async fn add_rule(
     Reviewer(name): Reviewer,
     Body(new): Body<NewRule>,
 ) -> Result<Json<Rule>, Refusal> {
-    countersign_policy::check_line(&new.line)
+    if !INNER_SHELLS.contains(&new.shell.as_str()) {
+        let text = format!("`shell` must be one of {}", INNER_SHELLS.join(", "));
+        return Err(Refusal::BadRequest(text));
+    }
+    countersign_policy::check_line(&new.line, new.on_terminal)
         .map_err(|error| Refusal::BadRequest(format!("this line cannot be a rule: {error}")))?;
     to_the_end(async move {
         let _one_at_a_time = app.rules_change.lock().await;
-        let Some(rule) = app.store.add_rule(&new.line, &name, now_ms()).await? else {
-            return Err(Refusal::Conflict("there is a rule with this line already".to_owned()));
+        let Some(rule) = app.store.add_rule(&new, &name, now_ms()).await? else {
+            return Err(Refusal::Conflict("there is a rule with this line for this shell already".to_owned()));
         };
         let policy = Policy::new(&app.store.rules().await?).map_err(|error| {
             tracing::error!(%error, "rules");

@@ -9,9 +9,9 @@ use sqlx::{QueryBuilder, Sqlite};
 const DEFAULT_ROWS: u32 = 50;
 
 const SELECT: &str = "SELECT s.id, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
-    s.cwd, s.submitted_at_ms, s.outcome_at_ms, s.outcome, s.decided_by, s.latency_ms, s.reason, s.why, \
+    s.cwd, s.shell, s.tty, s.locale, s.submitted_at_ms, s.outcome_at_ms, s.outcome, s.decided_by, s.latency_ms, s.reason, s.why, \
     s.started_at_ms, s.finished_at_ms, s.exit_code, s.signal, s.seq, s.leaf, d.choice, \
-    r.id AS rule_id, r.line AS rule_line, r.added_by, r.added_at_ms, r.last_reviewed_at_ms, r.last_reviewed_by \
+    r.id AS rule_id, r.line AS rule_line, r.shell AS rule_shell, r.on_terminal, r.added_by, r.added_at_ms, r.last_reviewed_at_ms, r.last_reviewed_by \
     FROM submissions s JOIN hosts h ON h.id = s.host LEFT JOIN decisions d ON d.submission = s.id \
     LEFT JOIN rules r ON s.decided_by = 'whitelist_rule:' || r.id WHERE 1 = 1";
 
@@ -26,6 +26,9 @@ struct Row {
     number: i64,
     command: String,
     cwd: String,
+    shell: String,
+    tty: i64,
+    locale: String,
     submitted_at_ms: i64,
     outcome_at_ms: Option<i64>,
     outcome: Option<String>,
@@ -48,6 +51,8 @@ struct Row {
 struct RuleRow {
     rule_id: Option<i64>,
     rule_line: Option<String>,
+    rule_shell: Option<String>,
+    on_terminal: Option<i64>,
     added_by: Option<String>,
     added_at_ms: Option<i64>,
     last_reviewed_at_ms: Option<i64>,
@@ -99,6 +104,9 @@ impl Row {
             number: number("number", self.number)?,
             command: self.command,
             cwd: self.cwd,
+            shell: self.shell,
+            tty: self.tty != 0,
+            locale: self.locale.lines().map(str::to_owned).collect(),
             submitted_at_ms: self.submitted_at_ms,
             decided_at_ms: self.outcome_at_ms,
             outcome,
@@ -134,6 +142,8 @@ impl RuleRow {
         Ok(Some(Rule {
             id: number("rule number", id)?,
             line,
+            shell: self.rule_shell.unwrap_or_default(),
+            on_terminal: self.on_terminal == Some(1),
             added_by: parsed("reviewer's name", &added_by)?,
             added_at_ms,
             last_reviewed_at_ms,

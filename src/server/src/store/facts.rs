@@ -42,7 +42,9 @@ pub struct Place {
 /// Keeps a fact.
 pub async fn index(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), FactError> {
     match fact {
-        Fact::SessionOpened { agent, kind, source_ip } => open_login(tx, place, agent, kind, source_ip).await,
+        Fact::SessionOpened { agent, kind, tty, source_ip } => {
+            open_login(tx, place, agent, (kind, *tty), source_ip).await
+        }
         Fact::Submitted(facts) => submit(tx, place, facts).await,
         Fact::Decided(facts) => decided(tx, place, facts).await,
         Fact::Started { id } => {
@@ -103,7 +105,13 @@ pub async fn index(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), FactErr
     }
 }
 
-async fn open_login(tx: &mut Tx, place: Place, agent: &str, kind: &str, source_ip: &str) -> Result<(), FactError> {
+async fn open_login(
+    tx: &mut Tx,
+    place: Place,
+    agent: &str,
+    (kind, tty): (&str, bool),
+    source_ip: &str,
+) -> Result<(), FactError> {
     let taken: Option<i64> = sqlx::query_scalar("SELECT 1 FROM logins WHERE id = $1")
         .bind(place.login.to_string())
         .fetch_optional(&mut **tx)
@@ -112,12 +120,15 @@ async fn open_login(tx: &mut Tx, place: Place, agent: &str, kind: &str, source_i
         return Err(FactError::Contradicts(format!("login {} was opened before", place.login)));
     }
     let session = sessions::session_for(tx, place.host, agent, source_ip, place.at_ms).await?;
-    sqlx::query("INSERT INTO logins (id, host, session, agent, kind, opened_at_ms) VALUES ($1, $2, $3, $4, $5, $6)")
+    let sql = "INSERT INTO logins (id, host, session, agent, kind, tty, opened_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    sqlx::query(sql)
         .bind(place.login.to_string())
         .bind(place.host.to_string())
         .bind(&session)
         .bind(agent)
         .bind(kind)
+        .bind(i64::from(tty))
         .bind(place.at_ms)
         .execute(&mut **tx)
         .await?;

@@ -19,6 +19,10 @@ pub struct Submission {
     pub command: String,
     /// Whether `command` is the exact and whole text.
     pub wholly_visible: bool,
+    /// The inner shell.
+    pub shell: String,
+    /// Whether its login has a terminal.
+    pub tty: bool,
     /// What makes it answerable once.
     pub nonce: Nonce,
     /// How long an answer counts, in ms.
@@ -48,6 +52,8 @@ struct SubmissionRow {
     agent: String,
     command: String,
     wholly_visible: i64,
+    shell: String,
+    tty: i64,
     nonce: String,
     wait_ms: i64,
     deadline_ms: Option<i64>,
@@ -63,6 +69,8 @@ impl SubmissionRow {
             agent: self.agent,
             command: self.command,
             wholly_visible: self.wholly_visible == 1,
+            shell: self.shell,
+            tty: self.tty != 0,
             nonce: parsed("nonce", &self.nonce)?,
             wait_ms: number("wait", self.wait_ms)?,
             deadline_ms: self.deadline_ms,
@@ -74,7 +82,8 @@ impl SubmissionRow {
 /// The submission of this id.
 pub async fn submission(tx: &mut Tx, id: SubmissionId) -> Result<Option<Submission>, StoreError> {
     let row: Option<SubmissionRow> = sqlx::query_as(
-        "SELECT id, host, leaf, agent, command, wholly_visible, nonce, wait_ms, deadline_ms, outcome \
+        "SELECT id, host, leaf, agent, command, wholly_visible, shell, tty, nonce, wait_ms, deadline_ms, \
+         outcome \
          FROM submissions WHERE id = $1",
     )
     .bind(id.to_string())
@@ -86,7 +95,8 @@ pub async fn submission(tx: &mut Tx, id: SubmissionId) -> Result<Option<Submissi
 /// Submissions that wait and whose time is up.
 pub async fn overdue(tx: &mut Tx, now_ms: i64) -> Result<Vec<Submission>, StoreError> {
     let rows: Vec<SubmissionRow> = sqlx::query_as(
-        "SELECT id, host, leaf, agent, command, wholly_visible, nonce, wait_ms, deadline_ms, outcome \
+        "SELECT id, host, leaf, agent, command, wholly_visible, shell, tty, nonce, wait_ms, deadline_ms, \
+         outcome \
          FROM submissions WHERE outcome IS NULL AND deadline_ms IS NOT NULL AND deadline_ms <= $1 \
          AND NOT EXISTS (SELECT 1 FROM decisions WHERE submission = submissions.id) ORDER BY deadline_ms",
     )
@@ -171,6 +181,9 @@ struct PendingRow {
     number: i64,
     command: String,
     cwd: String,
+    shell: String,
+    tty: i64,
+    locale: String,
     submitted_at_ms: i64,
     deadline_ms: i64,
 }
@@ -188,6 +201,9 @@ impl PendingRow {
             number: number("number", self.number)?,
             command: self.command,
             cwd: self.cwd,
+            shell: self.shell,
+            tty: self.tty != 0,
+            locale: self.locale.lines().map(str::to_owned).collect(),
             submitted_at_ms: self.submitted_at_ms,
             left_ms: number("time left", self.deadline_ms.saturating_sub(now_ms))?,
             risk: None,
@@ -200,7 +216,7 @@ impl Store {
     pub async fn pending(&self, now_ms: i64) -> Result<Vec<PendingSubmission>, StoreError> {
         let rows: Vec<PendingRow> = sqlx::query_as(
             "SELECT s.id, s.leaf, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
-             s.cwd, s.submitted_at_ms, s.deadline_ms FROM submissions s JOIN hosts h ON h.id = s.host \
+             s.cwd, s.shell, s.tty, s.locale, s.submitted_at_ms, s.deadline_ms FROM submissions s JOIN hosts h ON h.id = s.host \
              WHERE s.outcome IS NULL AND s.deadline_ms IS NOT NULL AND s.deadline_ms > $1 \
              AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.submission = s.id) \
              ORDER BY s.asked_at_ms, s.seq",
@@ -264,9 +280,9 @@ pub async fn add(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO submissions (id, host, seq, leaf, login, session, number, agent, command, wholly_visible, cwd, \
-         nonce, wait_ms, submitted_at_ms) VALUES ($1, $2, $3, $4, $5, $6, \
+         nonce, wait_ms, submitted_at_ms, shell, locale, tty) VALUES ($1, $2, $3, $4, $5, $6, \
          (SELECT COALESCE(MAX(number), 0) + 1 FROM submissions WHERE session = $6), \
-         $7, $8, $9, $10, $11, $12, $13)",
+         $7, $8, $9, $10, $11, $12, $13, $14, $15, (SELECT tty FROM logins WHERE id = $5))",
     )
     .bind(facts.id.to_string())
     .bind(host.to_string())
@@ -281,6 +297,8 @@ pub async fn add(
     .bind(facts.nonce.to_string())
     .bind(bigint(facts.wait_ms))
     .bind(place.at_ms)
+    .bind(&facts.shell)
+    .bind(&facts.locale)
     .execute(&mut **tx)
     .await?;
     Ok(())

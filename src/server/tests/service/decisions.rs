@@ -58,7 +58,7 @@ async fn a_rule_decides_at_once_and_signs() {
     let statement = check(&host, held, &first);
     assert_eq!((statement.by, statement.decision), (DecidedBy::WhitelistRule(rule.unwrap().id), Choice::Approve));
     assert_eq!(statement.exp_ms, 45_000);
-    assert_eq!(statement.policy, sha256(b"cs-policy1\nexact 1 10\nls -l /srv\n"));
+    assert_eq!(statement.policy, sha256(b"cs-policy1\nexact 1 10 bash no_terminal\nls -l /srv\n"));
     // Asked again: the very same decision.
     host.sent -= 1;
     assert_eq!(host.ask(&service, held).await.1.unwrap().decision, Some(first.clone()));

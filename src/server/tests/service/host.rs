@@ -23,6 +23,12 @@ pub struct Host {
     pub lines: Vec<String>,
     /// How many of them were sent.
     pub sent: usize,
+    /// Whether the logins it opens have a terminal.
+    pub tty: bool,
+    /// The inner shell of what it holds.
+    pub shell: &'static str,
+    /// The environment of what it holds.
+    pub env: &'static str,
     logins: HashMap<LoginId, (u64, Digest)>,
 }
 
@@ -56,6 +62,9 @@ impl Host {
             at_us: now_us(),
             lines: Vec::new(),
             sent: 0,
+            tty: false,
+            shell: "bash",
+            env: "PATH=/usr/bin",
             logins: HashMap::new(),
         }
     }
@@ -130,7 +139,7 @@ impl Host {
         let mut members = vec![
             ("agent", vals.insert("agent", salt(), agent.into()).into()),
             ("kind", "exec".into()),
-            ("tty", false.into()),
+            ("tty", self.tty.into()),
             ("uid", 1000u64.into()),
         ];
         if let Some(source) = source {
@@ -158,10 +167,10 @@ impl Host {
             ("cmd", Value::List(cmd)),
             ("cmd_bytes", u64::try_from(bytes).unwrap().into()),
             ("cwd", vals.insert("cwd", salt(), b"/srv".to_vec()).into()),
-            ("env", vals.insert("env", salt(), b"PATH=/usr/bin".to_vec()).into()),
+            ("env", vals.insert("env", salt(), self.env.into()).into()),
             ("id", id.into()),
             ("nonce", nonce.into()),
-            ("shell", "bash".into()),
+            ("shell", self.shell.into()),
             ("wait_ms", wait_ms.into()),
         ];
         if !hidden.is_empty() {
