@@ -9,6 +9,7 @@ mod durable;
 mod fail_closed;
 mod front;
 mod installed;
+mod interactive;
 mod killed;
 mod players;
 mod quotas;

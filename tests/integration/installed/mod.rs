@@ -5,6 +5,7 @@ mod accounts;
 mod commands;
 mod environment;
 mod hang_up;
+mod interactive;
 mod not_built;
 mod pinned;
 mod transfers;

@@ -1,0 +1,129 @@
+//! Logins that end otherwise than by their own wish.
+
+use std::path::Path;
+use std::time::Duration;
+
+use countersign_tests::journal;
+use countersign_tests::run::eventually;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::Login;
+
+/// Runs something long; the process ids of it and of its shell.
+fn busy(login: &mut Login) -> [i32; 2] {
+    login.terminal.send("echo $$ >shell; sleep 30 & echo $! >sleep; wait; touch after\r");
+    let read = |login: &Login, name: &str| {
+        eventually(name, Duration::from_secs(8), || std::fs::read_to_string(login.file(name)).ok()?.trim().parse().ok())
+    };
+    [read(login, "shell"), read(login, "sleep")]
+}
+
+#[track_caller]
+fn all_gone(pids: &[i32]) {
+    for pid in pids {
+        let stat = Path::new("/proc").join(pid.to_string()).join("stat");
+        eventually("processes to be gone", Duration::from_secs(5), || {
+            std::fs::read_to_string(&stat).map_or(Some(()), |stat| stat.contains(") Z ").then_some(()))
+        });
+    }
+}
+
+#[test]
+fn control_d_leaves() {
+    let mut login = Login::new();
+    login.line("(exit 4)");
+    login.terminal.send("\x04");
+    assert_eq!(login.terminal.end().code(), Some(4));
+    login.check(&[10]);
+}
+
+#[test]
+fn hang_up_while_a_line_waits() {
+    let mut login = Login::new();
+    login.terminal.send("touch made # LATER\r");
+    login.terminal.expect("held");
+    login.terminal.hang_up();
+    assert_eq!(journal::wait_for(&login.parts.journal(), "decided", 1)["body"]["outcome"], "cancelled");
+    assert!(!login.file("made").exists());
+    login.check(&[10]);
+}
+
+#[test]
+fn hang_up_meets_the_release() {
+    let mut login = Login::new();
+    login.line("trap '' HUP TERM");
+    login.terminal.send("touch made # LATER\r");
+    login.terminal.expect("held");
+    let front = Pid::from_raw(login.terminal.pid());
+    kill(front, Signal::SIGSTOP).unwrap();
+    // Both reach the front before it looks.
+    login.parts.reviewer().approve("touch made # LATER");
+    journal::wait_for(&login.parts.journal(), "exec_started", 2);
+    kill(front, Signal::SIGHUP).unwrap();
+    kill(front, Signal::SIGCONT).unwrap();
+    login.terminal.end();
+    assert!(!login.file("made").exists(), "it ran after the client had gone");
+    let finished = journal::wait_for(&login.parts.journal(), "exec_finished", 2);
+    assert_eq!(finished["body"]["end"], "not_released", "{finished}");
+    login.check(&[10]);
+}
+
+#[test]
+fn hang_up_while_a_line_runs() {
+    let mut login = Login::new();
+    let pids = busy(&mut login);
+    login.terminal.hang_up();
+    all_gone(&pids);
+    assert!(!login.file("after").exists());
+    assert_eq!(journal::wait_for(&login.parts.journal(), "session_closed", 1)["body"]["why"], "hangup");
+    login.check(&[10]);
+}
+
+#[test]
+fn front_killed() {
+    let mut login = Login::new();
+    let pids = busy(&mut login);
+    kill(Pid::from_raw(login.terminal.pid()), Signal::SIGKILL).unwrap();
+    all_gone(&pids);
+    assert!(!login.file("after").exists());
+    assert_eq!(journal::wait_for(&login.parts.journal(), "session_closed", 1)["body"]["why"], "killed");
+    login.check(&[10, 11]);
+}
+
+#[test]
+fn host_killed_while_editing() {
+    let mut login = Login::new();
+    login.line("true");
+    login.parts.host.take().unwrap().kill();
+    login.terminal.send("touch made\r");
+    assert_eq!(login.terminal.end().code(), Some(69));
+    assert!(!login.file("made").exists());
+    login.check(&[10, 11]);
+}
+
+#[test]
+fn host_killed_while_a_line_waits() {
+    let mut login = Login::new();
+    login.terminal.send("touch made # LATER\r");
+    login.terminal.expect("held");
+    login.parts.host.take().unwrap().kill();
+    assert_eq!(login.terminal.end().code(), Some(69));
+    assert!(!login.file("made").exists());
+    login.check(&[10, 11]);
+}
+
+#[test]
+fn host_killed_while_a_line_runs() {
+    let mut login = Login::new();
+    let pids = busy(&mut login);
+    login.parts.host.take().unwrap().kill();
+    std::thread::sleep(Duration::from_millis(300));
+    login.terminal.send("touch made\r\x03");
+    assert_eq!(login.terminal.end().code(), Some(69));
+    all_gone(&pids);
+    assert!(!login.file("made").exists());
+    login.parts.start_host();
+    assert_eq!(journal::wait_for(&login.parts.journal(), "session_closed", 1)["body"]["why"], "recovered");
+    login.check(&[10, 11]);
+}

@@ -1,0 +1,165 @@
+//! Programs on the inner terminal.
+
+use std::fs;
+use std::time::Duration;
+
+use super::Login;
+
+fn moment(ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms));
+}
+
+#[test]
+fn programs_read_the_terminal() {
+    let mut login = Login::new();
+    login.terminal.send("cat; echo cat''=$?\r");
+    moment(400);
+    login.terminal.send("line1\r");
+    login.terminal.expect("line1\nline1");
+    login.terminal.send("\x04");
+    login.terminal.expect("cat=0");
+    login.terminal.prompt();
+    login.terminal.send("read -r v; echo got''=$v\r");
+    moment(400);
+    login.terminal.send("abc\r");
+    login.terminal.expect("got=abc");
+    login.terminal.prompt();
+    login.terminal.send("python3 -q\r");
+    login.terminal.expect(">>> ");
+    login.terminal.send("print(6*7)\r");
+    login.terminal.expect("42");
+    login.terminal.send("\x04");
+    login.terminal.prompt();
+    login.leave();
+}
+
+#[test]
+fn a_password_is_not_echoed() {
+    let mut login = Login::new();
+    login
+        .terminal
+        .send("stty -echo </dev/tty; echo pass''word:; read -r p </dev/tty; stty echo </dev/tty; echo pw''=$p\r");
+    login.terminal.expect("password:");
+    let before = login.terminal.shown().len();
+    login.terminal.send("sekrit\r");
+    login.terminal.expect("pw=sekrit");
+    let shown = login.terminal.shown()[before..].replace("pw=sekrit", "");
+    assert!(!shown.contains("sekrit"), "{shown}");
+    login.terminal.prompt();
+    login.leave();
+}
+
+#[test]
+fn programs_see_a_terminal_and_nothing_of_ours() {
+    let mut login = Login::new();
+    login.ends("python3 -c 'import os;print([os.isatty(i) for i in (0,1,2)],sorted(map(int,os.listdir(\"/proc/self/fd\")))[:-1])'", "[True, True, True] [0, 1, 2]");
+    login.ends("ls -l /proc/self/fd | grep -c socket", "\n0");
+    login.ends("env | grep -c __cs", "\n0");
+    login.leave();
+}
+
+#[test]
+fn control_c_reaches_what_runs() {
+    let mut login = Login::new();
+    login.terminal.send("sleep 20\r");
+    moment(500);
+    login.terminal.send("\x03");
+    login.terminal.prompt();
+    login.ends("echo rc=$?", "rc=130");
+    login.terminal.send("for i in 1 2 3; do sleep 20; echo NO''PE; done\r");
+    moment(500);
+    login.terminal.send("\x03");
+    login.terminal.prompt();
+    login.ends("echo AFT''ER", "AFTER");
+    assert!(!login.terminal.shown().contains("NOPE"));
+    // ^C at the moment at which a line ends is no reason to lose the login.
+    for wait in [0, 2, 5, 10, 20, 40, 60, 80] {
+        login.terminal.send("sleep 0.05\r");
+        moment(70 + wait);
+        login.terminal.send("\x03");
+        moment(250);
+    }
+    login.terminal.prompt();
+    login.ends("echo STI''LL", "STILL");
+    login.leave();
+}
+
+#[test]
+fn jobs_stop_and_go_on() {
+    let mut login = Login::new();
+    login.terminal.send("sleep 2\r");
+    moment(500);
+    login.terminal.send("\x1a");
+    login.terminal.expect("Stopped");
+    login.terminal.prompt();
+    login.ends("jobs", "Stopped");
+    login.ends("bg; wait; echo bg''done", "bgdone");
+    login.terminal.send("sleep 30; echo SEC''OND\r");
+    moment(500);
+    login.terminal.send("\x1a");
+    login.terminal.expect("Stopped");
+    login.ends("kill %1; echo K''ILLED", "KILLED");
+    login.line("sleep 0.2 &");
+    moment(400);
+    login.ends("true", "Done");
+    login.terminal.send("sleep 1.3; echo fg''=end\r");
+    moment(500);
+    login.terminal.send("\x1a");
+    login.terminal.expect("Stopped");
+    login.terminal.prompt();
+    login.line("fg");
+    login.leave();
+}
+
+#[test]
+fn full_screen_programs() {
+    let mut login = Login::new();
+    login.terminal.send("vim -u NONE v.txt\r");
+    login.terminal.expect("v.txt\"");
+    moment(300);
+    login.terminal.send("ihello vim\x1b:wq\r");
+    login.terminal.expect("written");
+    login.terminal.prompt();
+    assert_eq!(fs::read_to_string(login.file("v.txt")).unwrap(), "hello vim\n");
+    login.terminal.send("seq 500 | less\r");
+    login.terminal.expect("\n20\n");
+    moment(300);
+    login.terminal.send("q");
+    login.terminal.prompt();
+    login.ends("echo le''ss=$?", "less=0");
+    login.terminal.resize(111, 33);
+    moment(200);
+    login.ends("stty size", "33 111");
+    login.leave();
+}
+
+#[test]
+fn what_replaces_the_shell_keeps_the_login() {
+    let mut login = Login::new();
+    login.terminal.send("exec sh -c 'echo RE''PL; read x; echo g''ot=$x; exit 5'\r");
+    login.terminal.expect("REPL");
+    moment(200);
+    login.terminal.send("typed\r");
+    login.terminal.expect("got=typed");
+    assert_eq!(login.terminal.end().code(), Some(5));
+    login.check(&[10]);
+}
+
+#[test]
+fn a_nested_shell_takes_a_person_and_is_then_not_gated() {
+    let mut login = Login::new();
+    login.terminal.send("bash --norc # NEVER\r");
+    login.terminal.expect("denied");
+    login.terminal.prompt();
+    login.terminal.send("bash --norc\r");
+    moment(600);
+    let before = login.submitted().len();
+    login.terminal.send("touch nested #NEVER\r");
+    moment(400);
+    login.terminal.send("exit\r");
+    login.terminal.prompt();
+    assert!(login.file("nested").exists(), "SECURITY.md says that this is not gated");
+    assert_eq!(login.submitted().len(), before);
+    login.ends("echo ba''ck", "back");
+    login.leave();
+}

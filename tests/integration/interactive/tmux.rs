@@ -1,0 +1,90 @@
+//! As people see it: in tmux, 80 by 24.
+
+use std::process::Command;
+use std::time::Duration;
+
+use countersign_tests::parts::Parts;
+use countersign_tests::person::Person;
+use countersign_tests::run::eventually;
+
+struct Tmux {
+    socket: String,
+}
+
+impl Tmux {
+    fn run(&self, args: &[&str]) -> String {
+        let out = Command::new("tmux").args(["-L", &self.socket, "-f", "/dev/null"]).args(args).output().expect("tmux");
+        assert!(out.status.success(), "tmux {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    #[track_caller]
+    fn wait(&self, what: &str, seen: impl Fn(&str) -> bool) -> String {
+        let mut last = String::new();
+        for _ in 0..400 {
+            last = self.run(&["capture-pane", "-p"]);
+            if seen(&last) {
+                return last;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        panic!("{what}: not on the screen:\n{last}");
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        drop(Command::new("tmux").args(["-L", &self.socket, "kill-server"]).output());
+    }
+}
+
+#[test]
+fn looks_right_in_80_by_24() {
+    let parts = Parts::new();
+    let _person = Person::at_work(&parts.scratch.join("reviewer.toml"));
+    let shell = super::shell(&parts, "tmux-256color");
+    let words: Vec<_> =
+        std::iter::once(shell.get_program()).chain(shell.get_args()).map(|w| w.to_str().unwrap()).collect();
+    let tmux = Tmux { socket: format!("cs_t_{}", std::process::id()) };
+    let work = parts.scratch.join("work");
+    let line = format!("cd {} && LANG=C.UTF-8 exec {}", work.display(), words.join(" "));
+    tmux.run(&["-u", "new-session", "-d", "-x", "80", "-y", "24", &line]);
+    tmux.wait("a prompt", |s| s.trim_end().ends_with('#') || s.trim_end().ends_with('$'));
+    tmux.run(&["send-keys", "-l", "PS1='p> '"]);
+    tmux.run(&["send-keys", "Enter"]);
+    tmux.wait("the new prompt", |s| s.trim_end().ends_with("p>"));
+    tmux.run(&["send-keys", "C-l"]);
+    // A line that wraps, with wide characters, edited at both ends.
+    let text = "漢".repeat(50);
+    tmux.run(&["send-keys", "-l", &format!("cho '{text}' | wc -m")]);
+    tmux.run(&["send-keys", "C-a"]);
+    tmux.run(&["send-keys", "-l", "e"]);
+    tmux.run(&["send-keys", "Enter"]);
+    let screen = tmux.wait("the count", |s| s.contains("\n51\n"));
+    assert!(screen.starts_with("p> echo '漢漢"), "{screen}");
+    assert!(screen.trim_end().ends_with("51\np>"), "nothing of the waiting line is left:\n{screen}");
+    tmux.run(&["send-keys", "-l", "true # LATER"]);
+    tmux.run(&["send-keys", "Enter"]);
+    let screen = tmux.wait("the waiting line", |s| s.contains("asking ops-lead") && s.contains("s left"));
+    assert_eq!(screen.lines().filter(|row| row.contains("countersign: held")).count(), 1, "{screen}");
+    let first = screen.clone();
+    let later = tmux.wait("the time to go on", |s| s.contains("s left") && s != first);
+    assert_eq!(later.lines().filter(|row| row.contains("countersign: held")).count(), 1, "in place:\n{later}");
+    tmux.run(&["send-keys", "C-c"]);
+    let screen = tmux.wait("the end of it", |s| s.contains("cancelled"));
+    assert!(!screen.contains("asking"), "{screen}");
+    tmux.run(&["resize-window", "-x", "60", "-y", "20"]);
+    tmux.run(&["send-keys", "-l", "stty size"]);
+    tmux.run(&["send-keys", "Enter"]);
+    tmux.wait("the size", |s| s.contains("20 60"));
+    tmux.run(&["send-keys", "Up"]);
+    tmux.wait("history", |s| s.trim_end().ends_with("p> stty size"));
+    tmux.run(&["send-keys", "C-u"]);
+    tmux.run(&["send-keys", "C-d"]);
+    eventually("the login to end", Duration::from_secs(8), || {
+        (!Command::new("tmux").args(["-L", &tmux.socket, "has-session"]).output().unwrap().status.success())
+            .then_some(())
+    });
+    super::nothing_undecided(&parts);
+    parts.verify().expect(10);
+}
