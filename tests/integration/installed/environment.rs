@@ -67,6 +67,7 @@ fn files_of_the_agent_have_no_effect() {
     for name in names.iter().filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_')) {
         let allowed = ["HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "PATH", "TZ", "PWD", "SHLVL", "_"]
             .contains(name)
+            || ["PAGER", "GIT_PAGER", "MANPAGER", "SYSTEMD_PAGER", "LESSSECURE"].contains(name)
             || name.starts_with("LC_")
             || name.starts_with("SSH_");
         assert!(allowed, "{name} in\n{out}");
