@@ -3,7 +3,6 @@
 
 use crate::recording_files::RecordingFiles;
 use crate::refusal::Refusal;
-use crate::state::StateDir;
 use crate::store::{Decision, Store, Submission};
 use countersign_api::service::{Rule, SignedDecision};
 use countersign_core::{Choice, CommandText, DecidedBy, Digest, ServiceId};
@@ -68,11 +67,17 @@ impl std::fmt::Debug for App {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(store: Store, state: StateDir, service: ServiceId, signer: Box<dyn Signer>, policy: Policy) -> Self {
+    pub fn new(
+        store: Store,
+        recordings: RecordingFiles,
+        service: ServiceId,
+        signer: Box<dyn Signer>,
+        policy: Policy,
+    ) -> Self {
         let public_key = signer.public_key();
         Self {
             store,
-            recordings: RecordingFiles::new(state),
+            recordings,
             service,
             public_key,
             asked: Notify::new(),

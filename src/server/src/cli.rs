@@ -1,5 +1,6 @@
 //! Flags and subcommands.
 
+use crate::recording_files::{MIB, Quotas};
 use crate::serve::{self, Protection};
 use crate::state::StateDir;
 use crate::{ServerError, app, token, trust};
@@ -66,6 +67,18 @@ struct Serve {
     /// No TLS; only on a loopback address.
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
     plain: bool,
+    /// How much is kept of the recordings of one login; more is refused.
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    recording_mib_per_login: u64,
+    /// How much is kept of the recordings of one host; more is refused.
+    #[arg(long, value_name = "MIB", default_value_t = 50 * 1024)]
+    recording_mib_per_host: u64,
+    /// How much of the disk stays free for ledgers and decisions: recordings are refused then.
+    #[arg(long, value_name = "MIB", default_value_t = 256)]
+    keep_free_mib: u64,
+    /// Connections at a time; more are closed at once.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
 }
 
 #[derive(Debug, Subcommand)]
@@ -99,7 +112,14 @@ pub async fn run(cli: Cli) -> Result<(), ServerError> {
                 _ if flags.plain => Protection::Plain,
                 _ => Protection::OwnCertificate,
             };
-            serve::serve(StateDir::open(&flags.state.dir)?, flags.listen, protection).await
+            let quotas = Quotas {
+                per_login: flags.recording_mib_per_login.saturating_mul(MIB),
+                per_host: flags.recording_mib_per_host.saturating_mul(MIB),
+                keep_free: flags.keep_free_mib.saturating_mul(MIB),
+            };
+            let connections = usize::from(flags.connections);
+            let settings = serve::Settings { listen: flags.listen, protection, quotas, connections };
+            serve::serve(StateDir::open(&flags.state.dir)?, settings).await
         }
         Command::Reviewer { command: ReviewerCommand::Add { name, state, url, trial } } => {
             add_reviewer(&StateDir::open(&state.dir)?, &name, &url, trial).await

@@ -10,6 +10,7 @@
 mod app;
 mod auth;
 mod cli;
+mod connections;
 mod desk;
 mod facts;
 mod ingest;

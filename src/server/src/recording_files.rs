@@ -14,10 +14,22 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use tokio::sync::Mutex;
 
+/// How much of recordings is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Quotas {
+    /// Bytes of one login.
+    pub per_login: u64,
+    /// Bytes of one host.
+    pub per_host: u64,
+    /// Bytes that stay free on the disk: ledgers and decisions need them.
+    pub keep_free: u64,
+}
+
 /// The recordings' folder.
 #[derive(Debug)]
 pub struct RecordingFiles {
     state: StateDir,
+    quotas: Quotas,
     /// One append at a time.
     appending: Mutex<()>,
 }
@@ -26,8 +38,8 @@ const UNKNOWN_LOGIN: Refusal = Refusal::NotFound("no such login on this host");
 
 impl RecordingFiles {
     /// The files of a state directory.
-    pub fn new(state: StateDir) -> Self {
-        Self { state, appending: Mutex::new(()) }
+    pub fn new(state: StateDir, quotas: Quotas) -> Self {
+        Self { state, quotas, appending: Mutex::new(()) }
     }
 
     /// The file and length of what may be shown of a recording.
@@ -59,6 +71,9 @@ impl RecordingFiles {
         if end > known.announced {
             return Err(not_announced(known.announced));
         }
+        let others = store.held_of_host(host.id).await?.saturating_sub(known.held);
+        self.within_quotas(end, others)?;
+        self.room_for(end.saturating_sub(offset))?;
         let chunks = store.chunks(login, known.verified, end).await?;
         let path = self.state.recording(host.id, login);
         let verified = known.verified;
@@ -83,7 +98,46 @@ impl RecordingFiles {
         }
         Ok(RecordingReply { held })
     }
+
+    /// `end`: what would be held of the login; `others`: what is held of the host's other logins.
+    fn within_quotas(&self, end: u64, others: u64) -> Result<(), Refusal> {
+        let (whose, limit) = if end > self.quotas.per_login {
+            ("login", self.quotas.per_login)
+        } else if end.saturating_add(others) > self.quotas.per_host {
+            ("host", self.quotas.per_host)
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::OverQuota(format!(
+            "the recordings of this {whose} would be over the {} MiB that this service keeps of one; nothing more of \
+             it is kept (the host has its own copy; `countersign-server serve --recording-mib-per-{whose}` sets it)",
+            limit / MIB
+        )))
+    }
+
+    /// Whether the disk has room for so many bytes and what must stay free.
+    fn room_for(&self, bytes: u64) -> Result<(), Refusal> {
+        let folder = self.state.recordings();
+        let free = nix::sys::statvfs::statvfs(&folder)
+            .map(|disk| disk.blocks_available().saturating_mul(disk.fragment_size()))
+            .map_err(|error| {
+                tracing::error!(%error, path = %folder.display(), "look for room");
+                Refusal::Internal
+            })?;
+        if free.saturating_sub(bytes) >= self.quotas.keep_free {
+            return Ok(());
+        }
+        tracing::error!(free, "no room for recordings");
+        Err(Refusal::NoRoom(format!(
+            "less than {} MiB are free on the service's disk and are kept for ledgers and decisions; make room there, \
+             then send it again",
+            self.quotas.keep_free / MIB
+        )))
+    }
 }
+
+/// 2²⁰ bytes.
+pub const MIB: u64 = 1024 * 1024;
 
 fn not_announced(announced: u64) -> Refusal {
     Refusal::NotAsAnnounced(format!(

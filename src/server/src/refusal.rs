@@ -32,10 +32,14 @@ pub enum Refusal {
     Recording(RecordingReply),
     /// 413: the body is over the limit.
     TooLarge,
+    /// 413: more than is kept of one login or host.
+    OverQuota(String),
     /// 422: the bytes are not the announced ones.
     NotAsAnnounced(String),
     /// 429: too much at once.
     TooMany(String),
+    /// 507: what is free is needed for ledgers and decisions.
+    NoRoom(String),
     /// 500: a defect or a full disk here; the log says which.
     Internal,
 }
@@ -65,8 +69,14 @@ impl IntoResponse for Refusal {
             Self::Recording(held) => (StatusCode::CONFLICT, Json(held)).into_response(),
             Self::TooLarge => say(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the body is over {} MiB; send less at once", crate::routes::MAX_BODY_BYTES / 1024 / 1024),
+                format!(
+                    "the body is over the limit ({} MiB, {} KiB to enrol); send less at once",
+                    crate::routes::MAX_BODY_BYTES / 1024 / 1024,
+                    crate::routes::MAX_ENROLL_BYTES / 1024
+                ),
             ),
+            Self::OverQuota(text) => say(StatusCode::PAYLOAD_TOO_LARGE, text),
+            Self::NoRoom(text) => say(StatusCode::INSUFFICIENT_STORAGE, text),
             Self::NotAsAnnounced(text) => say(StatusCode::UNPROCESSABLE_ENTITY, text),
             Self::TooMany(text) => say(StatusCode::TOO_MANY_REQUESTS, text),
             Self::Internal => say(

@@ -2,13 +2,14 @@
 
 use crate::ServerError;
 use crate::app::{App, Policy};
+use crate::connections::Bounded;
 use crate::desk;
+use crate::recording_files::{Quotas, RecordingFiles};
 use crate::routes;
 use crate::state::StateDir;
 use crate::store::Store;
 use crate::tls::Certificate;
 use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use countersign_core::ServiceId;
 use countersign_ledger::{Signer as _, random_bytes};
@@ -23,9 +24,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long open requests may take after a signal to stop.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long the head of a request may take, idle time before it included. Longer than the 90 s after which our
+/// How long the head of a request may take, idle time before it included. Longer than the 20 s after which our
 /// clients drop an idle connection, so that none of them sends into a closing one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How connections are protected.
 #[derive(Debug, Clone)]
@@ -43,8 +44,22 @@ pub enum Protection {
     Plain,
 }
 
+/// What `serve` is told.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How connections are protected.
+    pub protection: Protection,
+    /// How much of recordings is kept.
+    pub quotas: Quotas,
+    /// Connections at a time.
+    pub connections: usize,
+}
+
 /// Runs the service until SIGTERM or SIGINT.
-pub async fn serve(state: StateDir, listen: SocketAddr, protection: Protection) -> Result<(), ServerError> {
+pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerError> {
+    let Settings { listen, protection, quotas, connections } = settings;
     if matches!(protection, Protection::Plain) && !listen.ip().is_loopback() {
         return Err(ServerError::PlainBeyondLoopback { listen });
     }
@@ -55,7 +70,7 @@ pub async fn serve(state: StateDir, listen: SocketAddr, protection: Protection) 
         Protection::Plain => None,
     };
     state.set_fingerprint(certificate.as_ref().map(|c| c.fingerprint.as_str()))?;
-    let app = Arc::new(open(state).await?);
+    let app = Arc::new(open(state, quotas).await?);
     let listener = bind(listen)?;
     let address = listener.local_addr().map_err(|source| ServerError::Listen { listen, source })?;
 
@@ -68,18 +83,17 @@ pub async fn serve(state: StateDir, listen: SocketAddr, protection: Protection) 
     say_listening(if certificate.is_some() { "https" } else { "http" }, address)?;
 
     let service = routes::router(Arc::clone(&app)).into_make_service();
+    let bounded_by = Bounded::new(connections);
     let failed = |source| ServerError::Listen { listen, source };
     match certificate {
         Some(certificate) => {
-            let acceptor =
-                RustlsAcceptor::new(RustlsConfig::from_config(certificate.config)).acceptor(NoDelayAcceptor::new());
+            let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(certificate.config)).acceptor(bounded_by);
             let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).acceptor(acceptor);
             bound(server.http_builder());
             server.serve(service).await.map_err(failed)?;
         }
         None => {
-            let acceptor = NoDelayAcceptor::new();
-            let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).acceptor(acceptor);
+            let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).acceptor(bounded_by);
             bound(server.http_builder());
             server.serve(service).await.map_err(failed)?;
         }
@@ -93,11 +107,11 @@ pub async fn serve(state: StateDir, listen: SocketAddr, protection: Protection) 
 }
 
 /// Opens store, key and rules.
-async fn open(state: StateDir) -> Result<App, ServerError> {
+async fn open(state: StateDir, quotas: Quotas) -> Result<App, ServerError> {
     let (store, service, signer) = open_parts(&state).await?;
     let policy = Policy::new(&store.rules().await?).map_err(ServerError::Rules)?;
     tracing::info!(%service, key = %signer.public_key(), "opened");
-    Ok(App::new(store, state, service, Box::new(signer), policy))
+    Ok(App::new(store, RecordingFiles::new(state, quotas), service, Box::new(signer), policy))
 }
 
 /// Opens store and key: what the admin subcommands need too.

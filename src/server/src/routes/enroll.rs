@@ -19,9 +19,13 @@ pub async fn enroll(
     State(app): State<Arc<App>>,
     Body(request): Body<EnrollRequest>,
 ) -> Result<Json<EnrollReply>, Refusal> {
+    // Whoever has no token costs a look and no more: not the one writer, not a signature check.
+    let enroll_hash = token::hash(&request.token);
+    if !app.store.enroll_token_known(&enroll_hash, now_ms()).await? {
+        return Err(Refusal::Unauthorized(BAD_TOKEN));
+    }
     let proof = verify_signature(Namespace::Enroll, &request.key, request.token.as_bytes(), &request.proof);
     let host_token = token::new_host_token()?;
-    let enroll_hash = token::hash(&request.token);
     to_the_end(async move {
         let now = now_ms();
         let mut tx = app.store.write().await?;

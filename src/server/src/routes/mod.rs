@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// Longest request body.
 pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+/// Longest body of whoever is not known yet.
+pub const MAX_ENROLL_BYTES: usize = 16 * 1024;
 /// Longest wait for a decision in one request.
 pub const MAX_POLL: Duration = Duration::from_secs(30);
 /// Longest request, its body and the longest wait included.
@@ -30,7 +32,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/api/enroll", post(enroll::enroll))
+        .route("/api/enroll", post(enroll::enroll).layer(DefaultBodyLimit::max(MAX_ENROLL_BYTES)))
         .route("/api/host", get(host::state))
         .route("/api/entries", post(host::entries))
         .route("/api/submissions", get(reviewer::pending).post(host::submit))

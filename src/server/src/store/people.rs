@@ -92,6 +92,18 @@ impl Store {
         }
     }
 
+    /// Whether there is a one-time token of this hash that is good now. Using it looks again.
+    pub async fn enroll_token_known(&self, token_hash: &str, now_ms: i64) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT 1 FROM enroll_tokens WHERE token_hash = $1 AND used_at_ms IS NULL AND expires_at_ms > $2",
+        )
+        .bind(token_hash)
+        .bind(now_ms)
+        .fetch_optional(&self.reader)
+        .await?;
+        Ok(found.is_some())
+    }
+
     /// Keeps a one-time token's hash.
     pub async fn add_enroll_token(
         &self,

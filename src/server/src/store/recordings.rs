@@ -49,6 +49,15 @@ impl Store {
         .transpose()
     }
 
+    /// Bytes held of all recordings of a host.
+    pub async fn held_of_host(&self, host: HostId) -> Result<u64, StoreError> {
+        let held: i64 = sqlx::query_scalar("SELECT COALESCE(SUM(held), 0) FROM recordings WHERE host = $1")
+            .bind(host.to_string())
+            .fetch_one(&self.reader)
+            .await?;
+        number("length", held)
+    }
+
     /// Whose login it is, whether or not it has a recording.
     pub async fn login_host(&self, login: LoginId) -> Result<Option<HostId>, StoreError> {
         let host: Option<String> = sqlx::query_scalar("SELECT host FROM logins WHERE id = $1")

@@ -79,3 +79,22 @@ async fn tokens_open_their_own_doors_only() {
     let request = service.request(reqwest::Method::POST, "/api/entries", &host.token).body(huge);
     assert_eq!(crate::running::answer::<ErrorBody>(request).await.0, StatusCode::PAYLOAD_TOO_LARGE);
 }
+
+#[tokio::test]
+async fn who_is_not_known_cannot_hold_up_the_writer_nor_send_much() {
+    let service = Service::start();
+    let mut host = Host::unknown("web-1");
+    let mut request = host.enroll_request("cse1.nothing");
+    // Somebody else writes: a look needs no writer.
+    let db = SqliteConnectOptions::new().filename(service.state().join("service.db"));
+    let db = SqlitePool::connect_with(db).await.unwrap();
+    let writing = db.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let asked = std::time::Instant::now();
+    assert_eq!(service.post::<ErrorBody>("/api/enroll", "", &request).await.0, StatusCode::UNAUTHORIZED);
+    assert!(asked.elapsed() < std::time::Duration::from_secs(3), "it waited for the writer");
+    writing.rollback().await.unwrap();
+    request.proof = "A".repeat(16 * 1024);
+    let (status, body) = service.post::<ErrorBody>("/api/enroll", "", &request).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(body.unwrap().error.contains("16 KiB"));
+}

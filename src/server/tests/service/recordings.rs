@@ -66,3 +66,48 @@ async fn only_announced_bytes_with_their_digest_are_kept() {
         assert_eq!(status, StatusCode::NOT_FOUND, "{bad}");
     }
 }
+
+#[tokio::test]
+async fn a_login_and_a_host_have_quotas() {
+    let flags = ["--recording-mib-per-login", "2", "--recording-mib-per-host", "3"];
+    let service = Service::start_with(tempfile::tempdir().unwrap(), &flags);
+    let mut host = Host::enrolled(&service, "web-1").await;
+    let (first, second) = (host.open_login("deploy-agent", None), host.open_login("deploy-agent", None));
+    let mib = vec![b'x'; 1024 * 1024];
+    for login in [first, second] {
+        for n in 0..3 {
+            announce(&mut host, login, n, n * 1024 * 1024, &mib);
+        }
+    }
+    host.ship(&service).await;
+    for (login, offset, status) in [
+        (first, 0, StatusCode::OK),
+        (first, 1, StatusCode::OK),
+        (first, 2, StatusCode::PAYLOAD_TOO_LARGE),
+        (second, 0, StatusCode::OK),
+        (second, 1, StatusCode::PAYLOAD_TOO_LARGE),
+    ] {
+        assert_eq!(put(&service, &host.token, login, offset * 1024 * 1024, &mib).await.0, status, "{login} {offset}");
+    }
+    let path = format!("/api/recordings/{second}?offset={}", mib.len());
+    let request = service.request(Method::POST, &path, &host.token).body(mib.clone());
+    let text = answer::<ErrorBody>(request).await.1.unwrap().error;
+    assert!(text.contains("this host") && text.contains("3 MiB"), "{text}");
+    // Another host has its own.
+    let mut other = Host::enrolled(&service, "web-2").await;
+    let login = other.open_login("deploy-agent", None);
+    announce(&mut other, login, 0, 0, &mib);
+    other.ship(&service).await;
+    assert_eq!(put(&service, &other.token, login, 0, &mib).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn recordings_leave_the_disk_to_ledgers_and_decisions() {
+    let service = Service::start_with(tempfile::tempdir().unwrap(), &["--keep-free-mib", "1000000000"]);
+    let mut host = Host::enrolled(&service, "web-1").await;
+    let login = host.open_login("deploy-agent", None);
+    announce(&mut host, login, 0, 0, b"hello");
+    host.ship(&service).await;
+    assert_eq!(put(&service, &host.token, login, 0, b"hello").await.0, StatusCode::INSUFFICIENT_STORAGE);
+    host.pending(&service, "uptime", 60_000).await;
+}

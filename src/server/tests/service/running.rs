@@ -25,7 +25,13 @@ impl Service {
     }
 
     pub fn start_in(dir: TempDir) -> Self {
-        let (child, url) = spawn(&dir.path().join("service"), &["--plain"]);
+        Self::start_with(dir, &[])
+    }
+
+    /// With more flags for `serve`.
+    pub fn start_with(dir: TempDir, more: &[&str]) -> Self {
+        install_ring();
+        let (child, url) = spawn(&dir.path().join("service"), &[&["--plain"], more].concat());
         Self { dir, url, http: Client::new(), child }
     }
 

@@ -168,3 +168,24 @@ impl ServerCertVerifier for Pin {
         rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
     }
 }
+
+/// Connections that send nothing: the ones beyond the limit are closed at once, and a place is free again after one ends.
+#[tokio::test]
+async fn connections_are_bounded() {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpStream;
+    let service = Service::start_with(tempfile::tempdir().unwrap(), &["--connections", "3"]);
+    let address = service.url.strip_prefix("http://").unwrap();
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut beyond = TcpStream::connect(address).await.unwrap();
+    let read = tokio::time::timeout(std::time::Duration::from_secs(5), beyond.read(&mut [0; 1])).await;
+    assert!(matches!(read, Ok(Ok(0) | Err(_))), "the fourth is still open");
+    assert!(service.http.get(format!("{}/healthz", service.url)).send().await.is_err());
+    held.pop();
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let answer = service.http.get(format!("{}/healthz", service.url)).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+}
