@@ -3,8 +3,30 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test that cannot go on should stop")]
 
 use countersign_sys as sys;
+use std::io::Read;
 use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+const HANGING: &str = "/tmp/countersign-sys-hanging";
+
+/// Mounts a file system that nobody serves, and asks about it.
+fn a_file_system_that_never_answers(ask: impl FnOnce() -> std::io::Result<Vec<u8>>) {
+    std::fs::create_dir_all(HANGING).unwrap();
+    let line = "exec 7<>/dev/fuse; mount -i -t fuse -o fd=7,rootmode=40000,user_id=0,group_id=0 none $0 && echo; cat";
+    let mut server =
+        Command::new("bash").args(["-c", line, HANGING]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut mounted = [0];
+    server.stdout.as_mut().unwrap().read_exact(&mut mounted).unwrap();
+    let began = Instant::now();
+    let said = ask();
+    assert!(Command::new("umount").args(["-l", HANGING]).status().unwrap().success());
+    drop(server.stdin.take());
+    server.wait().unwrap();
+    std::fs::remove_dir(HANGING).unwrap();
+    assert_eq!(said.unwrap_err().raw_os_error(), Some(nix::libc::ETIMEDOUT));
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
 
 fn main() {
     // What nextest asks of a test program.
@@ -37,6 +59,9 @@ fn main() {
         assert_eq!(ask(stuck).unwrap_err().raw_os_error(), Some(nix::libc::ETIMEDOUT));
         assert!(began.elapsed() < Duration::from_millis(700));
         assert!(sys::children(nix::unistd::getpid().as_raw()).is_empty());
+    }
+    if uid == 0 && std::path::Path::new("/dev/fuse").exists() {
+        a_file_system_that_never_answers(|| ask(|| format!("{:?}", std::fs::metadata(HANGING)).into_bytes()));
     }
     sys::send_now(theirs.as_fd(), b"kill").unwrap();
     assert_eq!(ask(|| b"hello".to_vec()).unwrap_err().raw_os_error(), Some(nix::libc::ECANCELED));
