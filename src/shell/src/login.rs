@@ -229,7 +229,7 @@ impl Login {
             }
         }
         let why = match &stop {
-            None | Some(Stop::Host { .. }) => CloseWhy::Exit,
+            None | Some(Stop::Host { .. } | Stop::Spawner) => CloseWhy::Exit,
             Some(Stop::Hangup) => CloseWhy::Hangup,
             Some(Stop::Interrupt) => CloseWhy::Interrupt,
             Some(Stop::Recorder(_)) => CloseWhy::DiskFull,
@@ -242,6 +242,10 @@ impl Login {
             (Some(Stop::Host { reason, exit }), _) => {
                 Ending::saying(format!("{reason}; the command was ended"), Status::Code(exit))
             }
+            (Some(Stop::Spawner), _) => Ending::saying(
+                "the program that started the command was lost; the command was killed, but what it had started may still run",
+                status,
+            ),
             (None | Some(Stop::Hangup | Stop::Interrupt), _) if !told => {
                 Ending::saying("countersign-hostd is gone: the command's end could not be recorded", status)
             }

@@ -32,6 +32,9 @@ pub enum Stop {
     Interrupt,
     /// The recording cannot go on.
     Recorder(RecordingFailed),
+    /// The spawner is gone: its child is dead, but nobody is left who could end
+    /// what that child had started.
+    Spawner,
     /// The host ended the login.
     Host {
         /// What it said.
@@ -314,6 +317,7 @@ impl<'a> Relay<'a> {
             )
             | Err(_) => {
                 self.spawner.put_down();
+                self.stop.get_or_insert(Stop::Spawner);
                 CommandEnd::Signaled(9)
             }
         });
@@ -360,7 +364,7 @@ impl<'a> Relay<'a> {
     fn stop(&mut self, why: Stop) {
         let order = match why {
             Stop::Hangup | Stop::Interrupt => Order::Hangup,
-            Stop::Recorder(_) | Stop::Host { .. } => Order::Kill,
+            Stop::Recorder(_) | Stop::Spawner | Stop::Host { .. } => Order::Kill,
         };
         self.stop = Some(why);
         self.sources.iter_mut().for_each(|source| source.outlet.shut());

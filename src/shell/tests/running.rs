@@ -300,3 +300,19 @@ fn other_programs_of_the_agent_cannot_open_the_terminal() {
     assert!(after_first_refusal.contains("over"), "{after_first_refusal}");
     host.over();
 }
+
+#[test]
+fn a_spawner_that_is_lost_is_told_and_its_child_is_dead() {
+    let host = Host::approves();
+    let dir = host.dir.path().to_owned();
+    let line = format!("echo $$ > {}/pids; exec sleep 600", dir.display());
+    let child = host.shell(&line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("the command", || pids(&dir).len() == 1);
+    let spawner = *countersign_sys::children(i32::try_from(child.id()).unwrap()).first().unwrap();
+    countersign_sys::process::kill_child(spawner).unwrap();
+    let shown = child.wait_with_output().unwrap();
+    all_gone(&dir);
+    let said = String::from_utf8_lossy(&shown.stderr).into_owned();
+    assert!(said.contains("was lost") && said.contains("may still run"), "{said}");
+    assert_eq!(host.over().0.finished().unwrap().end, CommandEnd::Signaled(9));
+}
