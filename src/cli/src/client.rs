@@ -15,6 +15,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 const CONNECT: Duration = Duration::from_secs(5);
+/// The service closes a connection that is idle for 30 s; we drop it first.
+const IDLE: Duration = Duration::from_secs(20);
 const ANSWER: Duration = Duration::from_secs(60);
 /// Where `localhost` is, whatever a name server says; the port is the URL's.
 const LOOPBACK: [SocketAddr; 2] =
@@ -51,6 +53,7 @@ impl Client {
             .redirect(redirect::Policy::none())
             .resolve_to_addrs("localhost", &LOOPBACK)
             .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
             .read_timeout(ANSWER)
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]));
         if plain {

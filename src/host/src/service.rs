@@ -14,6 +14,8 @@ use std::time::Duration;
 const MAX_REPLY: usize = 1024 * 1024;
 /// How long a connection may take to come up.
 const CONNECT: Duration = Duration::from_secs(5);
+/// The service closes a connection that is idle for 30 s; we drop it first.
+const IDLE: Duration = Duration::from_secs(20);
 /// How long an answer may take beyond what the request itself waits for.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -57,6 +59,7 @@ impl Service {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
             .tcp_nodelay(true);
         // Plain HTTP never uses TLS; the zero pin matches no certificate.
         builder = builder.tls_backend_preconfigured(crate::peer::pinned_tls(fingerprint.unwrap_or(Digest::ZERO))?);

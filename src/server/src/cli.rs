@@ -10,6 +10,7 @@ use countersign_ledger::Signer as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The approval service of Countersign: it keeps what hosts record, asks
 /// reviewers, and signs what they decide.
@@ -79,6 +80,9 @@ struct Serve {
     /// Connections at a time; more are closed at once.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
+    /// How long the head of a request may take.
+    #[arg(long, hide = true, value_name = "SECONDS", default_value_t = 30)]
+    head_seconds: u64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -118,7 +122,8 @@ pub async fn run(cli: Cli) -> Result<(), ServerError> {
                 keep_free: flags.keep_free_mib.saturating_mul(MIB),
             };
             let connections = usize::from(flags.connections);
-            let settings = serve::Settings { listen: flags.listen, protection, quotas, connections };
+            let head = Duration::from_secs(flags.head_seconds);
+            let settings = serve::Settings { listen: flags.listen, protection, quotas, connections, head };
             serve::serve(StateDir::open(&flags.state.dir)?, settings).await
         }
         Command::Reviewer { command: ReviewerCommand::Add { name, state, url, trial } } => {

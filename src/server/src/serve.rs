@@ -2,7 +2,7 @@
 
 use crate::ServerError;
 use crate::app::{App, Policy};
-use crate::connections::Bounded;
+use crate::connections::{Bounded, Prompt};
 use crate::desk;
 use crate::recording_files::{Quotas, RecordingFiles};
 use crate::routes;
@@ -24,10 +24,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long open requests may take after a signal to stop.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long the head of a request may take, idle time before it included. Longer than the 20 s after which our
-/// clients drop an idle connection, so that none of them sends into a closing one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How connections are protected.
 #[derive(Debug, Clone)]
 pub enum Protection {
@@ -55,11 +51,14 @@ pub struct Settings {
     pub quotas: Quotas,
     /// Connections at a time.
     pub connections: usize,
+    /// How long the head of a request may take, idle time before it included. Longer than the 20 s after which our
+    /// clients drop an idle connection, so that none of them sends into a closing one.
+    pub head: Duration,
 }
 
 /// Runs the service until SIGTERM or SIGINT.
 pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerError> {
-    let Settings { listen, protection, quotas, connections } = settings;
+    let Settings { listen, protection, quotas, connections, head } = settings;
     if matches!(protection, Protection::Plain) && !listen.ip().is_loopback() {
         return Err(ServerError::PlainBeyondLoopback { listen });
     }
@@ -88,13 +87,15 @@ pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerErro
     match certificate {
         Some(certificate) => {
             let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(certificate.config)).acceptor(bounded_by);
-            let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).acceptor(acceptor);
-            bound(server.http_builder());
+            let mut server =
+                axum_server::from_tcp(listener).map_err(failed)?.handle(handle).acceptor(Prompt::new(acceptor, head));
+            bound(server.http_builder(), head);
             server.serve(service).await.map_err(failed)?;
         }
         None => {
-            let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).acceptor(bounded_by);
-            bound(server.http_builder());
+            let mut server =
+                axum_server::from_tcp(listener).map_err(failed)?.handle(handle).acceptor(Prompt::new(bounded_by, head));
+            bound(server.http_builder(), head);
             server.serve(service).await.map_err(failed)?;
         }
     }
@@ -126,9 +127,9 @@ pub async fn open_parts(
 }
 
 /// A connection that sends no whole request head in time is closed.
-fn bound(http: &mut Builder<TokioExecutor>) {
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    http.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_TIMEOUT);
+fn bound(http: &mut Builder<TokioExecutor>, head: Duration) {
+    http.http1().timer(TokioTimer::new()).header_read_timeout(head);
+    http.http2().timer(TokioTimer::new()).keep_alive_interval(head);
 }
 
 fn bind(listen: SocketAddr) -> Result<TcpListener, ServerError> {

@@ -189,3 +189,33 @@ async fn connections_are_bounded() {
     let answer = service.http.get(format!("{}/healthz", service.url)).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 200);
 }
+
+/// Silent, or a byte at a time: closed when the time of a head is over, and the place is free.
+#[tokio::test]
+async fn a_head_must_come_in_time() {
+    use std::time::{Duration, Instant};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    let service = Service::start_with(tempfile::tempdir().unwrap(), &["--head-seconds", "1"]);
+    let address = service.url.strip_prefix("http://").unwrap().to_owned();
+    for sent in ["", "PRI * HTTP", "GET /healthz HTTP/1.1\r\nhost: x\r\nslow: "] {
+        let begun = Instant::now();
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let closed = async {
+            let mut end = [0; 512];
+            while !matches!(stream.read(&mut end).await, Ok(0) | Err(_)) {}
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(5), closed).await.is_ok(), "{sent:?} is still open");
+        assert!(begun.elapsed() > Duration::from_millis(800), "{sent:?}");
+    }
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    let trickle = async {
+        for byte in "GET /healthz HTTP/1.1\r\nhost: x\r\nslow: xxxxxxxxxxxxxxxxxxxx".bytes() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            stream.write_all(&[byte]).await?;
+        }
+        Ok::<_, std::io::Error>(())
+    };
+    assert!(trickle.await.is_err(), "a trickle was kept open");
+}
