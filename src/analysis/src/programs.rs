@@ -197,6 +197,25 @@ fn program_at(words: &[&str], index: usize) -> Source {
     }
 }
 
+/// `bash>x` is the word `bash` and a redirection: the line with a space before
+/// each redirection, quoted or not. A number before it stays with it.
+pub fn redirections_apart(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        if matches!(c, '<' | '>') && glued(&out) {
+            out.push(' ');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Whether what stands before a redirection belongs to another word.
+pub fn glued(before: &str) -> bool {
+    let word = before.rsplit(char::is_whitespace).next().unwrap_or("");
+    !word.bytes().all(|b| b.is_ascii_digit()) && !word.ends_with(['<', '>', '&', '|'])
+}
+
 /// An operand that means standard input or a terminal.
 pub fn is_input(word: &str) -> bool {
     word == "-" || word.starts_with("/dev/") || word.starts_with("/proc/")

@@ -6,7 +6,7 @@
 //! out (any approved program may read and obey its input): it catches the
 //! usual ways of sending a script, so that they get a clear answer.
 
-use crate::programs::{Source, interpreter};
+use crate::programs::{Source, interpreter, redirections_apart};
 
 /// Words that run the word after them (with flags between, whose values are
 /// taken for the program at worst: then the line is not caught here).
@@ -18,7 +18,7 @@ const WRAPPERS: [&str; 14] = [
 /// Whether the first stage of a pipeline in `line` is an interpreter without a
 /// program of its own, or a plain `cat` that feeds one.
 pub fn reads_program_from_stdin(line: &str) -> bool {
-    line.split(['\n', ';', '(', ')', '{', '}', '&']).any(|list| {
+    redirections_apart(line).split(['\n', ';', '(', ')', '{', '}', '&']).any(|list| {
         let mut stages = list.split('|').map(words);
         let Some(first) = stages.next() else { return false };
         if bare_interpreter(&first) {
@@ -88,6 +88,7 @@ mod tests {
             "bash +O extglob -x",
             "bash --rcfile x",
             "bash > out",
+            "bash>out",
             "bash 2> /tmp/e",
             "bash -c",
             "bash -",

@@ -68,8 +68,8 @@ const MAX_NESTING: usize = 10;
 /// hold where the login has a terminal too.
 pub fn check_line(line: &str, on_terminal: bool) -> Result<CommandText, Unfit> {
     let text = CommandText::parse(line.as_bytes())?;
-    // A backslash at the end of a line joins two lines into one word list.
-    let joined = line.replace("\\\n", " ");
+    // A backslash at the end of a line joins two lines, in the middle of a word too.
+    let joined = line.replace("\\\n", "");
     let blind = blind(&joined);
     if blind.iter().flatten().filter(|word| runs_others(word)).count() > MAX_NESTING {
         return Err(Unfit::TooNested);
@@ -220,7 +220,8 @@ fn remote_command(operands: &[Word]) -> Option<&[Word]> {
     let mut rest = operands;
     while let Some((first, after)) = rest.split_first() {
         let Some(letters) = first.bare.strip_prefix('-') else {
-            return Some(after).filter(|command| !command.is_empty() && !first.built && !first.is_redirection());
+            let sent = after.iter().any(|w| !w.is_redirection() && !w.bare.trim().is_empty());
+            return Some(after).filter(|_| sent && !first.built && !first.is_redirection());
         };
         let plain = letters.trim_start_matches(|c| FLAGS.contains(c));
         rest = match plain.chars().next() {

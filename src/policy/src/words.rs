@@ -8,7 +8,7 @@ use countersign_analysis::programs::{self, Interpreter};
 #[derive(Debug, Clone)]
 pub(crate) struct Word {
     pub(crate) bare: String,
-    /// Whether the shell makes it up at run time.
+    /// Whether the shell makes it up at run time, or it is empty.
     pub(crate) built: bool,
     /// The text that the shell makes of it, where quotes were heeded.
     pub(crate) text: Option<String>,
@@ -20,7 +20,7 @@ impl Word {
         let literal = raw.starts_with('\'');
         let glob = !matches!(bare.as_str(), "[" | "[[" | "]" | "]]") && raw.contains(['*', '?', '[']);
         let quoted = raw.starts_with('"');
-        let built = !literal && (raw.contains(['$', '`']) || (glob && !quoted));
+        let built = bare.is_empty() || (!literal && (raw.contains(['$', '`']) || (glob && !quoted)));
         Self { bare, built, text: None }
     }
 
@@ -60,7 +60,8 @@ impl Word {
 
 /// Simple commands as they stand between separators, quotes or not.
 pub(crate) fn blind(line: &str) -> Vec<Vec<Word>> {
-    let parts = line.split(SEPARATORS);
+    let apart = programs::redirections_apart(line);
+    let parts = apart.split(SEPARATORS);
     parts.map(|part| part.split_whitespace().map(Word::new).collect()).collect()
 }
 
@@ -79,6 +80,9 @@ pub(crate) fn quoted(line: &str) -> Vec<Vec<Word>> {
                 commands.push(std::mem::take(&mut words));
             }
             continue;
+        }
+        if plain && matches!(c, '<' | '>') && programs::glued(&raw) {
+            words.push(Word::quoted(&std::mem::take(&mut raw)));
         }
         raw.push(c);
         if escaped {

@@ -91,6 +91,13 @@ fn refuses_lines_whose_program_comes_from_elsewhere() {
         "nohup bash",
         "bash \\\n -s",
         // An option's value is no script file.
+        "bash>x",
+        "bash>/dev/null",
+        "bash 2>x",
+        "psql>x app",
+        "sudo>x bash",
+        "crontab>x",
+        "b\\\nash",
         "bash -o pipefail",
         "bash -O extglob",
         "bash +O extglob",
@@ -149,6 +156,13 @@ fn refuses_lines_whose_program_comes_from_elsewhere() {
 fn refuses_what_takes_commands_while_it_runs() {
     for line in [
         "vim notes.txt",
+        "vim<x",
+        "su>x",
+        "s\\\nu",
+        "ssh web-2 >x",
+        "ssh web-2>x",
+        "ssh web-2 ''",
+        "less>x",
         "sudo vim /etc/hosts",
         "nano x",
         "ed x",
