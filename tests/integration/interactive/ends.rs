@@ -127,3 +127,13 @@ fn host_killed_while_a_line_runs() {
     assert_eq!(journal::wait_for(&login.parts.journal(), "session_closed", 1)["body"]["why"], "recovered");
     login.check(&[10, 11]);
 }
+
+#[test]
+fn what_goes_on_writing_does_not_keep_the_login() {
+    let mut login = Login::new();
+    login.terminal.send("(trap '' HUP; exec yes) & echo $! >yes; exit 6\r");
+    assert_eq!(login.terminal.end().code(), Some(6));
+    let pid = std::fs::read_to_string(login.file("yes")).unwrap().trim().parse().unwrap();
+    all_gone(&[pid]);
+    login.check(&[10]);
+}

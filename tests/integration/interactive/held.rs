@@ -125,3 +125,17 @@ fn time_runs_out() {
     assert!(!login.file("made").exists());
     login.leave();
 }
+
+#[test]
+fn thousands_of_empty_lines_typed_ahead() {
+    let mut login = Login::new();
+    login.terminal.send("sleep 0.5\r");
+    login.terminal.expect("held");
+    for _ in 0..10 {
+        login.terminal.send(&"\r".repeat(4000));
+    }
+    login.terminal.send("echo thr''ough\r");
+    login.terminal.expect("through");
+    login.terminal.prompt();
+    login.leave();
+}

@@ -53,6 +53,8 @@ fn long_wide_and_wrong() {
     login.line("set -x");
     login.ends("echo ab''c", "\nabc");
     login.line("set +x +u");
+    login.ends("exec /nonexistent", "No such file");
+    login.ends("echo ${nonexistent?is not}", "is not");
     login.line("IFS=x");
     login.ends("echo ali''ve2", "alive2");
     login.leave();

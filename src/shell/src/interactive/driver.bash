@@ -9,6 +9,7 @@
 # a nameref) goes with `unset`; what cannot be unset ends the shell.
 exec 60<&-
 enable -n suspend
+shopt -s execfail
 PS1='\u@\h:\w\$ ' PS2='> ' HISTFILE=
 __cs_prompt=$PS1 PS1= __cs_status=0 __cs_busy= __cs_line=
 __cs_stop() { builtin exit "$1"; exit "$1"; builtin kill -KILL "$$"; kill -KILL "$$"; }
@@ -52,9 +53,7 @@ __cs_done() {
   __cs_hide
   __cs_status=$1 __cs_busy=
 }
-PROMPT_COMMAND='\__cs_ready "$?"
-\builtin eval "$__cs_line" 0<&61 61<&- 62<&-
-\__cs_done "$?"'
+PROMPT_COMMAND='\__cs_ready "$?"; \builtin eval "$__cs_line" 0<&61 61<&- 62<&-; \__cs_done "$?"'
 # Whatever the shell should ever read as a command by itself ends it.
 PS0='$(builtin kill -KILL $$)'
 readonly PROMPT_COMMAND PS0

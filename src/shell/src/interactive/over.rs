@@ -8,6 +8,9 @@ use countersign_api::front::{CancelWhy, CloseWhy, CommandEnd, Finished, FrontMes
 use countersign_core::{Exit, SubmissionId};
 use std::io;
 
+/// Most reads of output that is left when the shell has ended.
+const LAST_READS: usize = 16;
+
 impl Session {
     pub(super) fn heard_spawner(&mut self) -> io::Result<()> {
         match self.login.spawner.report()? {
@@ -31,7 +34,9 @@ impl Session {
             | Report::Names { .. }
             | Report::History { .. } => return Ok(()),
         });
-        while let Some(bytes) = self.wires.read()? {
+        // More than the kernel holds is from something that goes on writing.
+        for _ in 0..LAST_READS {
+            let Some(bytes) = self.wires.read()? else { break };
             let (shown, _) = self.mark.push(&bytes);
             self.show(&shown)?;
         }

@@ -86,13 +86,17 @@ impl Session {
 
     /// Shows the prompt and takes up what was typed ahead.
     pub(super) fn edit(&mut self) -> io::Result<()> {
+        self.begin()?;
+        self.feed(&[])
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
         self.state = State::Editing;
         let mut shown = self.editor.begin(&self.prompt, Row::Unknown);
         if !self.plain {
             shown.push_str(PASTE_MARKS_ON);
         }
-        self.show(shown.as_bytes())?;
-        self.feed(&[])
+        self.show(shown.as_bytes())
     }
 
     /// Feeds the editor until it has read everything or a line was entered.
@@ -107,7 +111,7 @@ impl Session {
             self.show(step.output.as_bytes())?;
             match step.event {
                 Event::None | Event::Bell => return Ok(()),
-                Event::Submit(line) if line.trim().is_empty() => return self.edit(),
+                Event::Submit(line) if line.trim().is_empty() => self.begin()?,
                 Event::Submit(line) => return self.submit(line),
                 Event::Interrupt => self.status = 130,
                 Event::EndOfFile => {

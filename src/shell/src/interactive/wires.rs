@@ -130,8 +130,13 @@ impl Wires {
     }
 
     /// Lets bash begin its next cycle: the one newline on its standard input.
+    /// Lines that were interrupted have left theirs; where no more fit, there
+    /// is one.
     pub fn next_cycle(&self) -> io::Result<()> {
-        sys::send_now(self.input.as_fd(), b"\n").map(|_| ())
+        match sys::send_now(self.input.as_fd(), b"\n") {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// What was typed into the inner terminal and read by no program.
