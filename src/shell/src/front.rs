@@ -49,6 +49,10 @@ fn begin() -> Result<Ending, Failure> {
     let relayed = outer.tty && matches!(kind, LoginKind::Exec | LoginKind::Interactive);
     let pty = if relayed { Some(open_pty(&outer, start.uids)) } else { None };
     let pty = pty.transpose().map_err(|e| Failure::system("cannot open a terminal for the command", &e))?;
+    if kind == LoginKind::Exec && !relayed {
+        let pipes = as_agent(start.uids, || Ok([sys::pipe()?, sys::pipe()?]));
+        outer.pipes = Some(pipes.map_err(|e| Failure::system("cannot make pipes for the command", &e))?);
+    }
     give_up_agent(start.uids).map_err(|e| Failure::system("cannot change user", &e))?;
     let raw = if relayed { Some(sys::duplicate(0).and_then(Raw::enter)) } else { None };
     let raw = raw.transpose().map_err(|e| Failure::system("cannot take over the terminal", &e))?;
@@ -105,14 +109,19 @@ fn hello(start: &Start, account: &Account, kind: LoginKind, outer: &Outer) -> He
 
 /// Opens the inner terminal as the agent, with the modes of the outer one.
 fn open_pty(outer: &Outer, uids: Uids) -> io::Result<Pty> {
-    sys::set_effective_uid(uids.real)?;
-    let opened = Pty::open(outer.size());
-    sys::set_effective_uid(uids.effective)?;
-    let pty = opened?;
+    let pty = as_agent(uids, || Pty::open(outer.size()))?;
     if let Some(slave) = &pty.slave {
         terminal::copy_modes(outer.input.as_fd(), slave.as_fd())?;
     }
     Ok(pty)
+}
+
+/// Makes something that is to belong to the agent.
+fn as_agent<T>(uids: Uids, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    sys::set_effective_uid(uids.real)?;
+    let made = make();
+    sys::set_effective_uid(uids.effective)?;
+    made
 }
 
 fn give_up_agent(uids: Uids) -> io::Result<()> {

@@ -23,6 +23,10 @@ pub struct Outer {
     pub error: OwnedFd,
     /// Whether all three are a terminal.
     pub tty: bool,
+    /// The pipes that a command without a terminal writes to in place of
+    /// `output` and `error`: read end, write end. They belong to the agent, so
+    /// that a command may open them by name (`/dev/stderr`).
+    pub pipes: Option<[(OwnedFd, OwnedFd); 2]>,
     signals: Signals,
     typed: Vec<u8>,
     typing: bool,
@@ -46,7 +50,7 @@ impl Outer {
         let tty = [&input, &output, &error].into_iter().all(terminal::is_terminal);
         let wanted = [Name::SIGHUP, Name::SIGINT, Name::SIGTERM, Name::SIGQUIT, Name::SIGWINCH];
         let signals = Signals::take_over(&wanted)?;
-        Ok(Self { input, output, error, tty, signals, typed: Vec::new(), typing: tty })
+        Ok(Self { input, output, error, tty, pipes: None, signals, typed: Vec::new(), typing: tty })
     }
 
     /// The size of its terminal; nothing where it has none.

@@ -114,8 +114,8 @@ impl<'a> Relay<'a> {
         } else if wiring == Wiring::Direct {
             spawner.spawn(order, &[outer.input.as_fd(), outer.output.as_fd(), outer.error.as_fd()])
         } else {
-            let (stdout, stdout_write) = sys::pipe()?;
-            let (stderr, stderr_write) = sys::pipe()?;
+            let pipes = outer.pipes.take().ok_or(io::ErrorKind::NotConnected)?;
+            let [(stdout, stdout_write), (stderr, stderr_write)] = pipes;
             for (fd, stream, to) in [(stdout, Stream::Stdout, &outer.output), (stderr, Stream::Stderr, &outer.error)] {
                 sys::set_nonblocking(fd.as_fd())?;
                 sources.push(Source { fd: Some(fd), stream, outlet: Outlet::new(to.try_clone()?) });

@@ -148,3 +148,10 @@ fn a_line_of_an_interactive_login_waits_too() {
     journal::wait_for(&host.journal(), "session_closed", 1);
     host.verify().expect(10);
 }
+
+#[test]
+fn output_can_be_opened_by_name() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let ended = host.run("echo out > /dev/stdout; echo err > /dev/stderr").expect(0);
+    assert_eq!((ended.out().as_str(), ended.err().contains("err\n")), ("out\n", true), "{}", ended.err());
+}
