@@ -55,7 +55,7 @@ impl Decoder {
         Ok(Some(message))
     }
 
-    /// Whether bytes of an unfinished message are held.
+    /// Whether nothing is held: no bytes of an unfinished message.
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }

@@ -1,7 +1,7 @@
 //! Between the front (`countersign-sh`) and `countersign-hostd`.
 //!
 //! One connection is one login. The order is fixed, and the host ends the
-//! connection on anything else (`docs/ARCHITECTURE.md` has the table):
+//! connection on anything else (`src/host/src/login.rs` has the table):
 //!
 //! ```text
 //! front                        host
@@ -11,8 +11,8 @@
 //!                           ←  Pending             (not where a rule decided at once)
 //! Cancel (any time before the answer) →
 //!                           ←  Released | Refused
-//! Started after Released: none; the front spawns, then
-//! Chunk*                    →  (not answered one by one: Kept counts them)
+//! (after Released the front starts the command, then)
+//! Chunk*                    →  (not answered)
 //! Finished                  →
 //!                           ←  Kept
 //! Close                     →
