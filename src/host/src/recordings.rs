@@ -212,3 +212,76 @@ fn read_piece(path: &Path, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     file.take(length).read_to_end(&mut piece)?;
     Ok(piece)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::net::TcpListener;
+
+    const LINES: &[u8] = b"one\ntwo\n";
+
+    /// A service that gives these answers, one a connection.
+    fn service(answers: &'static [(&'static str, &'static str)]) -> Service {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for (status, body) in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut seen = Vec::new();
+                let mut piece = [0; 4096];
+                while !seen.ends_with(LINES) {
+                    let count = stream.read(&mut piece).unwrap();
+                    seen.extend_from_slice(&piece[..count]);
+                }
+                let length = body.len();
+                write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+                    .unwrap();
+            }
+        });
+        Service::new(&url, None, None).unwrap()
+    }
+
+    fn one_recording(state: &Path) -> (Uploads, LoginId, PathBuf) {
+        let login = LoginId::from_random([7; 16]);
+        for dir in ["recordings", "shipped"] {
+            std::fs::create_dir(state.join(dir)).unwrap();
+        }
+        std::fs::write(path(&state.join("recordings"), login), LINES).unwrap();
+        (Uploads::new(state).unwrap(), login, state.join("shipped").join(login.to_string()))
+    }
+
+    #[tokio::test]
+    async fn a_failing_service_loses_no_recording() {
+        let state = tempfile::tempdir().unwrap();
+        let (uploads, _, shipped) = one_recording(state.path());
+        let service = service(&[("500 Oops", r#"{"error":"no"}"#), ("200 OK", r#"{"held":8}"#)]);
+        assert!(matches!(uploads.send(&service, 1).await, Err(ServiceError::Refused { status: 500, .. })));
+        assert!(!shipped.exists(), "it is not called shipped");
+        assert_eq!(uploads.send(&service, 1).await, Ok(()));
+        assert!(shipped.exists());
+    }
+
+    #[tokio::test]
+    async fn a_recording_that_is_not_taken_is_offered_again_at_the_next_start() {
+        let state = tempfile::tempdir().unwrap();
+        let (uploads, login, shipped) = one_recording(state.path());
+        let service = service(&[("413 Too Large", r#"{"error":"no"}"#)]);
+        assert_eq!(uploads.send(&service, 1).await, Ok(()));
+        assert!(!shipped.exists());
+        assert!(Uploads::new(state.path()).unwrap().lock().contains_key(&login));
+    }
+
+    #[tokio::test]
+    async fn a_torn_last_line_is_cut_and_the_rest_is_one_chunk() {
+        let state = tempfile::tempdir().unwrap();
+        let login = LoginId::from_random([8; 16]);
+        let file = path(state.path(), login);
+        std::fs::write(&file, b"kept\nmore\ntor").unwrap();
+        let chunk = settle(state.path(), login, 5, 1).await.unwrap().unwrap();
+        assert_eq!((chunk.index, chunk.offset, chunk.length), (1, 5, 5));
+        assert_eq!(chunk.digest, countersign_ledger::sha256(b"more\n"));
+        assert_eq!(std::fs::read(&file).unwrap(), b"kept\nmore\n");
+        assert_eq!(settle(state.path(), login, 10, 2).await.unwrap(), None);
+    }
+}
