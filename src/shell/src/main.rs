@@ -1,29 +1,6 @@
-//! `countersign-sh`: the login shell of an agent. It decides nothing, holds no
-//! key and trusts no environment variable; `docs/ARCHITECTURE.md` walks
-//! through it.
+//! `countersign-sh`.
 #![forbid(unsafe_code)]
 
-mod complete;
-mod editor;
-mod end;
-mod environment;
-mod feed;
-mod front;
-mod held;
-mod inner;
-mod interactive;
-mod link;
-mod login;
-mod outer;
-mod outlet;
-mod pty;
-mod recorder;
-mod relay;
-mod request;
-mod settings;
-mod spawner;
-mod start;
-
 fn main() -> std::process::ExitCode {
-    front::run()
+    countersign_shell::run()
 }

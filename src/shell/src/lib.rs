@@ -1,0 +1,31 @@
+//! `countersign-sh`: the login shell of an agent. It decides nothing, holds no
+//! key and trusts no environment variable; `docs/ARCHITECTURE.md` walks
+//! through it.
+#![forbid(unsafe_code)]
+
+mod complete;
+mod editor;
+mod end;
+mod environment;
+mod feed;
+mod front;
+mod held;
+mod inner;
+mod interactive;
+mod link;
+mod login;
+mod outer;
+mod outlet;
+mod pty;
+mod recorder;
+mod relay;
+mod request;
+mod settings;
+mod spawner;
+mod start;
+
+/// Runs the login shell, the spawner or the errand that this process was
+/// started as, and returns its exit code.
+pub fn run() -> std::process::ExitCode {
+    front::run()
+}
