@@ -49,6 +49,7 @@ fn authority(row: &AuditRow) -> String {
         (_, Some(DecidedBy::WhitelistRule(id))) => format!("rule {id}{line}{}", reviewed.unwrap_or_default()),
         (_, Some(DecidedBy::DenyRule(id))) => format!("deny rule {id}{line}{}", reviewed.unwrap_or_default()),
         (_, Some(DecidedBy::Grant(id))) => format!("grant {id}{line}"),
+        (_, Some(DecidedBy::Threshold(class))) => format!("threshold of class {class}"),
         (Some(Outcome::Cancelled), None) => format!("the agent gave up{took}"),
         (Some(_), None) => format!("nobody decided{took}"),
     };

@@ -5,6 +5,7 @@
 //! function here could run inside a fuzz target.
 #![forbid(unsafe_code)]
 
+mod class;
 mod command;
 mod digest;
 mod display;
@@ -14,6 +15,7 @@ mod name;
 mod outcome;
 mod time;
 
+pub use class::{BadClass, Class};
 pub use command::{CommandText, MAX_COMMAND_BYTES, NotText};
 pub use digest::{BadEncoding, Digest, Nonce, Salt, b64_decode, b64_encode};
 pub use display::visible;

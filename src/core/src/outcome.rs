@@ -1,6 +1,6 @@
 //! How a submission ended, and who said so.
 
-use crate::Name;
+use crate::{Class, Name};
 use std::fmt;
 use std::str::FromStr;
 
@@ -105,6 +105,8 @@ pub enum DecidedBy {
     DenyRule(u64),
     /// `grant:<id>`
     Grant(u64),
+    /// `threshold:<class>`: no rule spoke, and the risk is under what the target's class lets pass.
+    Threshold(Class),
     /// `timeout`: nobody answered.
     Timeout,
 }
@@ -112,7 +114,7 @@ pub enum DecidedBy {
 /// The text names no outcome or decider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown word; want a reviewer's name, whitelist_rule:N, deny_rule:N, grant:N, timeout, or one of the seven outcomes"
+    "unknown word; want a reviewer's name, whitelist_rule:N, deny_rule:N, grant:N, threshold:CLASS, timeout, or one of the seven outcomes"
 )]
 pub struct BadDecider;
 
@@ -123,10 +125,12 @@ impl DecidedBy {
         match (self, choice) {
             (Self::Person(_), Choice::Approve) => Some(Outcome::Approved),
             (Self::Person(_), Choice::Deny) => Some(Outcome::Denied),
-            (Self::WhitelistRule(_) | Self::Grant(_), Choice::Approve) => Some(Outcome::Whitelisted),
+            (Self::WhitelistRule(_) | Self::Grant(_) | Self::Threshold(_), Choice::Approve) => {
+                Some(Outcome::Whitelisted)
+            }
             (Self::DenyRule(_), Choice::Deny) => Some(Outcome::Blocked),
             (Self::Timeout, Choice::Deny) => Some(Outcome::TimedOut),
-            (Self::WhitelistRule(_) | Self::Grant(_), Choice::Deny)
+            (Self::WhitelistRule(_) | Self::Grant(_) | Self::Threshold(_), Choice::Deny)
             | (Self::DenyRule(_) | Self::Timeout, Choice::Approve) => None,
         }
     }
@@ -139,6 +143,7 @@ impl fmt::Display for DecidedBy {
             Self::WhitelistRule(id) => write!(f, "whitelist_rule:{id}"),
             Self::DenyRule(id) => write!(f, "deny_rule:{id}"),
             Self::Grant(id) => write!(f, "grant:{id}"),
+            Self::Threshold(class) => write!(f, "threshold:{class}"),
             Self::Timeout => f.write_str("timeout"),
         }
     }
@@ -155,6 +160,7 @@ impl FromStr for DecidedBy {
             Some(("whitelist_rule", id)) => number(id).map(Self::WhitelistRule),
             Some(("deny_rule", id)) => number(id).map(Self::DenyRule),
             Some(("grant", id)) => number(id).map(Self::Grant),
+            Some(("threshold", class)) => class.parse().map(Self::Threshold).map_err(|_| BadDecider),
             Some(_) => Err(BadDecider),
             None if text == "timeout" => Ok(Self::Timeout),
             None => text.parse().map(Self::Person).map_err(|_| BadDecider),
@@ -184,10 +190,20 @@ mod tests {
         for outcome in Outcome::ALL {
             assert_eq!(outcome.as_str().parse(), Ok(outcome));
         }
-        for text in ["ops-lead", "whitelist_rule:17", "deny_rule:0", "grant:3", "timeout"] {
+        for text in ["ops-lead", "whitelist_rule:17", "deny_rule:0", "grant:3", "threshold:low", "timeout"] {
             assert_eq!(text.parse::<DecidedBy>().map(|d| d.to_string()), Ok(text.to_owned()));
         }
-        for text in ["", "Ops", "whitelist_rule:", "whitelist_rule:017", "whitelist_rule:-1", "other:1", "a b"] {
+        for text in [
+            "",
+            "Ops",
+            "whitelist_rule:",
+            "whitelist_rule:017",
+            "whitelist_rule:-1",
+            "other:1",
+            "a b",
+            "threshold:",
+            "threshold:Low",
+        ] {
             assert_eq!(text.parse::<DecidedBy>(), Err(BadDecider), "{text:?}");
         }
     }
@@ -196,6 +212,7 @@ mod tests {
     fn only_people_rules_and_grants_can_let_run() {
         assert_eq!(DecidedBy::Timeout.outcome(Choice::Approve), None);
         assert_eq!(DecidedBy::DenyRule(1).outcome(Choice::Approve), None);
+        assert_eq!(DecidedBy::Threshold(Class::Low).outcome(Choice::Deny), None);
         let run: Vec<_> = Outcome::ALL.into_iter().filter(|o| o.lets_run()).collect();
         assert_eq!(run, [Outcome::Approved, Outcome::Whitelisted]);
     }

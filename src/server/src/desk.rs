@@ -172,7 +172,11 @@ fn already(held: &Decision, submission: &Submission) -> String {
         DecidedBy::Timeout => {
             format!("too late: nobody answered within {} ms and it was denied by timeout", submission.wait_ms)
         }
-        by @ (DecidedBy::Person(_) | DecidedBy::WhitelistRule(_) | DecidedBy::DenyRule(_) | DecidedBy::Grant(_)) => {
+        by @ (DecidedBy::Person(_)
+        | DecidedBy::WhitelistRule(_)
+        | DecidedBy::DenyRule(_)
+        | DecidedBy::Grant(_)
+        | DecidedBy::Threshold(_)) => {
             format!("{by} has {word} it already; the first decision counts")
         }
     }

@@ -171,7 +171,7 @@ impl Login {
         let deadline_us = approved.deadline_us();
         let wiring = match (kind, &by) {
             (LoginKind::Transfer, _) => Wiring::Direct,
-            (_, DecidedBy::WhitelistRule(_) | DecidedBy::Grant(_)) => Wiring::Unfed,
+            (_, DecidedBy::WhitelistRule(_) | DecidedBy::Grant(_) | DecidedBy::Threshold(_)) => Wiring::Unfed,
             (_, DecidedBy::Person(_) | DecidedBy::DenyRule(_) | DecidedBy::Timeout) => Wiring::Relayed,
         };
         match approved.release(now_us()?) {
