@@ -46,6 +46,22 @@ pub enum Kind {
     Gap,
     /// Silence is evidence.
     Heartbeat,
+    /// Somebody administered the service (the service's own ledger, like all below).
+    AdminAct,
+    /// Somebody signed in.
+    SignedIn,
+    /// Somebody read recordings or the audit trail.
+    Access,
+    /// A rule was added, changed, reviewed or removed.
+    RuleChanged,
+    /// A bounded temporary permission.
+    Grant,
+    /// Somebody judged an anomaly.
+    AnomalyTriaged,
+    /// Somebody forbade or allowed deletion.
+    Hold,
+    /// Somebody read a report.
+    ReportRead,
 }
 
 /// The word names no kind this version knows.
@@ -55,7 +71,7 @@ pub struct UnknownKind;
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 28] = [
         Self::HostEnrolled,
         Self::HostStarted,
         Self::HostStopped,
@@ -76,6 +92,14 @@ impl Kind {
         Self::Pruned,
         Self::Gap,
         Self::Heartbeat,
+        Self::AdminAct,
+        Self::SignedIn,
+        Self::Access,
+        Self::RuleChanged,
+        Self::Grant,
+        Self::AnomalyTriaged,
+        Self::Hold,
+        Self::ReportRead,
     ];
 
     /// The word in the ledger, e.g. `command_submitted`.
@@ -101,6 +125,14 @@ impl Kind {
             Self::Pruned => "pruned",
             Self::Gap => "gap",
             Self::Heartbeat => "heartbeat",
+            Self::AdminAct => "admin_act",
+            Self::SignedIn => "signed_in",
+            Self::Access => "access",
+            Self::RuleChanged => "rule_changed",
+            Self::Grant => "grant",
+            Self::AnomalyTriaged => "anomaly_triaged",
+            Self::Hold => "hold",
+            Self::ReportRead => "report_read",
         }
     }
 
@@ -126,8 +158,31 @@ impl Kind {
             | Self::Erasure
             | Self::Pruned
             | Self::Gap
-            | Self::Heartbeat => false,
+            | Self::Heartbeat
+            | Self::AdminAct
+            | Self::SignedIn
+            | Self::Access
+            | Self::RuleChanged
+            | Self::Grant
+            | Self::AnomalyTriaged
+            | Self::Hold
+            | Self::ReportRead => false,
         }
+    }
+
+    /// Whether only a service's own ledger holds entries of this kind.
+    pub fn of_service(self) -> bool {
+        matches!(
+            self,
+            Self::AdminAct
+                | Self::SignedIn
+                | Self::Access
+                | Self::RuleChanged
+                | Self::Grant
+                | Self::AnomalyTriaged
+                | Self::Hold
+                | Self::ReportRead
+        )
     }
 
     /// Members of the body that are commitments, whose openings stand in `vals`.
@@ -136,6 +191,14 @@ impl Kind {
             Self::SessionOpened => &["agent", "source", "term"],
             Self::CommandSubmitted => &["cmd", "cwd", "env"],
             Self::Decided => &["comment"],
+            Self::AdminAct
+            | Self::SignedIn
+            | Self::Access
+            | Self::RuleChanged
+            | Self::Grant
+            | Self::AnomalyTriaged
+            | Self::Hold
+            | Self::ReportRead => &["detail"],
             Self::HostEnrolled
             | Self::HostStarted
             | Self::HostStopped

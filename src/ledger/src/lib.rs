@@ -28,7 +28,9 @@ pub mod verify;
 pub use clock::{Clock, ClockError, Now, SystemClock};
 pub use commit::{RandomError, commitment, key_id, leaf_hash, random_bytes, sha256};
 pub use entry::{Entry, Sess};
-pub use journal::{Committer, Done, Draft, JournalError, Limits, OpenLogin, Recovered, Torn, Written, read_lines};
+pub use journal::{
+    Committer, Done, Draft, JournalError, Limits, OpenLogin, Recovered, Torn, Written, follow, read_lines,
+};
 pub use kind::{Kind, UnknownKind};
 pub use line::{Line, MAX_LEAF_BYTES, MAX_LINE_BYTES};
 pub use openings::{BadOpening, Opened, OpenedValue, Openings};

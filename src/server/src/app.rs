@@ -1,6 +1,7 @@
 //! What every request shares: store, decision key, rules in force, and the
 //! bell that wakes those who wait.
 
+use crate::own_ledger::{OwnLedger, SharedSigner};
 use crate::recording_files::RecordingFiles;
 use crate::refusal::Refusal;
 use crate::store::{Decision, Store, Submission};
@@ -42,6 +43,8 @@ impl Policy {
 pub struct App {
     /// The database.
     pub store: Store,
+    /// The service's own ledger.
+    pub ledger: OwnLedger,
     /// Files of recordings.
     pub recordings: RecordingFiles,
     /// This service.
@@ -53,7 +56,7 @@ pub struct App {
     /// Held while the rules change, so that stored and in force do not part.
     pub rules_change: tokio::sync::Mutex<()>,
     key: String,
-    signer: Mutex<Box<dyn Signer>>,
+    signer: SharedSigner,
     policy: RwLock<Arc<Policy>>,
     decided: watch::Sender<u64>,
     stopping: AtomicBool,
@@ -75,15 +78,17 @@ impl App {
         policy: Policy,
     ) -> Self {
         let public_key = signer.public_key();
+        let signer: SharedSigner = Arc::new(Mutex::new(signer));
         Self {
             store,
+            ledger: OwnLedger::new(service, Arc::clone(&signer)),
             recordings,
             service,
             public_key,
             asked: Notify::new(),
             rules_change: tokio::sync::Mutex::new(()),
             key: key_id(&public_key),
-            signer: Mutex::new(signer),
+            signer,
             policy: RwLock::new(Arc::new(policy)),
             decided: watch::Sender::new(0),
             stopping: AtomicBool::new(false),

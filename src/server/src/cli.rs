@@ -1,15 +1,18 @@
 //! Flags and subcommands.
 
+use crate::own_ledger::{Act, OwnLedger};
 use crate::recording_files::{MIB, Quotas};
 use crate::serve::{self, Protection};
 use crate::state::StateDir;
+use crate::store::{StoreError, add_enroll_token, add_reviewer as add_reviewer_to};
 use crate::{ServerError, app, token, trust};
 use clap::{Args, Parser, Subcommand};
-use countersign_core::Name;
-use countersign_ledger::Signer as _;
+use countersign_core::{Name, ServiceId};
+use countersign_ledger::{InProcessSigner, Kind, Signer as _};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The approval service of Countersign: it keeps what hosts record, asks
@@ -35,6 +38,11 @@ enum Command {
         /// The name that the host will have.
         #[arg(long, value_name = "HOST")]
         name: Name,
+        #[command(flatten)]
+        state: State,
+    },
+    /// Print the service's own ledger, for `countersign verify FILE.jsonl`.
+    Ledger {
         #[command(flatten)]
         state: State,
     },
@@ -130,6 +138,7 @@ pub async fn run(cli: Cli) -> Result<(), ServerError> {
             add_reviewer(&StateDir::open(&state.dir)?, &name, &url, trial).await
         }
         Command::EnrollToken { name, state } => enroll_token(&StateDir::open(&state.dir)?, &name).await,
+        Command::Ledger { state } => print_ledger(&StateDir::open(&state.dir)?).await,
         Command::Trust { state } => print_trust(&StateDir::open(&state.dir)?).await,
     }
 }
@@ -145,10 +154,14 @@ async fn add_reviewer(state: &StateDir, name: &Name, url: &str, trial: bool) -> 
     let fingerprint = state.fingerprint()?;
     check_url(url, fingerprint.is_some())?;
     let token = token::new_reviewer_token()?;
-    let (store, _, _) = serve::open_parts(state).await?;
-    if !store.add_reviewer(name, &token::hash(&token), trial, app::now_ms()).await? {
+    let (store, service, signer) = serve::open_parts(state).await?;
+    let mut tx = store.write().await?;
+    if !add_reviewer_to(&mut tx, name, &token::hash(&token), trial, app::now_ms()).await? {
         return Err(ServerError::Usage(format!("there is a reviewer {name} already; choose another name")));
     }
+    let act = Act::new(Kind::AdminAct, "reviewer_added", None).about(name);
+    own_ledger(service, signer).record(&mut tx, &act).await?;
+    tx.commit().await.map_err(StoreError::from)?;
     store.close().await;
     let pinned = match fingerprint {
         Some(fingerprint) if url.starts_with("https://") => format!("fingerprint = \"{fingerprint}\"\n"),
@@ -188,14 +201,40 @@ fn check_url(url: &str, has_certificate: bool) -> Result<(), ServerError> {
 
 async fn enroll_token(state: &StateDir, name: &Name) -> Result<(), ServerError> {
     let token = token::new_enroll_token(state.fingerprint()?.as_deref())?;
-    let (store, _, _) = serve::open_parts(state).await?;
+    let (store, service, signer) = serve::open_parts(state).await?;
     if store.host_named(name).await? {
         return Err(ServerError::Usage(format!("a host {name} is enrolled already; choose another name")));
     }
     let now = app::now_ms();
-    store.add_enroll_token(&token::hash(&token), name, now, now + TOKEN_LIFE_MS).await?;
+    let mut tx = store.write().await?;
+    add_enroll_token(&mut tx, &token::hash(&token), name, now, now + TOKEN_LIFE_MS).await?;
+    let act = Act::new(Kind::AdminAct, "enroll_token_made", None).about(name);
+    own_ledger(service, signer).record(&mut tx, &act).await?;
+    tx.commit().await.map_err(StoreError::from)?;
     store.close().await;
     print(&format!("{token}\n"))
+}
+
+fn own_ledger(service: ServiceId, signer: InProcessSigner) -> OwnLedger {
+    OwnLedger::new(service, Arc::new(Mutex::new(Box::new(signer))))
+}
+
+/// Lines that are read at a time.
+const LINES: u32 = 1000;
+
+async fn print_ledger(state: &StateDir) -> Result<(), ServerError> {
+    let (store, ..) = serve::open_parts(state).await?;
+    let mut from = 0;
+    loop {
+        let lines = store.own_lines(from, LINES).await?;
+        if lines.is_empty() {
+            break;
+        }
+        from += u64::try_from(lines.len()).unwrap_or(u64::MAX);
+        print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())?;
+    }
+    store.close().await;
+    Ok(())
 }
 
 async fn print_trust(state: &StateDir) -> Result<(), ServerError> {

@@ -147,6 +147,14 @@ pub fn fact_of(entry: &Entry, opened: &Opened) -> Result<Option<Fact>, String> {
             refused: body.maybe("refused")?,
             recording_bytes: body.int("recording_bytes")?,
         },
+        Kind::AdminAct
+        | Kind::SignedIn
+        | Kind::Access
+        | Kind::RuleChanged
+        | Kind::Grant
+        | Kind::AnomalyTriaged
+        | Kind::Hold
+        | Kind::ReportRead => return Err(format!("only a service writes {kind} entries, in its own ledger")),
         Kind::HostEnrolled
         | Kind::HostStarted
         | Kind::HostStopped

@@ -14,6 +14,7 @@ mod connections;
 mod desk;
 mod facts;
 mod ingest;
+mod own_ledger;
 mod recording_files;
 mod refusal;
 mod routes;
@@ -46,6 +47,8 @@ enum ServerError {
     #[error(transparent)]
     Store(#[from] store::StoreError),
     #[error(transparent)]
+    Ledger(#[from] own_ledger::NotRecorded),
+    #[error(transparent)]
     Trust(#[from] trust::NoTrustFile),
     #[error(transparent)]
     Random(#[from] countersign_ledger::RandomError),
@@ -64,7 +67,7 @@ impl ServerError {
         match self {
             Self::Usage(_) | Self::PlainBeyondLoopback { .. } => Exit::Usage,
             Self::State(_) | Self::Tls(_) => Exit::Config,
-            Self::Store(_) | Self::Trust(_) | Self::Listen { .. } => Exit::Unavailable,
+            Self::Store(_) | Self::Ledger(_) | Self::Trust(_) | Self::Listen { .. } => Exit::Unavailable,
             Self::Random(_) | Self::Rules(_) | Self::Print(_) | Self::Runtime(_) => Exit::Internal,
         }
     }

@@ -7,7 +7,7 @@ use crate::desk;
 use crate::recording_files::{Quotas, RecordingFiles};
 use crate::routes;
 use crate::state::StateDir;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::tls::Certificate;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
@@ -71,6 +71,9 @@ pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerErro
     state.set_fingerprint(certificate.as_ref().map(|c| c.fingerprint.as_str()))?;
     let app = Arc::new(open(state, quotas).await?);
     let listener = bind(listen)?;
+    let mut tx = app.store.write().await?;
+    app.ledger.started(&mut tx).await?;
+    tx.commit().await.map_err(StoreError::from)?;
     let address = listener.local_addr().map_err(|source| ServerError::Listen { listen, source })?;
 
     let handle = Handle::new();
@@ -102,6 +105,9 @@ pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerErro
     deadlines.abort();
     tidy.abort();
     stop.abort();
+    let mut tx = app.store.write().await?;
+    app.ledger.stopped(&mut tx).await?;
+    tx.commit().await.map_err(StoreError::from)?;
     app.store.close().await;
     tracing::info!("stopped");
     Ok(())

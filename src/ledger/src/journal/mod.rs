@@ -4,6 +4,7 @@ mod chain;
 mod committer;
 mod disk;
 mod error;
+mod follow;
 mod read;
 mod recover;
 
@@ -12,6 +13,7 @@ mod tests;
 
 pub use committer::{Committer, Done};
 pub use error::JournalError;
+pub use follow::follow;
 pub use read::{read_lines, segments};
 
 use crate::{Kind, Openings, Value};

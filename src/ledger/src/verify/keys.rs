@@ -26,6 +26,8 @@ pub(super) struct Keys<'a> {
     begun: bool,
     host: Option<Key>,
     services: Vec<Key>,
+    /// This is a service's own ledger.
+    pub of_service: bool,
     /// The signer shares the uid of the daemon, or worse: `signer:same_uid`.
     pub same_uid: bool,
 }
@@ -37,7 +39,7 @@ impl<'a> Keys<'a> {
             findings.add(Check::TrustNone, None, None, "no trust file was given; only consistency was checked");
         }
         let services = trust.map(|t| t.services.iter().map(|s| Key::new(s.key)).collect()).unwrap_or_default();
-        Self { trust, begun: false, host: None, services, same_uid: false }
+        Self { trust, begun: false, host: None, services, of_service: false, same_uid: false }
     }
 
     /// Service keys whose decisions count.
@@ -51,7 +53,10 @@ impl<'a> Keys<'a> {
             return;
         }
         let host = line.host.parse::<HostId>().ok();
-        let trusted = self.trust.and_then(|trust| trust.host_key(&host?).copied());
+        let service: Option<ServiceId> = line.host.parse().ok();
+        let of_service = self.trust.and_then(|trust| trust.service_key(&service?).copied());
+        let trusted = self.trust.and_then(|trust| trust.host_key(&host?).copied()).or(of_service);
+        self.of_service = of_service.is_some();
         if self.trust.is_some() && trusted.is_none() {
             let text = format!("the trust file does not know the host {}", line.host);
             findings.add(Check::TrustHost, Some(line.seq), None, text);
@@ -82,6 +87,7 @@ impl<'a> Keys<'a> {
     pub fn enrolled(&mut self, host: HostId, seq: u64, body: &Value, findings: &mut Findings) {
         let key: Option<Digest> = body.member("key");
         let service: Option<ServiceId> = body.member("service");
+        self.of_service |= service.is_some_and(|service| service.to_string() == host.to_string());
         let service_key: Option<Digest> = body.member("service_key");
         let Some(trust) = self.trust else {
             self.services = service_key.into_iter().map(Key::new).collect();

@@ -116,6 +116,20 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("why", Type::Word(&["exit", "hangup", "interrupt", "killed", "recovered", "disk_full", "refused"]), true),
         ]),
         Kind::ClockStep => Some(&[("by_ms", Type::Int, true), ("forward", Type::Bool, true)]),
+        Kind::AdminAct
+        | Kind::SignedIn
+        | Kind::Access
+        | Kind::RuleChanged
+        | Kind::Grant
+        | Kind::AnomalyTriaged
+        | Kind::Hold
+        | Kind::ReportRead => Some(&[
+            ("about", Type::Text, false),
+            ("act", Type::Text, true),
+            ("by", Type::Name, false),
+            ("detail", Type::Digest, false),
+            ("policy", Type::Digest, false),
+        ]),
         Kind::ExecSeen
         | Kind::Checkpoint
         | Kind::KeyRotated

@@ -264,6 +264,12 @@ impl<'a> Run<'a> {
         if enrolled && line.seq == 0 {
             self.keys.enrolled(host, line.seq, body, &mut self.findings);
         }
+        let misplaced = |kind: Kind| if self.keys.of_service { kind.in_login() } else { kind.of_service() };
+        if let Some(kind) = kind.filter(|kind| misplaced(*kind)) {
+            let whose = if self.keys.of_service { "a service's own" } else { "a host's" };
+            let text = format!("{kind} has no place in {whose} ledger");
+            self.findings.add(Check::KindPlace, Some(line.seq), None, text);
+        }
         if kind == Some(Kind::HostStarted) {
             self.logins.host_started();
         }

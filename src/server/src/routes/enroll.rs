@@ -2,13 +2,14 @@
 
 use super::Body;
 use crate::app::{App, now_ms, to_the_end};
+use crate::own_ledger::Act;
 use crate::refusal::Refusal;
 use crate::store::{self, HostCaller, TokenState};
 use crate::token;
 use axum::Json;
 use axum::extract::State;
 use countersign_api::service::{EnrollReply, EnrollRequest};
-use countersign_ledger::{Namespace, verify_signature};
+use countersign_ledger::{Kind, Namespace, verify_signature};
 use std::sync::Arc;
 
 const BAD_TOKEN: &str = "the enrolment token is not good: unknown, used before or over 24 hours old; ask for another \
@@ -47,6 +48,8 @@ pub async fn enroll(
             let text = "this host id, name or key is enrolled already; use a new one";
             return Err(Refusal::Conflict(text.to_owned()));
         }
+        let act = Act::new(Kind::AdminAct, "host_enrolled", None).about(host.id);
+        app.ledger.record(&mut tx, &act).await?;
         tx.commit().await?;
         tracing::info!(host = %host.name, id = %host.id, "enrolled");
         Ok(Json(EnrollReply { service: app.service, service_key: app.public_key, host_token }))

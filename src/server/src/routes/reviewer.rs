@@ -4,7 +4,9 @@ use super::{Asked, Body};
 use crate::app::{App, Policy, now_ms, to_the_end};
 use crate::auth::Reviewer;
 use crate::desk;
+use crate::own_ledger::Act;
 use crate::refusal::Refusal;
+use crate::store::add_rule as add_rule_to;
 use crate::trust;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -14,7 +16,7 @@ use countersign_api::service::{
     AuditQuery, AuditRow, NewRule, PendingSubmission, ReviewReply, ReviewRequest, Rule, SessionRow,
 };
 use countersign_core::{LoginId, SubmissionId};
-use countersign_ledger::TrustFile;
+use countersign_ledger::{Kind, TrustFile};
 use serde::Deserialize;
 use std::sync::Arc;
 use tokio::io::AsyncReadExt as _;
@@ -47,11 +49,20 @@ pub async fn decide(
 /// `GET /api/audit`
 pub async fn audit(
     State(app): State<Arc<App>>,
-    Reviewer(_): Reviewer,
+    Reviewer(name): Reviewer,
     Asked(query): Asked<AuditQuery>,
 ) -> Result<Json<Vec<AuditRow>>, Refusal> {
     check_limit(query.limit)?;
+    let asked = serde_json::to_string(&query).map_err(|_| Refusal::Internal)?;
+    note_access(&app, Act::new(Kind::Access, "audit", Some(&name)).detail(asked)).await?;
     Ok(Json(app.store.audit(&query).await?))
+}
+
+/// Records that somebody reads; on an error nothing is shown.
+async fn note_access(app: &App, act: Act<'_>) -> Result<(), Refusal> {
+    let mut tx = app.store.write().await?;
+    app.ledger.record(&mut tx, &act).await?;
+    Ok(tx.commit().await?)
 }
 
 /// How many sessions.
@@ -64,10 +75,11 @@ pub struct Limit {
 /// `GET /api/sessions`
 pub async fn sessions(
     State(app): State<Arc<App>>,
-    Reviewer(_): Reviewer,
+    Reviewer(name): Reviewer,
     Asked(Limit { limit }): Asked<Limit>,
 ) -> Result<Json<Vec<SessionRow>>, Refusal> {
     check_limit(limit)?;
+    note_access(&app, Act::new(Kind::Access, "sessions", Some(&name))).await?;
     Ok(Json(app.store.sessions(limit.unwrap_or(DEFAULT_SESSIONS)).await?))
 }
 
@@ -97,13 +109,19 @@ pub async fn add_rule(
         .map_err(|error| Refusal::BadRequest(format!("this line cannot be a rule: {error}")))?;
     to_the_end(async move {
         let _one_at_a_time = app.rules_change.lock().await;
-        let Some(rule) = app.store.add_rule(&new, &name, now_ms()).await? else {
+        let mut tx = app.store.write().await?;
+        let Some(rule) = add_rule_to(&mut tx, &new, &name, now_ms()).await? else {
             return Err(Refusal::Conflict("there is a rule with this line for this shell already".to_owned()));
         };
-        let policy = Policy::new(&app.store.rules().await?).map_err(|error| {
+        let mut rules = app.store.rules().await?;
+        rules.push(rule.clone());
+        let policy = Policy::new(&rules).map_err(|error| {
             tracing::error!(%error, "rules");
             Refusal::Internal
         })?;
+        let act = Act::new(Kind::RuleChanged, "added", Some(&name)).about(rule.id);
+        app.ledger.record(&mut tx, &act.detail(rule.line.as_str()).policy(policy.digest)).await?;
+        tx.commit().await?;
         app.set_policy(policy);
         tracing::info!(rule = rule.id, by = %name, "rule added");
         Ok(Json(rule))
@@ -114,7 +132,7 @@ pub async fn add_rule(
 /// `GET /api/recordings/{login}`
 pub async fn recording(
     State(app): State<Arc<App>>,
-    Reviewer(_): Reviewer,
+    Reviewer(name): Reviewer,
     Path(login): Path<String>,
 ) -> Result<Response, Refusal> {
     const NONE: Refusal = Refusal::NotFound("no recording of this login is held");
@@ -128,6 +146,7 @@ pub async fn recording(
         tracing::error!(%error, path = %path.display(), "recording");
         Refusal::Internal
     })?;
+    note_access(&app, Act::new(Kind::Access, "recording", Some(&name)).about(login)).await?;
     let body = axum::body::Body::from_stream(ReaderStream::new(file.take(length)));
     let headers = [(CONTENT_TYPE, "application/x-asciicast".to_owned()), (CONTENT_LENGTH, length.to_string())];
     Ok((headers, body).into_response())

@@ -7,6 +7,7 @@
 mod audit;
 pub mod entries;
 pub mod facts;
+pub mod own;
 mod people;
 mod recordings;
 mod rules;
@@ -14,8 +15,9 @@ mod sessions;
 pub mod submissions;
 
 pub use facts::FactError;
-pub use people::{HostCaller, TokenState, enroll, enroll_token, reviewer_names};
+pub use people::{HostCaller, TokenState, add_enroll_token, add_reviewer, enroll, enroll_token, reviewer_names};
 pub use recordings::{Chunk, Recording};
+pub use rules::add_rule;
 pub use submissions::{Decision, Submission};
 
 use countersign_core::ServiceId;

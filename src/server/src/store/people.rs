@@ -68,30 +68,6 @@ impl Store {
         row.map(|name| parsed("reviewer's name", &name)).transpose()
     }
 
-    /// Adds a reviewer; `false` where the name is taken.
-    pub async fn add_reviewer(
-        &self,
-        name: &Name,
-        token_hash: &str,
-        builtin: bool,
-        now_ms: i64,
-    ) -> Result<bool, StoreError> {
-        let mut tx = self.write().await?;
-        let added =
-            sqlx::query("INSERT INTO reviewers (name, token_hash, builtin, added_at_ms) VALUES ($1, $2, $3, $4)")
-                .bind(name.as_str())
-                .bind(token_hash)
-                .bind(i64::from(builtin))
-                .bind(now_ms)
-                .execute(&mut *tx)
-                .await;
-        match added {
-            Ok(_) => tx.commit().await.map(|()| true).map_err(StoreError::from),
-            Err(e) if is_duplicate(&e) => Ok(false),
-            Err(e) => Err(e.into()),
-        }
-    }
-
     /// Whether there is a one-time token of this hash that is good now. Using it looks again.
     pub async fn enroll_token_known(&self, token_hash: &str, now_ms: i64) -> Result<bool, StoreError> {
         let found: Option<i64> = sqlx::query_scalar(
@@ -103,27 +79,48 @@ impl Store {
         .await?;
         Ok(found.is_some())
     }
+}
 
-    /// Keeps a one-time token's hash.
-    pub async fn add_enroll_token(
-        &self,
-        token_hash: &str,
-        host_name: &Name,
-        now_ms: i64,
-        expires_at_ms: i64,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "INSERT INTO enroll_tokens (token_hash, host_name, created_at_ms, expires_at_ms) VALUES ($1, $2, $3, $4)",
-        )
+/// Adds a reviewer; `false` where the name is taken.
+pub async fn add_reviewer(
+    tx: &mut Tx,
+    name: &Name,
+    token_hash: &str,
+    builtin: bool,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let added = sqlx::query("INSERT INTO reviewers (name, token_hash, builtin, added_at_ms) VALUES ($1, $2, $3, $4)")
+        .bind(name.as_str())
         .bind(token_hash)
-        .bind(host_name.as_str())
+        .bind(i64::from(builtin))
         .bind(now_ms)
-        .bind(expires_at_ms)
-        .execute(&mut *tx)
-        .await?;
-        Ok(tx.commit().await?)
+        .execute(&mut **tx)
+        .await;
+    match added {
+        Ok(_) => Ok(true),
+        Err(e) if is_duplicate(&e) => Ok(false),
+        Err(e) => Err(e.into()),
     }
+}
+
+/// Keeps a one-time token's hash.
+pub async fn add_enroll_token(
+    tx: &mut Tx,
+    token_hash: &str,
+    host_name: &Name,
+    now_ms: i64,
+    expires_at_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO enroll_tokens (token_hash, host_name, created_at_ms, expires_at_ms) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(token_hash)
+    .bind(host_name.as_str())
+    .bind(now_ms)
+    .bind(expires_at_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Names of all reviewers.

@@ -1,6 +1,6 @@
 //! Exact-line whitelist rules.
 
-use super::{Store, StoreError, bigint, is_duplicate, number, parsed};
+use super::{Store, StoreError, Tx, bigint, is_duplicate, number, parsed};
 use countersign_api::service::{NewRule, Rule};
 use countersign_core::Name;
 
@@ -17,40 +17,39 @@ impl Store {
         .await?;
         rows.into_iter().map(rule).collect()
     }
+}
 
-    /// Adds a rule under the next number; `None` where the line is there already for this shell.
-    pub async fn add_rule(&self, asked: &NewRule, by: &Name, now_ms: i64) -> Result<Option<Rule>, StoreError> {
-        let mut tx = self.write().await?;
-        let id: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM rules").fetch_one(&mut *tx).await?;
-        let new = Rule {
-            id: number("rule number", id)?,
-            line: asked.line.clone(),
-            shell: asked.shell.clone(),
-            on_terminal: asked.on_terminal,
-            added_by: by.clone(),
-            added_at_ms: now_ms,
-            last_reviewed_at_ms: now_ms,
-            last_reviewed_by: by.clone(),
-        };
-        let added = sqlx::query(
-            "INSERT INTO rules (id, line, added_by, added_at_ms, last_reviewed_at_ms, last_reviewed_by, shell, on_terminal) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(bigint(new.id))
-        .bind(&asked.line)
-        .bind(by.as_str())
-        .bind(now_ms)
-        .bind(now_ms)
-        .bind(by.as_str())
-        .bind(&asked.shell)
-        .bind(i64::from(asked.on_terminal))
-        .execute(&mut *tx)
-        .await;
-        match added {
-            Ok(_) => tx.commit().await.map(|()| Some(new)).map_err(StoreError::from),
-            Err(e) if is_duplicate(&e) => Ok(None),
-            Err(e) => Err(e.into()),
-        }
+/// Adds a rule under the next number; `None` where the line is there already for this shell.
+pub async fn add_rule(tx: &mut Tx, asked: &NewRule, by: &Name, now_ms: i64) -> Result<Option<Rule>, StoreError> {
+    let id: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM rules").fetch_one(&mut **tx).await?;
+    let new = Rule {
+        id: number("rule number", id)?,
+        line: asked.line.clone(),
+        shell: asked.shell.clone(),
+        on_terminal: asked.on_terminal,
+        added_by: by.clone(),
+        added_at_ms: now_ms,
+        last_reviewed_at_ms: now_ms,
+        last_reviewed_by: by.clone(),
+    };
+    let added = sqlx::query(
+        "INSERT INTO rules (id, line, added_by, added_at_ms, last_reviewed_at_ms, last_reviewed_by, shell, on_terminal) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(bigint(new.id))
+    .bind(&asked.line)
+    .bind(by.as_str())
+    .bind(now_ms)
+    .bind(now_ms)
+    .bind(by.as_str())
+    .bind(&asked.shell)
+    .bind(i64::from(asked.on_terminal))
+    .execute(&mut **tx)
+    .await;
+    match added {
+        Ok(_) => Ok(Some(new)),
+        Err(e) if is_duplicate(&e) => Ok(None),
+        Err(e) => Err(e.into()),
     }
 }
 

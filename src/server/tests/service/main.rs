@@ -14,6 +14,7 @@ mod enrolment;
 mod host;
 mod ingest;
 mod latency;
+mod own_ledger;
 mod recordings;
 mod rules;
 mod running;
