@@ -162,6 +162,28 @@ impl Installation {
         client
     }
 
+    /// A program with the agent's uid and groups that passed no gate: what an approved line could start.
+    pub fn as_agent(&self, program: &str, words: &[&str]) -> Command {
+        let mut command = Command::new("setpriv");
+        let (agent, agents) = (self.uids.agent.to_string(), self.uids.agents.to_string());
+        command.args(["--reuid", &agent, "--regid", &agent, "--groups", &agents, program]).args(words);
+        command.current_dir("/").env_clear().env("PATH", "/usr/bin:/bin").env("HOME", self.home());
+        command
+    }
+
+    /// Ids of the processes of the login shell, spawners and fronts, and of the host's daemon with its children.
+    pub fn gate(&self) -> Vec<u32> {
+        let own = |pid: &u32| {
+            let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+            let uids = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let uid =
+                uids.lines().find_map(|line| line.strip_prefix("Uid:\t")?.split('\t').next()?.parse::<u32>().ok());
+            exe == Path::new(PROGRAMS).join(SHELL) || uid == Some(self.uids.host)
+        };
+        let entries = fs::read_dir("/proc").expect("/proc").flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(own).collect()
+    }
+
     /// Runs a line as the agent to its end, approved.
     #[track_caller]
     pub fn run(&self, line: &str) -> Ended {

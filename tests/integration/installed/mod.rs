@@ -2,6 +2,7 @@
 //! namespace of its own.
 
 mod accounts;
+mod attacks;
 mod commands;
 mod environment;
 mod hang_up;
