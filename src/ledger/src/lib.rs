@@ -19,6 +19,7 @@ mod seal;
 mod signer;
 mod sshsig;
 mod statement;
+pub mod tlog;
 mod trust;
 mod utc;
 mod value;

@@ -4,6 +4,7 @@
 use crate::commit::{RandomError, random_bytes};
 use crate::line::fixed;
 use crate::sshsig::{Namespace, preimage};
+use crate::tlog::NoteText;
 use countersign_core::{Digest, b64_encode};
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
@@ -14,10 +15,13 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Holds an Ed25519 key and signs 32-byte hashes with it.
+/// Holds an Ed25519 key and signs 32-byte hashes, and checkpoints, with it.
 pub trait Signer: Send {
     /// Signs the SSHSIG preimage of a message of this SHA-256.
     fn sign(&mut self, namespace: Namespace, digest: [u8; 32]) -> Result<[u8; 64], SignError>;
+    /// Signs the text of a checkpoint, or the message of a cosignature, as it
+    /// is. [`NoteText`] can hold nothing else: never an SSHSIG preimage.
+    fn sign_note(&mut self, text: &NoteText) -> Result<[u8; 64], SignError>;
     /// The Ed25519 public key.
     fn public_key(&self) -> Digest;
 }
@@ -168,6 +172,11 @@ fn io_error(verb: &'static str, path: &Path, error: std::io::Error) -> KeyFileEr
 impl Signer for InProcessSigner {
     fn sign(&mut self, namespace: Namespace, digest: [u8; 32]) -> Result<[u8; 64], SignError> {
         let signature = self.pair.sign(&preimage(namespace, &digest));
+        signature.as_ref().try_into().map_err(|_| SignError::Failed("not 64 bytes".to_owned()))
+    }
+
+    fn sign_note(&mut self, text: &NoteText) -> Result<[u8; 64], SignError> {
+        let signature = self.pair.sign(text.as_bytes());
         signature.as_ref().try_into().map_err(|_| SignError::Failed("not 64 bytes".to_owned()))
     }
 

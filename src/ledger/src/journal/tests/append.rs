@@ -1,6 +1,7 @@
 //! What an append promises.
 
 use crate::tests::support::*;
+use crate::tlog::NoteText;
 use crate::{
     Committer, Entry, InProcessSigner, JournalError, Kind, Limits, Namespace, SignError, Signer, Value, body,
     read_lines,
@@ -187,6 +188,10 @@ impl Signer for Moody {
         } else {
             self.0.sign(namespace, digest)
         }
+    }
+
+    fn sign_note(&mut self, text: &NoteText) -> Result<[u8; 64], SignError> {
+        self.0.sign_note(text)
     }
 
     fn public_key(&self) -> countersign_core::Digest {
