@@ -7,6 +7,7 @@ mod disk;
 mod doctor;
 mod durable;
 mod fail_closed;
+mod foreign_bytes;
 mod front;
 mod installed;
 mod interactive;

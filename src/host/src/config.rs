@@ -131,6 +131,11 @@ impl Settings {
     }
 }
 
+/// Whether a configuration file may read like this.
+pub(crate) fn is_configuration(text: &str) -> bool {
+    Settings::parse(text).is_ok()
+}
+
 /// Longest configuration file that is read, in bytes.
 const MAX_CONFIG: u64 = 64 * 1024;
 

@@ -23,6 +23,8 @@ mod listener;
 mod login;
 mod peer;
 mod quotas;
+#[doc(hidden)]
+pub mod readers;
 mod recordings;
 mod recovery;
 mod ruling;

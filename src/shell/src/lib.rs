@@ -17,6 +17,8 @@ mod login;
 mod outer;
 mod outlet;
 mod pty;
+#[doc(hidden)]
+pub mod readers;
 mod recorder;
 mod relay;
 mod request;

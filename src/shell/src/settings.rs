@@ -114,6 +114,11 @@ impl Settings {
     }
 }
 
+/// Whether a configuration file may read like this.
+pub fn is_configuration(text: &str) -> bool {
+    toml::from_str::<Configured>(text).is_ok()
+}
+
 fn host_uid(name: &str) -> Result<u32, Failure> {
     let found = sys::account_by_name(name).map_err(|e| Failure::system("cannot read the password database", &e))?;
     let missing =

@@ -1,0 +1,223 @@
+//! What every reader of foreign bytes promises, as functions that panic where
+//! it breaks its promise.
+//!
+//! `cargo fuzz` runs them for as long as it is let (`tests/long.sh`); the
+//! integration tests run the same functions on some thousands of inputs. A
+//! target is listed in [`TARGETS`] with examples of what its reader takes, and
+//! has a file of its name in `fuzz_targets/`.
+
+use countersign_api::frame::{Decoder, encode};
+use countersign_api::front::{FrontMessage, HostMessage};
+use countersign_api::recording::Recording;
+use countersign_cli::replay::Sanitiser;
+use countersign_core::{CommandText, DecidedBy, MAX_COMMAND_BYTES, Name, SubmissionId, parse_utc_micros, visible};
+use countersign_ledger::{Entry, Statement, TrustFile};
+use countersign_shell::readers;
+
+/// One reader.
+pub struct Target {
+    /// Its name, and that of its file.
+    pub name: &'static str,
+    /// Reads these bytes; panics where a promise is broken.
+    pub run: fn(&[u8]),
+    /// What it should take, to begin with.
+    pub examples: &'static [&'static str],
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target { name: "editor", run: editor, examples: EDITOR },
+    Target { name: "completeness", run: completeness, examples: LINES },
+    Target { name: "driver", run: driver, examples: &["R0\tagent@host:~$ \0", "A\0R130\t$ \0", "A\0"] },
+    Target { name: "history", run: history, examples: &["ls -l\ncat <<E\\nx\\nE\n", "a\\\\b\n"] },
+    Target { name: "front_messages", run: front_messages, examples: FRONT },
+    Target { name: "host_messages", run: host_messages, examples: HOST },
+    Target { name: "recording", run: recording, examples: RECORDING },
+    Target { name: "replayed_output", run: replayed_output, examples: OUTPUT },
+    Target { name: "words", run: words, examples: &["whitelist_rule:17", "ops-lead", "2026-11-20T12:34:56.123456Z"] },
+    Target { name: "command_text", run: command_text, examples: LINES },
+    Target { name: "entry", run: entry, examples: ENTRIES },
+    Target { name: "statement", run: statement, examples: STATEMENTS },
+    Target { name: "trust_file", run: trust_file, examples: TRUST },
+    Target { name: "configuration", run: configuration, examples: CONFIGURATION },
+];
+
+const LINES: &[&str] = &[
+    "ls -l /srv",
+    "cat <<EOF\nhello $((1+2))\nEOF",
+    "for i in 1 2 3; do echo \"$i\"; done | sort -r",
+    "case $x in a|b) echo ${y:-`id`};; esac && [[ -f /etc/passwd ]]",
+    "f() { local a='b c'; echo \"$(date +%s)\" >&2; }; f",
+];
+const EDITOR: &[&str] = &[
+    "ls -l\r",
+    "abc\x1b[D\x1b[D\x7f\x01x\x05y\x15\x19\r",
+    "\x1b[200~rm -rf /tmp/x\necho b\x1b[201~\r",
+    "cat <<E\rtext\rE\r",
+    "\x12ls\r\x1b[A\x1b[B\t\x04",
+    "h\u{e4}\u{6f22}\u{5b57}\u{1f469}\u{200d}\u{1f52c}\x17\r",
+];
+const FRONT: &[&str] = &[
+    r#"{"t":"cancel","nonce":"AAAAAAAAAAAAAAAAAAAAAA","why":"hangup"}"#,
+    r#"{"t":"close","why":"exit","refused":null,"recording_bytes":12}"#,
+];
+const HOST: &[&str] = &[
+    r#"{"t":"kept"}"#,
+    r#"{"t":"fatal","reason":"the ledger cannot be written","exit":69}"#,
+    r#"{"t":"pending","id":"01arz3ndektsv4rrffq69g5fav","nonce":"AAAAAAAAAAAAAAAAAAAAAA","asked":["ops-lead"],"deadline_us":12}"#,
+];
+const RECORDING: &[&str] = &[
+    "{\"version\":2,\"width\":80,\"height\":24,\"timestamp\":1700000000}\n[0.000001,\"o\",\"hi\\r\\n\"]\n[0.5,\"m\",\"finished\"]\n[1.0,\"r\",\"100x30\"]\n",
+];
+const OUTPUT: &[&str] = &[
+    "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x1b[?1049h\x1b[2J\x1b[10;20Hx",
+    "\x1bP+q544e\x1b\\ \x1b[6n \x1b]52;c;aGk=\x07",
+];
+const ENTRIES: &[&str] = &[include_str!("../../golden/ledger/day.jsonl")];
+const TRUST: &[&str] = &[include_str!("../../golden/ledger/trust.json")];
+const STATEMENTS: &[&str] = &[
+    r#"{"by":"ops-lead","decision":"approve","entry":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","exp_ms":60000,"fmt":"cs-decision1","host":"01arz3ndektsv4rrffq69g5fav","key":"0011223344556677","nonce":"AAAAAAAAAAAAAAAAAAAAAA","policy":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#,
+];
+const CONFIGURATION: &[&str] = &[
+    "socket = \"/run/countersign/hostd.sock\"\npath = \"/usr/bin:/bin\"\n[agents.a]\ninner_shell = \"zsh\"\n",
+    "state_dir = \"/var/lib/countersign/host\"\nsocket = \"/run/x\"\nfront_user = \"root\"\nwait_ms = 60000\n",
+    "service = \"https://127.0.0.1:8443\"\ntoken = \"csr1.AAAA\"\nname = \"ops-lead\"\n",
+];
+
+/// No key sequence makes text that a reviewer could not see, or that is too long.
+pub fn editor(bytes: &[u8]) {
+    let (settings, typed) = bytes.split_at(bytes.len().min(2));
+    let term = ["xterm", "dumb", "tmux-256color"][usize::from(settings.first().copied().unwrap_or(0)) % 3];
+    let cut = usize::from(settings.last().copied().unwrap_or(0));
+    let (submitted, drawn) = readers::type_at_a_prompt(typed, cut, term);
+    for text in &submitted {
+        assert!(text.len() <= MAX_COMMAND_BYTES, "too long");
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "controls in {text:?}");
+    }
+    // A line is drawn anew for what is typed, never without end.
+    assert!(drawn <= 64 * 1024 + typed.len().saturating_mul(typed.len() + 4096), "drew {drawn} bytes");
+}
+
+/// Answers, in time linear in the text.
+pub fn completeness(bytes: &[u8]) {
+    readers::is_unfinished(&String::from_utf8_lossy(bytes));
+}
+
+/// Takes no message of which a part is missing.
+pub fn driver(bytes: &[u8]) {
+    if let Some(count) = readers::hear_driver(bytes) {
+        assert!(count <= bytes.iter().filter(|byte| **byte == 0).count());
+    }
+}
+
+/// What was read once is read again the same.
+pub fn history(bytes: &[u8]) {
+    let once = readers::history(&String::from_utf8_lossy(bytes));
+    assert_eq!(readers::history(&once), once);
+}
+
+/// What is taken says the same when it is written again.
+pub fn front_messages(bytes: &[u8]) {
+    again::<FrontMessage>(bytes);
+}
+
+/// What is taken says the same when it is written again.
+pub fn host_messages(bytes: &[u8]) {
+    again::<HostMessage>(bytes);
+}
+
+fn again<T: Message>(bytes: &[u8]) {
+    // As it comes, and as the text of one frame: the length is hard to guess.
+    let mut framed = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes().to_vec();
+    framed.extend_from_slice(bytes);
+    for stream in [bytes, &framed] {
+        let mut decoder = Decoder::default();
+        decoder.push(stream);
+        while let Ok(Some(message)) = decoder.next_message::<T>() {
+            let mut second = Decoder::default();
+            second.push(&encode(&message).expect("what was read can be written"));
+            assert_eq!(second.next_message::<T>().expect("what was written can be read"), Some(message));
+        }
+    }
+}
+
+/// What a message of a protocol is.
+trait Message: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug {}
+impl<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug> Message for T {}
+
+/// A recording that is taken can be rebuilt.
+pub fn recording(bytes: &[u8]) {
+    if let Ok(recording) = Recording::parse(bytes) {
+        recording.rebuild();
+    }
+}
+
+/// However it is cut, the same is let through, and nothing of it is a string sequence.
+pub fn replayed_output(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let whole = Sanitiser::default().clean(&text);
+    let mut pieces = Sanitiser::default();
+    let cut: String = text.chars().map(|c| pieces.clean(c.encode_utf8(&mut [0; 4]))).collect();
+    assert_eq!(whole, cut);
+    for strings in ["\x1b]", "\x1bP", "\x1b_", "\x1b^", "\x1bX", "\u{9d}", "\u{90}"] {
+        assert!(!whole.contains(strings), "{strings:?} in {whole:?}");
+    }
+    assert_eq!(Sanitiser::default().clean(&whole), whole, "what is harmless stays");
+}
+
+/// What is taken is written in one spelling.
+pub fn words(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(by) = text.parse::<DecidedBy>() {
+        assert_eq!(by.to_string(), text);
+    }
+    if let Ok(id) = text.parse::<SubmissionId>() {
+        assert_eq!(id.to_string(), text);
+    }
+    if let Ok(name) = text.parse::<Name>() {
+        assert_eq!(name.to_string(), text);
+    }
+    parse_utc_micros(&text);
+}
+
+/// Text that may be shown holds no control, and shows on one line.
+pub fn command_text(bytes: &[u8]) {
+    if let Ok(text) = CommandText::parse(bytes) {
+        assert!(!text.as_str().chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+    }
+    let shown = visible(&String::from_utf8_lossy(bytes));
+    assert!(!shown.chars().any(char::is_control), "{shown:?}");
+}
+
+/// An entry that is taken is one line of the grammar, and its openings fit or are refused.
+pub fn entry(bytes: &[u8]) {
+    for line in bytes.split(|byte| *byte == b'\n') {
+        if let Ok(entry) = Entry::parse(line) {
+            assert!(line.iter().all(|byte| (0x20..=0x7e).contains(byte)));
+            entry.openings().ok();
+        }
+    }
+}
+
+/// A statement that is taken is written in one spelling.
+pub fn statement(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(statement) = Statement::parse(&text) {
+        assert_eq!(statement.encode().expect("what was read can be written"), text);
+    }
+}
+
+/// A trust file that is taken is the same when it is written again.
+pub fn trust_file(bytes: &[u8]) {
+    if let Ok(trust) = TrustFile::parse(bytes) {
+        let json = trust.to_json().expect("what was read can be written");
+        assert_eq!(TrustFile::parse(json.as_bytes()).expect("and read").to_json().expect("and written"), json);
+    }
+}
+
+/// Answers.
+pub fn configuration(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    readers::is_configuration(&text);
+    countersign_host::readers::is_configuration(&text);
+}
