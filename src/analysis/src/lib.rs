@@ -4,9 +4,15 @@
 //! seam is [`hold`], which `countersign-hostd` calls once per submission.
 #![forbid(unsafe_code)]
 
+pub mod facts;
 mod held;
+mod launch;
+mod line;
+mod meaning;
 pub mod programs;
+mod shell;
 mod stdin_program;
 
 pub use held::{Held, NotAsked, Segment, hold};
+pub use line::parse;
 pub use stdin_program::reads_program_from_stdin;

@@ -1,0 +1,89 @@
+//! Programs that run programs: the commands hidden in the words of others.
+//!
+//! The table says which options take a value, so that the inner command is
+//! found where it begins. An option that is not listed makes the line opaque,
+//! and the search goes on as if it took none.
+
+mod special;
+mod table;
+mod text;
+mod wrapper;
+
+use crate::facts::{Opaque, OpaqueFact, Origin, Runs, SimpleCommand, Span, Word};
+use crate::shell::Gathered;
+
+/// Longest chain of commands that run each other.
+const MAX_CHAIN: usize = 16;
+
+/// What one command runs.
+#[derive(Debug)]
+pub(crate) enum Launch {
+    /// The words are another command.
+    Words(Runs, Vec<Word>),
+    /// The text is a shell's.
+    Text(Runs, Word),
+    /// It cannot be told.
+    Hidden(Opaque, Span),
+}
+
+/// Adds to the gathered commands all that they run.
+pub(crate) fn follow(gathered: &mut Gathered) {
+    let mut index = 0;
+    while let Some(command) = gathered.commands.get(index).cloned() {
+        if chain(&gathered.commands, &command) > MAX_CHAIN {
+            gathered.opaque.push(OpaqueFact { what: Opaque::TooDeep, span: command.span });
+            return;
+        }
+        for launch in of(&command, gathered) {
+            add(launch, index, &command, gathered);
+        }
+        index += 1;
+    }
+}
+
+fn chain(commands: &[SimpleCommand], command: &SimpleCommand) -> usize {
+    let (mut length, mut origin) = (0, &command.origin);
+    while let Origin::Command { parent, .. } = origin {
+        length += 1;
+        match commands.get(*parent) {
+            Some(command) if length <= MAX_CHAIN => origin = &command.origin,
+            Some(_) | None => break,
+        }
+    }
+    length
+}
+
+fn add(launch: Launch, parent: usize, command: &SimpleCommand, gathered: &mut Gathered) {
+    match launch {
+        Launch::Hidden(what, span) => gathered.opaque.push(OpaqueFact { what, span }),
+        Launch::Words(by, words) => {
+            let Some(first) = words.first() else { return };
+            let end = words.iter().map(|word| word.span.end).max().unwrap_or(first.span.end);
+            let inner = SimpleCommand {
+                span: Span { start: first.span.start, end: end.max(first.span.start) },
+                words,
+                assignments: Vec::new(),
+                redirections: command.redirections.clone(),
+                context: command.context.clone(),
+                origin: Origin::Command { parent, by },
+            };
+            gathered.commands.push(inner);
+        }
+        Launch::Text(by, word) => {
+            if word.exact().is_none() {
+                gathered.opaque.push(OpaqueFact { what: Opaque::UnknownText, span: word.span });
+            }
+            text::read(&word, by, parent, command, gathered);
+        }
+    }
+}
+
+/// What a command runs.
+fn of(command: &SimpleCommand, gathered: &Gathered) -> Vec<Launch> {
+    let Some(name) = command.program_name() else { return Vec::new() };
+    let name = if special::is_loader(name) { "ld.so" } else { name };
+    if let Some(wrapper) = wrapper::wrapper(name, command.arguments()) {
+        return wrapper.launches(command.arguments());
+    }
+    special::launches(name, command, gathered)
+}

@@ -1,0 +1,59 @@
+//! A command line to its facts: the one entrance.
+
+use crate::facts::{CommandLine, Opaque, OpaqueFact, Place, Shell, Span};
+use crate::launch;
+use crate::meaning;
+use crate::shell::{self, Gathered};
+use countersign_core::MAX_COMMAND_BYTES;
+
+/// Nesting from which on the parsers get a stack of their own.
+const SHALLOW: usize = 12;
+/// A stack that both parsers cannot exhaust at their greatest depth.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
+
+/// Takes `line` apart. Never fails: what cannot be known is in
+/// [`CommandLine::opaque`], and a line that cannot be read at all has that and
+/// nothing else.
+pub fn parse(line: &str, place: &Place<'_>) -> CommandLine {
+    let whole = Span { start: 0, end: line.len() };
+    let nothing = |what| CommandLine { opaque: vec![OpaqueFact { what, span: whole }], ..CommandLine::default() };
+    if line.len() > MAX_COMMAND_BYTES {
+        return nothing(Opaque::TooLong);
+    }
+    if shell::deeper_than(line, shell::MAX_DEPTH) {
+        return nothing(Opaque::TooDeep);
+    }
+    if !shell::deeper_than(line, SHALLOW) {
+        return on_this_stack(line, place);
+    }
+    std::thread::scope(|scope| {
+        let work =
+            std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || on_this_stack(line, place));
+        work.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(|| nothing(Opaque::TooMuch))
+    })
+}
+
+fn on_this_stack(line: &str, place: &Place<'_>) -> CommandLine {
+    let mut gathered = Gathered::default();
+    // What was read before it stopped stays: bash runs the lines before one that it cannot read.
+    if let Err(fact) = shell::read(line, &[(0, 0)], Vec::new(), 0, &mut gathered) {
+        gathered.opaque.push(fact);
+    }
+    let whole = Span { start: 0, end: line.len() };
+    match place.shell {
+        Shell::Bash => {}
+        Shell::Posix if !gathered.bash_only => {}
+        Shell::Posix | Shell::Other => gathered.opaque.push(OpaqueFact { what: Opaque::ForeignShell, span: whole }),
+    }
+    launch::follow(&mut gathered);
+    meaning::doubt(line, &mut gathered);
+    gathered.opaque.sort_by_key(|fact| (fact.span.start, fact.what));
+    gathered.opaque.dedup();
+    CommandLine {
+        commands: gathered.commands,
+        opaque: gathered.opaque,
+        pipelines: gathered.pipelines,
+        shared_redirections: gathered.shared_redirections,
+        functions: gathered.functions,
+    }
+}

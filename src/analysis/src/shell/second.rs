@@ -1,0 +1,142 @@
+//! The second opinion: rable, a parser by other people, must find the same
+//! commands in the same order. Two independent readings that agree leave
+//! little room for a form that both take for something it is not.
+
+use crate::facts::{Context, Opaque, SimpleCommand};
+use rable::{Node, NodeKind};
+
+/// Bytes of text that are read twice before the line counts as too much: a
+/// text nested in others is read once for each of them.
+const BUDGET: usize = 512 * 1024;
+
+/// What is left to be read twice.
+#[derive(Debug)]
+pub(crate) struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(BUDGET)
+    }
+}
+
+/// Reads `text` again. `Some` is why the line is opaque.
+pub(crate) fn check(text: &str, found: &[SimpleCommand], outer: usize, budget: &mut Budget) -> Option<Opaque> {
+    match budget.0.checked_sub(text.len()) {
+        None => Some(Opaque::TooMuch),
+        Some(left) => {
+            budget.0 = left;
+            (!agrees(text, found, outer)).then_some(Opaque::Disputed)
+        }
+    }
+}
+
+/// Whether rable reads `text` as the commands in `found` (those of its top
+/// level, not of substitutions): as many, with as many words each, and
+/// with the same bare program words.
+fn agrees(text: &str, found: &[SimpleCommand], outer: usize) -> bool {
+    let nodes = match rable::parse(text, false) {
+        Ok(nodes) => nodes,
+        Err(_) => match rable::parse(text, true) {
+            Ok(nodes) => nodes,
+            Err(_) => return false,
+        },
+    };
+    let mut theirs = Vec::new();
+    nodes.iter().for_each(|node| walk(node, &mut theirs));
+    let mut ours = found.iter().filter(|command| top_level(command, outer));
+    let same = theirs.iter().all(|(words, program)| {
+        ours.next().is_some_and(|command| {
+            command.words.len() == *words
+                && command.program().is_none_or(|word| {
+                    word.quoted || word.exact().is_none() || program.is_none_or(|theirs| plain(theirs) == word.text)
+                })
+        })
+    });
+    same && ours.next().is_none()
+}
+
+/// A joined line is no part of a word.
+fn plain(word: &str) -> String {
+    word.replace("\\\n", "")
+}
+
+/// Whether rable's tree has this command as a node, not as the inside of a word.
+fn top_level(command: &SimpleCommand, outer: usize) -> bool {
+    command.context.iter().skip(outer).all(|context| {
+        !matches!(
+            context,
+            Context::Substitution | Context::ProcessSubstitution | Context::HereDocument | Context::Arithmetic
+        )
+    })
+}
+
+fn walk<'n>(node: &'n Node, found: &mut Vec<(usize, Option<&'n str>)>) {
+    let mut all = |nodes: &[&'n Node]| nodes.iter().for_each(|node| walk(node, found));
+    match &node.kind {
+        NodeKind::Command { words, .. } => found.push((words.len(), words.first().and_then(value))),
+        NodeKind::Pipeline { commands, .. } => all(&commands.iter().collect::<Vec<_>>()),
+        NodeKind::List { items } => all(&items.iter().map(|item| &item.command).collect::<Vec<_>>()),
+        NodeKind::If { condition, then_body, else_body, .. } => {
+            all(&[condition, then_body]);
+            if let Some(body) = else_body {
+                walk(body, found);
+            }
+        }
+        NodeKind::While { condition, body, .. } | NodeKind::Until { condition, body, .. } => all(&[condition, body]),
+        NodeKind::For { body, .. }
+        | NodeKind::ForArith { body, .. }
+        | NodeKind::Select { body, .. }
+        | NodeKind::Function { body, .. }
+        | NodeKind::Subshell { body, .. }
+        | NodeKind::BraceGroup { body, .. } => all(&[body]),
+        NodeKind::Case { patterns, .. } => all(&patterns.iter().filter_map(|p| p.body.as_ref()).collect::<Vec<_>>()),
+        NodeKind::Coproc { command, .. } => all(&[command]),
+        NodeKind::Negation { pipeline } | NodeKind::Time { pipeline, .. } => all(&[pipeline]),
+        // These hold no commands of their own level.
+        NodeKind::Word { .. }
+        | NodeKind::WordLiteral { .. }
+        | NodeKind::Redirect { .. }
+        | NodeKind::HereDoc { .. }
+        | NodeKind::ParamExpansion { .. }
+        | NodeKind::ParamLength { .. }
+        | NodeKind::ParamIndirect { .. }
+        | NodeKind::CommandSubstitution { .. }
+        | NodeKind::ProcessSubstitution { .. }
+        | NodeKind::AnsiCQuote { .. }
+        | NodeKind::LocaleString { .. }
+        | NodeKind::BraceExpansion { .. }
+        | NodeKind::ArithmeticExpansion { .. }
+        | NodeKind::ArithmeticCommand { .. }
+        | NodeKind::ArithNumber { .. }
+        | NodeKind::ArithVar { .. }
+        | NodeKind::ArithBinaryOp { .. }
+        | NodeKind::ArithUnaryOp { .. }
+        | NodeKind::ArithPreIncr { .. }
+        | NodeKind::ArithPostIncr { .. }
+        | NodeKind::ArithPreDecr { .. }
+        | NodeKind::ArithPostDecr { .. }
+        | NodeKind::ArithAssign { .. }
+        | NodeKind::ArithTernary { .. }
+        | NodeKind::ArithComma { .. }
+        | NodeKind::ArithSubscript { .. }
+        | NodeKind::ArithEmpty
+        | NodeKind::ArithEscape { .. }
+        | NodeKind::ArithDeprecated { .. }
+        | NodeKind::ArithConcat { .. }
+        | NodeKind::ConditionalExpr { .. }
+        | NodeKind::UnaryTest { .. }
+        | NodeKind::BinaryTest { .. }
+        | NodeKind::CondAnd { .. }
+        | NodeKind::CondOr { .. }
+        | NodeKind::CondNot { .. }
+        | NodeKind::CondParen { .. }
+        | NodeKind::CondTerm { .. }
+        | NodeKind::Array { .. }
+        | NodeKind::Empty
+        | NodeKind::Comment { .. } => {}
+    }
+}
+
+fn value(node: &Node) -> Option<&str> {
+    if let NodeKind::Word { value, .. } = &node.kind { Some(value) } else { None }
+}
