@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use countersign_tests::cast::Cast;
 use countersign_tests::journal;
 use countersign_tests::namespace::{Namespace, cover, may_enter};
 use countersign_tests::parts::Parts;
@@ -87,9 +88,7 @@ fn a_recording_leaves_room_for_the_ends_of_everything() {
 fn output_that_cannot_be_recorded_is_not_shown_and_ends_the_command() {
     let Some((mut parts, _namespace)) = parts_on("64m") else { return };
     assert_eq!(parts.host.take().expect("a host").terminate(), 0);
-    let recordings = parts.host_dir().join("recordings");
-    fs::create_dir_all(&recordings).expect("recordings");
-    cover(&recordings, "size=256k,mode=700");
+    cover(&parts.host_dir().join("spool"), "size=256k,mode=700");
     parts.start_host();
     let ended_file = parts.file("ended");
     let line = format!("head -c 3000000 /dev/zero | tr '\\0' x; echo > {}", ended_file.display());
@@ -103,4 +102,24 @@ fn output_that_cannot_be_recorded_is_not_shown_and_ends_the_command() {
     assert!(!ended_file.exists(), "the command went on");
     let code = parts.verify().code();
     assert!([10, 11].contains(&code), "exit {code}");
+}
+
+#[test]
+fn a_recording_that_cannot_be_written_ends_the_login_and_is_whole_once_there_is_room() {
+    let Some((mut parts, _namespace)) = parts_on("64m") else { return };
+    assert_eq!(parts.host.take().expect("a host").terminate(), 0);
+    let recordings = parts.host_dir().join("recordings");
+    cover(&recordings, "size=8m,mode=700");
+    fs::write(recordings.join("filler"), vec![1; (8 << 20) - (128 << 10)]).expect("filler");
+    parts.start_host();
+    let line = "head -c 3000000 /dev/zero | tr '\\0' x; sleep 60";
+    parts.reviewer().allow(line);
+    let ended = Running::start(&mut parts.front(line), Some(b"")).wait(LIMIT);
+    assert_eq!(ended.code(), 69, "{}", ended.err());
+    assert!(journal::of_kind(&parts.journal(), "session_closed").is_empty(), "what was shown is not given up");
+    fs::remove_file(recordings.join("filler")).expect("filler");
+    let closed = journal::wait_for(&parts.journal(), "session_closed", 1);
+    assert_eq!(closed["body"]["why"], "disk_full");
+    assert!(Cast::read(&parts.recording()).stdout().starts_with(&ended.stdout), "more was shown than is recorded");
+    parts.verify().expect(10);
 }

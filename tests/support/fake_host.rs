@@ -103,8 +103,10 @@ impl Login {
             }
         }
         while let Some(message) = self.next() {
-            if matches!(message, FrontMessage::Finished(_) | FrontMessage::Close(_)) {
-                self.send(&HostMessage::Kept);
+            match message {
+                FrontMessage::Finished(_) | FrontMessage::Close(_) => self.send(&HostMessage::Kept),
+                FrontMessage::Spooled { bytes } => self.send(&HostMessage::Taken { bytes }),
+                FrontMessage::Hello(_) | FrontMessage::Submit(_) | FrontMessage::Cancel { .. } => {}
             }
         }
     }

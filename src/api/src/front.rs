@@ -6,13 +6,14 @@
 //! ```text
 //! front                        host
 //! Hello                     →
-//!                           ←  Welcome   + the recording's descriptor (SCM_RIGHTS)
+//!                           ←  Welcome   + the spool's descriptor (SCM_RIGHTS)
 //! Submit                    →
 //!                           ←  Pending             (not where a rule decided at once)
 //! Cancel (any time before the answer) →
 //!                           ←  Released | Refused
 //! (after Released the front starts the command, then)
-//! Chunk*                    →  (not answered)
+//! Spooled*                  →
+//!                           ←  Taken*              (any time; answers nothing else)
 //! Finished                  →
 //!                           ←  Kept
 //! Close                     →
@@ -29,6 +30,9 @@ pub const PROTOCOL: u32 = 1;
 /// Longest prefix of an over-long command that a front sends, in bytes.
 pub const MAX_SENT_COMMAND: usize = 256 * 1024;
 
+/// How many bytes of the spool may wait to be taken, where there is a host.
+pub const SPOOL_AHEAD: u64 = 16 * 1024 * 1024;
+
 /// From front to host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "t", rename_all = "snake_case", deny_unknown_fields)]
@@ -44,8 +48,12 @@ pub enum FrontMessage {
         /// `hangup` or `interrupt`.
         why: CancelWhy,
     },
-    /// A piece of the recording stands in the file.
-    Chunk(Chunk),
+    /// So many bytes stand in the spool: it is time to turn them into a chunk
+    /// of the recording.
+    Spooled {
+        /// Length of the spool, whole records.
+        bytes: u64,
+    },
     /// The released command has ended, or could not be started.
     Finished(Finished),
     /// The login is over.
@@ -137,23 +145,6 @@ pub enum CancelWhy {
     Interrupt,
 }
 
-/// A piece of the recording file: bytes `offset .. offset + length` are whole
-/// lines, written, and will not change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Chunk {
-    /// 0, 1, 2 …
-    pub index: u64,
-    /// Where it starts in the file.
-    pub offset: u64,
-    /// Its length in bytes.
-    pub length: u64,
-    /// SHA-256 of these bytes.
-    pub digest: Digest,
-    /// Raw output bytes (before encoding) that it stands for.
-    pub raw_bytes: u64,
-}
-
 /// How a released command ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -206,8 +197,8 @@ pub struct Close {
     pub why: CloseWhy,
     /// What was asked for, where `why` is [`CloseWhy::Refused`].
     pub refused: Option<RefusedLogin>,
-    /// Length of the recording file in bytes; equals the sum of the chunks.
-    pub recording_bytes: u64,
+    /// Length of the spool in bytes: all whole records.
+    pub spool_bytes: u64,
 }
 
 /// A kind of login that is not built yet and therefore refused.
@@ -259,8 +250,8 @@ pub enum CloseWhy {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "t", rename_all = "snake_case", deny_unknown_fields)]
 pub enum HostMessage {
-    /// The login stands in the ledger. Carries the descriptor of the recording
-    /// file, opened for append.
+    /// The login stands in the ledger. Carries the descriptor of the spool,
+    /// opened for append.
     Welcome {
         /// The login.
         login: LoginId,
@@ -295,6 +286,12 @@ pub enum HostMessage {
         /// What the front exits with: 126, or 69 where service or ledger was
         /// not available.
         exit: u8,
+    },
+    /// The spool up to here stands in the recording. A front that is further
+    /// ahead than [`SPOOL_AHEAD`] shows nothing more until it hears this.
+    Taken {
+        /// Bytes of the spool.
+        bytes: u64,
     },
     /// The last `Finished`, or `Close`, is durable.
     Kept,

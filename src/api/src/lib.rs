@@ -6,3 +6,4 @@ pub mod frame;
 pub mod front;
 pub mod recording;
 pub mod service;
+pub mod spool;

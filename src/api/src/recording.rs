@@ -22,7 +22,6 @@ pub use encode::Encoder;
 
 use countersign_core::{HostId, LoginId};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 
 /// Size written where there is no terminal.
 const PLAIN_SIZE: (u16, u16) = (80, 24);
@@ -57,7 +56,7 @@ pub struct Origin {
     pub agent: String,
     /// Whether it had a terminal; says how LF stands in `o`.
     pub tty: bool,
-    /// What was removed before it was written: `none` so far.
+    /// What removed secrets before it was written; `none` where nothing did.
     pub redaction: String,
 }
 
@@ -105,35 +104,6 @@ impl Header {
     }
 }
 
-/// What stands between the raw bytes and the encoder, to keep secrets out of
-/// recordings. It may hold bytes back, but only until [`Redactor::finish`].
-pub trait Redactor {
-    /// The word in the header.
-    fn name(&self) -> &'static str;
-    /// Takes raw bytes, gives what may be recorded.
-    fn push<'a>(&mut self, stream: Stream, bytes: &'a [u8]) -> Cow<'a, [u8]>;
-    /// Gives what was held back.
-    fn finish(&mut self, stream: Stream) -> Vec<u8>;
-}
-
-/// Records everything as it is.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct PassThrough;
-
-impl Redactor for PassThrough {
-    fn name(&self) -> &'static str {
-        "none"
-    }
-
-    fn push<'a>(&mut self, _stream: Stream, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        Cow::Borrowed(bytes)
-    }
-
-    fn finish(&mut self, _stream: Stream) -> Vec<u8> {
-        Vec::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,7 +115,7 @@ mod tests {
             host: HostId::from_random([2; 16]),
             agent: "deploy".to_owned(),
             tty,
-            redaction: PassThrough.name().to_owned(),
+            redaction: "none".to_owned(),
         };
         Header::new(origin, 1_795_000_000, Some((100, 30)), Some("xterm")).unwrap()
     }

@@ -9,14 +9,14 @@ use crate::error::HostError;
 use crate::identity::{self, Identity};
 use crate::listener;
 use crate::quotas::Quotas;
-use crate::recordings::Uploads;
+use crate::recordings::{tape, uploads::Uploads};
 use crate::recovery;
 use crate::service::Service;
 use crate::shipper::{Outbox, Shipper};
 use countersign_ledger::{Committer, InProcessSigner, Limits, SystemClock};
 use countersign_sys as sys;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,8 +42,8 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn recordings(&self) -> PathBuf {
-        self.settings.state.join("recordings")
+    pub(crate) fn state(&self) -> &Path {
+        &self.settings.state
     }
 
     /// Why nothing new may be held, if so.
@@ -165,7 +165,8 @@ async fn start(
     let url = settings.service.as_deref().unwrap_or(&identity.service_url);
     let service =
         Service::new(url, identity.fingerprint, Some(identity.host_token.clone())).map_err(HostError::Config)?;
-    let uploads = Uploads::new(&settings.state)
+    let uploads = tape::drop_others(&settings.state, &recovered.open_logins)
+        .and_then(|()| Uploads::new(&settings.state, &recovered.open_logins))
         .map_err(|why| HostError::Config(format!("cannot list {}: {why}", settings.state.display())))?;
     let host = Arc::new(Host {
         book: Book::new(committer.clone(), outbox.clone()),

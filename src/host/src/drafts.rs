@@ -1,7 +1,8 @@
 //! Bodies of entries, member by member as docs/LEDGER.md lists them.
 
+use crate::recordings::tape::Chunk;
 use countersign_analysis::Held;
-use countersign_api::front::{Chunk, Close, CommandEnd, Finished, Hello, NotReleased, ReleasedSegment, Submit};
+use countersign_api::front::{Close, CommandEnd, Finished, Hello, NotReleased, ReleasedSegment, Submit};
 use countersign_core::{DecidedBy, Digest, HostId, LoginId, Name, Nonce, Outcome, Salt, ServiceId, SubmissionId};
 use countersign_ledger::{Draft, Kind, Openings, RandomError, Value, body, commitment, random_bytes};
 
@@ -188,26 +189,32 @@ pub(crate) fn exec_lost(login: LoginId, id: SubmissionId, of: Digest) -> Draft {
 
 /// `recording_chunk`
 pub(crate) fn recording_chunk(login: LoginId, chunk: &Chunk) -> Draft {
-    let members = [
+    let mut members = vec![
+        ("at_us", chunk.place.at_us.into()),
         ("digest", chunk.digest.into()),
         ("index", chunk.index.into()),
         ("length", chunk.length.into()),
         ("offset", chunk.offset.into()),
         ("raw_bytes", chunk.raw_bytes.into()),
+        ("spool", chunk.place.bytes.into()),
     ];
+    if chunk.place.within > 0 {
+        members.push(("within", chunk.place.within.into()));
+    }
     of_login(Kind::RecordingChunk, login, body(members), Openings::default())
 }
 
 /// `session_closed`, as the front says.
-pub(crate) fn session_closed(login: LoginId, close: &Close, why: &str) -> Draft {
-    let mut members = vec![("recording_bytes", close.recording_bytes.into()), ("why", why.into())];
+pub(crate) fn session_closed(login: LoginId, close: &Close, recording_bytes: u64, why: &str) -> Draft {
+    let mut members = vec![("recording_bytes", recording_bytes.into()), ("why", why.into())];
     if let Some(refused) = close.refused {
         members.push(("refused", refused.as_str().into()));
     }
     of_login(Kind::SessionClosed, login, body(members), Openings::default())
 }
 
-/// `session_closed` of a login whose front is gone: `killed` or `recovered`.
+/// `session_closed` of a login whose front did not close it: `killed`,
+/// `recovered`, `disk_full` or `bad_recording`.
 pub(crate) fn session_lost(login: LoginId, recording_bytes: u64, why: &str) -> Draft {
     let members = [("recording_bytes", recording_bytes.into()), ("why", why.into())];
     of_login(Kind::SessionClosed, login, body(members), Openings::default())

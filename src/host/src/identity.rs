@@ -73,7 +73,8 @@ pub(crate) fn key_path(state: &Path) -> PathBuf {
 /// Makes the state directory (0700) where it is missing, and refuses one that
 /// somebody else owns or can enter.
 pub(crate) fn prepare_state(state: &Path) -> Result<(), HostError> {
-    for dir in [state.to_path_buf(), state.join("journal"), state.join("recordings"), state.join("shipped")] {
+    let inside = ["journal", "recordings", "shipped", "spool"].map(|name| state.join(name));
+    for dir in std::iter::once(state.to_path_buf()).chain(inside) {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)

@@ -6,8 +6,8 @@
 //!
 //! Reading order: [`listener`] takes a front's connection, [`login`] walks it
 //! through its states, [`submission`] holds one line, [`ruling`] judges what
-//! the service answered, [`book`] writes the ledger, [`shipper`] sends it
-//! upstream.
+//! the service answered, [`recordings`] keeps what was shown, [`book`] writes
+//! the ledger, [`shipper`] sends it upstream.
 #![forbid(unsafe_code)]
 
 mod book;
@@ -21,6 +21,7 @@ mod error;
 mod identity;
 mod listener;
 mod login;
+mod lost;
 mod peer;
 mod quotas;
 #[doc(hidden)]

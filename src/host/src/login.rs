@@ -5,20 +5,20 @@
 //! |---|---|---|
 //! | new | `Hello` | `session_opened` durable, `Welcome` → idle |
 //! | idle | `Submit` | held ([`crate::submission`]) → running or idle |
-//! | idle | `Chunk` | `recording_chunk` → idle |
+//! | idle, running | `Spooled` | `recording_chunk`s, `Taken` → the same |
 //! | idle | `Close` | `session_closed` durable, `Kept` → over |
-//! | running | `Chunk` | `recording_chunk` → running |
 //! | running | `Finished` with its id | `exec_finished` durable, `Kept` → idle |
-//! | any | end of the connection | what is open is closed as `killed` → over |
+//! | any | end of the connection, or anything else | what is open is closed as `killed` → over |
 
-use crate::book::WriteError;
 use crate::daemon::Host;
 use crate::drafts;
+use crate::lost::{Lost, closed, lost_word};
 use crate::quotas::Place;
-use crate::recordings;
+use crate::recordings::keep::{self, KeepError};
+use crate::recordings::tape::Tape;
 use crate::submission::{self, Asking, Fate};
 use countersign_api::frame::{BadFrame, Decoder, encode};
-use countersign_api::front::{Chunk, CloseWhy, Finished, FrontMessage, Hello, HostMessage, PROTOCOL};
+use countersign_api::front::{CloseWhy, Finished, FrontMessage, Hello, HostMessage, PROTOCOL};
 use countersign_core::{Digest, Exit, LoginId, SubmissionId};
 use countersign_sys as sys;
 use std::io;
@@ -96,9 +96,9 @@ struct Login {
     place: Place,
     terminal: bool,
     running: Option<(SubmissionId, Digest)>,
-    /// Bytes and count of the chunks so far.
-    recorded: u64,
-    chunks: u64,
+    tape: Option<Tape>,
+    /// What it is closed as where the front does not close it.
+    lost: &'static str,
 }
 
 impl Login {
@@ -139,9 +139,15 @@ pub(crate) async fn serve(host: Arc<Host>, stream: UnixStream) {
     match walk(&host, &mut connection, &mut login).await {
         Ok(true) => {}
         Ok(false) => abandon(&host, connection, login).await,
-        Err(why) => {
+        Err(KeepError::Ledger(why)) => {
             host.ledger_failed(&why);
             connection.fatal(&format!("the ledger of this host cannot be written: {why}")).await;
+            abandon(&host, connection, login).await;
+        }
+        Err(KeepError::Tape(why)) => {
+            tracing::error!("login {}: {why}", login.id);
+            connection.fatal(&format!("the recording cannot go on: {why}")).await;
+            login.lost = lost_word(&why);
             abandon(&host, connection, login).await;
         }
     }
@@ -164,11 +170,12 @@ async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Pl
         return Err(format!("the ledger of this host cannot be written: {why}"));
     }
     // The ledger first: a recording that no entry names would look like one too many.
-    let login = Login { id, place, terminal: hello.terminal.is_some(), running: None, recorded: 0, chunks: 0 };
-    let let_in = match recordings::create(&host.recordings(), id) {
-        Ok(file) => {
+    let mut login = Login { id, place, terminal: hello.terminal.is_some(), running: None, tape: None, lost: "killed" };
+    let let_in = match Tape::create(host.state(), id, host.identity.host, hello) {
+        Ok((tape, theirs)) => {
+            login.tape = Some(tape);
             let welcome = HostMessage::Welcome { login: id, host: host.identity.host };
-            let sent = connection.send_with(&welcome, &file).await;
+            let sent = connection.send_with(&welcome, &theirs).await;
             sent.map_err(|why| format!("the front was gone before it was let in: {why}"))
         }
         Err(why) => Err(format!("the recording cannot be made on this host: {why}")),
@@ -184,7 +191,7 @@ async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Pl
 
 /// Takes messages until the login is over. `true` where it was closed in
 /// order, `false` where the front is gone or broke the table.
-async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Result<bool, WriteError> {
+async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Result<bool, KeepError> {
     loop {
         let message = tokio::select! {
             message = connection.next() => message,
@@ -209,21 +216,25 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
                     Fate::FrontGone => return Ok(false),
                 }
             }
-            (Ok(Some(FrontMessage::Chunk(chunk))), _) => {
-                if !keep_chunk(host, login, &chunk).await? {
-                    return Ok(false);
-                }
+            (Ok(Some(FrontMessage::Spooled { bytes })), _) => {
+                let Some(tape) = &mut login.tape else { return Ok(false) };
+                keep::spooled(host, login.id, tape, bytes).await?;
+                // A front that is gone is noticed at the next message.
+                connection.send(&HostMessage::Taken { bytes: tape.taken() }).await.ok();
             }
             (Ok(Some(FrontMessage::Finished(finished))), Some((id, of))) if finished.id == id => {
                 finish(host, connection, login, of, &finished).await?;
             }
             // The cancel crossed the answer; the answer stands.
             (Ok(Some(FrontMessage::Cancel { .. })), _) => {}
-            (Ok(Some(FrontMessage::Close(close))), None) if close.recording_bytes == login.recorded => {
-                let written =
-                    host.book.write_one(drafts::session_closed(login.id, &close, close_word(close.why))).await?;
-                host.shipper.uploads().closed(login.id, written.seq);
-                host.shipper.outbox().poke();
+            (Ok(Some(FrontMessage::Close(close))), None) => {
+                let Some(tape) = &mut login.tape else { return Ok(false) };
+                keep::spooled(host, login.id, tape, close.spool_bytes).await?;
+                let entry = |length| drafts::session_closed(login.id, &close, length, close_word(close.why));
+                closed(host, login.id, keep::all(host, login.id, tape, entry).await?);
+                if let Some(tape) = login.tape.take() {
+                    tape.close();
+                }
                 // The front may be gone already: the login is closed either way.
                 connection.send(&HostMessage::Kept).await.ok();
                 return Ok(true);
@@ -243,26 +254,18 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
     }
 }
 
-async fn keep_chunk(host: &Host, login: &mut Login, chunk: &Chunk) -> Result<bool, WriteError> {
-    if chunk.index != login.chunks || chunk.offset != login.recorded || chunk.length == 0 {
-        tracing::error!("login {}: chunk {} does not follow the one before it", login.id, chunk.index);
-        return Ok(false);
-    }
-    let written = host.book.write_one(drafts::recording_chunk(login.id, chunk)).await?;
-    login.chunks += 1;
-    login.recorded = login.recorded.saturating_add(chunk.length);
-    host.shipper.uploads().chunk(login.id, login.recorded, written.seq);
-    Ok(true)
-}
-
 async fn finish(
     host: &Host,
     connection: &mut Connection,
     login: &mut Login,
     of: Digest,
     finished: &Finished,
-) -> Result<(), WriteError> {
-    host.book.write_one(drafts::exec_finished(login.id, of, finished)).await?;
+) -> Result<(), KeepError> {
+    let entry = |_| drafts::exec_finished(login.id, of, finished);
+    match &mut login.tape {
+        Some(tape) => keep::all(host, login.id, tape, entry).await.map(drop)?,
+        None => host.book.write_one(entry(0)).await.map(drop)?,
+    }
     login.running = None;
     // A front that is gone is noticed at the next message.
     connection.send(&HostMessage::Kept).await.ok();
@@ -289,46 +292,8 @@ async fn abandon(host: &Arc<Host>, connection: Connection, login: Login) {
 }
 
 async fn close_lost(host: &Host, login: Login) {
-    let open =
-        Lost { login: login.id, running: login.running, recorded: login.recorded, chunks: login.chunks, why: "killed" };
+    let open = Lost { login: login.id, running: login.running, tape: login.tape, recorded: 0, why: login.lost };
     if let Err(why) = open.close(host).await {
         host.ledger_failed(&why);
-    }
-}
-
-/// A login whose front is gone.
-pub(crate) struct Lost {
-    pub(crate) login: LoginId,
-    pub(crate) running: Option<(SubmissionId, Digest)>,
-    pub(crate) recorded: u64,
-    pub(crate) chunks: u64,
-    /// `killed` or `recovered`.
-    pub(crate) why: &'static str,
-}
-
-impl Lost {
-    /// Waits until nobody can write the recording, then writes its last chunk,
-    /// the end of what ran, and `session_closed`.
-    pub(crate) async fn close(self, host: &Host) -> Result<(), WriteError> {
-        let mut drafts = Vec::new();
-        let mut recorded = self.recorded;
-        match recordings::settle(&host.recordings(), self.login, recorded, self.chunks).await {
-            Ok(Some(chunk)) => {
-                recorded = recorded.saturating_add(chunk.length);
-                drafts.push(drafts::recording_chunk(self.login, &chunk));
-            }
-            Ok(None) => {}
-            Err(why) => tracing::error!("the recording of {} cannot be closed: {why}", self.login),
-        }
-        if let Some((id, of)) = self.running {
-            drafts.push(drafts::exec_lost(self.login, id, of));
-        }
-        drafts.push(drafts::session_lost(self.login, recorded, self.why));
-        let written = host.book.write(drafts).await?;
-        let last = written.last().map_or(0, |w| w.seq);
-        host.shipper.uploads().chunk(self.login, recorded, last);
-        host.shipper.uploads().closed(self.login, last);
-        host.shipper.outbox().poke();
-        Ok(())
     }
 }

@@ -4,7 +4,8 @@
 use crate::book::WriteError;
 use crate::daemon::Host;
 use crate::drafts::{self, Decided};
-use crate::login::Lost;
+use crate::lost::Lost;
+use crate::recordings::tape::Tape;
 use countersign_core::Outcome;
 use countersign_ledger::OpenLogin;
 use std::sync::Arc;
@@ -27,13 +28,16 @@ pub(crate) async fn close_open_logins(host: &Arc<Host>, open: Vec<OpenLogin>) ->
             };
             host.book.write_one(drafts::decided(login.id, facts)?).await?;
         }
-        let lost = Lost {
-            login: login.id,
-            running: login.unfinished,
-            recorded: login.recording_bytes,
-            chunks: login.chunks,
-            why: "recovered",
+        let tape = match Tape::resume(host.state(), &login) {
+            Ok(tape) => tape,
+            // Its entries are sound; the next start tries again.
+            Err(why) => {
+                tracing::error!("login {} stays open: {why}", login.id);
+                continue;
+            }
         };
+        let recorded = login.recording_bytes;
+        let lost = Lost { login: login.id, running: login.unfinished, tape, recorded, why: "recovered" };
         let host = host.clone();
         tokio::spawn(async move {
             tokio::select! {

@@ -2,7 +2,7 @@
 //! them. A `command_submitted` is held back from the ordinary stream until its
 //! submission has been asked, so that asking is what brings it to the service.
 
-use crate::recordings::Uploads;
+use crate::recordings::uploads::Uploads;
 use crate::service::{Service, ServiceError};
 use countersign_api::service::{SubmitReply, SubmitRequest};
 use countersign_core::SubmissionId;

@@ -30,7 +30,7 @@ pub use clock::{Clock, ClockError, Now, SystemClock};
 pub use commit::{RandomError, commitment, key_id, leaf_hash, random_bytes, sha256};
 pub use entry::{Entry, Sess};
 pub use journal::{
-    Committer, Done, Draft, JournalError, Limits, OpenLogin, Recovered, Torn, Written, follow, read_lines,
+    Committer, Done, Draft, JournalError, Limits, OpenLogin, Recovered, SpoolPlace, Torn, Written, follow, read_lines,
 };
 pub use kind::{Kind, UnknownKind};
 pub use line::{Line, MAX_LEAF_BYTES, MAX_LINE_BYTES};

@@ -12,9 +12,6 @@ use std::path::Path;
 
 /// How often a full queue of the listener is tried again, every 10 ms.
 const CONNECT_TRIES: u32 = 500;
-/// Most bytes that may wait for the host before the command's output is held
-/// back.
-const MAX_BACKLOG: usize = 256 * 1024;
 
 /// A connection to the host.
 #[derive(Debug)]
@@ -24,6 +21,7 @@ pub struct Link {
     queue: Vec<u8>,
     fds: Vec<OwnedFd>,
     open: bool,
+    taken: u64,
 }
 
 /// What was heard of the host.
@@ -61,6 +59,7 @@ impl Link {
                         queue: Vec::new(),
                         fds: Vec::new(),
                         open: true,
+                        taken: 0,
                     });
                 }
                 Err(Errno::EAGAIN | Errno::EINTR) => sys::sleep_ms(10),
@@ -86,9 +85,9 @@ impl Link {
         self.open
     }
 
-    /// Whether so much waits for the host that no more should be made.
-    pub fn is_behind(&self) -> bool {
-        self.queue.len() > MAX_BACKLOG
+    /// How much of the spool the host has taken.
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Takes the descriptor that came with the last message.
@@ -112,15 +111,19 @@ impl Link {
         }
     }
 
-    /// The next message that has come.
+    /// The next message that has come, but for how far the host is with the
+    /// spool, which may come at any time.
     pub fn hear(&mut self) -> Heard {
-        match self.decoder.next_message() {
-            Ok(Some(message)) => Heard::Message(message),
-            Ok(None) if self.open => Heard::Nothing,
-            Ok(None) => Heard::Lost,
-            Err(_) => {
-                self.open = false;
-                Heard::Garbage
+        loop {
+            match self.decoder.next_message() {
+                Ok(Some(HostMessage::Taken { bytes })) => self.taken = self.taken.max(bytes),
+                Ok(Some(message)) => return Heard::Message(message),
+                Ok(None) if self.open => return Heard::Nothing,
+                Ok(None) => return Heard::Lost,
+                Err(_) => {
+                    self.open = false;
+                    return Heard::Garbage;
+                }
             }
         }
     }

@@ -62,20 +62,20 @@ impl Login {
             let socket = settings.socket.display();
             unavailable(&format!("cannot reach countersign-hostd at {socket}: {e}"))
         })?;
-        link.send(&FrontMessage::Hello(hello.clone()));
+        link.send(&FrontMessage::Hello(hello));
         let until_us = now_us()? + HOST_US;
-        let (login, host) = match wait(&mut link, Some((&mut outer, pty.as_mut())), until_us)? {
-            Event::Host(HostMessage::Welcome { login, host }) => (login, host),
+        match wait(&mut link, Some((&mut outer, pty.as_mut())), until_us)? {
+            Event::Host(HostMessage::Welcome { .. }) => {}
             Event::Host(HostMessage::Fatal { reason, exit }) => return Err(fatal(&reason, exit)),
             Event::Host(_) => return Err(unavailable("countersign-hostd answered out of turn")),
             Event::Client(_) => return Err(unavailable("the client hung up")),
             Event::Lost(why) => return Err(unavailable(why)),
-        };
-        let file = link.take_descriptor().ok_or_else(|| unavailable("countersign-hostd gave no recording file"))?;
-        match Recorder::begin(file, login, host, &hello) {
+        }
+        let file = link.take_descriptor().ok_or_else(|| unavailable("countersign-hostd gave no spool"))?;
+        match Recorder::begin(file) {
             Ok(recorder) => Ok(Self { link, recorder, outer, pty, spawner, inner: settings.inner, environment }),
             Err(error) => {
-                let close = Close { why: CloseWhy::DiskFull, refused: None, recording_bytes: 0 };
+                let close = Close { why: CloseWhy::DiskFull, refused: None, spool_bytes: 0 };
                 link.send(&FrontMessage::Close(close));
                 kept(&mut link)?;
                 Err(unavailable(&error.to_string()))
@@ -213,7 +213,7 @@ impl Login {
     /// Records that a released line does not run, and says why.
     fn unstarted(mut self, id: SubmissionId, unstarted: Unstarted) -> Result<Ending, Failure> {
         let (words, status) = describe(&unstarted.end());
-        let recorded = self.recorder.marker(&format!("finished: {words}")).and_then(|()| self.recorder.settle());
+        let recorded = self.recorder.marker(&format!("finished: {words}"));
         let why = if recorded.is_ok() { CloseWhy::Exit } else { CloseWhy::DiskFull };
         let told = self.tell_finished(id, unstarted.end())? && self.close(why, None)?;
         let lost = if told { "" } else { "; countersign-hostd is gone: that could not be recorded" };
@@ -223,7 +223,7 @@ impl Login {
     fn finish(mut self, id: SubmissionId, end: CommandEnd, mut stop: Option<Stop>) -> Result<Ending, Failure> {
         let (words, status) = describe(&end);
         if stop.as_ref().is_none_or(|stop| !matches!(stop, Stop::Recorder(_))) {
-            let recorded = self.recorder.marker(&format!("finished: {words}")).and_then(|()| self.recorder.settle());
+            let recorded = self.recorder.marker(&format!("finished: {words}"));
             if let Err(error) = recorded {
                 stop = Some(Stop::Recorder(error));
             }
@@ -290,7 +290,7 @@ impl Login {
 
     /// Whether the host has kept how the command ended.
     fn tell_finished(&mut self, id: SubmissionId, end: CommandEnd) -> Result<bool, Failure> {
-        self.send_chunk();
+        self.tell_spooled();
         let (stdout_bytes, stderr_bytes) = self.recorder.totals();
         self.link.send(&FrontMessage::Finished(Finished { id, end, stdout_bytes, stderr_bytes }));
         kept(&mut self.link)
@@ -298,15 +298,14 @@ impl Login {
 
     /// Whether the host has kept that the login is over.
     pub(crate) fn close(&mut self, why: CloseWhy, refused: Option<RefusedLogin>) -> Result<bool, Failure> {
-        self.send_chunk();
-        let close = Close { why, refused, recording_bytes: self.recorder.length() };
+        let close = Close { why, refused, spool_bytes: self.recorder.length() };
         self.link.send(&FrontMessage::Close(close));
         kept(&mut self.link)
     }
 
-    pub(crate) fn send_chunk(&mut self) {
-        if let Some(chunk) = self.recorder.cut() {
-            self.link.send(&FrontMessage::Chunk(chunk));
+    pub(crate) fn tell_spooled(&mut self) {
+        if let Some(spooled) = self.recorder.tell() {
+            self.link.send(&spooled);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Bytes on their way out, shown only once they are recorded.
+//! Bytes on their way out, once they are recorded.
 
 use countersign_sys as sys;
 use std::io;
@@ -10,15 +10,13 @@ use std::os::fd::{AsFd, OwnedFd};
 pub struct Outlet {
     fd: OwnedFd,
     queue: Vec<u8>,
-    /// How many bytes of the queue are recorded.
-    cleared: usize,
     open: bool,
 }
 
 impl Outlet {
     /// A queue before a descriptor.
     pub fn new(fd: OwnedFd) -> Self {
-        Self { fd, queue: Vec::new(), cleared: 0, open: true }
+        Self { fd, queue: Vec::new(), open: true }
     }
 
     /// The descriptor.
@@ -26,21 +24,21 @@ impl Outlet {
         &self.fd
     }
 
-    /// Adds bytes that must not be shown yet.
-    pub fn add(&mut self, bytes: &[u8]) {
-        if self.open {
-            self.queue.extend_from_slice(bytes);
+    /// Shows bytes that are recorded; what the descriptor does not take now is
+    /// queued.
+    pub fn show(&mut self, recorded: &[u8]) {
+        if self.open && self.queue.is_empty() {
+            let taken = self.write(recorded);
+            self.keep(recorded.get(taken..).unwrap_or_default());
+        } else if self.open {
+            self.keep(recorded);
+            self.push();
         }
     }
 
-    /// Clears the next `count` bytes: they are recorded.
-    pub fn clear(&mut self, count: usize) {
-        self.cleared = (self.cleared + count).min(self.queue.len());
-    }
-
-    /// Whether cleared bytes wait to be written.
+    /// Whether bytes wait to be written.
     pub fn is_waiting(&self) -> bool {
-        self.cleared > 0
+        !self.queue.is_empty()
     }
 
     /// Whether anybody can still read what is written.
@@ -52,21 +50,33 @@ impl Outlet {
     pub fn shut(&mut self) {
         self.open = false;
         self.queue.clear();
-        self.cleared = 0;
     }
 
     /// Writes what the descriptor takes now. Shuts when nobody reads there.
     pub fn push(&mut self) {
-        while self.cleared > 0 {
-            let ready = self.queue.get(..self.cleared).unwrap_or_default();
-            match sys::write_now(self.fd.as_fd(), ready) {
-                Ok(n) => {
-                    self.queue.drain(..n);
-                    self.cleared -= n;
+        let queue = std::mem::take(&mut self.queue);
+        let taken = self.write(&queue);
+        self.keep(queue.get(taken..).unwrap_or_default());
+    }
+
+    fn keep(&mut self, rest: &[u8]) {
+        if self.open {
+            self.queue.extend_from_slice(rest);
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+            match sys::write_now(self.fd.as_fd(), rest) {
+                Ok(n) => taken += n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => {
+                    self.shut();
+                    break;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => self.shut(),
             }
         }
+        taken
     }
 }

@@ -1,17 +1,20 @@
-//! The recorder: what a command writes goes into the file first. A failed or
+//! The recorder: what a command writes goes into the spool first. A failed or
 //! short write is final; there is no pause and no skip.
+//!
+//! The spool ([`countersign_api::spool`]) is append-only and the host's; the
+//! host turns it into a recording. A write is whole records in one call.
 
-use countersign_api::front::{Chunk, Hello};
-use countersign_api::recording::{Encoder, Header, Origin, PassThrough, Redactor, Stream};
-use countersign_core::{HostId, LoginId, visible};
-use countersign_ledger::sha256;
+use countersign_api::front::{FrontMessage, SPOOL_AHEAD};
+use countersign_api::recording::Stream;
+use countersign_api::spool;
+use countersign_core::visible;
 use countersign_sys as sys;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, IoSlice, Write as _};
 use std::os::fd::OwnedFd;
 
-/// A chunk ends at the first line end after so many bytes …
-const CHUNK_BYTES: usize = 64 * 1024;
+/// The host is told after so many bytes …
+const CHUNK_BYTES: u64 = 64 * 1024;
 /// … or so many microseconds.
 const CHUNK_US: u64 = 5_000_000;
 /// Every so many bytes it is looked whether there is room left …
@@ -29,17 +32,13 @@ pub struct RecordingFailed(#[from] io::Error);
 
 /// A recording that is being written.
 pub struct Recorder {
-    file: File,
-    encoder: Encoder,
-    redactor: Box<dyn Redactor>,
+    spool: File,
     started_us: u64,
-    /// Where the open chunk starts in the file.
-    offset: u64,
-    /// The bytes of the open chunk; they stand in the file.
-    open: Vec<u8>,
-    open_since_us: u64,
-    open_raw: u64,
-    index: u64,
+    /// Bytes in the spool, and how many of them the host was told of.
+    length: u64,
+    told: u64,
+    /// When the first byte was written that the host was not told of.
+    untold_since_us: u64,
     totals: [u64; 2],
     /// What the totals were when the last command began.
     before: [u64; 2],
@@ -49,66 +48,36 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins a recording with its header.
-    pub fn begin(file: OwnedFd, login: LoginId, host: HostId, hello: &Hello) -> Result<Self, RecordingFailed> {
-        let redactor = Box::new(PassThrough);
-        let terminal = hello.terminal.as_ref();
-        let origin = Origin {
-            login,
-            host,
-            agent: hello.agent.clone(),
-            tty: terminal.is_some(),
-            redaction: redactor.name().to_owned(),
-        };
-        let size = terminal.map(|t| (t.columns, t.rows));
-        let started_s = sys::realtime_us()? / 1_000_000;
-        let header =
-            Header::new(origin, started_s, size, terminal.map(|t| t.term.as_str())).map_err(io::Error::from)?;
+    /// Begins a recording.
+    pub fn begin(spool: OwnedFd) -> Result<Self, RecordingFailed> {
         let started_us = sys::boottime_us()?;
-        let mut recorder = Self {
-            file: File::from(file),
-            encoder: Encoder::new(terminal.is_some()),
-            redactor,
+        Ok(Self {
+            spool: File::from(spool),
             started_us,
-            offset: 0,
-            open: Vec::new(),
-            open_since_us: started_us,
-            open_raw: 0,
-            index: 0,
+            length: 0,
+            told: 0,
+            untold_since_us: started_us,
             totals: [0, 0],
             before: [0, 0],
             failed: false,
             unlooked: 0,
+        })
+    }
+
+    /// Records output; it may be shown now.
+    pub fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), RecordingFailed> {
+        let at_us = self.at_us()?;
+        for data in bytes.chunks(spool::MAX_DATA) {
+            let head = spool::output_head(at_us, stream, data.len()).ok_or(io::ErrorKind::InvalidInput);
+            self.write(&[IoSlice::new(&head.map_err(io::Error::from)?), IoSlice::new(data)])?;
+        }
+        let [stdout, stderr] = &mut self.totals;
+        let total = match stream {
+            Stream::Stdout => stdout,
+            Stream::Stderr => stderr,
         };
-        recorder.write(&header.to_line().map_err(io::Error::from)?)?;
-        Ok(recorder)
-    }
-
-    /// Records output. Returns how many bytes of this stream may be shown now;
-    /// the rest of an incomplete character follows later.
-    pub fn output(&mut self, stream: Stream, bytes: &[u8]) -> Result<usize, RecordingFailed> {
-        let (at_us, mut lines) = (self.at_us()?, Vec::new());
-        let kept = self.redactor.push(stream, bytes);
-        let released = self.encoder.output(at_us, stream, &kept, &mut lines).map_err(io::Error::from)?;
-        self.write(&lines)?;
-        self.count(stream, released);
-        Ok(released)
-    }
-
-    /// Whether bytes wait for the rest of their character.
-    pub fn holds(&self) -> bool {
-        self.encoder.holds()
-    }
-
-    /// Records what is held as it is; how many bytes of each stream may be
-    /// shown.
-    pub fn flush(&mut self) -> Result<(usize, usize), RecordingFailed> {
-        let (at_us, mut lines) = (self.at_us()?, Vec::new());
-        let (stdout, stderr) = self.encoder.flush(at_us, &mut lines).map_err(io::Error::from)?;
-        self.write(&lines)?;
-        self.count(Stream::Stdout, stdout);
-        self.count(Stream::Stderr, stderr);
-        Ok((stdout, stderr))
+        *total = total.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok(())
     }
 
     /// Records a marker. Text from elsewhere is made safe and short.
@@ -118,60 +87,47 @@ impl Recorder {
             label.truncate(end);
             label.push('…');
         }
-        let (at_us, mut lines) = (self.at_us()?, Vec::new());
-        self.encoder.marker(at_us, &label, &mut lines).map_err(io::Error::from)?;
-        self.write(&lines)
+        self.record(spool::marker(self.at_us()?, &label))
     }
 
     /// Records the terminal's new size.
     pub fn resize(&mut self, columns: u16, rows: u16) -> Result<(), RecordingFailed> {
-        let (at_us, mut lines) = (self.at_us()?, Vec::new());
-        self.encoder.resize(at_us, columns, rows, &mut lines).map_err(io::Error::from)?;
-        self.write(&lines)
+        self.record(spool::resize(self.at_us()?, columns, rows))
     }
 
-    /// The open chunk, if it is large or old enough to be closed.
-    pub fn due_chunk(&mut self) -> Option<Chunk> {
-        let old = self.chunk_due_ms().is_some_and(|ms| ms == 0);
-        if self.open.len() >= CHUNK_BYTES || old { self.cut() } else { None }
+    /// What the host is to be told now, if enough was written or waited long
+    /// enough.
+    pub fn due(&mut self) -> Option<FrontMessage> {
+        let old = self.due_ms().is_some_and(|ms| ms == 0);
+        if self.length - self.told >= CHUNK_BYTES || old { self.tell() } else { None }
     }
 
-    /// In how many milliseconds the open chunk is old enough.
-    pub fn chunk_due_ms(&self) -> Option<u32> {
-        if self.open.is_empty() {
+    /// In how many milliseconds the host is to be told.
+    pub fn due_ms(&self) -> Option<u32> {
+        if self.length == self.told {
             return None;
         }
-        let age_us = sys::boottime_us().map_or(CHUNK_US, |now| now.saturating_sub(self.open_since_us));
+        let age_us = sys::boottime_us().map_or(CHUNK_US, |now| now.saturating_sub(self.untold_since_us));
         u32::try_from(CHUNK_US.saturating_sub(age_us).div_ceil(1000)).ok()
     }
 
-    /// Closes the open chunk, if there is anything in it.
-    pub fn cut(&mut self) -> Option<Chunk> {
-        if self.open.is_empty() {
+    /// What the host was not told of, if there is anything.
+    pub fn tell(&mut self) -> Option<FrontMessage> {
+        if self.length == self.told {
             return None;
         }
-        let bytes = std::mem::take(&mut self.open);
-        let length = u64::try_from(bytes.len()).ok()?;
-        let chunk = Chunk {
-            index: self.index,
-            offset: self.offset,
-            length,
-            digest: sha256(&bytes),
-            raw_bytes: std::mem::take(&mut self.open_raw),
-        };
-        self.index += 1;
-        self.offset += length;
-        Some(chunk)
+        self.told = self.length;
+        Some(FrontMessage::Spooled { bytes: self.length })
     }
 
-    /// Makes durable what was written, before the end of a command is told.
-    pub fn settle(&mut self) -> Result<(), RecordingFailed> {
-        if self.failed { Ok(()) } else { Ok(self.file.sync_data()?) }
+    /// Whether so much waits in the spool that no more should be made.
+    pub fn is_ahead_of(&self, taken: u64) -> bool {
+        self.length.saturating_sub(taken) > SPOOL_AHEAD
     }
 
-    /// Bytes in closed chunks.
+    /// Bytes in the spool: whole records.
     pub fn length(&self) -> u64 {
-        self.offset
+        self.length
     }
 
     /// Raw bytes recorded: standard output, standard error.
@@ -195,51 +151,43 @@ impl Recorder {
         Ok(sys::boottime_us()?.saturating_sub(self.started_us))
     }
 
-    fn count(&mut self, stream: Stream, bytes: usize) {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let [stdout, stderr] = &mut self.totals;
-        let total = match stream {
-            Stream::Stdout => stdout,
-            Stream::Stderr => stderr,
-        };
-        *total = total.saturating_add(bytes);
-        self.open_raw = self.open_raw.saturating_add(bytes);
+    fn record(&mut self, record: Option<Vec<u8>>) -> Result<(), RecordingFailed> {
+        let record = record.ok_or(io::ErrorKind::InvalidInput).map_err(io::Error::from)?;
+        self.write(&[IoSlice::new(&record)])
     }
 
-    fn look_for_room(&mut self, bytes: usize) -> io::Result<()> {
-        self.unlooked += u64::try_from(bytes).unwrap_or(u64::MAX);
+    fn look_for_room(&mut self, bytes: u64) -> io::Result<()> {
+        self.unlooked += bytes;
         if self.unlooked < LOOK_BYTES {
             return Ok(());
         }
         self.unlooked = 0;
-        let free = sys::files::free_bytes_of(&self.file)?;
+        let free = sys::files::free_bytes_of(&self.spool)?;
         if free < RESERVE_BYTES { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
-    /// One write of whole lines. After a failure nothing more is written, and
-    /// the file is cut back to its last whole line.
-    fn write(&mut self, lines: &[u8]) -> Result<(), RecordingFailed> {
+    /// One write of a whole record. After a failure nothing more is written,
+    /// and the spool is cut back to its last whole record.
+    fn write(&mut self, parts: &[IoSlice<'_>]) -> Result<(), RecordingFailed> {
         if self.failed {
             return Err(io::Error::other("it failed before").into());
         }
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let error = match self.look_for_room(lines.len()).and_then(|()| self.file.write(lines)) {
-            Ok(n) if n == lines.len() => {
-                if self.open.is_empty() {
-                    self.open_since_us = sys::boottime_us()?;
+        let wanted: usize = parts.iter().map(|part| part.len()).sum();
+        let bytes = u64::try_from(wanted).unwrap_or(u64::MAX);
+        let error = match self.look_for_room(bytes).and_then(|()| self.spool.write_vectored(parts)) {
+            Ok(n) if n == wanted => {
+                if self.length == self.told {
+                    self.untold_since_us = sys::boottime_us()?;
                 }
-                self.open.extend_from_slice(lines);
+                self.length += bytes;
                 return Ok(());
             }
             Ok(_) => io::Error::from(io::ErrorKind::StorageFull),
             Err(error) => error,
         };
         self.failed = true;
-        let whole = self.offset + u64::try_from(self.open.len()).unwrap_or(0);
-        // Where this fails too, readers leave the torn line out by themselves.
-        let (Ok(()) | Err(_)) = self.file.set_len(whole);
+        // Where this fails too, the host leaves the torn record out by itself.
+        let (Ok(()) | Err(_)) = self.spool.set_len(self.length);
         Err(error.into())
     }
 }

@@ -8,7 +8,7 @@ use crate::outlet::Outlet;
 use crate::pty::Pty;
 use crate::recorder::{Recorder, RecordingFailed};
 use crate::spawner::orders::{Order, Report, Spawner, Unstarted};
-use countersign_api::front::{CommandEnd, FrontMessage, HostMessage};
+use countersign_api::front::{CommandEnd, HostMessage};
 use countersign_api::recording::Stream;
 use countersign_core::Exit;
 use countersign_sys::{self as sys, Ready, Wanted};
@@ -16,10 +16,8 @@ use nix::errno::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Bytes of one read.
-const READ: usize = 32 * 1024;
-/// How long part of a character waits for its rest, in µs.
-const HELD_US: u64 = 20_000;
+/// Most bytes that become one record.
+const READ: usize = countersign_api::spool::MAX_DATA;
 /// A terminal that was quiet for so long after its command's end is drained.
 const QUIET_US: u64 = 100_000;
 
@@ -59,6 +57,7 @@ pub struct Relay<'a> {
     pty: Option<&'a mut Pty>,
     spawner: &'a Spawner,
     sources: Vec<Source>,
+    buffer: Vec<u8>,
     feed: Option<Feed>,
     end: Option<CommandEnd>,
     stop: Option<Stop>,
@@ -139,6 +138,7 @@ impl<'a> Relay<'a> {
             pty,
             spawner,
             sources,
+            buffer: vec![0; READ],
             feed,
             end: None,
             stop: None,
@@ -154,7 +154,7 @@ impl<'a> Relay<'a> {
                 return Ok((end, self.stop));
             }
             let (keys, wanted): (Vec<Key>, Vec<(BorrowedFd<'_>, Wanted)>) = self.wanted().into_iter().unzip();
-            let ready = sys::poll(&wanted, self.timeout_ms()?)?;
+            let ready = sys::poll(&wanted, self.timeout_ms())?;
             let mut outer = [Ready::default(); 3];
             let mut link = [Ready::default(); 2];
             for (key, state) in keys.into_iter().zip(ready) {
@@ -172,9 +172,8 @@ impl<'a> Relay<'a> {
             }
             self.heard_outer(outer)?;
             self.heard_host(link);
-            self.record_rest()?;
-            while let Some(chunk) = self.recorder.due_chunk() {
-                self.link.send(&FrontMessage::Chunk(chunk));
+            if let Some(due) = self.recorder.due() {
+                self.link.send(&due);
             }
         }
     }
@@ -195,7 +194,7 @@ impl<'a> Relay<'a> {
         for (i, source) in self.sources.iter().enumerate() {
             if source.outlet.is_waiting() {
                 list.push((Key::Show(i), (source.outlet.fd().as_fd(), Wanted::Write)));
-            } else if let (Some(fd), false, false) = (&source.fd, self.link.is_behind(), unrecorded) {
+            } else if let (Some(fd), false, false) = (&source.fd, self.is_ahead(), unrecorded) {
                 list.push((Key::Read(i), (fd.as_fd(), Wanted::Read)));
             }
         }
@@ -208,12 +207,17 @@ impl<'a> Relay<'a> {
         list
     }
 
-    fn timeout_ms(&self) -> io::Result<Option<u32>> {
-        let held = self.recorder.holds().then_some(HELD_US / 1000);
+    /// Whether the host must catch up before more is read. A host that is gone
+    /// holds nothing up.
+    fn is_ahead(&self) -> bool {
+        self.link.is_open() && self.recorder.is_ahead_of(self.link.taken())
+    }
+
+    fn timeout_ms(&self) -> Option<u32> {
         let quiet = (self.end.is_some() && self.pty.is_some()).then_some(QUIET_US / 1000);
-        let chunk = self.recorder.chunk_due_ms().map(u64::from);
-        let least = [held, quiet, chunk].into_iter().flatten().min();
-        Ok(least.map(|ms| u32::try_from(ms.max(1)).unwrap_or(u32::MAX)))
+        let told = self.recorder.due_ms().map(u64::from);
+        let least = [quiet, told].into_iter().flatten().min();
+        least.map(|ms| u32::try_from(ms.max(1)).unwrap_or(u32::MAX))
     }
 
     /// The end, once nothing more is to come.
@@ -232,48 +236,39 @@ impl<'a> Relay<'a> {
         if quiet {
             self.sources.iter_mut().for_each(|source| source.fd = None);
         }
-        let over = self.sources.iter().all(|source| source.fd.is_none()) && !self.recorder.holds();
+        let over = self.sources.iter().all(|source| source.fd.is_none());
         Ok(over.then_some(end))
     }
 
+    /// Reads what is there, records it as one record, and shows it.
     fn read(&mut self, i: usize) -> io::Result<()> {
         let Some(source) = self.sources.get_mut(i) else { return Ok(()) };
         let Some(fd) = &source.fd else { return Ok(()) };
-        let mut buffer = [0; READ];
-        let bytes = match nix::unistd::read(fd, &mut buffer) {
-            Ok(0) | Err(Errno::EIO) => {
-                source.fd = None;
-                return Ok(());
+        let mut ended = false;
+        let mut filled = 0;
+        while let Some(room) = self.buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match nix::unistd::read(fd, room) {
+                Ok(0) | Err(Errno::EIO) => {
+                    ended = true;
+                    break;
+                }
+                Ok(n) => filled += n,
+                Err(Errno::EAGAIN | Errno::EINTR) => break,
+                Err(error) => return Err(error.into()),
             }
-            Ok(n) => buffer.get(..n).unwrap_or_default(),
-            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        self.active_us = sys::boottime_us()?;
-        source.outlet.add(bytes);
-        match self.recorder.output(source.stream, bytes) {
-            Ok(recorded) => {
-                source.outlet.clear(recorded);
-                self.show(i);
-            }
-            Err(error) => self.stop(Stop::Recorder(error)),
         }
-        Ok(())
-    }
-
-    /// Records and shows what waited too long for the rest of a character.
-    fn record_rest(&mut self) -> io::Result<()> {
-        let open = self.sources.iter().any(|source| source.fd.is_some());
-        let waited = sys::boottime_us()?.saturating_sub(self.active_us) >= HELD_US;
-        if !self.recorder.holds() || (open && !waited) || matches!(self.stop, Some(Stop::Recorder(_))) {
+        if ended {
+            source.fd = None;
+        }
+        let bytes = self.buffer.get(..filled).unwrap_or_default();
+        if bytes.is_empty() {
             return Ok(());
         }
-        match self.recorder.flush() {
-            Ok((stdout, stderr)) => {
-                for (i, source) in self.sources.iter_mut().enumerate() {
-                    source.outlet.clear(if i == 0 { stdout } else { stderr });
-                    source.outlet.push();
-                }
+        self.active_us = sys::boottime_us()?;
+        match self.recorder.output(source.stream, bytes) {
+            Ok(()) => {
+                source.outlet.show(bytes);
+                self.look_out(i);
             }
             Err(error) => self.stop(Stop::Recorder(error)),
         }
@@ -283,7 +278,13 @@ impl<'a> Relay<'a> {
     fn show(&mut self, i: usize) {
         let Some(source) = self.sources.get_mut(i) else { return };
         source.outlet.push();
-        if source.stream == Stream::Stdout && !source.outlet.is_open() && self.stop.is_none() {
+        self.look_out(i);
+    }
+
+    /// A client that reads no more is gone.
+    fn look_out(&mut self, i: usize) {
+        let gone = self.sources.get(i).is_some_and(|s| s.stream == Stream::Stdout && !s.outlet.is_open());
+        if gone && self.stop.is_none() {
             self.stop(Stop::Hangup);
         }
     }

@@ -73,8 +73,7 @@ fn random_bytes_pass_unchanged_both_ways() {
     assert!(shown.stdout == random && shown.stderr == random, "{} {}", shown.stdout.len(), shown.stderr.len());
     let (log, recording, _dir) = host.over();
     assert_recorded(&recording, &shown);
-    assert!(log.chunks().len() > 10);
-    assert_eq!(log.chunks().iter().map(|c| c.raw_bytes).sum::<u64>(), 6_000_000);
+    assert!(log.spooled().len() > 10);
 }
 
 #[test]

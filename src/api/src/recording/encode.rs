@@ -15,7 +15,8 @@ const PIECE: usize = 32 * 1024;
 pub struct Encoder {
     tty: bool,
     last_us: u64,
-    stream: Stream,
+    /// Of the last output; `None` where an earlier encoder wrote that.
+    stream: Option<Stream>,
     /// Bytes of a character whose rest has not been read yet; at most three.
     held: [Vec<u8>; 2],
 }
@@ -23,13 +24,24 @@ pub struct Encoder {
 impl Encoder {
     /// An encoder for a login with or without a terminal.
     pub fn new(tty: bool) -> Self {
-        Self { tty, last_us: 0, stream: Stream::Stdout, held: [Vec::new(), Vec::new()] }
+        Self { tty, last_us: 0, stream: Some(Stream::Stdout), held: [Vec::new(), Vec::new()] }
+    }
+
+    /// An encoder that goes on where another one, which held nothing, ended:
+    /// at `last_us`.
+    pub fn resume(tty: bool, last_us: u64) -> Self {
+        Self { tty, last_us, stream: None, held: [Vec::new(), Vec::new()] }
+    }
+
+    /// The time of the last line.
+    pub fn last_us(&self) -> u64 {
+        self.last_us
     }
 
     /// Encodes output read at `at_us` microseconds after the start. Returns how
     /// many raw bytes of this stream the new lines stand for: the bytes of a
     /// character that is not yet complete are held until the next call or
-    /// [`Encoder::flush`], and must not be shown before.
+    /// [`Encoder::flush`].
     pub fn output(
         &mut self,
         at_us: u64,
@@ -49,9 +61,13 @@ impl Encoder {
         Ok(released)
     }
 
-    /// Whether bytes of an incomplete character are held.
-    pub fn holds(&self) -> bool {
-        self.held.iter().any(|held| !held.is_empty())
+    /// How many bytes of an incomplete character of this stream are held.
+    pub fn held(&self, stream: Stream) -> usize {
+        let [stdout, stderr] = &self.held;
+        match stream {
+            Stream::Stdout => stdout.len(),
+            Stream::Stderr => stderr.len(),
+        }
     }
 
     /// Encodes what is held as bytes that are not UTF-8. Returns how many raw
@@ -102,8 +118,8 @@ impl Encoder {
         if bytes.is_empty() {
             return Ok(());
         }
-        if self.stream != stream {
-            self.stream = stream;
+        if self.stream != Some(stream) {
+            self.stream = Some(stream);
             self.line(at_us, 'x', stream.as_str(), lines)?;
         }
         let text = String::from_utf8_lossy(bytes);

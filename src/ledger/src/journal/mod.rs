@@ -70,6 +70,17 @@ pub struct Torn {
     pub digest: Digest,
 }
 
+/// A place in the spool of a front, as `recording_chunk` states it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SpoolPlace {
+    /// Where a record begins.
+    pub bytes: u64,
+    /// Bytes of that record's data that are behind this place.
+    pub within: u64,
+    /// Time of the recording there, in µs since it began.
+    pub at_us: u64,
+}
+
 /// A login without `session_closed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenLogin {
@@ -79,6 +90,8 @@ pub struct OpenLogin {
     pub recording_bytes: u64,
     /// Chunks so far: the index of the next.
     pub chunks: u64,
+    /// Up to where the last chunk stands for the front's spool.
+    pub spool: SpoolPlace,
     /// A command that started and has no end: its id and L(`exec_started`).
     pub unfinished: Option<(SubmissionId, Digest)>,
     /// A command without decision: its id and L(`command_submitted`).

@@ -5,7 +5,7 @@
 use super::chain::{Chain, Link};
 use super::disk::{io_error, segment_path, sync_dir};
 use super::read::{Raw, next_line, segments};
-use super::{JournalError, OpenLogin, Torn};
+use super::{JournalError, OpenLogin, SpoolPlace, Torn};
 use crate::line::LineSess;
 use crate::scan::BadLine;
 use crate::sshsig::{Namespace, verify_digest};
@@ -160,7 +160,14 @@ impl Replay {
 
     /// Keeps what a restart must know of a login.
     fn login(&mut self, kind: Option<Kind>, id: LoginId, line: &Line<'_>, leaf: Digest) -> Result<(), BadLine> {
-        let new = OpenLogin { id, recording_bytes: 0, chunks: 0, unfinished: None, undecided: None };
+        let new = OpenLogin {
+            id,
+            recording_bytes: 0,
+            chunks: 0,
+            spool: SpoolPlace::default(),
+            unfinished: None,
+            undecided: None,
+        };
         let login = self.logins.entry(id).or_insert(new);
         let submission = || Ok(line.body()?.member("id").map(|id| (id, leaf)));
         match kind {
@@ -169,9 +176,11 @@ impl Replay {
             Some(Kind::ExecStarted) => login.unfinished = submission()?,
             Some(Kind::ExecFinished) => login.unfinished = None,
             Some(Kind::RecordingChunk) => {
-                let length = line.body()?.get("length").and_then(crate::Value::as_int).unwrap_or(0);
-                login.recording_bytes = login.recording_bytes.saturating_add(length);
+                let body = line.body()?;
+                let int = |name| body.get(name).and_then(crate::Value::as_int).unwrap_or(0);
+                login.recording_bytes = login.recording_bytes.saturating_add(int("length"));
                 login.chunks += 1;
+                login.spool = SpoolPlace { bytes: int("spool"), within: int("within"), at_us: int("at_us") };
             }
             Some(Kind::SessionClosed) => {
                 self.logins.remove(&id);

@@ -157,7 +157,7 @@ checks! {
     SessOrder "sess.order" Invalid
         "A login does not begin with `session_opened`, goes on after `session_closed`, or its id is used again."
     SessAfterRestart "sess.after_restart" Invalid
-        "A login that was open when the host started again submitted or started a command; it may only be closed as `recovered` or `killed`."
+        "A login that was open when the host started again submitted or started a command; it may only be closed by the host."
     SessOpen "sess.open" Incomplete "A login is still open at the end of what was verified."
     SessRecovered "sess.recovered" Incomplete
         "A login was closed on recovery after a crash; what happened right before is not known."
@@ -200,6 +200,8 @@ checks! {
     RecordingLength "recording.length" Recording
         "A recording file is shorter or longer than the ledger says."
     RecordingExtra "recording.extra" Recording "A recording belongs to no login of the ledger."
+    RecordingBad "recording.bad" Incomplete
+        "The front of a login wrote what no front writes; its recording ends before that."
     RecordingNotGiven "recording.not_given" Incomplete
         "Only a journal was given, so its recordings could not be checked. Verify the directory or a bundle."
     GapDeclared "gap.declared" Incomplete "The host declares a gap in what it recorded."

@@ -361,7 +361,8 @@ impl Step<'_, '_, '_> {
     fn closed(&mut self, body: &Value) {
         let why = body.get("why").and_then(Value::as_text).unwrap_or_default();
         let recovered = why == "recovered";
-        if self.login.orphaned && !recovered && why != "killed" {
+        let by_host = ["recovered", "killed", "disk_full", "bad_recording"].contains(&why);
+        if self.login.orphaned && !by_host {
             self.flaw(Check::SessAfterRestart, format!("closed as {why} although the host has started again"));
         }
         let counts = &mut *self.cx.counts;
@@ -370,6 +371,10 @@ impl Step<'_, '_, '_> {
             self.flaw(Check::SessRecovered, format!("the login {} was closed on recovery", self.event.login));
         } else {
             counts.logins_closed = counts.logins_closed.saturating_add(1);
+        }
+        if why == "bad_recording" {
+            let text = format!("the front of the login {} wrote what cannot be read", self.event.login);
+            self.cx.findings.add(Check::RecordingBad, Some(self.event.seq), None, text);
         }
         self.login.unfinished(Some(self.event.seq), self.cx);
         let said = body.get("recording_bytes").and_then(Value::as_int).unwrap_or(0);

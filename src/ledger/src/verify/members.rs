@@ -42,6 +42,10 @@ type Member = (&'static str, Type, bool);
 
 const SIGNER: Type = Type::Word(&["same_uid", "own_uid"]);
 
+/// Words of `session_closed.why`.
+const CLOSED: &[&str] =
+    &["exit", "hangup", "interrupt", "killed", "recovered", "disk_full", "bad_recording", "refused"];
+
 /// The members of a kind; `None` where this version knows none yet.
 fn table(kind: Kind) -> Option<&'static [Member]> {
     match kind {
@@ -104,16 +108,19 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("why", Type::Text, false),
         ]),
         Kind::RecordingChunk => Some(&[
+            ("at_us", Type::Int, false),
             ("digest", Type::Digest, true),
             ("index", Type::Int, true),
             ("length", Type::Int, true),
             ("offset", Type::Int, true),
             ("raw_bytes", Type::Int, true),
+            ("spool", Type::Int, false),
+            ("within", Type::Int, false),
         ]),
         Kind::SessionClosed => Some(&[
             ("recording_bytes", Type::Int, true),
             ("refused", Type::Text, false),
-            ("why", Type::Word(&["exit", "hangup", "interrupt", "killed", "recovered", "disk_full", "refused"]), true),
+            ("why", Type::Word(CLOSED), true),
         ]),
         Kind::ClockStep => Some(&[("by_ms", Type::Int, true), ("forward", Type::Bool, true)]),
         Kind::AdminAct

@@ -70,6 +70,7 @@ impl Session {
                         | HostMessage::Pending { .. }
                         | HostMessage::Released(_)
                         | HostMessage::Refused { .. }
+                        | HostMessage::Taken { .. }
                         | HostMessage::Kept => self.host_gone("countersign-hostd answered out of turn"),
                     };
                 }

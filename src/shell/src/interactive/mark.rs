@@ -3,6 +3,9 @@
 //! that a program's output cannot pretend to it by chance. If one did on
 //! purpose, a line would be asked about too early: nothing runs by that.
 
+/// What the mark begins with.
+const ESCAPE: u8 = 0x1b;
+
 /// Looks for one mark in a stream.
 #[derive(Debug)]
 pub struct Mark {
@@ -22,9 +25,15 @@ impl Mark {
         let mut all = std::mem::take(&mut self.held);
         all.extend_from_slice(bytes);
         let mut seen = false;
-        while let Some(at) = all.windows(self.mark.len()).position(|window| window == self.mark) {
-            all.drain(at..at + self.mark.len());
-            seen = true;
+        let mut from = 0;
+        // The mark begins with an escape, which most output holds few of.
+        while let Some(at) = all.iter().skip(from).position(|byte| *byte == ESCAPE).map(|at| from + at) {
+            if all.get(at..).is_some_and(|rest| rest.starts_with(&self.mark)) {
+                all.drain(at..at + self.mark.len());
+                seen = true;
+            } else {
+                from = at + 1;
+            }
         }
         let keep = (1..self.mark.len()).rev().find(|n| self.mark.get(..*n).is_some_and(|start| all.ends_with(start)));
         self.held = all.split_off(all.len() - keep.unwrap_or(0));

@@ -42,8 +42,6 @@ impl Session {
         }
         let rest = self.mark.rest();
         self.show(&rest)?;
-        self.active_us = 0;
-        self.record_rest()?;
         let running = match &self.state {
             State::Committing { id, .. } | State::Running(id) | State::Replaced(Some(id)) => Some(*id),
             State::Starting | State::Editing | State::Pending(_) | State::Replaced(None) | State::Over => None,
@@ -62,7 +60,7 @@ impl Session {
     pub(super) fn finished(&mut self, id: SubmissionId, end: CommandEnd) -> io::Result<()> {
         let (words, _) = describe(&end);
         let recorded = self.login.recorder.marker(&format!("finished: {words}"));
-        if let Err(error) = recorded.and_then(|()| self.login.recorder.settle()) {
+        if let Err(error) = recorded {
             self.stop(Stop::Recorder(error))?;
         }
         let (stdout_bytes, stderr_bytes) = self.login.recorder.since_command();
@@ -70,7 +68,7 @@ impl Session {
     }
 
     pub(super) fn tell(&mut self, finished: Finished) -> io::Result<()> {
-        self.login.send_chunk();
+        self.login.tell_spooled();
         self.login.link.send(&FrontMessage::Finished(finished));
         let told = kept(&mut self.login.link).map_err(io::Error::other)?;
         if told || self.stop.is_some() {

@@ -7,7 +7,7 @@ use crate::complete::{Completeness, is_complete};
 use crate::editor::{Editor, History, Terminal};
 use crate::end::{Ending, Failure};
 use crate::held::Held;
-use crate::login::{Login, now_us, unavailable};
+use crate::login::{Login, unavailable};
 use crate::outer::Sign;
 use crate::outlet::Outlet;
 use crate::recorder::RecordingFailed;
@@ -21,8 +21,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// How long the driver may take to take a released line, in µs.
 pub(super) const TAKE_US: u64 = 2_000_000;
-/// How long part of a character or of the mark waits for its rest, in µs.
-const HELD_US: u64 = 20_000;
 /// How long the host may be silent beyond an answer's deadline, in µs.
 pub(super) const HOST_US: u64 = 15_000_000;
 /// How long an escape sequence may take to arrive, in µs.
@@ -72,7 +70,6 @@ pub(super) struct Session {
     pub(super) status: u8,
     pub(super) plain: bool,
     pub(super) shown_left_s: Option<u64>,
-    pub(super) active_us: u64,
     /// When something was last typed at the prompt, in µs.
     pub(super) typed_us: u64,
     pub(super) stop: Option<Stop>,
@@ -110,7 +107,6 @@ pub fn run(mut login: Login) -> Result<Ending, Failure> {
         status: 0,
         plain,
         shown_left_s: None,
-        active_us: now_us()?,
         typed_us: 0,
         stop: None,
         end: None,
@@ -179,11 +175,9 @@ impl Session {
             self.heard_spawner()?;
         }
         self.on_time()?;
-        self.record_rest()?;
         // While a line is held the host takes nothing but its cancellation.
-        while !matches!(self.state, State::Pending(_)) {
-            let Some(chunk) = self.login.recorder.due_chunk() else { break };
-            self.login.link.send(&FrontMessage::Chunk(chunk));
+        if let (false, Some(due)) = (matches!(self.state, State::Pending(_)), self.login.recorder.due()) {
+            self.login.link.send(&due);
         }
         if !self.outlet.is_open() && self.stop.is_none() {
             self.stop(Stop::Hangup)?;
@@ -206,7 +200,7 @@ impl Session {
         }
         if self.outlet.is_waiting() {
             list.push((Key::Show, (self.outlet.fd().as_fd(), Wanted::Write)));
-        } else if !self.login.link.is_behind() {
+        } else if !(self.login.link.is_open() && self.login.recorder.is_ahead_of(self.login.link.taken())) {
             list.push((Key::Terminal, (self.wires.pty.master.as_fd(), Wanted::Read)));
         }
         if self.forwards() && !self.login.outer.typed().is_empty() {
@@ -227,15 +221,13 @@ impl Session {
             State::Pending(_) => 250_000,
             State::Starting | State::Editing | State::Running(_) | State::Replaced(_) | State::Over => 1_000_000,
         };
-        let held = if self.login.recorder.holds() { HELD_US } else { due };
-        let held = if self.editor.unfinished() { held.min(SEQUENCE_US) } else { held };
-        Ok(u32::try_from(due.min(held).div_ceil(1000)).unwrap_or(1000).max(1))
+        let due = if self.editor.unfinished() { due.min(SEQUENCE_US) } else { due };
+        Ok(u32::try_from(due.div_ceil(1000)).unwrap_or(1000).max(1))
     }
 
     /// Output of the inner terminal, recorded and then shown.
     pub(super) fn heard_terminal(&mut self) -> io::Result<()> {
         if let Some(bytes) = self.wires.read()? {
-            self.active_us = sys::boottime_us()?;
             let (shown, marked) = self.mark.push(&bytes);
             self.marked |= marked;
             self.show(&shown)?;
@@ -248,26 +240,9 @@ impl Session {
         if bytes.is_empty() || self.stop.is_some() {
             return Ok(());
         }
-        self.outlet.add(bytes);
         match self.login.recorder.output(Stream::Stdout, bytes) {
-            Ok(recorded) => {
-                self.outlet.clear(recorded);
-                self.outlet.push();
-                Ok(())
-            }
-            Err(error) => self.stop(Stop::Recorder(error)),
-        }
-    }
-
-    pub(super) fn record_rest(&mut self) -> io::Result<()> {
-        let waited = sys::boottime_us()?.saturating_sub(self.active_us) >= HELD_US;
-        if !self.login.recorder.holds() || !waited || matches!(self.stop, Some(Stop::Recorder(_))) {
-            return Ok(());
-        }
-        match self.login.recorder.flush() {
-            Ok((stdout, _)) => {
-                self.outlet.clear(stdout);
-                self.outlet.push();
+            Ok(()) => {
+                self.outlet.show(bytes);
                 Ok(())
             }
             Err(error) => self.stop(Stop::Recorder(error)),

@@ -2,12 +2,11 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use countersign_api::frame::{self, Decoder};
-use countersign_api::front::{
-    Chunk, Close, Finished, FrontMessage, Hello, HostMessage, Release, ReleasedSegment, Submit,
-};
-use countersign_api::recording::{Recording, What, rebuild};
+use countersign_api::front::{Close, Finished, FrontMessage, Hello, HostMessage, Release, ReleasedSegment, Submit};
+use countersign_api::recording::{Encoder, Header, Origin, Recording, What, rebuild};
+use countersign_api::spool;
 use countersign_core::{HostId, LoginId, Nonce, Salt, SubmissionId, b64_decode};
-use countersign_ledger::{commitment, sha256};
+use countersign_ledger::commitment;
 use countersign_sys as sys;
 use std::fs::File;
 use std::io::Read;
@@ -77,33 +76,63 @@ impl Host {
         built
     }
 
+    /// What a host makes of the spool.
     pub fn recording(&self) -> Vec<u8> {
-        std::fs::read(self.dir.path().join("cast")).unwrap_or_default()
+        let spool = std::fs::read(self.dir.path().join("spool")).unwrap_or_default();
+        recording(&spool)
     }
 
-    /// The part is over; what was said, after checking that the chunks cover
-    /// the recording.
+    /// The part is over; what was said, after checking that the spool is whole
+    /// and all of it was told of.
     pub fn over(self) -> (Log, Vec<u8>, tempfile::TempDir) {
         let recording = self.recording();
+        let length = std::fs::metadata(self.dir.path().join("spool")).map_or(0, |found| found.len());
         let log = self.thread.join().unwrap();
-        let mut at = 0;
-        for (i, chunk) in log.chunks().iter().enumerate() {
-            assert_eq!((chunk.index, chunk.offset), (i as u64, at));
-            at += chunk.length;
-            let bytes = &recording[chunk.offset as usize..at as usize];
-            assert_eq!(sha256(bytes), chunk.digest);
-            assert!(bytes.ends_with(b"\n"));
+        let mut told = 0;
+        for bytes in log.spooled() {
+            assert!(told < bytes && bytes <= length, "told of {bytes} after {told} of {length}");
+            told = bytes;
         }
         if let Some(close) = log.close() {
-            assert_eq!((close.recording_bytes, at), (recording.len() as u64, recording.len() as u64));
+            assert_eq!(close.spool_bytes, length);
         }
         (log, recording, self.dir)
     }
 }
 
+/// Whole records to a recording; anything else is a failure.
+pub fn recording(spool: &[u8]) -> Vec<u8> {
+    let origin = Origin {
+        login: LoginId::from_random([1; 16]),
+        host: HostId::from_random([2; 16]),
+        agent: "agent".into(),
+        tty: true,
+        redaction: "none".into(),
+    };
+    let mut lines = Header::new(origin, 1, None, None).unwrap().to_line().unwrap();
+    let (mut encoder, mut rest) = (Encoder::new(true), spool);
+    while let Some((record, length)) = spool::take(rest).unwrap() {
+        match record.what {
+            spool::What::Output(stream, data) => {
+                encoder.output(record.at_us, stream, data, &mut lines).map(drop).unwrap();
+            }
+            spool::What::Resize(columns, rows) => encoder.resize(record.at_us, columns, rows, &mut lines).unwrap(),
+            spool::What::Marker(label) => {
+                encoder.flush(record.at_us, &mut lines).unwrap();
+                encoder.marker(record.at_us, label, &mut lines).unwrap();
+            }
+        }
+        rest = &rest[length..];
+    }
+    assert_eq!(rest.len(), 0, "a torn record");
+    encoder.flush(0, &mut lines).unwrap();
+    lines
+}
+
 impl Log {
-    pub fn chunks(&self) -> Vec<&Chunk> {
-        self.messages.iter().filter_map(|m| if let FrontMessage::Chunk(c) = m { Some(c) } else { None }).collect()
+    pub fn spooled(&self) -> Vec<u64> {
+        let told = |m: &FrontMessage| if let FrontMessage::Spooled { bytes } = m { Some(*bytes) } else { None };
+        self.messages.iter().filter_map(told).collect()
     }
 
     pub fn finished(&self) -> Option<&Finished> {
@@ -144,7 +173,7 @@ impl Talk {
     }
 
     pub fn welcome(&mut self) {
-        let path = self.dir.join("cast");
+        let path = self.dir.join("spool");
         let file = File::options().append(true).create(true).open(path).unwrap();
         self.welcome_with(&file);
     }
@@ -168,9 +197,12 @@ impl Talk {
         release(&command, id, nonce, deadline_us)
     }
 
-    /// Keeps what is told until the front hangs up.
+    /// Takes and keeps what is told until the front hangs up.
     pub fn rest(&mut self) {
         while let Some(message) = self.hear() {
+            if let FrontMessage::Spooled { bytes } = message {
+                self.send(&HostMessage::Taken { bytes });
+            }
             let keep = matches!(message, FrontMessage::Finished(_) | FrontMessage::Close(_));
             self.log.messages.push(message);
             if keep {
