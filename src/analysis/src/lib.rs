@@ -10,6 +10,7 @@ mod launch;
 mod line;
 mod meaning;
 pub mod programs;
+pub mod redact;
 mod shell;
 mod stdin_program;
 

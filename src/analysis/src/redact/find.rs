@@ -1,0 +1,262 @@
+//! One line, read in every way there is, and what was found put in order.
+
+use super::context::{self, Mode};
+use super::input::{self, Reads};
+use super::shell::{Command, Script, read};
+use super::text::{Text, UNKNOWN};
+use super::{Class, Finding, grammar, personal, provider, url};
+
+/// Deepest nesting of scripts inside of words (`sh -c 'ssh h "…"'`).
+const NESTED: usize = 4;
+
+/// Whose quoting rules hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// sh, bash, dash, zsh.
+    Posix,
+    /// Any other: quotes may end elsewhere, so only what no shell could read
+    /// as more than a word is hidden.
+    Other,
+}
+
+/// Finds secrets and personal data in a command line of a POSIX shell. In
+/// order, without overlaps among those of the same `literal`.
+pub fn find(line: &str) -> Vec<Finding> {
+    find_for(line, Dialect::Posix)
+}
+
+/// The same for a shell with other quoting rules.
+pub fn find_for(line: &str, dialect: Dialect) -> Vec<Finding> {
+    let mut search = Search { line, found: Vec::new(), strict: dialect == Dialect::Other };
+    search.script(&Text::line(line), 0, Care::Word);
+    search.in_order()
+}
+
+/// Finds them in text that nothing will run: output, comments, values. Every
+/// finding is literal.
+pub fn find_text(text: &str) -> Vec<Finding> {
+    let mut search = Search { line: text, found: Vec::new(), strict: false };
+    search.plain(&Text::line(text), Mode::Printed, Care::Shown);
+    search.in_order()
+}
+
+/// What may be hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Care {
+    /// Nothing runs it: anything.
+    Shown,
+    /// A word that a program gets: anything that holds no expansion of any
+    /// shell or language.
+    Word,
+    /// A piece of a document: also nothing that looks like code.
+    Data,
+    /// It may be read as code once more: only what is one inert token.
+    Code,
+}
+
+struct Search<'a> {
+    line: &'a str,
+    found: Vec<Finding>,
+    strict: bool,
+}
+
+impl Search<'_> {
+    /// Reads a text as a script.
+    fn script(&mut self, text: &Text<'_>, depth: usize, care: Care) {
+        let script = read(text);
+        let care = if script.doubt || self.strict { Care::Code } else { care };
+        for command in &script.commands {
+            self.command(&script, command, depth, care);
+        }
+        for comment in &script.comments {
+            self.plain(comment, Mode::Written, Care::Code);
+        }
+        if depth == 0 {
+            self.tokens(text, &script);
+        }
+    }
+
+    /// Tokens with a form of their own, wherever they stand in the line.
+    fn tokens(&mut self, text: &Text<'_>, script: &Script<'_>) {
+        provider::scan(&text.s, |hit| {
+            let inside = |(from, to): &(usize, usize)| hit.start < *to && *from < hit.end;
+            if !hit.wide {
+                let literal = !script.expansions.iter().any(inside);
+                self.add(text, hit.start, hit.end, hit.kind, Class::Secret, Care::Code, literal);
+            }
+        });
+        personal::scan(&text.s, |p| self.add(text, p.start, p.end, p.kind, Class::Personal, Care::Data, true));
+    }
+
+    fn command(&mut self, script: &Script<'_>, command: &Command, depth: usize, care: Care) {
+        let reread = grammar::reread(command);
+        let care_of = |word: usize| if reread.code.contains(&word) { Care::Code } else { care };
+        grammar::scan(command, |value| {
+            if let Some(word) = command.words.get(value.word) {
+                let care = if word.text.unfinished { Care::Code } else { care_of(value.word) };
+                self.word_value(&word.text, value.start, value.end, value.kind, care);
+            }
+        });
+        for (i, word) in command.words.iter().enumerate() {
+            self.plain(&word.text, Mode::Written, care_of(i).max(if word.text.unfinished { Care::Code } else { care }));
+            if depth < NESTED && reread.scripts.contains(&i) {
+                self.script(&word.text, depth + 1, care);
+            }
+            if names_secret(command, i) {
+                for feed in word.feeds.iter().filter_map(|f| script.commands.get(*f)) {
+                    input::said(feed).for_each(|text| self.stdin(text, Reads::Secret("secret"), care));
+                }
+            }
+        }
+        for text in command.targets.iter().chain(&command.input) {
+            self.plain(text, Mode::Written, care);
+        }
+        if let Some(reads) = input::reads(command) {
+            input::of(script, command, |text| self.stdin(text, reads, care));
+        }
+        let shell = command.words.iter().any(|w| grammar::is_shell(&w.text.s));
+        if shell && depth < NESTED {
+            input::of(script, command, |text| self.script(text, depth + 1, care));
+        }
+    }
+
+    fn stdin(&mut self, text: &Text<'_>, reads: Reads, care: Care) {
+        let kind = match reads {
+            Reads::Secret(kind) => kind,
+            Reads::UserColon => "password",
+        };
+        if let Some((start, end)) = input::secret(&text.s, reads) {
+            self.word_value(text, start, end, kind, care);
+        }
+    }
+
+    /// Text that is not read as words.
+    fn plain(&mut self, text: &Text<'_>, mode: Mode, care: Care) {
+        let care = if care == Care::Word { Care::Data } else { care };
+        url::scan(&text.s, |start, end, kind| self.add(text, start, end, kind, Class::Secret, care, true));
+        context::scan(&text.s, mode, |v| {
+            // Pieces of a text may be code for whoever reads it, unless quotes
+            // or the one token they are made of keep them apart.
+            self.add(text, v.start, v.end, v.kind, Class::Secret, care, true);
+        });
+        let whole = text.place(0, text.s.len()).is_some_and(|(from, to)| self.line.get(from..to) == Some(&*text.s));
+        let wide_only = whole && mode == Mode::Written;
+        provider::scan(&text.s, |hit| {
+            if hit.wide || !wide_only {
+                let care = if hit.wide { Care::Shown } else { care };
+                self.add(text, hit.start, hit.end, hit.kind, Class::Secret, care, true);
+            }
+        });
+        if mode == Mode::Printed {
+            personal::scan(&text.s, |p| self.add(text, p.start, p.end, p.kind, Class::Personal, care, true));
+        }
+    }
+
+    /// A value that is a word or the end of one.
+    fn word_value(&mut self, text: &Text<'_>, start: usize, end: usize, kind: &'static str, care: Care) {
+        let globs = text.has_glob(start, end);
+        self.add(text, start, end, kind, Class::Secret, care, !globs);
+    }
+
+    /// Whether a command substitution stands there.
+    fn runs_something(&self, from: usize, to: usize) -> bool {
+        let raw = self.line.get(from..to).unwrap_or_default();
+        ["$(", "`", "<(", ">("].iter().any(|sign| raw.contains(sign))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one finding with the three facts that decide whether it is hidden")]
+    fn add(
+        &mut self,
+        text: &Text<'_>,
+        start: usize,
+        end: usize,
+        kind: &'static str,
+        class: Class,
+        care: Care,
+        literal: bool,
+    ) {
+        let value = text.get(start, end);
+        let Some((from, to)) = text.place(start, end) else { return };
+        // `-p"$PW"`: the secret is not in the line.
+        if value.chars().all(|c| c == UNKNOWN) && !self.runs_something(from, to) {
+            return;
+        }
+        let calm = match care {
+            Care::Shown => true,
+            Care::Word => !value.contains(UNKNOWN) && !holds_expansion(value),
+            Care::Data => !value.contains(UNKNOWN) && !looks_like_code(value),
+            Care::Code => is_inert(value),
+        };
+        let whole = self.line.is_char_boundary(from) && self.line.is_char_boundary(to);
+        self.found.push(Finding { start: from, end: to, kind, class, literal: literal && calm && whole });
+    }
+
+    /// Joins what overlaps, the literal and the others apart.
+    fn in_order(mut self) -> Vec<Finding> {
+        self.found.sort_by_key(|f| (!f.literal, f.class, f.start, std::cmp::Reverse(f.end)));
+        let mut joined: Vec<Finding> = Vec::with_capacity(self.found.len());
+        for f in self.found {
+            match joined.last_mut() {
+                Some(last) if last.literal == f.literal && last.class == f.class && f.start < last.end => {
+                    if is_vague(last.kind) && !is_vague(f.kind) {
+                        last.kind = f.kind;
+                    }
+                    last.end = last.end.max(f.end);
+                }
+                Some(_) | None => joined.push(f),
+            }
+        }
+        joined.sort_by_key(|f| (f.start, f.end));
+        joined
+    }
+}
+
+/// Kinds that only repeat what a name said.
+fn is_vague(kind: &str) -> bool {
+    matches!(
+        kind,
+        "password"
+            | "secret"
+            | "token"
+            | "api_key"
+            | "secret_key"
+            | "access_key"
+            | "credentials"
+            | "authorization"
+            | "bearer_token"
+            | "basic_auth"
+            | "url_password"
+            | "url_token"
+            | "passphrase"
+            | "private_key"
+            | "session_cookie"
+            | "signature"
+            | "vault_token"
+    )
+}
+
+/// What a shell or a language between quotes would expand.
+fn holds_expansion(value: &str) -> bool {
+    ["$(", "`", "${", "<(", ">(", "#{", "@{"].iter().any(|sign| value.contains(sign))
+}
+
+/// What a shell or a language could run.
+fn looks_like_code(value: &str) -> bool {
+    holds_expansion(value)
+        || value.contains(char::is_whitespace)
+            && value.contains(['(', ')', '{', '}', '[', ']', ';', '|', '&', '<', '>'])
+}
+
+/// One token that no shell and no language reads as more than that.
+fn is_inert(value: &str) -> bool {
+    !value.contains(|c: char| c.is_whitespace() || c.is_control() || "'\"\\`$;|&<>(){}[]".contains(c))
+}
+
+/// Whether the word before says that this one is a secret.
+fn names_secret(command: &Command, word: usize) -> bool {
+    let before = word.checked_sub(1).and_then(|i| command.words.get(i)).map(|w| &*w.text.s);
+    let own = command.words.get(word).map(|w| &*w.text.s).unwrap_or_default();
+    let own = own.split(UNKNOWN).next().unwrap_or_default().trim_end_matches('=');
+    let says = |name: &str| super::names::judge(name.trim_start_matches('-')).is_some();
+    before.is_some_and(says) || says(own)
+}

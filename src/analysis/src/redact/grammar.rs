@@ -1,0 +1,308 @@
+//! What a simple command says of its words: which of them are secrets, and
+//! which are scripts for another shell.
+
+mod table;
+
+use super::names::{Says, judge};
+use super::shell::Command;
+use super::text::{Text, UNKNOWN};
+use super::values::{Trust, is_motley, is_path, is_random, is_reference, is_title, is_uuid, plausible};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use table::{How, RULES, Rule};
+
+/// A value of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Value {
+    pub(super) word: usize,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) kind: &'static str,
+}
+
+/// The kind of a place that holds a secret only where the word before says so.
+const SECRET_NAMED: &str = "secret_named";
+
+static BY_PROGRAM: LazyLock<HashMap<&'static str, Vec<&'static Rule>>> = LazyLock::new(|| {
+    let mut map: HashMap<&'static str, Vec<&'static Rule>> = HashMap::new();
+    for rule in RULES {
+        for program in rule.programs {
+            map.entry(program).or_default().push(rule);
+        }
+    }
+    map
+});
+
+/// A program's name without its directory and version.
+fn program(word: &str) -> &str {
+    let name = word.rsplit('/').next().unwrap_or(word);
+    name.strip_suffix(".exe").unwrap_or(name)
+}
+
+/// Calls `found` for each secret that the words themselves give away.
+pub(super) fn scan(command: &Command, mut found: impl FnMut(Value)) {
+    let words: Vec<&Text<'static>> = command.words.iter().map(|w| &w.text).collect();
+    for (i, word) in words.iter().enumerate() {
+        if let Some(rules) = BY_PROGRAM.get(program(&word.s)) {
+            for rule in rules {
+                apply(rule, &words, i + 1, &mut found);
+            }
+        }
+        named(&words, i, &mut found);
+    }
+}
+
+/// `NAME=value`, `--name=value`, `--name value`.
+fn named(words: &[&Text<'static>], i: usize, found: &mut impl FnMut(Value)) {
+    let Some(word) = words.get(i) else { return };
+    let s: &str = &word.s;
+    let option = s.len() > 2 && s.starts_with('-');
+    if s.contains('=') {
+        pairs(s, |start, end, kind| found(Value { word: i, start, end, kind }));
+    } else if option && !s.contains([' ', ':', UNKNOWN]) {
+        let name = s.trim_start_matches('-');
+        let Some(next) = words.get(i + 1) else { return };
+        // A single dash and one word: a cluster of letters more often than a name.
+        if let Some(kind) = kind_of(name, &next.s).filter(|_| s.starts_with("--") || judge(name).is_some_and(sure)) {
+            let starts_option = next.s.starts_with('-') && !is_random(next.s.trim_start_matches('-'));
+            let bare_secret = name == "secret" && !is_random(&next.s);
+            if !starts_option && !bare_secret && !next.s.contains('=') || is_random(&next.s) {
+                found(Value { word: i + 1, start: 0, end: next.s.len(), kind });
+            }
+        }
+    } else if s.contains('_') && judge(s).is_some_and(sure) {
+        // `secret_access_key VALUE`.
+        let Some(next) = words.get(i + 1).filter(|next| is_motley(&next.s) && !next.s.contains('=')) else { return };
+        if let Some(kind) = kind_of(s, &next.s) {
+            found(Value { word: i + 1, start: 0, end: next.s.len(), kind });
+        }
+    }
+}
+
+/// `NAME=value`, also behind an option: `--from-literal=NAME=value`.
+fn pairs(s: &str, mut found: impl FnMut(usize, usize, &'static str)) {
+    let mut from = 0;
+    for _ in 0..3 {
+        let Some(equals) = s.get(from..).and_then(|rest| rest.find('=')).map(|n| from + n) else { return };
+        let name = s.get(from..equals).unwrap_or_default();
+        let fits = |c: char| c.is_ascii_alphanumeric() || "_-.:/+@[]".contains(c);
+        if name.is_empty() || !name.chars().all(fits) {
+            return;
+        }
+        from = equals + 1;
+        let value = s.get(from..).unwrap_or_default();
+        let end = from + until_next_pair(value);
+        let value = s.get(from..end).unwrap_or_default();
+        if let Some(kind) = kind_of(name, value).filter(|_| !value.contains('\n') && unquoted(value)) {
+            found(from, end, kind);
+            return;
+        }
+    }
+}
+
+fn sure(says: Says) -> bool {
+    matches!(says, Says::Secret(_))
+}
+
+fn unquoted(value: &str) -> bool {
+    !value.starts_with(['"', '\'', '{', '['])
+}
+
+/// The kind of secret that a name and a value make.
+fn kind_of(name: &str, value: &str) -> Option<&'static str> {
+    match judge(name)? {
+        Says::Secret("secret" | "credentials") if is_title(value) => None,
+        Says::Secret(kind) => plausible(value, Trust::Name).then_some(kind),
+        Says::Perhaps(kind) => {
+            let approle = kind == "secret" && is_uuid(value);
+            (approle || plausible(value, Trust::Random)).then_some(kind)
+        }
+        Says::Header | Says::Cookie => None,
+    }
+}
+
+/// Where `,name=` or `;name=` or `&name=` begins in a value.
+fn until_next_pair(value: &str) -> usize {
+    let bytes = value.as_bytes();
+    for (i, b) in value.bytes().enumerate() {
+        if !b",;&".contains(&b) {
+            continue;
+        }
+        let rest = bytes.get(i + 1..).unwrap_or_default();
+        let name = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || b"_-.".contains(b)).count();
+        let known = matches!(rest.get(..name), Some(b"ro" | b"rw" | b"nofail" | b"_netdev" | b"noauto"));
+        if name > 0 && (rest.get(name) == Some(&b'=') || known) {
+            return i;
+        }
+    }
+    value.len()
+}
+
+fn apply(rule: &Rule, words: &[&Text<'static>], from: usize, found: &mut impl FnMut(Value)) {
+    let Some(start) = after_subcommands(rule.after, words, from) else { return };
+    for (word, at) in places(rule.how, words, start) {
+        let Some(text) = words.get(word) else { continue };
+        let end = text.s.len();
+        if matches!(rule.how, How::Cookie(_)) {
+            super::context::pairs(&text.s, at, end, &mut |v| {
+                found(Value { word, start: v.start, end: v.end, kind: v.kind });
+            });
+            continue;
+        }
+        let value = text.get(at, end);
+        let kind = if rule.kind == SECRET_NAMED {
+            let name = word.checked_sub(1).and_then(|i| words.get(i)).map(|w| &*w.s).unwrap_or_default();
+            kind_of(name, value)
+        } else {
+            let elsewhere = rule.kind != "password" && (is_path(value) || is_reference(value));
+            (plausible(value, Trust::Grammar) && !elsewhere).then_some(rule.kind)
+        };
+        if let Some(kind) = kind {
+            found(Value { word, start: at, end, kind });
+        }
+    }
+}
+
+/// Where words stand that the rule speaks of, and at which byte the value
+/// begins in them.
+fn places(how: How, words: &[&Text<'static>], start: usize) -> Vec<(usize, usize)> {
+    match how {
+        How::Word(n) => nth(words, start, n).map(|i| (i, 0)).into_iter().collect(),
+        How::WordColon(n) => nth(words, start, n).into_iter().filter_map(|i| behind(words, (i, 0), ':')).collect(),
+        How::Attached(name) => options(words, start, name, false, true),
+        How::Next(name) => options(words, start, name, true, false),
+        How::Either(name) | How::Cookie(name) => options(words, start, name, true, true),
+        How::Colon(name) => {
+            options(words, start, name, true, true).into_iter().filter_map(|place| behind(words, place, ':')).collect()
+        }
+        How::Percent(name) => {
+            options(words, start, name, true, true).into_iter().filter_map(|place| behind(words, place, '%')).collect()
+        }
+        How::Pass(name) => {
+            options(words, start, name, true, false).into_iter().filter_map(|place| behind_pass(words, place)).collect()
+        }
+    }
+}
+
+/// The word after the subcommands, where they all stand in this order.
+fn after_subcommands(after: &[&str], words: &[&Text<'static>], from: usize) -> Option<usize> {
+    let mut at = from;
+    for wanted in after {
+        at += words.get(at..)?.iter().position(|word| word.s == **wanted)? + 1;
+    }
+    Some(at)
+}
+
+/// The n-th word that is no option.
+fn nth(words: &[&Text<'static>], start: usize, n: usize) -> Option<usize> {
+    let plain = |word: &&Text<'static>| !word.s.starts_with('-') || is_random(word.s.trim_start_matches('-'));
+    let rest = words.get(start..)?.iter().enumerate();
+    rest.filter(|(_, word)| plain(word)).nth(n - 1).map(|(i, _)| start + i)
+}
+
+/// The values of an option: as the next word, or in its own.
+fn options(words: &[&Text<'static>], start: usize, name: &str, next: bool, attached: bool) -> Vec<(usize, usize)> {
+    let mut places = Vec::new();
+    let rest = words.get(start..).unwrap_or_default();
+    for (i, word) in rest.iter().enumerate() {
+        let Some(tail) = word.s.strip_prefix(name) else { continue };
+        if tail.is_empty() {
+            if next && start + i + 1 < words.len() {
+                places.push((start + i + 1, 0));
+            }
+        } else if tail.starts_with('=') && (name.starts_with("--") || next && !attached) {
+            places.push((start + i, name.len() + 1));
+        } else if attached && !name.starts_with("--") {
+            places.push((start + i, name.len()));
+        }
+    }
+    places
+}
+
+/// The same place behind a sign.
+fn behind(words: &[&Text<'static>], (word, at): (usize, usize), sign: char) -> Option<(usize, usize)> {
+    let value = words.get(word)?.s.get(at..)?;
+    let found = value.find(sign)?;
+    Some((word, at + found + 1))
+}
+
+fn behind_pass(words: &[&Text<'static>], (word, at): (usize, usize)) -> Option<(usize, usize)> {
+    words.get(word)?.s.get(at..)?.strip_prefix("pass:").map(|_| (word, at + 5))
+}
+
+/// Where a program takes code among its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    /// A shell script after an option that ends in this letter.
+    Script(char),
+    /// Any of its words may be a shell script.
+    Scripts,
+    /// Code of another language after such an option.
+    Code(&'static [&'static str]),
+    /// Any of its words may be code.
+    Codes,
+}
+
+fn takes(program: &str) -> Option<Takes> {
+    Some(match program {
+        "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "fish" | "su" | "runuser" | "script" | "flock" => {
+            Takes::Script('c')
+        }
+        "cmd" | "eval" | "ssh" | "mosh" | "rsh" | "watch" | "parallel" | "trap" | "tmux" | "screen" | "ansible"
+        | "pdsh" | "clush" | "alias" | "entr" => Takes::Scripts,
+        "python" | "python2" | "python3" | "perl" | "ruby" | "node" | "nodejs" | "deno" | "bun" | "php" | "lua"
+        | "osascript" | "groovy" | "scala" | "Rscript" | "R" | "julia" => Takes::Code(&[
+            "-c", "-e", "-E", "-r", "-p", "-pe", "-ne", "-le", "-lne", "--eval", "--print", "eval", "-Mojo",
+        ]),
+        "awk" | "gawk" | "mawk" | "sed" | "tclsh" | "expect" | "jshell" | "pwsh" | "powershell" | "make" | "gmake"
+        | "just" | "source" | "." | "gdb" | "vim" | "nvim" | "vi" | "emacs" | "ex" | "ed" | "irb" | "bc" | "dc"
+        | "m4" | "socat" | "complete" | "bind" | "fc" => Takes::Codes,
+        _ => return None,
+    })
+}
+
+/// How other shells or interpreters read the words of a command.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Reread {
+    /// Words that are scripts for a shell.
+    pub(super) scripts: Vec<usize>,
+    /// Words that something reads as code once more.
+    pub(super) code: Vec<usize>,
+}
+
+/// Which words are code for something else.
+pub(super) fn reread(command: &Command) -> Reread {
+    let mut reread = Reread::default();
+    for (i, word) in command.words.iter().enumerate() {
+        let Some(takes) = takes(program(&word.text.s)) else { continue };
+        let mut after_option = false;
+        for (at, word) in command.words.iter().enumerate().skip(i + 1) {
+            let s: &str = &word.text.s;
+            let (is_code, is_script) = match takes {
+                Takes::Script(_) | Takes::Code(_) => (after_option, after_option),
+                Takes::Scripts | Takes::Codes => (true, s.contains(char::is_whitespace)),
+            };
+            if is_code {
+                reread.code.push(at);
+            }
+            if is_script && matches!(takes, Takes::Script(_) | Takes::Scripts) {
+                reread.scripts.push(at);
+            }
+            after_option = match takes {
+                Takes::Script(letter) => {
+                    s.starts_with('-') && !s.starts_with("--") && s.ends_with(letter) || s == "--command"
+                }
+                Takes::Code(options) => options.contains(&s),
+                Takes::Scripts | Takes::Codes => false,
+            };
+        }
+    }
+    reread.scripts.sort_unstable();
+    reread.scripts.dedup();
+    reread
+}
+
+/// Whether a word names a shell, which reads its standard input as a script.
+pub(super) fn is_shell(word: &str) -> bool {
+    matches!(program(word), "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "ssh" | "at" | "batch" | "crontab")
+}

@@ -1,0 +1,165 @@
+//! What is hidden is data: no expansion, no separator, no code.
+
+use super::super::{Class, Dialect, find, find_for};
+use super::{cut, marked};
+
+#[test]
+fn a_word_with_an_expansion_is_shown_and_reported() {
+    for line in [
+        "mysql -p\"$(evil)\"",
+        "mysql -p$(evil)",
+        "mysql -p`evil`",
+        "mysql -p\"x`evil`y\"",
+        "mysql -p\"a$(evil)b\"",
+        "mysql -pabc$(evil)",
+        "mysql -p'abc'\"$(evil)\"",
+        "mysql -p<(evil)",
+        "mysql -pabc<(evil)",
+        "mysql -p${x:-$(evil)}abc",
+        "mysql -p$\"abc$(evil)\"",
+        "mysql --password=\"abc$(evil)\"",
+        "mysql --password \"abc$(evil)\"",
+        "PGPASSWORD=abc$(evil) psql",
+        "export PGPASSWORD=\"abc$(evil)\"",
+        "curl -u \"user:abc$(evil)\" h",
+        "curl -u user:abc`evil` h",
+        "echo abc\"$(evil)\" | sudo -S true",
+        "sudo -S true <<< \"abc$(evil)\"",
+        "sudo -S true <<EOF\nabc$(evil)\nEOF",
+        "curl -H \"Authorization: Bearer abcdef$(evil)\" h",
+        "psql \"postgres://u:abc$(evil)@h/d\"",
+        "mysql -p$((1+$(evil)))abc",
+        "mysql -p{a,$(evil)}",
+        "bash -c 'mysql -pabc$(evil)'",
+        "bash -c \"mysql -pabc\\$(evil)\"",
+        "ssh h 'mysql -pabc$(evil)'",
+        "eval 'mysql -pabc`evil`'",
+        "mysql -p'$(evil)'",
+        "vault login \"s.abc$(evil)\"",
+    ] {
+        assert!(marked(line).replace(['«', '»'], "") == line);
+        let hidden: String = cut(line).iter().map(|f| &line[f.start..f.end]).collect();
+        assert!(!hidden.contains("evil"), "{}", marked(line));
+        let reported = find(line).iter().any(|f| !f.literal && line[f.start..f.end].contains("evil"));
+        assert!(reported, "not reported: {line} {:?}", find(line));
+    }
+}
+
+#[test]
+fn what_the_shell_would_split_is_shown() {
+    for line in ["sshpass -p {abcdef,rm,-rf,/}", "sshpass -p abc*", "sshpass -p a[bc]d?", "mysql -p{abc,def}"] {
+        assert_eq!(marked(line), line);
+        assert!(find(line).iter().any(|f| !f.literal), "{line}");
+    }
+}
+
+#[test]
+fn every_form_of_quotes_is_read() {
+    for (line, secret) in [
+        ("mysql -phunter2x", "hunter2x"),
+        ("mysql -p'hunter2 x'", "hunter2 x"),
+        ("mysql -p\"hunter2 x\"", "hunter2 x"),
+        ("mysql '-phunter2x'", "hunter2x"),
+        ("mysql \"-phunter2x\"", "hunter2x"),
+        ("mysql -p$'hunter\\x32x'", "hunter\\x32x"),
+        ("mysql -phun\\ter2x", "hun\\ter2x"),
+        ("mysql -p'hun'\"ter\"2x", "hun'\"ter\"2x"),
+        ("mysql -p'a;b|c&d'", "a;b|c&d"),
+        ("mysql -p\"a\\\"b\\$c\"", "a\\\"b\\$c"),
+        ("mysql -p\"hunter2x\" -e 'select 1'; rm -rf /", "hunter2x"),
+        ("sudo docker exec db mysql -uroot -phunter2x", "hunter2x"),
+        ("x=$(mysql -phunter2x)", "hunter2x"),
+        ("x=`mysql -phunter2x`", "hunter2x"),
+        ("echo \"$(mysql -p'hunter2 x')\"", "hunter2 x"),
+        ("bash -c 'mysql -phunter2x'", "hunter2x"),
+        ("bash -c \"mysql -p'hunter2x'\"", "hunter2x"),
+        ("ssh h \"bash -c 'mysql -phunter2x'\"", "hunter2x"),
+        ("diff <(mysql -phunter2x) b", "hunter2x"),
+        ("(cd /x && mysql -phunter2x)", "hunter2x"),
+        ("bash <<'EOF'\nmysql -phunter2x\nEOF", "hunter2x"),
+        ("bash <<EOF\nmysql -phunter2x -e \"$q\"\nEOF", "hunter2x"),
+        ("my\\\nsql -phunter2x", "hunter2x"),
+        ("mysql -ppäßwörd1", "päßwörd1"),
+    ] {
+        let found: Vec<&str> = cut(line).iter().map(|f| &line[f.start..f.end]).collect();
+        assert_eq!(found, [secret], "{line}: {:?}", find(line));
+    }
+}
+
+#[test]
+fn lines_that_do_not_parse_hide_single_tokens_only() {
+    let token = format!("ghp_{}", "a1B2c3D4e5F6".repeat(3));
+    for line in [
+        format!("echo 'x {token}"),
+        format!("echo \"x {token}"),
+        format!("if; {token} )"),
+        format!("case x in {token}"),
+        format!("# {token}"),
+        format!("cat <<EOF\n{token}"),
+    ] {
+        assert_eq!(marked(&line), line.replace(&token, &format!("«{token}»")));
+    }
+    for line in [
+        "mysql -p'a;rm -rf /",
+        "((1<<EOF)); mysql -p'x;reboot;'\nEOF",
+        "x=(a) mysql -p'x;reboot;'",
+        "true 'password=';rm;echo ''\"",
+        "[[ a ]] && mysql -p'x;reboot'",
+    ] {
+        assert_eq!(marked(line), line);
+    }
+}
+
+#[test]
+fn a_token_in_an_expansion_is_shown() {
+    let token = format!("ghp_{}", "a1B2c3D4e5F6".repeat(3));
+    for line in [format!("echo ${token}"), format!("echo ${{{token}}}"), format!("echo ${{x:-{token}}}")] {
+        assert_eq!(marked(&line), line);
+        assert!(find(&line).iter().any(|f| !f.literal));
+    }
+}
+
+#[test]
+fn between_the_lines_of_a_key_stands_a_key() {
+    let line = "Ab3".repeat(20);
+    let key = format!("-----BEGIN PRIVATE KEY-----\n{line}\n-----END PRIVATE KEY-----");
+    assert_eq!(marked(&format!("ssh-add - <<< '{key}'")), format!("ssh-add - <<< '«{key}»'"));
+    let code = ": -----BEGIN PRIVATE KEY-----\nrm -rf /\n: -----END PRIVATE KEY-----";
+    assert_eq!(marked(code), code);
+    let spread = format!(": -----BEGIN PRIVATE KEY-----\n{line}\n: -----END PRIVATE KEY-----");
+    assert_eq!(marked(&spread), spread);
+}
+
+#[test]
+fn code_of_other_languages_is_shown() {
+    for line in [
+        "python3 -c \"password='x'; __import__('os').system('rm -rf /')\"",
+        "python3 -c \"password=f'{__import__(1)}'\"",
+        "perl -e 'password=\"@{[system(1)]}\"'",
+        "ruby -e 'password=\"#{system(1)}\"'",
+        "make PASSWORD='abc;reboot'",
+    ] {
+        let hidden: String = cut(line).iter().map(|f| &line[f.start..f.end]).collect();
+        assert!(
+            !hidden.contains("import") && !hidden.contains("system") && !hidden.contains("reboot"),
+            "{}",
+            marked(line)
+        );
+    }
+}
+
+#[test]
+fn other_shells_quote_in_other_ways() {
+    // fish: `\'` does not end a string, so `b(evil)` runs.
+    let line = "curl -H 'a\\' -u 'x:b(evil)' h";
+    assert!(find_for(line, Dialect::Other).iter().all(|f| !f.is_cut()));
+    let plain = "mysql -phunter2x";
+    assert!(find_for(plain, Dialect::Other).iter().any(|f| f.is_cut()));
+}
+
+#[test]
+fn personal_data_is_counted_and_cards_are_cut() {
+    let line = "notify --to anna@example.org --card '4111 1111 1111 1111'";
+    let kinds: Vec<_> = find(line).iter().map(|f| (f.kind, f.class, f.is_cut())).collect();
+    assert_eq!(kinds, [("email", Class::Personal, false), ("card_number", Class::Personal, true)]);
+}

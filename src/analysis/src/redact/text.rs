@@ -1,0 +1,129 @@
+//! Text whose every byte knows where it stands in the line it came from, so
+//! that what is found behind quotes and escapes can be cut out of the exact
+//! bytes.
+
+use std::borrow::Cow;
+
+/// Stands in decoded text for an expansion: what the shell puts there is not
+/// known, so nothing that holds it may be hidden.
+pub(super) const UNKNOWN: char = '\0';
+
+/// Text and its place in the line.
+#[derive(Debug, Clone)]
+pub(super) struct Text<'a> {
+    /// The text as the program gets it; [`UNKNOWN`] for each expansion.
+    pub(super) s: Cow<'a, str>,
+    places: Places,
+    /// Offsets of bytes that the shell may expand by file names or braces.
+    pub(super) globs: Vec<usize>,
+    /// A quote in it is never closed.
+    pub(super) unfinished: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Places {
+    /// Byte i stands at this offset plus i.
+    From(usize),
+    /// Start and end of what each byte came from.
+    Each(Vec<(u32, u32)>),
+}
+
+impl<'a> Text<'a> {
+    /// A line itself.
+    pub(super) fn line(line: &'a str) -> Self {
+        Self::piece(line, 0)
+    }
+
+    /// A piece of a line that stands as it is at an offset.
+    pub(super) fn piece(s: &'a str, at: usize) -> Self {
+        Self { s: Cow::Borrowed(s), places: Places::From(at), globs: Vec::new(), unfinished: false }
+    }
+
+    /// Where `start..end` of the text stands in the line; `None` for nothing.
+    pub(super) fn place(&self, start: usize, end: usize) -> Option<(usize, usize)> {
+        if start >= end {
+            return None;
+        }
+        match &self.places {
+            Places::From(at) => Some((at + start, at + end)),
+            Places::Each(each) => {
+                let first = each.get(start)?.0;
+                let last = each.get(end - 1)?.1;
+                Some((usize::try_from(first).ok()?, usize::try_from(last).ok()?))
+            }
+        }
+    }
+
+    /// The same, independent of the line.
+    pub(super) fn into_owned(self) -> Text<'static> {
+        let Self { s, places, globs, unfinished } = self;
+        Text { s: Cow::Owned(s.into_owned()), places, globs, unfinished }
+    }
+
+    /// Whether a glob or brace stands in `start..end`.
+    pub(super) fn has_glob(&self, start: usize, end: usize) -> bool {
+        self.globs.iter().any(|g| (start..end).contains(g))
+    }
+
+    /// `start..end` of the text, or nothing where that is no piece of it.
+    pub(super) fn get(&self, start: usize, end: usize) -> &str {
+        self.s.get(start..end).unwrap_or_default()
+    }
+
+    /// A part of the text as a text of its own.
+    pub(super) fn part(&self, start: usize, end: usize) -> Text<'_> {
+        let places = match &self.places {
+            Places::From(at) => Places::From(at + start),
+            Places::Each(each) => Places::Each(each.get(start..end).unwrap_or_default().to_vec()),
+        };
+        let globs = self.globs.iter().filter(|g| (start..end).contains(*g)).map(|g| g - start).collect();
+        Text { s: Cow::Borrowed(self.get(start, end)), places, globs, unfinished: self.unfinished }
+    }
+}
+
+/// Puts a decoded text together.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    s: String,
+    each: Vec<(u32, u32)>,
+    globs: Vec<usize>,
+    /// Whether any quote stood in it: an empty word is one only if quoted.
+    pub(super) quoted: bool,
+    /// A quote in it is never closed.
+    pub(super) unfinished: bool,
+    spread: bool,
+}
+
+impl Decoder {
+    /// Adds a character that came from `start..end` of `source`.
+    pub(super) fn push(&mut self, c: char, source: &Text<'_>, start: usize, end: usize) {
+        let Some((from, to)) = source.place(start, end) else { return };
+        let (from, to) = (u32::try_from(from).unwrap_or(u32::MAX), u32::try_from(to).unwrap_or(u32::MAX));
+        let length = u32::try_from(c.len_utf8()).unwrap_or(1);
+        self.spread |= to.saturating_sub(from) != length || self.each.last().is_some_and(|last| last.1 != from);
+        self.s.push(c);
+        for _ in 0..length {
+            self.each.push((from, to));
+        }
+    }
+
+    /// Adds a character that the shell may expand by file names or braces.
+    pub(super) fn push_glob(&mut self, c: char, source: &Text<'_>, start: usize, end: usize) {
+        self.globs.push(self.s.len());
+        self.push(c, source, start, end);
+    }
+
+    /// What was put in so far.
+    pub(super) fn so_far(&self) -> &str {
+        &self.s
+    }
+
+    /// The text.
+    pub(super) fn finish(self) -> Text<'static> {
+        let places = match self.each.first() {
+            Some(first) if !self.spread => Places::From(usize::try_from(first.0).unwrap_or(usize::MAX)),
+            _ => Places::Each(self.each),
+        };
+        Text { s: Cow::Owned(self.s), places, globs: self.globs, unfinished: self.unfinished }
+    }
+}

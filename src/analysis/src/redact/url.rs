@@ -1,0 +1,83 @@
+//! Credentials in URLs: `scheme://user:password@host`, and a token in the
+//! user's place.
+
+use super::values::{Trust, is_random, plausible};
+
+/// What ends the authority of a URL.
+const ENDS: &[char] = &['/', '?', '#', ' ', '\t', '\n', '\r', '"', '\'', '<', '>', '`', ';', '|', '\\', '(', ')'];
+
+/// Calls `found` with start, end and kind for each credential.
+pub(super) fn scan(text: &str, mut found: impl FnMut(usize, usize, &'static str)) {
+    let mut from = 0;
+    while let Some(sign) = text.get(from..).and_then(|rest| rest.find("://")) {
+        let at = from + sign + 3;
+        from = at;
+        let rest = text.get(at..).unwrap_or_default();
+        let has_scheme = sign > 0 && text.as_bytes().get(at - 4).is_some_and(u8::is_ascii_alphanumeric);
+        let until = rest.find(ENDS).unwrap_or(rest.len());
+        let authority = rest.get(..until).unwrap_or_default();
+        // A password may hold a slash that was never encoded; then the host
+        // still follows the last `@` before a space.
+        let Some(user_info) = authority.rfind('@').or_else(|| loose(rest)) else { continue };
+        if !has_scheme {
+            continue;
+        }
+        let info = rest.get(..user_info).unwrap_or_default();
+        from = at + user_info;
+        match info.split_once(':') {
+            Some((user, password)) if plausible(password, Trust::Grammar) => {
+                let start = at + user.len() + 1;
+                if password == "x-oauth-basic" || password == "x" {
+                    found(at, at + user.len(), "url_token");
+                } else {
+                    found(start, start + password.len(), "url_password");
+                }
+            }
+            Some((user, _)) if is_random(user) => found(at, at + user.len(), "url_token"),
+            Some(_) => {}
+            None if is_random(info) => found(at, at + info.len(), "url_token"),
+            None => {}
+        }
+    }
+}
+
+/// `user:pa/ss@host`: only where a colon and no second slash come before.
+fn loose(rest: &str) -> Option<usize> {
+    let word = rest.get(
+        ..rest.find(['?', '#', ' ', '\t', '\n', '"', '\'', '<', '>', '`', ';', '|', '\\']).unwrap_or(rest.len()),
+    )?;
+    let at = word.find('@')?;
+    let info = word.get(..at)?;
+    let (user, password) = info.split_once(':')?;
+    let port = password.split('/').next().is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+    (!user.contains('/') && !port && at < 128).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<&str> {
+        let mut out = Vec::new();
+        scan(text, |start, end, _| out.push(text.get(start..end).unwrap()));
+        out
+    }
+
+    #[test]
+    fn credentials_of_urls() {
+        assert_eq!(found("psql postgres://app:hunter2@db:5432/x"), ["hunter2"]);
+        assert_eq!(found("amqp://u:p%40ss@h// redis://:s3cret@r/0"), ["p%40ss", "s3cret"]);
+        assert_eq!(found("https://u:pa/s@h/x"), ["pa/s"]);
+        for clean in [
+            "https://api.example.io:8443/v1",
+            "git@github.com:acme/x.git",
+            "https://git@github.com/a/b",
+            "https://example.com/?q=a@b:c",
+            "http://h:80/a@b",
+            "ssh://git@h:22/x",
+            "https://u:****@h",
+        ] {
+            assert_eq!(found(clean), [""; 0], "{clean}");
+        }
+    }
+}
