@@ -5,6 +5,8 @@
 //! parser sees only the openings and the trust file.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "authority")]
+mod authority;
 #[cfg(feature = "verify")]
 pub mod bundle;
 mod clock;
@@ -14,6 +16,8 @@ pub mod journal;
 mod kind;
 mod line;
 mod openings;
+#[cfg(feature = "authority")]
+mod openssh;
 mod scan;
 mod seal;
 mod signer;
@@ -26,6 +30,10 @@ mod value;
 #[cfg(feature = "verify")]
 pub mod verify;
 
+#[cfg(feature = "authority")]
+pub use authority::{
+    AUTHORITY_NAMESPACE, Admins, Authority, BadAuthority, BadReview, MAX_AUTHORITY_BYTES, Reviewed, review_value,
+};
 pub use clock::{Clock, ClockError, Now, SystemClock};
 pub use commit::{RandomError, commitment, key_id, leaf_hash, random_bytes, sha256};
 pub use entry::{Entry, Sess};
@@ -35,6 +43,8 @@ pub use journal::{
 pub use kind::{Kind, UnknownKind};
 pub use line::{Line, MAX_LEAF_BYTES, MAX_LINE_BYTES};
 pub use openings::{BadOpening, Opened, OpenedValue, Openings};
+#[cfg(feature = "authority")]
+pub use openssh::{BadSshKey, BadSshSignature, SshKey, SshSignature};
 pub use scan::{BadLine, Fault};
 pub use seal::{Header, SealError, Sealed, seal};
 pub use signer::{InProcessSigner, KeyFileError, SignError, Signer};
