@@ -14,6 +14,7 @@ mod interactive;
 mod killed;
 mod players;
 mod quotas;
+mod recording;
 mod samples;
 mod trial;
 mod verify;

@@ -92,6 +92,7 @@ async fn keep_rest(
                 keep::write(host, login, tape, Some(chunk), Vec::new()).await.map(drop)?;
             }
             Ok(last) => return Ok(last),
+            Err(TapeError::Bad { .. }) if !ended && tape.ends_in_zeros() => ended = true,
             Err(fault @ (TapeError::Bad { .. } | TapeError::Short(_))) if !ended => {
                 tracing::error!("login {login}: {fault}");
                 *why = lost_word(&fault);

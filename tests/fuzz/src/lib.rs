@@ -9,6 +9,7 @@
 use countersign_api::frame::{Decoder, encode};
 use countersign_api::front::{FrontMessage, HostMessage};
 use countersign_api::recording::Recording;
+use countersign_api::spool::{HEAD, MAX_DATA, What, take};
 use countersign_cli::replay::Sanitiser;
 use countersign_core::{CommandText, DecidedBy, MAX_COMMAND_BYTES, Name, SubmissionId, parse_utc_micros, visible};
 use countersign_ledger::{Entry, Statement, TrustFile};
@@ -33,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "front_messages", run: front_messages, examples: FRONT },
     Target { name: "host_messages", run: host_messages, examples: HOST },
     Target { name: "recording", run: recording, examples: RECORDING },
+    Target { name: "spool", run: spool, examples: SPOOL },
     Target { name: "replayed_output", run: replayed_output, examples: OUTPUT },
     Target { name: "words", run: words, examples: &["whitelist_rule:17", "ops-lead", "2026-11-20T12:34:56.123456Z"] },
     Target { name: "command_text", run: command_text, examples: LINES },
@@ -56,6 +58,10 @@ const EDITOR: &[&str] = &[
     "cat <<E\rtext\rE\r",
     "\x12ls\r\x1b[A\x1b[B\t\x04",
     "h\u{e4}\u{6f22}\u{5b57}\u{1f469}\u{200d}\u{1f52c}\x17\r",
+];
+const SPOOL: &[&str] = &[
+    "\x01\0\0\x03\0\0\0\0\0\0\0\x07hi\n\x02\0\0\x01\0\0\0\0\0\0\0\x08x",
+    "\x03\0\0\x04\0\0\0\0\0\0\0\0\0\x50\0\x18\x04\0\0\x02\0\0\0\0\0\0\0\x09ok",
 ];
 const FRONT: &[&str] = &[
     r#"{"t":"cancel","nonce":"AAAAAAAAAAAAAAAAAAAAAA","why":"hangup"}"#,
@@ -149,6 +155,24 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::D
 pub fn recording(bytes: &[u8]) {
     if let Ok(recording) = Recording::parse(bytes) {
         recording.rebuild();
+    }
+}
+
+/// Every record is within the bytes and within its limits, and its data is
+/// what stands there.
+pub fn spool(bytes: &[u8]) {
+    let mut rest = bytes;
+    while let Ok(Some((record, length))) = take(rest) {
+        assert!(length > HEAD && length <= HEAD + MAX_DATA);
+        let data = &rest[HEAD..length];
+        match record.what {
+            What::Output(_, output) => assert_eq!(output, data),
+            What::Marker(label) => assert_eq!(label.as_bytes(), data),
+            What::Resize(columns, rows) => {
+                assert_eq!([columns.to_be_bytes(), rows.to_be_bytes()].concat(), data);
+            }
+        }
+        rest = &rest[length..];
     }
 }
 

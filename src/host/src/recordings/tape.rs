@@ -30,6 +30,8 @@ const READ: usize = 256 * 1024;
 const CHUNK_LINES: usize = 1024 * 1024;
 /// A spool is dropped in pieces of at least so many bytes, and at its end.
 const DROP: i64 = 64 * 1024;
+/// Most reads of zeros: more than may wait in a spool.
+const MAX_ZEROS: usize = 128;
 /// Longest header that is read back.
 const MAX_HEADER: u64 = 64 * 1024;
 /// How often a spool that a front still holds is looked at again.
@@ -230,6 +232,20 @@ impl Tape {
         self.write()
     }
 
+    /// Whether nothing but zeros is left: some file systems leave these at the
+    /// end of a file after a power cut.
+    pub(crate) fn ends_in_zeros(&self) -> bool {
+        let (mut at, mut buffer) = (self.converter.next(), vec![0; READ]);
+        for _ in 0..MAX_ZEROS {
+            match read_at(&self.spool, &mut buffer, at) {
+                Ok(0) => return true,
+                Ok(count) if buffer.iter().take(count).all(|byte| *byte == 0) => at += len(count),
+                Ok(_) | Err(_) => return false,
+            }
+        }
+        false
+    }
+
     /// Whether the chunk that was last given is all there is so far.
     pub(crate) fn is_at_end(&self) -> bool {
         let told = self.converter.piece().lines.len() == self.converter.waiting();
@@ -246,7 +262,7 @@ impl Tape {
         Ok(Some(Chunk {
             index: self.chunks,
             offset: self.recorded,
-            length: u64::try_from(piece.lines.len()).unwrap_or(u64::MAX),
+            length: len(piece.lines.len()),
             digest: sha256(piece.lines),
             raw_bytes: piece.raw,
             place: piece.place,
@@ -328,7 +344,7 @@ fn header(recording: &File) -> io::Result<Option<(Vec<u8>, Header)>> {
 fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     let mut count = 0;
     while let Some(rest) = buffer.get_mut(count..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, at + u64::try_from(count).unwrap_or(0)) {
+        match file.read_at(rest, at + len(count)) {
             Ok(0) => break,
             Ok(more) => count += more,
             Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
@@ -341,3 +357,10 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
 fn io_error(what: &'static str) -> impl Fn(io::Error) -> TapeError {
     move |why| TapeError::Io { what, why }
 }
+
+fn len(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

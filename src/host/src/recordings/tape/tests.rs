@@ -1,0 +1,156 @@
+//! A daemon that ends between any two steps of a chunk.
+
+use super::*;
+use countersign_api::front::{LoginKind, PROTOCOL};
+use countersign_api::recording::{Stream, rebuild};
+use countersign_api::spool;
+use std::io::Write as _;
+
+/// Where the daemon ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// The lines stand in the recording, and no entry names them.
+    BeforeTheLedger,
+    /// The entry is durable, and the spool still holds everything.
+    BeforeTheDrop,
+    /// After all three steps.
+    AfterAll,
+}
+
+fn login() -> LoginId {
+    LoginId::from_random([9; 16])
+}
+
+fn state() -> tempfile::TempDir {
+    let state = tempfile::tempdir().unwrap();
+    for dir in ["recordings", "spool"] {
+        std::fs::create_dir(state.path().join(dir)).unwrap();
+    }
+    state
+}
+
+fn begun(state: &Path) -> (Tape, File) {
+    let hello = Hello {
+        protocol: PROTOCOL,
+        agent: "deploy".into(),
+        uid: 1,
+        kind: LoginKind::Exec,
+        terminal: None,
+        ssh_connection: None,
+    };
+    Tape::create(state, login(), HostId::from_random([2; 16]), &hello).unwrap()
+}
+
+fn append(spool: &mut File, at_us: u64, data: &[u8]) {
+    let head = spool::output_head(at_us, Stream::Stdout, data.len()).unwrap();
+    spool.write_all(&[head.as_slice(), data].concat()).unwrap();
+}
+
+fn opened(chunks: &[Chunk]) -> OpenLogin {
+    OpenLogin {
+        id: login(),
+        recording_bytes: chunks.iter().map(|chunk| chunk.length).sum(),
+        chunks: chunks.len() as u64,
+        spool: chunks.last().map(|chunk| chunk.place).unwrap_or_default(),
+        unfinished: None,
+        undecided: None,
+    }
+}
+
+#[test]
+fn a_daemon_may_end_between_any_two_steps() {
+    let piece = "caf\u{e9} ".repeat(20_000).into_bytes();
+    for ends in [Ends::BeforeTheLedger, Ends::BeforeTheDrop, Ends::AfterAll] {
+        for after in 0..4 {
+            let state = state();
+            let (mut tape, mut spool) = begun(state.path());
+            let (mut kept, mut written, mut round) = (Vec::new(), Vec::new(), 0);
+            // Odd lengths cut characters apart.
+            for data in piece.chunks(60_001) {
+                append(&mut spool, round, data);
+                written.extend_from_slice(data);
+                let chunk = tape.turn().unwrap().unwrap();
+                if round == after && ends == Ends::BeforeTheLedger {
+                    break;
+                }
+                kept.push(chunk.clone());
+                if round == after && ends == Ends::BeforeTheDrop {
+                    break;
+                }
+                tape.kept(&chunk);
+                if round == after {
+                    break;
+                }
+                round += 1;
+            }
+            // The front goes on for a while, the end of its last record is lost.
+            append(&mut spool, 99, b" and more\n");
+            written.extend_from_slice(b" and more\n");
+            spool.write_all(&spool::output_head(100, Stream::Stdout, 50).unwrap()).unwrap();
+            drop((tape, spool));
+
+            let mut tape = Tape::resume(state.path(), &opened(&kept)).unwrap().unwrap();
+            while let Some(chunk) = tape.turn_all().unwrap() {
+                tape.kept(&chunk);
+                kept.push(chunk);
+            }
+            tape.settle(tape.recorded()).unwrap();
+            let file = std::fs::read(recording_path(state.path(), login())).unwrap();
+            assert_eq!(rebuild(&file).unwrap().stdout, written, "{ends:?} at {after}");
+            assert_eq!(kept.iter().map(|chunk| chunk.raw_bytes).sum::<u64>(), written.len() as u64);
+            let mut from = 0;
+            for (index, chunk) in kept.iter().enumerate() {
+                let bytes = &file[from..from + chunk.length as usize];
+                assert_eq!((chunk.index, chunk.offset, chunk.digest), (index as u64, from as u64, sha256(bytes)));
+                from += bytes.len();
+            }
+            assert_eq!(from, file.len());
+            tape.close();
+            assert!(!spool_path(state.path(), login()).exists());
+        }
+    }
+}
+
+#[test]
+fn pieces_are_dropped_from_the_spool() {
+    use std::os::unix::fs::MetadataExt as _;
+    let state = state();
+    let (mut tape, mut spool) = begun(state.path());
+    for at_us in 0..40 {
+        append(&mut spool, at_us, &[b'x'; 60_000]);
+        let chunk = tape.turn().unwrap().unwrap();
+        tape.kept(&chunk);
+    }
+    let found = spool.metadata().unwrap();
+    assert!(
+        found.len() > 2_000_000 && found.blocks() * 512 < 300_000,
+        "{} bytes are still there",
+        found.blocks() * 512
+    );
+}
+
+#[test]
+fn nonsense_and_what_a_power_cut_leaves_are_told_apart() {
+    for (rest, zeros) in [(&[0; 5000][..], true), (&[0, 0, 1], false), (b"\x07junk", false)] {
+        let state = state();
+        let (mut tape, mut spool) = begun(state.path());
+        append(&mut spool, 1, b"shown\n");
+        spool.write_all(rest).unwrap();
+        let chunk = tape.turn().unwrap().expect("what stands before it");
+        tape.kept(&chunk);
+        assert!(tape.turn_all().is_err_and(|why| why.is_fronts()));
+        assert_eq!(tape.ends_in_zeros(), zeros);
+        assert_eq!(chunk.raw_bytes, 6);
+    }
+}
+
+#[test]
+fn a_spool_of_no_open_login_is_dropped() {
+    let state = state();
+    let (tape, _) = begun(state.path());
+    drop(tape);
+    drop_others(state.path(), &[opened(&[])]).unwrap();
+    assert!(spool_path(state.path(), login()).exists());
+    drop_others(state.path(), &[]).unwrap();
+    assert!(!spool_path(state.path(), login()).exists());
+}
