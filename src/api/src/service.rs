@@ -8,6 +8,7 @@
 //! | `POST /api/enroll` | one-time token in the body | [`EnrollRequest`] → [`EnrollReply`] |
 //! | `GET /api/host` | host | → [`HostState`] |
 //! | `POST /api/entries` | host | [`EntriesRequest`] → [`EntriesReply`]; 409 [`Conflict`] |
+//! | `POST /api/checkpoints` | host | [`CheckpointRequest`] → [`CheckpointReply`]; 409 [`Conflict`] |
 //! | `POST /api/submissions` | host | [`SubmitRequest`] → [`SubmitReply`]; 409 [`Conflict`] |
 //! | `GET /api/submissions/{id}/decision?wait_ms=N` | host | → [`DecisionReply`] |
 //! | `POST /api/recordings/{login}?offset=N` | host | raw bytes → [`RecordingReply`] (409 same, with what is held; 413 over a quota, 507 no room) |
@@ -88,6 +89,40 @@ pub struct Conflict {
     /// Whether another entry is held under the same `seq`: evidence of a fork.
     /// The host must stop.
     pub fork: bool,
+}
+
+/// A host's checkpoint to be cosigned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointRequest {
+    /// The signed note (`docs/LEDGER.md`, Checkpoints).
+    pub note: String,
+    /// Leaves of the service's log in the last checkpoint of it that this host
+    /// was shown; 0 for none.
+    pub log_size: u64,
+}
+
+/// It is cosigned and stands in the service's log. Signatures are 64 bytes base64url.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointReply {
+    /// Who cosigned.
+    pub service: ServiceId,
+    /// When, in seconds since 1970.
+    pub time: u64,
+    /// The cosignature.
+    pub cosig: String,
+    /// Leaves of the service's log.
+    pub log_size: u64,
+    /// Its root.
+    pub log_root: Digest,
+    /// The signature on its checkpoint.
+    pub log_sig: String,
+    /// Where the host's checkpoint is in it.
+    pub log_index: u64,
+    /// The proof of that.
+    pub log_proof: Vec<Digest>,
+    /// The proof that the log of `CheckpointRequest::log_size` leaves begins this one.
+    pub log_consistency: Vec<Digest>,
 }
 
 /// A held command line: entries up to and including its `command_submitted`.

@@ -2,7 +2,7 @@
 //! Every durable line goes to the outbox in order.
 
 use crate::shipper::Outbox;
-use countersign_ledger::{Committer, Draft, JournalError, RandomError, Written};
+use countersign_ledger::{Committer, Draft, JournalError, RandomError, SignedHead, Written};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -60,6 +60,19 @@ impl Book {
             tell.send(result).ok();
         });
         self.committer.append(drafts, done);
+        Ok(told.await.map_err(|_| WriteError::Gone)??)
+    }
+
+    /// The `seq` after the last durable entry.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.committer.next_seq()
+    }
+
+    /// Signs the checkpoint of everything that is durable.
+    pub(crate) async fn head(&self) -> Result<SignedHead, WriteError> {
+        let (tell, told) = oneshot::channel();
+        // The task that asked may be gone; nothing was written.
+        self.committer.head(Box::new(move |head| drop(tell.send(head))));
         Ok(told.await.map_err(|_| WriteError::Gone)??)
     }
 

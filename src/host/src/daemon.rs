@@ -1,6 +1,7 @@
 //! The daemon from start to stop.
 
 use crate::book::{Book, WriteError};
+use crate::checkpoints::Checkpoints;
 use crate::command_line::Task;
 use crate::config::Settings;
 use crate::drafts;
@@ -26,6 +27,8 @@ use tokio::sync::{Semaphore, watch};
 pub(crate) const MAX_LOGINS: usize = 512;
 /// How long logins may take to be closed at a stop.
 const LAST_LOGINS: Duration = Duration::from_secs(3);
+/// How long the last checkpoint may take at a stop.
+const LAST_CHECKPOINT: Duration = Duration::from_secs(5);
 /// How long the last lines may take to reach the service at a stop.
 const LAST_SHIPMENT: Duration = Duration::from_secs(5);
 
@@ -35,6 +38,7 @@ pub(crate) struct Host {
     pub(crate) identity: Identity,
     pub(crate) book: Book,
     pub(crate) shipper: Shipper,
+    pub(crate) checkpoints: Checkpoints,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) places: Arc<Semaphore>,
     stop: watch::Sender<bool>,
@@ -50,7 +54,7 @@ impl Host {
     pub(crate) fn refuses(&self) -> Option<String> {
         if self.shipper.forked() {
             return Some(
-                "the approval service holds another history of this host; nothing runs until its operator has looked"
+                "the approval service has shown two histories, of this host or of its own log; nothing runs until its operator has looked"
                     .to_owned(),
             );
         }
@@ -123,6 +127,10 @@ async fn serve(settings: Settings) -> Result<(), HostError> {
         let host = host.clone();
         async move { host.shipper.run().await }
     });
+    let cosigning = tokio::spawn({
+        let host = host.clone();
+        async move { host.checkpoints.run(&host).await }
+    });
     let serving = tokio::spawn(listener::serve(host.clone(), listener));
     ready();
     tokio::select! {
@@ -132,6 +140,7 @@ async fn serve(settings: Settings) -> Result<(), HostError> {
     }
     host.stop.send_replace(true);
     shipping.abort();
+    cosigning.abort();
     let all = u32::try_from(MAX_LOGINS).unwrap_or(u32::MAX);
     let ended = async {
         serving.await.ok();
@@ -170,6 +179,7 @@ async fn start(
         .map_err(|why| HostError::Config(format!("cannot list {}: {why}", settings.state.display())))?;
     let host = Arc::new(Host {
         book: Book::new(committer.clone(), outbox.clone()),
+        checkpoints: Checkpoints::after(recovered.stamp, recovered.next_seq),
         shipper: Shipper::new(service, committer, outbox, uploads),
         quotas: Quotas::new(settings.logins_per_agent, settings.submissions_per_minute),
         places: Arc::new(Semaphore::new(MAX_LOGINS)),
@@ -207,6 +217,11 @@ fn ready() {
 }
 
 async fn stop(host: &Host) -> Result<(), HostError> {
+    match tokio::time::timeout(LAST_CHECKPOINT, host.checkpoints.last(host)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(why)) => tracing::warn!("the last entries are not cosigned: {why}"),
+        Err(_) => tracing::warn!("the last entries are not cosigned: the service is too slow"),
+    }
     host.book.write_one(drafts::host_stopped()).await.map_err(unavailable)?;
     match tokio::time::timeout(LAST_SHIPMENT, host.shipper.drain()).await {
         Ok(Ok(())) => {}

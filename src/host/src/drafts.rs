@@ -4,6 +4,7 @@ use crate::recordings::tape::Chunk;
 use countersign_analysis::Held;
 use countersign_api::front::{Close, CommandEnd, Finished, Hello, NotReleased, ReleasedSegment, Submit};
 use countersign_core::{DecidedBy, Digest, HostId, LoginId, Name, Nonce, Outcome, Salt, ServiceId, SubmissionId};
+use countersign_ledger::tlog::ServiceStamp;
 use countersign_ledger::{Draft, Kind, Openings, RandomError, Value, body, commitment, random_bytes};
 
 /// What this program calls itself in the ledger.
@@ -31,6 +32,11 @@ pub(crate) fn host_started(signer: &str, torn: Option<(u64, Digest)>) -> Draft {
         members.push(("recovered", body([("bytes", bytes.into()), ("digest", digest.into())])));
     }
     plain(Kind::HostStarted, body(members))
+}
+
+/// `checkpoint`: the service has cosigned the tree.
+pub(crate) fn checkpoint(stamp: &ServiceStamp) -> Draft {
+    Draft { kind: Kind::Checkpoint, login: None, body: stamp.to_value(), vals: Openings::new() }
 }
 
 /// `host_stopped`

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod book;
+mod checkpoints;
 mod clock;
 mod command_line;
 mod config;

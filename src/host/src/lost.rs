@@ -17,6 +17,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) fn closed(host: &Host, login: LoginId, written: Option<Written>) {
     host.shipper.uploads().closed(login, written.map_or(0, |entry| entry.seq));
     host.shipper.outbox().poke();
+    host.checkpoints.login_ended();
 }
 
 /// What a login is closed as whose recording cannot go on.

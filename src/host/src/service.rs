@@ -2,8 +2,8 @@
 //! at enrolment, plain HTTP to loopback only.
 
 use countersign_api::service::{
-    Conflict, DecisionReply, EnrollReply, EnrollRequest, EntriesReply, EntriesRequest, ErrorBody, HostState,
-    RecordingReply, SubmitReply, SubmitRequest,
+    CheckpointReply, CheckpointRequest, Conflict, DecisionReply, EnrollReply, EnrollRequest, EntriesReply,
+    EntriesRequest, ErrorBody, HostState, RecordingReply, SubmitReply, SubmitRequest,
 };
 use countersign_core::{Digest, LoginId, SubmissionId};
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -86,6 +86,10 @@ impl Service {
 
     pub(crate) async fn entries(&self, lines: Vec<String>) -> Result<EntriesReply, ServiceError> {
         self.call(self.request(Method::POST, "/api/entries").json(&EntriesRequest { lines }), ANSWER).await
+    }
+
+    pub(crate) async fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointReply, ServiceError> {
+        self.call(self.request(Method::POST, "/api/checkpoints").json(request), ANSWER).await
     }
 
     pub(crate) async fn submit(&self, request: &SubmitRequest) -> Result<SubmitReply, ServiceError> {

@@ -232,12 +232,22 @@ impl Shipper {
         self.uploads.send(&self.service, acknowledged).await
     }
 
+    /// How far the service has acknowledged, as far as is known.
+    pub(crate) async fn acknowledged(&self) -> u64 {
+        self.next.lock().await.unwrap_or(0)
+    }
+
+    /// Notes that the service has shown two histories: of this host, or of its own log.
+    pub(crate) fn set_forked(&self) {
+        self.forked.store(true, Ordering::Release);
+    }
+
     /// Whether the service has shown that it holds another history.
     pub(crate) fn forked(&self) -> bool {
         self.forked.load(Ordering::Acquire)
     }
 
-    fn note_fork(&self, error: ServiceError) -> ServiceError {
+    pub(crate) fn note_fork(&self, error: ServiceError) -> ServiceError {
         if matches!(&error, ServiceError::Conflict(conflict) if conflict.fork) {
             self.forked.store(true, Ordering::Release);
         }

@@ -14,6 +14,8 @@ mod commit;
 mod entry;
 pub mod journal;
 mod kind;
+#[cfg(feature = "verify")]
+mod known_head;
 mod line;
 mod openings;
 #[cfg(feature = "authority")]
@@ -38,9 +40,12 @@ pub use clock::{Clock, ClockError, Now, SystemClock};
 pub use commit::{RandomError, commitment, key_id, leaf_hash, random_bytes, sha256};
 pub use entry::{Entry, Sess};
 pub use journal::{
-    Committer, Done, Draft, JournalError, Limits, OpenLogin, Recovered, SpoolPlace, Torn, Written, follow, read_lines,
+    Committer, Done, Draft, HeadDone, JournalError, Limits, OpenLogin, Recovered, SignedHead, SpoolPlace, Torn,
+    Written, follow, read_lines,
 };
 pub use kind::{Kind, UnknownKind};
+#[cfg(feature = "verify")]
+pub use known_head::{BadHead, KnownHead};
 pub use line::{Line, MAX_LEAF_BYTES, MAX_LINE_BYTES};
 pub use openings::{BadOpening, Opened, OpenedValue, Openings};
 #[cfg(feature = "authority")]

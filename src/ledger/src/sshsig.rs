@@ -73,8 +73,18 @@ pub fn verify_digest(
     sig_b64: &str,
 ) -> Result<(), BadSignature> {
     let signature: [u8; 64] = fixed(sig_b64).ok_or(BadSignature)?;
+    verify_bytes(namespace, public, &digest, &signature)
+}
+
+/// Checks a signature's 64 bytes over a message of this SHA-256.
+pub(crate) fn verify_bytes(
+    namespace: Namespace,
+    public: &Digest,
+    digest: &[u8; 32],
+    signature: &[u8; 64],
+) -> Result<(), BadSignature> {
     let key = UnparsedPublicKey::new(&ED25519, &public.0);
-    key.verify(&preimage(namespace, &digest), &signature).map_err(|_| BadSignature)
+    key.verify(&preimage(namespace, digest), signature).map_err(|_| BadSignature)
 }
 
 fn public_blob(public: &Digest) -> Vec<u8> {

@@ -7,6 +7,7 @@ use crate::refusal::Refusal;
 use crate::store::{Decision, Store, Submission};
 use countersign_api::service::{Rule, SignedDecision};
 use countersign_core::{Choice, CommandText, DecidedBy, Digest, ServiceId};
+use countersign_ledger::tlog::NoteText;
 use countersign_ledger::{SignError, Signer, Statement, key_id, sha256};
 use countersign_policy::{ExactRule, ExactRules};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -127,6 +128,11 @@ impl App {
         let mut signer = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
         let (statement, sig) = statement.sign(signer.as_mut())?;
         Ok(Decision { choice, by, signed: SignedDecision { statement, sig, comment } })
+    }
+
+    /// Signs a checkpoint or a cosignature.
+    pub fn sign_note(&self, text: &NoteText) -> Result<[u8; 64], SignError> {
+        self.signer.lock().unwrap_or_else(PoisonError::into_inner).sign_note(text)
     }
 
     /// Wakes everybody who waits for a decision. Call after the commit.

@@ -9,6 +9,7 @@
 
 mod app;
 mod auth;
+mod checkpoints;
 mod cli;
 mod connections;
 mod desk;

@@ -2,6 +2,7 @@
 
 use super::{Draft, JournalError, Written};
 use crate::seal::{Header, seal};
+use crate::tlog::Frontier;
 use crate::value::body;
 use crate::{Kind, Now, Openings, Sess, Signer};
 use countersign_core::{Digest, HostId, LoginId};
@@ -23,6 +24,8 @@ pub(super) struct Chain {
     /// `at` of the last entry in µs; `None` where that was in another boot.
     pub(super) at_us: Option<i64>,
     pub(super) logins: BTreeMap<LoginId, Link>,
+    /// The tree over all entries.
+    pub(super) tree: Frontier,
 }
 
 /// The end of a login's chain.
@@ -35,7 +38,16 @@ pub(super) struct Link {
 impl Chain {
     /// A journal without entries.
     pub(super) fn new(host: HostId, boot: String) -> Self {
-        Self { host, boot, next_seq: 0, prev: Digest::ZERO, mono: 0, at_us: None, logins: BTreeMap::new() }
+        Self {
+            host,
+            boot,
+            next_seq: 0,
+            prev: Digest::ZERO,
+            mono: 0,
+            at_us: None,
+            logins: BTreeMap::new(),
+            tree: Frontier::default(),
+        }
     }
 
     /// Appends the drafts' lines to `out`, all or none: on an error chain and
@@ -49,12 +61,14 @@ impl Chain {
         out: &mut String,
     ) -> Result<Vec<Written>, JournalError> {
         let (length, next_seq, prev, mono, at_us) = (out.len(), self.next_seq, self.prev, self.mono, self.at_us);
+        let tree = self.tree.clone();
         let before: Vec<_> =
             drafts.iter().filter_map(|d| d.login).map(|id| (id, self.logins.get(&id).copied())).collect();
         let result = self.extend_some(drafts, now, signer, out);
         if result.is_err() {
             out.truncate(length);
             (self.next_seq, self.prev, self.mono, self.at_us) = (next_seq, prev, mono, at_us);
+            self.tree = tree;
             for (id, link) in before {
                 match link {
                     Some(link) => self.logins.insert(id, link),
@@ -133,6 +147,7 @@ impl Chain {
     pub(super) fn link(&mut self, kind: Kind, sess: Option<Sess>, leaf: Digest) {
         self.next_seq += 1;
         self.prev = leaf;
+        self.tree.push(leaf);
         match sess {
             Some(sess) if kind == Kind::SessionClosed => self.logins.remove(&sess.id),
             Some(sess) => self.logins.insert(sess.id, Link { n: sess.n + 1, prev: leaf }),

@@ -4,9 +4,10 @@
 use super::chain::Chain;
 use super::disk::{Disk, RealDisk, Segment, io_error, segment_path, sync_dir};
 use super::read::Reader;
-use super::recover::recover;
-use super::{Draft, JournalError, Limits, Recovered, Written};
-use crate::{Clock, Kind, Signer};
+use super::recover::{Found, recover};
+use super::{Draft, JournalError, Limits, Recovered, SignedHead, Written};
+use crate::tlog::{Checkpoint, NoteText, Origin};
+use crate::{Clock, Kind, SignError, Signer};
 use countersign_core::HostId;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -25,9 +26,12 @@ const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// committer's thread: it must be quick and must not wait for the committer.
 pub type Done = Box<dyn FnOnce(Result<Vec<Written>, JournalError>) + Send>;
 
-struct Job {
-    drafts: Vec<Draft>,
-    done: Done,
+/// Called with the signed checkpoint of what is durable; see [`Done`].
+pub type HeadDone = Box<dyn FnOnce(Result<SignedHead, JournalError>) + Send>;
+
+enum Job {
+    Append { drafts: Vec<Draft>, done: Done },
+    Head(HeadDone),
 }
 
 /// The journal, open for writing. One per directory; shared by reference.
@@ -96,19 +100,30 @@ impl Committer {
         let thread = thread.map_err(|error| io_error("start the writer of", dir, error))?;
         let reader = Mutex::new(Reader::new(dir.to_owned()));
         let committer = Self { jobs: Some(jobs), thread: Some(thread), durable, reader };
-        Ok((committer, Recovered { next_seq, torn: found.torn, open_logins: found.open_logins }))
+        let Found { torn, open_logins, stamp, .. } = found;
+        Ok((committer, Recovered { next_seq, torn, open_logins, stamp }))
     }
 
     /// Queues entries: all of them become durable with one fdatasync, in this
     /// order and with nothing between, or none does. Never blocks.
     pub fn append(&self, drafts: Vec<Draft>, done: Done) {
-        let job = Job { drafts, done };
+        self.queue(Job::Append { drafts, done });
+    }
+
+    /// Signs the checkpoint of everything that is durable when its turn comes.
+    pub fn head(&self, done: HeadDone) {
+        self.queue(Job::Head(done));
+    }
+
+    fn queue(&self, job: Job) {
         let refused = match &self.jobs {
             Some(jobs) => jobs.send(job).err().map(|unsent| unsent.0),
             None => Some(job),
         };
-        if let Some(job) = refused {
-            (job.done)(Err(gone()));
+        match refused {
+            Some(Job::Append { done, .. }) => done(Err(gone())),
+            Some(Job::Head(done)) => done(Err(gone())),
+            None => {}
         }
     }
 
@@ -191,28 +206,56 @@ struct Writer {
 
 impl Writer {
     fn run(&mut self, queue: &Receiver<Job>) {
-        while let Ok(job) = queue.recv() {
-            self.batch(job, queue);
+        let mut left = None;
+        while let Some(job) = left.take().or_else(|| queue.recv().ok()) {
+            match job {
+                Job::Append { drafts, done } => left = self.batch(drafts, done, queue),
+                Job::Head(done) => {
+                    let head = self.signed_head();
+                    drop(catch_unwind(AssertUnwindSafe(|| done(head))));
+                }
+            }
         }
     }
 
-    /// Commits a job and all that are queued behind it.
-    fn batch(&mut self, first: Job, queue: &Receiver<Job>) {
+    /// The chain is what is durable whenever no batch is under way.
+    fn signed_head(&mut self) -> Result<SignedHead, JournalError> {
+        if let Some(why) = &self.stopped {
+            return Err(JournalError::Stopped(Arc::clone(why)));
+        }
+        let origin = Origin::Host(self.chain.host).to_string();
+        let checkpoint = Checkpoint { origin, size: self.chain.tree.size(), root: self.chain.tree.root() };
+        let no_text = || SignError::Failed("not a checkpoint of ours".to_owned());
+        let text = NoteText::checkpoint(&checkpoint).ok_or_else(no_text);
+        let sig = text.and_then(|text| self.signer.sign_note(&text)).map_err(JournalError::Head)?;
+        Ok(SignedHead { checkpoint, key: self.signer.public_key(), sig })
+    }
+
+    /// Commits a call and those that are queued behind it; what is no append
+    /// comes back.
+    fn batch(&mut self, drafts: Vec<Draft>, done: Done, queue: &Receiver<Job>) -> Option<Job> {
         let first_seq = self.chain.next_seq;
         let mut out = String::new();
         let mut waiting = Vec::new();
-        let mut next = Some(first);
-        while let Some(Job { drafts, done }) = next {
+        let (mut next, mut left) = (Some((drafts, done)), None);
+        while let Some((drafts, done)) = next {
             match self.encode(&drafts, &mut out) {
                 Ok(written) => waiting.push((done, written)),
                 Err(error) => answer(done, Err(error)),
             }
-            next = if out.len() < MAX_BATCH_BYTES { queue.try_recv().ok() } else { None };
+            next = match if out.len() < MAX_BATCH_BYTES { queue.try_recv().ok() } else { None } {
+                Some(Job::Append { drafts, done }) => Some((drafts, done)),
+                other => {
+                    left = other;
+                    None
+                }
+            };
         }
         // Nothing to write: every call was refused, and the chain may be ahead
         // of what is durable for ever.
         if out.is_empty() {
-            return waiting.into_iter().for_each(|(done, written)| answer(done, Ok(written)));
+            waiting.into_iter().for_each(|(done, written)| answer(done, Ok(written)));
+            return left;
         }
         match self.commit(first_seq, out.as_bytes()) {
             Ok(()) => {
@@ -224,6 +267,7 @@ impl Writer {
                 waiting.into_iter().for_each(|(done, _)| answer(done, Err(error.clone())));
             }
         }
+        left
     }
 
     fn encode(&mut self, drafts: &[Draft], out: &mut String) -> Result<Vec<Written>, JournalError> {

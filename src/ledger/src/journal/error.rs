@@ -46,6 +46,9 @@ pub enum JournalError {
         /// What is wrong.
         why: String,
     },
+    /// The checkpoint was not signed; the journal goes on.
+    #[error("the checkpoint of the journal was not signed: {0}")]
+    Head(crate::SignError),
     /// Below the reserve: no new logins and commands. Entries that end what runs are still taken.
     #[error(
         "only {free_bytes} bytes are free where the ledger is and {reserve_bytes} are kept in reserve; free some space"

@@ -11,11 +11,12 @@ mod recover;
 #[cfg(test)]
 mod tests;
 
-pub use committer::{Committer, Done};
+pub use committer::{Committer, Done, HeadDone};
 pub use error::JournalError;
 pub use follow::follow;
 pub use read::{read_lines, segments};
 
+use crate::tlog::{Checkpoint, KeyKind, Note, NoteKey, ServiceStamp};
 use crate::{Kind, Openings, Value};
 use countersign_core::{Digest, LoginId, SubmissionId};
 
@@ -57,6 +58,27 @@ pub struct Recovered {
     pub torn: Option<Torn>,
     /// Logins that were not closed, in order of their ids.
     pub open_logins: Vec<OpenLogin>,
+    /// What the last `checkpoint` entry holds.
+    pub stamp: Option<ServiceStamp>,
+}
+
+/// A checkpoint of a journal, signed by its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedHead {
+    /// The tree over everything that is durable.
+    pub checkpoint: Checkpoint,
+    /// The key that signed it.
+    pub key: Digest,
+    /// The signature on its text, 64 bytes.
+    pub sig: [u8; 64],
+}
+
+impl SignedHead {
+    /// The signed note.
+    pub fn note(&self) -> Note {
+        let key = NoteKey { name: self.checkpoint.origin.clone(), kind: KeyKind::Ed25519, public: self.key };
+        Note { text: self.checkpoint.text(), signatures: vec![key.signature(self.sig.to_vec())] }
+    }
 }
 
 /// A torn last line: what a crash left of an entry that nobody was told of.

@@ -9,6 +9,7 @@ use super::{JournalError, OpenLogin, SpoolPlace, Torn};
 use crate::line::LineSess;
 use crate::scan::BadLine;
 use crate::sshsig::{Namespace, verify_digest};
+use crate::tlog::ServiceStamp;
 use crate::{Kind, Line, Sess, key_id};
 use countersign_core::{Digest, LoginId};
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ pub(super) struct Found {
     pub(super) chain: Chain,
     pub(super) open_logins: Vec<OpenLogin>,
     pub(super) torn: Option<Torn>,
+    /// What the last `checkpoint` entry holds.
+    pub(super) stamp: Option<ServiceStamp>,
     /// First `seq` and length of the last file, where there is one.
     pub(super) last: Option<(u64, u64)>,
 }
@@ -30,7 +33,7 @@ pub(super) struct Found {
 pub(super) fn recover(dir: &Path, chain: Chain, public: &Digest) -> Result<Found, JournalError> {
     let files = segments(dir)?;
     let host = chain.host.to_string();
-    let mut replay = Replay { chain, host, logins: BTreeMap::new(), newest: None };
+    let mut replay = Replay { chain, host, logins: BTreeMap::new(), newest: None, stamp: None };
     let (mut last, mut torn) = (None, None);
     for (index, (first, path)) in files.iter().enumerate() {
         if *first != replay.chain.next_seq {
@@ -55,7 +58,7 @@ pub(super) fn recover(dir: &Path, chain: Chain, public: &Digest) -> Result<Found
         settle(path, length).map_err(|error| io_error("make durable", path, error))?;
     }
     let open_logins = replay.logins.into_values().collect();
-    Ok(Found { chain: replay.chain, open_logins, torn, last })
+    Ok(Found { chain: replay.chain, open_logins, torn, stamp: replay.stamp, last })
 }
 
 /// The last whole line.
@@ -90,6 +93,7 @@ struct Replay {
     host: String,
     logins: BTreeMap<LoginId, OpenLogin>,
     newest: Option<Newest>,
+    stamp: Option<ServiceStamp>,
 }
 
 impl Replay {
@@ -140,6 +144,10 @@ impl Replay {
         let sess = line.sess.as_ref().map(|s| self.sess(s)).transpose()?;
         if let Some(sess) = sess {
             self.login(kind, sess.id, line, leaf).map_err(|bad| bad.to_string())?;
+        }
+        if kind == Some(Kind::Checkpoint) {
+            let body = line.body().map_err(|bad| bad.to_string())?;
+            self.stamp = Some(ServiceStamp::from_value(&body).map_err(|bad| bad.to_string())?);
         }
         // An unknown kind neither opens nor closes a login.
         self.chain.link(kind.unwrap_or(Kind::Heartbeat), sess, leaf);

@@ -205,8 +205,23 @@ checks! {
     RecordingNotGiven "recording.not_given" Incomplete
         "Only a journal was given, so its recordings could not be checked. Verify the directory or a bundle."
     GapDeclared "gap.declared" Incomplete "The host declares a gap in what it recorded."
+    CheckpointSize "checkpoint.size" Invalid
+        "A `checkpoint` entry speaks of entries after itself, of fewer than the one before it, or of a tree too long ago."
+    CheckpointSignature "checkpoint.signature" Invalid
+        "A signature in a `checkpoint` entry does not verify, or the proof that it stands in the service's log does not hold: it was changed or made up."
+    CheckpointRoot "checkpoint.root" Fork
+        "The root that the service cosigned is not that of these entries: the service was shown another history than this one."
+    ForkService "fork.service" Fork
+        "Two checkpoints of the service's log do not continue each other: the service keeps two logs, or this history was put together from two."
+    HeadFork "head.fork" Fork
+        "The head that you know is another one here: this is not the history you have seen before."
+    HeadMissing "head.missing" Missing
+        "You know of entries that are not here: the end was cut off."
+    HeadOther "head.other_host" NoTrust "The known head is of another host than what is verified."
+    AssuranceBelow "assurance.required" UnderWitnessed
+        "The history is vouched for, but not by as many as `--require` asks for."
     AssuranceSelf "assurance.self_attested" UnderWitnessed
-        "Nobody besides the host vouches for the order and completeness of the entries: no service checkpoint, no witness."
+        "Nobody besides the host vouches for the order and completeness of all entries: no checkpoint cosigned by the service, or entries that tell something after the last one, or a signer that shares the uid of the daemon."
 }
 
 /// What the check with this id means; `None` for an unknown id.

@@ -2,7 +2,8 @@
 
 use super::checks::{Check, Code};
 use super::report::{Axis, Counts, Findings, Head, Report, Require, thousands};
-use countersign_core::HostId;
+use super::tree::Held;
+use countersign_core::{HostId, format_utc_micros};
 
 /// What the run has found out besides findings.
 pub(super) struct Facts {
@@ -10,16 +11,30 @@ pub(super) struct Facts {
     pub head: Option<Head>,
     pub counts: Counts,
     pub same_uid: bool,
+    /// What the service cosigned.
+    pub held: Option<Held>,
+    /// Whether entries that tell something came after that.
+    pub uncovered: bool,
+    /// Known heads that were found.
+    pub known_heads: usize,
 }
 
 /// The report where there is nothing to verify.
 pub(super) fn nothing(findings: Findings, require: Require) -> Report {
-    let facts = Facts { host: None, head: None, counts: Counts::default(), same_uid: false };
+    let facts = Facts {
+        host: None,
+        head: None,
+        counts: Counts::default(),
+        same_uid: false,
+        held: None,
+        uncovered: false,
+        known_heads: 0,
+    };
     conclude(facts, findings, require)
 }
 
-/// Makes the report. The exit code is that of the most severe finding; as
-/// nobody but the host vouches for anything yet, it is never 0.
+/// Makes the report. The exit code is that of the most severe finding; it is 0
+/// only where there is none and somebody besides the host vouches for all.
 pub(super) fn conclude(facts: Facts, mut findings: Findings, require: Require) -> Report {
     let assurance = assurance(&facts, &mut findings, require);
     let mut report = Report {
@@ -39,8 +54,12 @@ pub(super) fn conclude(facts: Facts, mut findings: Findings, require: Require) -
     report.counts.without_decision = findings.count_code(Code::NotDecided);
     if let Some(head) = &facts.head {
         report.notes.push(format!("This verdict is up to seq {}, {}.", head.seq, head.at));
-        let cut = "Without a known head, entries cut off after that cannot be seen: compare with what you know.";
-        report.notes.push(cut.to_owned());
+        report.notes.push(match facts.known_heads {
+            0 => "Without a known head, entries cut off after that cannot be seen: bring one with --known-head."
+                .to_owned(),
+            1 => "The head that you know is in it.".to_owned(),
+            many => format!("The {many} heads that you know are in it."),
+        });
     }
     report.up_to = facts.head;
     findings.into_report(&mut report);
@@ -106,16 +125,44 @@ fn many(number: u64, one: &str, more: &str) -> String {
     format!("{} {}", thousands(number), if number == 1 { one } else { more })
 }
 
+/// Who vouches, and whether that is enough. The host alone never is.
 fn assurance(facts: &Facts, findings: &mut Findings, require: Require) -> Axis {
-    let why = if facts.same_uid { "signer:same_uid, no service checkpoint" } else { "no service checkpoint" };
     let needed = match require {
         Require::SelfAttested => "",
         Require::ServiceHeld => "; service-held is required",
         Require::Witnessed => "; witnessed is required",
     };
-    findings.add(Check::AssuranceSelf, None, None, format!("{why}{needed}"));
+    let doubt = match (&facts.held, facts.same_uid, facts.uncovered) {
+        (None, true, _) => Some("signer:same_uid, no service checkpoint".to_owned()),
+        (None, false, _) => Some("no service checkpoint".to_owned()),
+        (Some(held), true, _) => Some(format!("signer:same_uid, although a service cosigned {}", reach(held))),
+        (Some(held), false, true) => {
+            Some(format!("the service cosigned {}, and entries after that tell more", reach(held)))
+        }
+        (Some(_), false, false) => None,
+    };
+    if let Some(why) = &doubt {
+        findings.add(Check::AssuranceSelf, None, None, format!("{why}{needed}"));
+    } else if require > Require::ServiceHeld {
+        findings.add(Check::AssuranceBelow, None, None, "service-held; witnessed is required");
+    }
     if findings.has(Code::NoTrust) {
         return Axis { verdict: "NONE", detail: "no trusted key vouches for this history".to_owned() };
     }
-    Axis { verdict: "SELF-ATTESTED", detail: format!("{why}{needed}") }
+    match (doubt, &facts.held) {
+        (None, Some(held)) => {
+            let below = if require > Require::ServiceHeld { needed } else { "" };
+            Axis { verdict: "SERVICE-HELD", detail: format!("cosigned by the service {}{below}", reach(held)) }
+        }
+        (None, None) => Axis { verdict: "NONE", detail: String::new() },
+        (Some(why), _) => Axis { verdict: "SELF-ATTESTED", detail: format!("{why}{needed}") },
+    }
+}
+
+/// `up to seq N, TIME`.
+fn reach(held: &Held) -> String {
+    let micros = i64::try_from(held.time).ok().and_then(|time| time.checked_mul(1_000_000));
+    let time = micros.and_then(format_utc_micros).unwrap_or_default();
+    let time = time.split('.').next().unwrap_or_default();
+    format!("up to seq {}, {time}Z", thousands(held.size.saturating_sub(1)))
 }

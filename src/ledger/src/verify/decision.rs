@@ -3,7 +3,8 @@
 use super::checks::Check;
 use super::keys::Key;
 use super::time::Boot;
-use crate::{Namespace, Statement, Value, sha256, verify_digest};
+use crate::line::fixed;
+use crate::{Statement, Value, sha256};
 use countersign_core::{DecidedBy, Digest, HostId, Nonce, Outcome};
 
 /// What was asked: a `command_submitted`.
@@ -40,63 +41,85 @@ impl Deadline {
 /// What is wrong with a decision.
 pub(super) type Faults = Vec<(Check, String)>;
 
+/// What was found out about a decision.
+#[derive(Debug, Default)]
+pub(super) struct Ruled {
+    pub faults: Faults,
+    /// The signature of its statement, which is still to be checked.
+    pub unchecked: Option<Unchecked>,
+}
+
+/// A statement's signature.
+#[derive(Debug)]
+pub(super) struct Unchecked {
+    pub public: Digest,
+    pub digest: [u8; 32],
+    pub sig: [u8; 64],
+}
+
 /// Checks the decision of an outcome that lets run, all but the time. The
 /// deadline is `None` where it cannot be known.
-pub(super) fn lets_run(body: &Value, asked: &Asked, host: HostId, keys: &[Key]) -> (Option<Deadline>, Faults) {
-    let mut faults = Faults::new();
+pub(super) fn lets_run(body: &Value, asked: &Asked, host: HostId, keys: &[Key]) -> (Option<Deadline>, Ruled) {
+    let mut ruled = Ruled::default();
+    let faults = &mut ruled.faults;
     if !asked.whole {
         faults.push((Check::DecisionCutCommand, "only a part of the command is recorded".to_owned()));
     }
     let (Some(statement), Some(sig)) = (body.get("statement"), body.get("sig").and_then(Value::as_text)) else {
         faults.push((Check::DecisionMissing, "there is no signed statement".to_owned()));
-        return (None, faults);
+        return (None, ruled);
     };
-    let Some(statement) = signed(statement, sig, keys, &mut faults) else { return (None, faults) };
-    about(&statement, body, asked, host, &mut faults);
+    let Some(statement) = signed(statement, sig, keys, &mut ruled) else { return (None, ruled) };
+    let faults = &mut ruled.faults;
+    about(&statement, body, asked, host, faults);
     if statement.exp_ms > asked.wait_ms {
         let text = format!("the statement counts for {} ms, the host waited for {}", statement.exp_ms, asked.wait_ms);
         faults.push((Check::DecisionExpiry, text));
     }
     let until = asked.mono.saturating_add(statement.exp_ms.saturating_mul(1000));
-    (Some(Deadline(Moment { mono: until, boot: asked.boot })), faults)
+    (Some(Deadline(Moment { mono: until, boot: asked.boot })), ruled)
 }
 
 /// Checks the statement beside a refusal, where there is one.
-pub(super) fn refusal(body: &Value, asked: &Asked, host: HostId, keys: &[Key]) -> Faults {
-    let mut faults = Faults::new();
+pub(super) fn refusal(body: &Value, asked: &Asked, host: HostId, keys: &[Key]) -> Ruled {
+    let mut ruled = Ruled::default();
     match (body.get("statement"), body.get("sig").and_then(Value::as_text)) {
         (None, None) => {}
         (Some(statement), Some(sig)) => {
-            if let Some(statement) = signed(statement, sig, keys, &mut faults) {
-                about(&statement, body, asked, host, &mut faults);
+            if let Some(statement) = signed(statement, sig, keys, &mut ruled) {
+                about(&statement, body, asked, host, &mut ruled.faults);
             }
         }
         (Some(_), None) | (None, Some(_)) => {
-            faults.push((Check::RefusalStatement, "statement and sig must stand together".to_owned()));
+            ruled.faults.push((Check::RefusalStatement, "statement and sig must stand together".to_owned()));
         }
     }
-    faults.into_iter().map(|(_, text)| (Check::RefusalStatement, text)).collect()
+    ruled.faults.iter_mut().for_each(|(check, _)| *check = Check::RefusalStatement);
+    ruled
 }
 
-/// Reads a statement and checks its signature.
-fn signed(value: &Value, sig: &str, keys: &[Key], faults: &mut Faults) -> Option<Statement> {
+/// Reads a statement; its signature is left to be checked with many others.
+fn signed(value: &Value, sig: &str, keys: &[Key], ruled: &mut Ruled) -> Option<Statement> {
     let statement = match Statement::from_value(value) {
         Ok(statement) => statement,
         Err(error) => {
-            faults.push((Check::DecisionSignature, error.to_string()));
+            ruled.faults.push((Check::DecisionSignature, error.to_string()));
             return None;
         }
     };
     let Some(key) = keys.iter().find(|key| key.id == statement.key) else {
         let text = format!("signed by {}, which is not the trusted service key", statement.key);
-        faults.push((Check::DecisionKey, text));
+        ruled.faults.push((Check::DecisionKey, text));
         return Some(statement);
     };
-    let valid = value
-        .encode()
-        .is_ok_and(|text| verify_digest(Namespace::Decision, &key.public, sha256(text.as_bytes()).0, sig).is_ok());
-    if !valid {
-        faults.push((Check::DecisionSignature, "the statement's signature is not valid".to_owned()));
+    match (value.encode(), fixed(sig)) {
+        (Ok(text), Some(sig)) => {
+            let digest = sha256(text.as_bytes()).0;
+            ruled.unchecked = Some(Unchecked { public: key.public, digest, sig });
+        }
+        (Ok(_) | Err(_), _) => {
+            ruled.faults.push((Check::DecisionSignature, "the statement's signature is not 64 bytes".to_owned()));
+        }
     }
     Some(statement)
 }

@@ -3,7 +3,9 @@
 
 use super::checks::Check;
 use super::report::Findings;
-use crate::{Kind, Line, Namespace, TrustFile, Value, key_id, verify_digest};
+use super::signatures::{Job, Queue};
+use crate::sshsig::verify_bytes;
+use crate::{Kind, Line, Namespace, TrustFile, Value, key_id};
 use countersign_core::{Digest, HostId, Name, ServiceId};
 
 /// A key and its id.
@@ -69,18 +71,32 @@ impl<'a> Keys<'a> {
 
     /// Whether the entry is signed by the host's key; `true` where no key is
     /// known, which is a finding of its own.
-    pub fn signed(&self, line: &Line<'_>, findings: &mut Findings) -> bool {
+    ///
+    /// With a `queue` the signature itself is checked later, and `true` means
+    /// no more than that the key is right.
+    pub fn signed(&self, line: &Line<'_>, queue: Option<&mut Queue>, findings: &mut Findings) -> bool {
         let Some(key) = &self.host else { return true };
         if line.key != key.id {
             let text = format!("names the key {}; the host's is {}", line.key, key.id);
             findings.add(Check::SigKeyUnknown, Some(line.seq), None, text);
             return false;
         }
-        let valid = verify_digest(Namespace::Entry, &key.public, line.signed_digest(), line.sig).is_ok();
+        let (digest, text) = (line.signed_digest(), "the signature is not valid");
+        let (seq, public, sig) = (line.seq, key.public, line.sig_bytes);
+        if let Some(queue) = queue {
+            queue.push(Job { seq, namespace: Namespace::Entry, public, digest, sig, check: Check::SigEntry, text });
+            return true;
+        }
+        let valid = verify_bytes(Namespace::Entry, &public, &digest, &sig).is_ok();
         if !valid {
-            findings.add(Check::SigEntry, Some(line.seq), None, "the signature is not valid");
+            findings.add(Check::SigEntry, Some(seq), None, text);
         }
         valid
+    }
+
+    /// The host key with this id, for checkpoints.
+    pub fn host_key(&self, id: &str) -> Option<&Key> {
+        self.host.as_ref().filter(|key| key.id == id)
     }
 
     /// Compares `host_enrolled` with the trust file and pins its service.

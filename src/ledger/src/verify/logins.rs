@@ -2,11 +2,12 @@
 //! submitted → decided → started → finished, each bound to the one before by its hash.
 
 use super::checks::{Check, Code};
-use super::decision::{self, Asked, Deadline, Moment};
+use super::decision::{self, Asked, Deadline, Moment, Unchecked};
 use super::keys::Key;
 use super::recordings::{ChunkSaid, Reader, Recording};
 use super::report::{Counts, Findings};
-use crate::{Kind, Value};
+use super::signatures::{Job, Queue};
+use crate::{Kind, Namespace, Value};
 use countersign_core::{Digest, HostId, LoginId, Outcome, SubmissionId};
 use std::collections::{HashMap, HashSet};
 
@@ -30,6 +31,7 @@ pub(super) struct Event<'a> {
 pub(super) struct Context<'a, 'r> {
     pub host: HostId,
     pub services: &'a [Key],
+    pub queue: &'a mut Queue,
     pub reader: &'a mut Reader<'r>,
     pub counts: &'a mut Counts,
     pub findings: &'a mut Findings,
@@ -211,9 +213,12 @@ impl Step<'_, '_, '_> {
     /// Adds a finding. Where entries of the login are missing, an entry that
     /// does not fit counts as a consequence of that.
     fn flaw(&mut self, check: Check, text: impl Into<String>) {
+        self.cx.findings.add(self.blamed(check), Some(self.event.seq), None, text);
+    }
+
+    fn blamed(&self, check: Check) -> Check {
         let explained = self.login.gapped && check.code() == Code::Invalid;
-        let check = if explained { Check::SessGap } else { check };
-        self.cx.findings.add(check, Some(self.event.seq), None, text);
+        if explained { Check::SessGap } else { check }
     }
 
     fn chain(&mut self) {
@@ -281,15 +286,19 @@ impl Step<'_, '_, '_> {
             self.flaw(Check::DecidedOf, "of is not the leaf hash of the command_submitted");
         }
         let (host, services, at) = (self.cx.host, self.cx.services, self.event.at);
-        let (stage, faults) = if outcome.lets_run() {
-            let (deadline, faults) = decision::lets_run(body, &asked, host, services);
+        let (stage, ruled, check) = if outcome.lets_run() {
+            let (deadline, ruled) = decision::lets_run(body, &asked, host, services);
             let late = deadline.is_some_and(|deadline| !deadline.holds(at));
-            (Stage::LetRun { decided: self.event.leaf, deadline, late }, faults)
+            (Stage::LetRun { decided: self.event.leaf, deadline, late }, ruled, Check::DecisionSignature)
         } else {
-            (Stage::Refused, decision::refusal(body, &asked, host, services))
+            (Stage::Refused, decision::refusal(body, &asked, host, services), Check::RefusalStatement)
         };
-        for (check, text) in faults {
+        for (check, text) in ruled.faults {
             self.flaw(check, text);
+        }
+        if let Some(Unchecked { public, digest, sig }) = ruled.unchecked {
+            let (seq, text, check) = (self.event.seq, "the statement's signature is not valid", self.blamed(check));
+            self.cx.queue.push(Job { seq, namespace: Namespace::Decision, public, digest, sig, check, text });
         }
         self.stage(id, stage);
     }

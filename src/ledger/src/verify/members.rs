@@ -60,6 +60,16 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
         Kind::HostStarted => {
             Some(&[("recovered", Type::Object, false), ("signer", SIGNER, true), ("software", Type::Text, true)])
         }
+        Kind::Checkpoint => Some(&[
+            ("cosig", Type::Signature, true),
+            ("log", Type::Object, true),
+            ("note_key", Type::Text, true),
+            ("note_sig", Type::Signature, true),
+            ("root", Type::Digest, true),
+            ("service", Type::Id, true),
+            ("size", Type::Int, true),
+            ("time", Type::Int, true),
+        ]),
         Kind::HostStopped => Some(&[("why", Type::Word(&["signal"]), true)]),
         Kind::SessionOpened => Some(&[
             ("agent", Type::Digest, true),
@@ -138,7 +148,6 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("policy", Type::Digest, false),
         ]),
         Kind::ExecSeen
-        | Kind::Checkpoint
         | Kind::KeyRotated
         | Kind::PolicyChanged
         | Kind::Redaction

@@ -16,13 +16,16 @@ mod logins;
 mod members;
 mod recordings;
 mod report;
+mod signatures;
 pub(crate) mod source;
 mod time;
+mod tree;
 
 pub use checks::{CHECKS, Check, CheckInfo, Code, explain};
 pub use report::{Axis, BadLevel, Counts, Finding, Head, Report, Require};
+pub use signatures::{BadMode, Signatures};
 
-use crate::{Kind, Line, TrustFile, Value, openings};
+use crate::{Kind, KnownHead, Line, TrustFile, Value, openings};
 use chain::{Chain, Place};
 use countersign_core::{Digest, HostId};
 use decision::Moment;
@@ -32,9 +35,11 @@ use logins::{Context, Event, Logins};
 use members::Odd;
 use recordings::Reader;
 use report::Findings;
+use signatures::Queue;
 use source::{JournalFile, Recordings, Source};
 use std::io::{self, BufReader};
 use std::path::Path;
+use tree::{Told, Trees};
 
 /// How far verification has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,20 +55,53 @@ pub struct Progress {
 /// Entries between two calls of the progress callback.
 const PROGRESS_EVERY: u64 = 4096;
 
-/// Verifies a state directory, a directory with `journal` in it, one journal
-/// file, or a bundle. Never fails: what cannot be read is a finding.
-/// `progress` is called every few thousand entries and at the end.
+/// What the auditor asks for besides the trust.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Who must vouch.
+    pub require: Require,
+    /// Which signatures are checked.
+    pub signatures: Signatures,
+    /// Heads known from before.
+    pub known_heads: Vec<KnownHead>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { require: Require::ServiceHeld, signatures: Signatures::Strict, known_heads: Vec::new() }
+    }
+}
+
+/// Verifies with every signature and no known head; see [`verify_with`].
 pub fn verify(
     source: &Path,
     trust: Option<&TrustFile>,
     require: Require,
     progress: &mut dyn FnMut(Progress),
 ) -> Report {
+    verify_with(source, trust, &Options { require, ..Options::default() }, progress)
+}
+
+/// Verifies a state directory, a directory with `journal` in it, one journal
+/// file, or a bundle. Never fails: what cannot be read is a finding.
+/// `progress` is called every few thousand entries and at the end.
+pub fn verify_with(
+    source: &Path,
+    trust: Option<&TrustFile>,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Report {
     let mut findings = Findings::default();
     let Some(source) = source::open(source, &mut findings) else {
-        return conclude::nothing(findings, require);
+        return conclude::nothing(findings, options.require);
     };
-    let mut run = Run::new(&source, trust, findings);
+    std::thread::scope(|scope| {
+        let queue = Queue::start(scope, options.signatures);
+        run(Run::new(&source, trust, options, queue, findings), &source, progress)
+    })
+}
+
+fn run(mut run: Run<'_>, source: &Source, progress: &mut dyn FnMut(Progress)) -> Report {
     let total_bytes = source.journal.iter().fold(0u64, |sum, file| sum.saturating_add(file.blob.length));
     let mut before = 0u64;
     for (index, file) in source.journal.iter().enumerate() {
@@ -77,7 +115,7 @@ pub fn verify(
         before = before.saturating_add(file.blob.length);
     }
     progress(Progress { entries: run.counts.entries, bytes: before, total_bytes });
-    run.finish(require)
+    run.finish()
 }
 
 /// Everything that is known while entries pass by.
@@ -90,10 +128,19 @@ struct Run<'a> {
     logins: Logins,
     reader: Reader<'a>,
     head: Option<Head>,
+    trees: Trees,
+    queue: Queue,
+    require: Require,
 }
 
 impl<'a> Run<'a> {
-    fn new(source: &'a Source, trust: Option<&'a TrustFile>, mut findings: Findings) -> Self {
+    fn new(
+        source: &'a Source,
+        trust: Option<&'a TrustFile>,
+        options: &Options,
+        queue: Queue,
+        mut findings: Findings,
+    ) -> Self {
         let keys = Keys::new(trust, &mut findings);
         let recordings: &Recordings = &source.recordings;
         Self {
@@ -105,6 +152,9 @@ impl<'a> Run<'a> {
             logins: Logins::default(),
             reader: Reader { recordings, skipped: false, looked_at: 0 },
             head: None,
+            trees: Trees::new(&options.known_heads),
+            queue,
+            require: options.require,
         }
     }
 
@@ -152,27 +202,33 @@ impl<'a> Run<'a> {
         }
         self.counts.entries = self.counts.entries.saturating_add(1);
         self.keys.begin(&line, &mut self.findings);
-        let signed = self.keys.signed(&line, &mut self.findings);
+        // Only an entry that stands out of order can move the chain, so only that one must be known to be signed now.
+        let queue = (line.seq == self.chain.next()).then_some(&mut self.queue);
+        let signed = self.keys.signed(&line, queue, &mut self.findings);
         let leaf = line.leaf_hash();
         if self.chain.place(&line, leaf, signed, &mut self.findings) == Place::Elsewhere {
             return;
         }
         self.counts.first_seq.get_or_insert(line.seq);
-        self.head = Some(Head { seq: line.seq, at: line.at.to_owned(), leaf });
+        let kind = line.kind.parse().ok();
+        self.trees.push(line.seq, leaf, kind, &mut self.findings);
+        self.head = Some(Head { seq: line.seq, at: line.at.to_owned(), leaf, root: None });
         match line.body() {
-            Ok(body) => self.entry(&line, leaf, &body),
+            Ok(body) => self.entry(&line, leaf, kind, &body),
             Err(error) => self.findings.add(Check::GrammarLeaf, Some(line.seq), Some(file), error.to_string()),
         }
     }
 
     /// Follows an entry that stands in its place.
-    fn entry(&mut self, line: &Line<'_>, leaf: Digest, body: &Value) {
-        let kind: Option<Kind> = line.kind.parse().ok();
+    fn entry(&mut self, line: &Line<'_>, leaf: Digest, kind: Option<Kind>, body: &Value) {
         let boot = self.times.step(line, kind, &mut self.findings);
         let whole = self.openings(line, kind, body);
         let valid = self.members(line, kind, body);
         let Some(host) = self.chain.host() else { return };
         self.host_kinds(line, kind, body, host);
+        if kind == Some(Kind::Checkpoint) && valid {
+            self.checkpoint(line, body, host);
+        }
         let Some(sess) = &line.sess else { return };
         let Ok(login) = sess.id.parse() else { return };
         let event = Event {
@@ -189,6 +245,7 @@ impl<'a> Run<'a> {
         let mut cx = Context {
             host,
             services: self.keys.services(),
+            queue: &mut self.queue,
             reader: &mut self.reader,
             counts: &mut self.counts,
             findings: &mut self.findings,
@@ -274,18 +331,38 @@ impl<'a> Run<'a> {
             self.logins.host_started();
         }
         if enrolled || kind == Some(Kind::HostStarted) {
-            self.keys.same_uid = body.get("signer").and_then(Value::as_text) == Some("same_uid");
+            // Once is enough: what the agent's uid could sign stays doubtful.
+            self.keys.same_uid |= body.get("signer").and_then(Value::as_text) != Some("own_uid");
         }
         if kind == Some(Kind::Gap) {
             self.findings.add(Check::GapDeclared, Some(line.seq), None, "the host declares a gap");
         }
     }
 
-    fn finish(mut self, require: Require) -> Report {
+    fn checkpoint(&mut self, line: &Line<'_>, body: &Value, host: HostId) {
+        self.counts.checkpoints = self.counts.checkpoints.saturating_add(1);
+        let named = body.get("note_key").and_then(Value::as_text).unwrap_or_default();
+        let told = Told {
+            seq: line.seq,
+            at_us: line.at_us,
+            host,
+            body,
+            host_key: self.keys.host_key(named),
+            services: self.keys.services(),
+        };
+        if let Some(held) = self.trees.checkpoint(&told, &mut self.findings)
+            && !self.keys.same_uid
+        {
+            self.queue.cover(held.size);
+        }
+    }
+
+    fn finish(mut self) -> Report {
         if let Some(host) = self.chain.host() {
             let mut cx = Context {
                 host,
                 services: self.keys.services(),
+                queue: &mut self.queue,
                 reader: &mut self.reader,
                 counts: &mut self.counts,
                 findings: &mut self.findings,
@@ -301,12 +378,20 @@ impl<'a> Run<'a> {
             self.findings.add(Check::SourceEmpty, None, None, "there is no entry to verify");
         }
         self.counts.recordings = self.reader.looked_at;
+        (self.counts.signatures, self.counts.signatures_covered) = self.queue.finish(&mut self.findings);
+        let found = self.chain.host().map_or(0, |host| self.trees.finish(host, self.chain.next(), &mut self.findings));
+        if let (Some(head), Some((_, root))) = (&mut self.head, self.trees.root()) {
+            head.root = Some(root);
+        }
         let facts = conclude::Facts {
             host: self.chain.host(),
             head: self.head,
             counts: self.counts,
             same_uid: self.keys.same_uid,
+            held: self.trees.held(),
+            uncovered: self.trees.uncovered(),
+            known_heads: found,
         };
-        conclude::conclude(facts, self.findings, require)
+        conclude::conclude(facts, self.findings, self.require)
     }
 }

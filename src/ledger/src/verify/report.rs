@@ -63,6 +63,9 @@ pub struct Head {
     pub at: String,
     /// Its leaf hash.
     pub leaf: Digest,
+    /// Root of the tree over all entries up to it; absent where entries are missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<Digest>,
 }
 
 /// What was counted.
@@ -92,6 +95,12 @@ pub struct Counts {
     pub without_decision: u64,
     /// Recordings whose bytes were checked.
     pub recordings: u64,
+    /// `checkpoint` entries.
+    pub checkpoints: u64,
+    /// Signatures of entries and decisions that were checked one by one.
+    pub signatures: u64,
+    /// Signatures that were left out, because a cosigned checkpoint covers what they are about.
+    pub signatures_covered: u64,
     /// Unknown kinds and members, which were hashed, chained and signed but not understood.
     pub unknown: u64,
 }
@@ -237,6 +246,11 @@ impl Findings {
         if *total <= KEPT_PER_CHECK {
             self.warnings.push(short(text.into()));
         }
+    }
+
+    /// How many findings there are.
+    pub fn count_all(&self) -> u64 {
+        self.totals.values().fold(0, |sum, n| sum.saturating_add(*n))
     }
 
     /// How often a check has failed.

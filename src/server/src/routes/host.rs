@@ -3,6 +3,7 @@
 use super::{Asked, Body, MAX_POLL, Raw};
 use crate::app::{App, now_ms, to_the_end};
 use crate::auth::Host;
+use crate::checkpoints;
 use crate::desk;
 use crate::ingest::{self, Kept, Received};
 use crate::refusal::Refusal;
@@ -10,7 +11,8 @@ use crate::store::HostCaller;
 use axum::Json;
 use axum::extract::{Path, State};
 use countersign_api::service::{
-    DecisionReply, EntriesReply, EntriesRequest, HostState, RecordingReply, SubmitReply, SubmitRequest,
+    CheckpointReply, CheckpointRequest, DecisionReply, EntriesReply, EntriesRequest, HostState, RecordingReply,
+    SubmitReply, SubmitRequest,
 };
 use countersign_core::{LoginId, SubmissionId};
 use serde::Deserialize;
@@ -42,6 +44,15 @@ pub async fn entries(
         }
     })
     .await
+}
+
+/// `POST /api/checkpoints`
+pub async fn checkpoint(
+    State(app): State<Arc<App>>,
+    Host(host): Host,
+    Body(request): Body<CheckpointRequest>,
+) -> Result<Json<CheckpointReply>, Refusal> {
+    to_the_end(async move { checkpoints::cosign(&app, &host, &request).await.map(Json) }).await
 }
 
 /// `POST /api/submissions`

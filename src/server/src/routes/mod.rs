@@ -35,6 +35,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/enroll", post(enroll::enroll).layer(DefaultBodyLimit::max(MAX_ENROLL_BYTES)))
         .route("/api/host", get(host::state))
         .route("/api/entries", post(host::entries))
+        .route("/api/checkpoints", post(host::checkpoint))
         .route("/api/submissions", get(reviewer::pending).post(host::submit))
         .route("/api/submissions/{id}/decision", get(host::decision).post(reviewer::decide))
         .route("/api/recordings/{login}", get(reviewer::recording).post(host::recording))

@@ -7,6 +7,7 @@
 mod audit;
 pub mod entries;
 pub mod facts;
+pub mod log;
 pub mod own;
 mod people;
 mod recordings;
