@@ -16,7 +16,6 @@ use crate::programs::{CLI, HOSTD, SERVER, SHELL, program, repository};
 use crate::reviewer::Reviewer;
 use crate::run::{Daemon, Ended, LIMIT, Running, eventually, run};
 use crate::scratch::Scratch;
-use crate::trial::verify;
 
 /// The gated account.
 pub const AGENT: &str = "deploy-agent";
@@ -190,12 +189,20 @@ impl Installation {
         self.approved(&[], line, Some(b"")).wait(LIMIT)
     }
 
-    /// `countersign verify` of the host's state with the service's trust file.
+    /// `countersign verify` of the host's state with the service's trust file. Witnesses are asked for, so that a
+    /// sound history gives 10 whether its last checkpoint is there already or not.
     #[track_caller]
     pub fn verify(&self) -> Ended {
+        self.verify_with(&["--require", "witnessed"])
+    }
+
+    /// The same with these flags in place of that.
+    #[track_caller]
+    pub fn verify_with(&self, flags: &[&str]) -> Ended {
         let trust = self.scratch.join("trust.json");
         fs::write(&trust, self.server(&["trust"]).expect(0).stdout).expect("trust file");
-        verify(&self.host_dir(), Some(&trust))
+        let mut command = Command::new(program(CLI));
+        run(command.arg("verify").arg(self.host_dir()).arg("--trust").arg(trust).args(flags))
     }
 
     /// Runs `countersign-server ARGS --state DIR` as its own account.

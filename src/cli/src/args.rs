@@ -4,7 +4,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use countersign_core::{Name, Outcome};
-use countersign_ledger::verify::Require;
+use countersign_ledger::verify::{Require, Signatures};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -268,6 +268,12 @@ pub struct Verify {
     /// How far somebody besides the host must vouch: self-attested, service-held or witnessed.
     #[arg(long, value_name = "LEVEL", default_value = "service-held")]
     pub require: Require,
+    /// A head of this ledger that you know, as a checkpoint note or a cs-head1 line: shows a cut end. May be repeated.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub known_head: Vec<PathBuf>,
+    /// Which signatures are checked: strict (all), or checkpoint (those that no cosigned checkpoint covers).
+    #[arg(long, value_name = "MODE", default_value = "strict")]
+    pub signatures: Signatures,
     /// Name every check and what it found.
     #[arg(long)]
     pub explain: bool,

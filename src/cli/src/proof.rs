@@ -6,8 +6,8 @@ use crate::screen::{note, show, show_json};
 use crate::style::{self, FAINT, paint};
 use countersign_core::{Outcome, visible};
 use countersign_ledger::bundle::{BundleError, write};
-use countersign_ledger::verify::{CHECKS, Progress, Report, verify as check};
-use countersign_ledger::{TrustError, TrustFile};
+use countersign_ledger::verify::{CHECKS, Options, Progress, Report, verify_with};
+use countersign_ledger::{BadHead, KnownHead, TrustError, TrustFile};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::io::{self, IsTerminal};
@@ -26,12 +26,14 @@ struct Packed {
 /// Verifies. The answer is the exit code of docs/LEDGER.md.
 pub fn verify(args: &Verify, json: bool) -> Result<u8, Failure> {
     let trust = args.trust.as_deref().map(load_trust).transpose()?;
+    let known_heads = args.known_head.iter().map(|path| load_head(path)).collect::<Result<_, _>>()?;
+    let options = Options { require: args.require, signatures: args.signatures, known_heads };
     let bar = progress_bar();
     let mut report_progress = |progress: Progress| {
         bar.set_length(progress.total_bytes);
         bar.set_position(progress.bytes);
     };
-    let report = check(&args.source, trust.as_ref(), args.require, &mut report_progress);
+    let report = verify_with(&args.source, trust.as_ref(), &options, &mut report_progress);
     bar.finish_and_clear();
     if json {
         show_json(&report)?;
@@ -76,6 +78,14 @@ fn load_trust(path: &Path) -> Result<TrustFile, Failure> {
         TrustError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Failure::NotFound(e.to_string()),
         TrustError::Io { .. } => Failure::Io(e.to_string()),
         TrustError::TooLong { .. } | TrustError::Content(_) => Failure::BadFile(e.to_string()),
+    })
+}
+
+fn load_head(path: &Path) -> Result<KnownHead, Failure> {
+    KnownHead::load(path).map_err(|e| match &e {
+        BadHead::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Failure::NotFound(e.to_string()),
+        BadHead::Io { .. } => Failure::Io(e.to_string()),
+        BadHead::Content => Failure::BadFile(format!("{}: {e}", path.display())),
     })
 }
 

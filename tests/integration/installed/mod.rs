@@ -3,6 +3,7 @@
 
 mod accounts;
 mod attacks;
+mod checkpoints;
 mod commands;
 mod environment;
 mod hang_up;

@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod checkpoints;
 mod decisions;
 mod enrolment;
 mod host;
