@@ -1,19 +1,29 @@
-//! A command line to facts. For now: how its bytes are cut into segments that
-//! may or may not be shown, and whether it may be asked about at all. The
-//! syntax tree, risk, anomalies and redaction come to this room later; the
-//! seam is [`hold`], which `countersign-hostd` calls once per submission.
+//! A command line to facts. [`parse`] finds every simple command that would
+//! run, [`analyze`] adds risk, anomalies, display tricks and secrets, and
+//! [`hold`], which `countersign-hostd` calls once per submission, says how its
+//! bytes are cut and whether anybody may be asked about it at all.
+//!
+//! No I/O, no clock: the same line gets the same answer everywhere.
 #![forbid(unsafe_code)]
 
+mod analyze;
+pub mod anomaly;
+mod consequences;
+pub mod display;
 pub mod facts;
 mod held;
+pub mod hosts;
 mod launch;
 mod line;
 mod meaning;
+pub mod paths;
 pub mod programs;
 pub mod redact;
+pub mod risk;
 mod shell;
 mod stdin_program;
 
+pub use analyze::{Analysis, VERSION, analyze};
 pub use held::{Held, NotAsked, Segment, hold};
 pub use line::parse;
 pub use stdin_program::reads_program_from_stdin;

@@ -1,0 +1,48 @@
+//! Everything about one line at once: what a reviewer, the record and
+//! `countersign analyze` get.
+
+use crate::anomaly::{self, Flag};
+use crate::display::{self, Shown};
+use crate::facts::{CommandLine, OpaqueFact, Place, Shell};
+use crate::redact::{self, Dialect, Finding};
+use crate::risk::{self, Risk};
+
+/// Changes whenever the same line may get another answer; it is recorded with every answer.
+pub const VERSION: u32 = 1;
+
+/// What is known about a line. Offsets are bytes of the line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Analysis {
+    /// What it is made of.
+    pub facts: CommandLine,
+    /// Its risk.
+    pub risk: Risk,
+    /// The anomaly flags that it earns by itself.
+    pub anomalies: Vec<Flag>,
+    /// Where it could show what it is not.
+    pub display: Vec<Shown>,
+    /// Secrets in it.
+    pub redactions: Vec<Finding>,
+}
+
+impl Analysis {
+    /// Why its commands may not be all that would run.
+    pub fn opaque(&self) -> &[OpaqueFact] {
+        &self.facts.opaque
+    }
+}
+
+/// Analyses `line`, which would run at `place`. `known`: hosts and networks
+/// that its target may talk to (see [`anomaly::of_line`]).
+pub fn analyze(line: &str, place: &Place<'_>, known: &[String]) -> Analysis {
+    let facts = crate::parse(line, place);
+    let risk = risk::assess(&facts, place);
+    let display = display::tricks(line, &facts);
+    let anomalies = anomaly::of_line(&facts, &risk, &display, known);
+    let dialect = match place.shell {
+        Shell::Bash | Shell::Posix => Dialect::Posix,
+        Shell::Other => Dialect::Other,
+    };
+    let redactions = redact::find_for(line, dialect).into_iter().filter(Finding::is_cut).collect();
+    Analysis { facts, risk, anomalies, display, redactions }
+}

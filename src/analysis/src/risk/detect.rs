@@ -1,0 +1,225 @@
+//! Findings that take more than one command's words to describe. Rules name
+//! them (`detect`), and give them weight.
+
+mod words;
+
+use super::view::{Touch, View};
+use crate::facts::{Context, Redirect, Span};
+use crate::paths::{self, Class};
+
+/// What can be detected.
+pub const NAMES: [&str; 30] = [
+    "download_and_run",
+    "fetched_file_run",
+    "decode_and_run",
+    "typed_escape",
+    "drops_shell",
+    "fork_bomb",
+    "runs_from_temporary",
+    "hidden_program",
+    "kills_in_loop",
+    "whole_search",
+    "interpreter",
+    "encoded_text",
+    "reads_then_sends",
+    "outside_work",
+    "sysrq",
+    "set_id",
+    "outside_search",
+    "secret_pattern",
+    "network_change",
+    "address",
+    "sends_file",
+    "to_remote",
+    "computed_name",
+    "url_of_secret",
+    "url_of_program",
+    "swept",
+    "long",
+    "detached",
+    "absolute_write",
+    "no_remote_command",
+];
+
+const DOWNLOADERS: [&str; 13] = [
+    "curl",
+    "wget",
+    "fetch",
+    "aria2c",
+    "lwp-download",
+    "lwp-request",
+    "GET",
+    "axel",
+    "http",
+    "https",
+    "nc",
+    "ncat",
+    "ftp",
+];
+const DECODERS: [&str; 14] = [
+    "base64",
+    "base32",
+    "basenc",
+    "xxd",
+    "openssl",
+    "uudecode",
+    "gunzip",
+    "zcat",
+    "rev",
+    "tr",
+    "gpg",
+    "ascii85",
+    "base58",
+    "b64decode",
+];
+const SENDERS: [&str; 14] = [
+    "curl", "wget", "nc", "ncat", "netcat", "socat", "ssh", "scp", "rsync", "ftp", "sftp", "mail", "sendmail", "telnet",
+];
+
+/// Where `name` is found about `view`.
+pub fn detect(name: &str, view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
+    let whole = view.command.span;
+    let when = |found: bool| found.then_some(whole);
+    match name {
+        "download_and_run" => when(runs_text(view) && fed_by(view, all, &DOWNLOADERS)),
+        "decode_and_run" => when(runs_text(view) && fed_by(view, all, &DECODERS)),
+        "fetched_file_run" => fetched(view, all),
+        "typed_escape" => when(typed(view)),
+        "drops_shell" => drops_shell(view),
+        "fork_bomb" => when(calls_itself(view)),
+        "runs_from_temporary" => {
+            when(program_path(view).is_some_and(|path| paths::class(&path).meets(Class::TEMPORARY)))
+        }
+        "hidden_program" => when(program_path(view).is_some_and(|path| hidden(&path))),
+        "kills_in_loop" => when(view.command.context.iter().any(|c| matches!(c, Context::Loop | Context::Function(_)))),
+        "whole_search" => when(view.operands.first().is_some_and(|at| {
+            matches!(*at, "/" | "/*" | "/home" | "/etc" | "/etc/" | "/home/" | "/usr" | "/var" | "/opt" | "/root" | "~")
+        })),
+        "interpreter" => when(crate::programs::interpreter(view.name).is_some()),
+        "encoded_text" => view.command.arguments().iter().find(|word| encoded(&word.text)).map(|word| word.span),
+        "reads_then_sends" => when(reads_secret(view) && sent(view, all)),
+        _ => words::detect(name, view),
+    }
+}
+
+/// A program that runs the text it is given.
+fn runs_text(view: &View<'_>) -> bool {
+    crate::programs::interpreter(view.name).is_some()
+        || matches!(view.name, "eval" | "source" | "." | "xargs" | "parallel" | "at" | "batch" | "bash" | "sh")
+}
+
+/// Whether one of `programs` writes into its pipe, or into its words.
+fn fed_by(view: &View<'_>, all: &[View<'_>], programs: &[&str]) -> bool {
+    let span = view.command.span;
+    let inside = |other: &View<'_>| {
+        other.index != view.index
+            && other.command.span.start >= span.start
+            && other.command.span.end <= span.end
+            && other.command.context.iter().any(|c| matches!(c, Context::Substitution | Context::ProcessSubstitution))
+    };
+    view.neighbours(all, false).any(|other| programs.contains(&other.name))
+        || all.iter().any(|other| inside(other) && programs.contains(&other.name))
+}
+
+fn program_path(view: &View<'_>) -> Option<String> {
+    let word = view.command.program()?;
+    word.text.contains('/').then(|| paths::normal(&word.text, &crate::facts::Place::default())).flatten()
+}
+
+fn hidden(path: &str) -> bool {
+    path.split('/').any(|part| part.len() > 1 && part.starts_with('.') && part != "..")
+        && ![
+            "/.local/",
+            "/.cargo/",
+            "/.venv/",
+            "/.nvm/",
+            "/.pyenv/",
+            "/.rbenv/",
+            "/.rustup/",
+            "/.npm",
+            "/.asdf/",
+            "/.config/",
+            "/.bun/",
+            "/.deno/",
+            "/.git/",
+            "node_modules/.bin/",
+        ]
+        .iter()
+        .any(|known| format!("/{path}").contains(known))
+}
+
+/// A file that this command fetched and a later one runs.
+fn fetched(view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
+    if !DOWNLOADERS.contains(&view.name) {
+        return None;
+    }
+    let mut files: Vec<&str> = view.touched.iter().filter(|t| t.touch == Touch::Write).map(|t| base(&t.path)).collect();
+    files.extend(view.operands.iter().filter(|operand| operand.contains("://")).map(|url| base(url)));
+    let later = all.iter().filter(|other| other.index > view.index);
+    later
+        .flat_map(|other| {
+            other.command.words.iter().take(if runs_text(other) || other.name == "chmod" { 4 } else { 1 })
+        })
+        .find(|word| word.text.len() > 2 && files.contains(&base(&word.text)))
+        .map(|word| word.span)
+}
+
+fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// `!/bin/sh` or `:!id` as a command: meant for a program that is open.
+fn typed(view: &View<'_>) -> bool {
+    let Some(word) = view.command.program() else { return false };
+    let text = word.text.as_str();
+    (text.starts_with('!')
+        || text.starts_with(":!")
+        || text.starts_with(":set")
+        || text.starts_with(":shell")
+        || text.starts_with(":py")
+        || text.starts_with('^'))
+        && (text.len() > 1 || view.command.words.len() > 1)
+}
+
+const SHELLS: [&str; 8] = ["/bin/sh", "/bin/bash", "/bin/dash", "/bin/zsh", "/bin/ksh", "/bin/ash", "bash -i", "sh -i"];
+
+/// Whether a text starts a shell, other than by its first line.
+fn starts_shell(text: &str) -> bool {
+    let text = text.replace("#!/bin/", "").replace("#! /bin/", "").replace("#!/usr/bin/", "");
+    SHELLS.iter().any(|shell| text.contains(shell))
+}
+
+/// Writes a text that starts a shell into a file that is no document.
+fn drops_shell(view: &View<'_>) -> Option<Span> {
+    let target = view.touched.iter().find(|t| t.touch == Touch::Write && !document(&t.path) && t.path != "/dev/null");
+    let piped = view.command.pipe().is_some();
+    let texts = view.command.arguments().iter().filter(|_| matches!(view.name, "echo" | "printf"));
+    let here = view.command.redirections.iter().filter(|r| r.kind == Redirect::HereDocument).map(|r| &r.target);
+    let span = texts.chain(here).find(|word| starts_shell(&word.text)).map(|word| word.span)?;
+    (target.is_some() || piped).then_some(span)
+}
+
+fn document(path: &str) -> bool {
+    [".md", ".txt", ".rst", ".html", ".log", ".adoc", ".csv", ".tex"].iter().any(|end| path.ends_with(end))
+}
+
+fn calls_itself(view: &View<'_>) -> bool {
+    let name = view.command.program_name().unwrap_or_default();
+    let within = view.command.context.iter().any(|c| matches!(c, Context::Function(function) if function == name));
+    within && view.command.context.iter().any(|c| matches!(c, Context::Background | Context::Pipe { .. }))
+}
+
+/// A long word in base64 or hexadecimal digits.
+fn encoded(text: &str) -> bool {
+    text.len() >= 120
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=\\x".contains(&b))
+        && text.bytes().any(|b| b.is_ascii_uppercase() || b == b'\\')
+}
+
+fn reads_secret(view: &View<'_>) -> bool {
+    view.touched.iter().any(|t| t.touch == Touch::Read && t.class.meets(Class::CREDENTIAL.or(Class::ACCOUNTS)))
+}
+
+fn sent(view: &View<'_>, all: &[View<'_>]) -> bool {
+    SENDERS.contains(&view.name) || view.neighbours(all, true).any(|other| SENDERS.contains(&other.name))
+}

@@ -1,0 +1,221 @@
+//! What the words of well-known programs are: text that nothing happens to, or
+//! files that are read, written or removed.
+
+use super::view::Touch;
+use crate::facts::Word;
+use crate::hosts;
+
+/// Programs all of whose words are text.
+const TEXT_ONLY: [&str; 17] = [
+    "echo",
+    "printf",
+    "whatis",
+    "apropos",
+    "help",
+    "type",
+    "which",
+    "whereis",
+    "logger",
+    "wall",
+    "figlet",
+    "cowsay",
+    "alias",
+    "tldr",
+    "notify-send",
+    "say",
+    "banner",
+];
+/// Programs whose first operand is a pattern, unless an option gives it.
+const PATTERN_FIRST: [&str; 10] = ["grep", "egrep", "fgrep", "rg", "ag", "ack", "zgrep", "pgrep", "jq", "yq"];
+/// Options whose value is a text for people.
+const MESSAGES: [&str; 15] = [
+    "--message",
+    "--body",
+    "--title",
+    "--description",
+    "--comment",
+    "--notes",
+    "--reason",
+    "--summary",
+    "--subject",
+    "--grep",
+    "--author",
+    "--annotation",
+    "--label",
+    "--prompt",
+    "--note",
+];
+/// Programs with `-m TEXT`.
+const SHORT_MESSAGE: [&str; 8] = ["git", "hg", "svn", "jj", "bzr", "gh", "glab", "alembic"];
+/// Programs that look at files from outside.
+const LOOKING: [&str; 22] = [
+    "ls", "stat", "file", "du", "df", "realpath", "readlink", "basename", "dirname", "cd", "pushd", "test", "[", "exa",
+    "eza", "lsd", "tree", "namei", "getfacl", "lsattr", "pwd", "mkdir",
+];
+const DELETING: [&str; 6] = ["rm", "shred", "unlink", "rmdir", "srm", "wipe"];
+/// Programs that change every file they are given.
+const WRITING: [&str; 17] = [
+    "tee", "touch", "truncate", "chmod", "chown", "chgrp", "chattr", "setfacl", "setfattr", "vim", "vi", "nano", "ed",
+    "ex", "emacs", "pico", "sponge",
+];
+/// Programs whose last operand is written.
+const LAST_WRITTEN: [&str; 9] = ["cp", "mv", "install", "ln", "rsync", "scp", "link", "gcp", "ditto"];
+/// Options whose value is written, of any program.
+const OUTPUT: [&str; 12] = [
+    "-o",
+    "-O",
+    "--output",
+    "--output-document",
+    "--out",
+    "--outfile",
+    "--log-file",
+    "--outfile",
+    "-of",
+    "--output-file",
+    "--dest",
+    "--target-directory",
+];
+
+/// The words of a command that are more than text.
+pub fn arguments<'w>(name: &str, words: &'w [Word]) -> Vec<&'w Word> {
+    if TEXT_ONLY.contains(&name) {
+        return Vec::new();
+    }
+    let mut kept = Vec::new();
+    let mut pattern = PATTERN_FIRST.contains(&name)
+        && !words.iter().any(|word| matches!(word.text.as_str(), "-e" | "-f" | "--regexp" | "--file"));
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let text = word.text.as_str();
+        let short = text == "-m"
+            || (text.starts_with('-') && !text.starts_with("--") && text.ends_with('m') && text.len() <= 4);
+        if MESSAGES.contains(&text) || (short && SHORT_MESSAGE.contains(&name)) {
+            words.next();
+        } else if MESSAGES.iter().any(|option| text.strip_prefix(option).is_some_and(|rest| rest.starts_with('='))) {
+        } else if PATTERN_FIRST.contains(&name) && matches!(text, "-e" | "--regexp") {
+            words.next();
+        } else if pattern && !text.starts_with('-') {
+            pattern = false;
+        } else {
+            kept.push(word);
+        }
+    }
+    kept
+}
+
+/// How an argument's paths are touched: `operand` is its number among the
+/// operands, from 1, `last` how many there are, `text` all arguments.
+pub fn touch(name: &str, previous: &str, argument: &str, operand: usize, last: usize, text: &str) -> Touch {
+    let is_option = argument.starts_with('-');
+    if OUTPUT.contains(&previous)
+        && !matches!(name, "grep" | "ps" | "find" | "ls" | "ssh" | "mount" | "kubectl" | "set" | "sort" | "rg")
+        || argument.starts_with("of=")
+    {
+        return Touch::Write;
+    }
+    if is_option
+        && OUTPUT
+            .iter()
+            .any(|option| option.len() > 2 && argument.strip_prefix(option).is_some_and(|rest| rest.starts_with('=')))
+    {
+        return Touch::Write;
+    }
+    match name {
+        _ if LOOKING.contains(&name) => Touch::Look,
+        "find" | "fd" if text.contains("-delete") => Touch::Delete,
+        "find" | "fd" | "locate" | "mount" | "umount" => Touch::Look,
+        _ if DELETING.contains(&name) && !is_option => Touch::Delete,
+        "chmod" | "chown" | "chgrp" if operand == 1 => Touch::Look,
+        _ if WRITING.contains(&name) && !is_option => Touch::Write,
+        _ if LAST_WRITTEN.contains(&name) && !is_option && operand == last && last > 1 => Touch::Write,
+        "sed" | "perl" | "ruby" if in_place(text) && operand > 1 && !is_option => Touch::Write,
+        "sort" if previous == "-o" => Touch::Write,
+        _ => Touch::Read,
+    }
+}
+
+fn in_place(text: &str) -> bool {
+    text.split(' ').any(|word| {
+        word == "--in-place"
+            || word.starts_with("--in-place=")
+            || (word.starts_with('-') && !word.starts_with("--") && word.contains('i') && word.len() <= 8)
+    })
+}
+
+/// The parts of an argument that could be paths, and where they begin: all of
+/// it, and what follows `=`, `@`, a quote, a bracket and the like in it.
+pub fn pieces<'t>(name: &str, text: &'t str) -> Vec<(usize, &'t str)> {
+    if matches!(name, "test" | "[") {
+        return Vec::new();
+    }
+    let mut pieces = Vec::new();
+    let plain = !text.starts_with('-') && !text.contains(char::is_whitespace);
+    if plain && !text.contains("://") {
+        pieces.push((0, text));
+    }
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        let begins = matches!(byte, b'/' | b'~') || text.get(at..).is_some_and(|rest| rest.starts_with("$HOME"));
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        let fresh = before.is_some_and(|before| b"=@'\"(){}<>|,;: \t\n[`!".contains(before))
+            || (at == 2 && bytes.first() == Some(&b'-'));
+        let url = text.get(..at).is_some_and(|head| head.ends_with(':') && !head.ends_with("file:"))
+            && text.get(at..).is_some_and(|rest| rest.starts_with("//"));
+        if !begins || !fresh || url || (at == 0 && plain) {
+            continue;
+        }
+        let rest = text.get(at..).unwrap_or_default();
+        let end = rest.find(|c: char| "'\"(){}<>|,; \t\n[]`!".contains(c)).unwrap_or(rest.len());
+        pieces.push((at, rest.get(..end).unwrap_or_default().trim_end_matches([':', '\\'])));
+        if pieces.len() > 32 {
+            break;
+        }
+    }
+    pieces
+}
+
+/// The host that an argument names.
+pub fn host<'t>(name: &str, text: &'t str, operand: usize) -> Option<&'t str> {
+    let value = text.strip_prefix("--").and_then(|option| option.split_once('=')).map_or(text, |(_, value)| value);
+    if value.starts_with('-') {
+        return None;
+    }
+    if let Some(host) = hosts::in_text(value) {
+        return Some(host);
+    }
+    let first = matches!(
+        name,
+        "ssh"
+            | "telnet"
+            | "ftp"
+            | "sftp"
+            | "rlogin"
+            | "rsh"
+            | "nc"
+            | "ncat"
+            | "netcat"
+            | "ping"
+            | "mosh"
+            | "socat"
+            | "curl"
+            | "wget"
+            | "nmap"
+            | "traceroute"
+            | "dig"
+            | "nslookup"
+            | "host"
+            | "whois"
+            | "tnftp"
+    );
+    let named = value.contains('.')
+        && value.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
+        && !value.ends_with(".sh");
+    if first && operand == 1 && named {
+        return Some(value);
+    }
+    if matches!(name, "scp" | "rsync" | "sftp") {
+        let (host, _) = value.split_once(':')?;
+        return (!host.contains('/') && !host.is_empty()).then_some(host.rsplit('@').next().unwrap_or(host));
+    }
+    None
+}

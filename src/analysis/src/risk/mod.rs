@@ -1,0 +1,179 @@
+//! Risk: a score from 0 to 100 with its reasons, by rules over the facts.
+//!
+//! A rule that holds adds its weight w to what is left to 100: the score is
+//! 100 · (1 − Π (1 − w/100)), rounded. So one grave finding is enough, many
+//! small ones add up, and no order of rules matters. Only what would run
+//! counts: text that a program prints, searches for or stores is not looked at.
+
+mod detect;
+mod grammar;
+mod holds;
+mod rules;
+mod view;
+
+use crate::facts::{CommandLine, Place, Span};
+use serde::Serialize;
+
+pub use rules::{Condition, RULES, Rule, Rules};
+pub(crate) use view::View;
+pub use view::{Reached, Touch, Touched};
+
+/// How grave it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Below 25.
+    Low,
+    /// From 25.
+    Medium,
+    /// From 50.
+    High,
+    /// From 75.
+    Critical,
+}
+
+impl Level {
+    /// The level of a score.
+    pub fn of(score: u8) -> Self {
+        match score {
+            0..25 => Self::Low,
+            25..50 => Self::Medium,
+            50..75 => Self::High,
+            75.. => Self::Critical,
+        }
+    }
+}
+
+/// Why a line has its score.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// The rule.
+    pub id: String,
+    /// What it adds.
+    pub weight: u8,
+    /// What it found, in words.
+    pub reason: String,
+    /// ATT&CK technique.
+    pub technique: String,
+    /// What kind of thing it is about.
+    pub category: String,
+    /// The anomaly flag that goes with it.
+    #[serde(skip)]
+    pub flag: Option<String>,
+    /// Where: the first byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// The risk of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Risk {
+    /// 0 to 100.
+    pub score: u8,
+    /// Its level.
+    pub level: Level,
+    /// The kind of its gravest reason.
+    pub category: Option<String>,
+    /// The reasons, gravest first.
+    pub reasons: Vec<Reason>,
+    /// What would come of it, in words.
+    pub consequences: Vec<String>,
+    /// Hosts that it would talk to.
+    pub hosts: Vec<Reached>,
+    /// Paths that it touches.
+    pub paths: Vec<Touched>,
+    /// The programs, without directory and version.
+    pub programs: Vec<String>,
+}
+
+/// The risk of a line. Where the rules themselves are broken, it is 100.
+pub fn assess(line: &CommandLine, place: &Place<'_>) -> Risk {
+    let views = View::all(line, place);
+    let mut reasons = match &*RULES {
+        Ok(rules) => found(rules, line, &views),
+        Err(why) => vec![broken(why)],
+    };
+    reasons.sort_by(|a, b| b.weight.cmp(&a.weight).then(a.start.cmp(&b.start)).then(a.id.cmp(&b.id)));
+    let score = combined(reasons.iter().map(|reason| reason.weight));
+    let mut programs: Vec<String> =
+        views.iter().map(|view| view.name.to_owned()).filter(|name| !name.is_empty()).collect();
+    programs.sort();
+    programs.dedup();
+    Risk {
+        score,
+        level: Level::of(score),
+        category: reasons.first().map(|reason| reason.category.clone()),
+        consequences: crate::consequences::of(&views),
+        hosts: views.iter().flat_map(|view| view.reached.clone()).collect(),
+        paths: views.into_iter().flat_map(|view| view.touched).collect(),
+        reasons,
+        programs,
+    }
+}
+
+/// 100 · (1 − Π (1 − w/100)).
+pub fn combined(weights: impl Iterator<Item = u8>) -> u8 {
+    let left = weights.fold(1.0, |left, weight| left * (1.0 - f64::from(weight.min(100)) / 100.0));
+    let score = (100.0 * (1.0 - left)).round();
+    // Between 0 and 100 by what it is.
+    (0..=100).find(|n| f64::from(*n) >= score).unwrap_or(100)
+}
+
+fn found(rules: &Rules, line: &CommandLine, views: &[View<'_>]) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> = Vec::new();
+    for rule in &rules.all {
+        let opaque = rule.when.iter().flat_map(|condition| &condition.opaque);
+        let fact = opaque.flat_map(|code| line.opaque.iter().find(|fact| fact.what.code() == code)).next();
+        reasons.extend(fact.map(|fact| reason(rule, fact.span)));
+    }
+    let mut counted: Vec<(usize, &str)> = Vec::new();
+    for view in views.iter().filter(|view| !only_asks(view)) {
+        for (index, rule) in rules.about(view.name) {
+            if counted.iter().any(|(known, name)| *known == index && (!rule.each || *name == view.name)) {
+                continue;
+            }
+            let conditions = rule.when.iter().filter(|condition| condition.opaque.is_empty());
+            if let Some(span) = conditions.filter_map(|condition| holds::holds(condition, view, views)).next() {
+                counted.push((index, view.name));
+                reasons.push(reason(rule, span));
+            }
+        }
+    }
+    reasons
+}
+
+/// Asks a program about itself, or to say only what it would do.
+fn only_asks(view: &View<'_>) -> bool {
+    let asked = view
+        .arguments
+        .iter()
+        .any(|word| matches!(word.text.as_str(), "--help" | "--version") || word.text.starts_with("--dry-run"));
+    asked && !view.touched.iter().any(|touched| touched.touch == Touch::Write)
+}
+
+fn reason(rule: &Rule, span: Span) -> Reason {
+    Reason {
+        id: rule.id.clone(),
+        weight: rule.weight,
+        reason: rule.reason.clone(),
+        technique: rule.technique.clone(),
+        category: rule.category.clone(),
+        flag: rule.flag.clone(),
+        start: span.start,
+        end: span.end,
+    }
+}
+
+fn broken(why: &str) -> Reason {
+    Reason {
+        id: "rules-broken".to_owned(),
+        weight: 100,
+        reason: why.to_owned(),
+        technique: String::new(),
+        category: "defect".to_owned(),
+        flag: None,
+        start: 0,
+        end: 0,
+    }
+}

@@ -1,0 +1,210 @@
+//! One command as the rules see it: what it is, what it touches, where it goes.
+
+use super::grammar;
+use crate::facts::{CommandLine, Context, Origin, Place, Redirect, Redirection, Runs, SimpleCommand, Span, Word};
+use crate::hosts::{self, Reach};
+use crate::paths::{self, Class};
+
+/// How a path is touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touch {
+    /// Opened for reading, as far as one can tell.
+    Read,
+    /// Written, or its mode or owner changed.
+    Write,
+    /// Removed.
+    Delete,
+    /// Only looked at from outside: listed, tested, named.
+    Look,
+}
+
+/// A path in a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touched {
+    /// The path, as far as it is known.
+    pub path: String,
+    /// What it is.
+    pub class: Class,
+    /// How it is touched.
+    pub touch: Touch,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A host in a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// Its name or address.
+    pub host: String,
+    /// Where it is.
+    pub reach: Reach,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A command as the rules see it.
+#[derive(Debug)]
+pub struct View<'l> {
+    /// The command.
+    pub command: &'l SimpleCommand,
+    /// The program's name without directory and version.
+    pub name: &'l str,
+    /// Its index in the line.
+    pub index: usize,
+    /// As root, by `sudo` and its like.
+    pub root: bool,
+    /// On another host.
+    pub remote: bool,
+    /// Its arguments, without those that are only text (messages).
+    pub arguments: Vec<&'l Word>,
+    /// The arguments that are no options.
+    pub operands: Vec<&'l str>,
+    /// All of `arguments` in lower case, joined by spaces: what code is looked for in.
+    pub text: String,
+    /// Paths.
+    pub touched: Vec<Touched>,
+    /// Hosts.
+    pub reached: Vec<Reached>,
+}
+
+impl<'l> View<'l> {
+    /// The views of all commands of a line.
+    pub fn all(line: &'l CommandLine, place: &Place<'_>) -> Vec<View<'l>> {
+        line.commands.iter().enumerate().map(|(index, command)| Self::of(line, index, command, place)).collect()
+    }
+
+    fn of(line: &'l CommandLine, index: usize, command: &'l SimpleCommand, place: &Place<'_>) -> Self {
+        let name = program(command);
+        let arguments = grammar::arguments(name, command.arguments());
+        let operands = arguments.iter().map(|word| word.text.as_str()).filter(|text| !text.starts_with('-')).collect();
+        let text = arguments.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ").to_lowercase();
+        let mut view = Self {
+            command,
+            name,
+            index,
+            root: runs(line, command, Runs::AsUser),
+            remote: runs(line, command, Runs::Remote),
+            arguments,
+            operands,
+            text,
+            touched: Vec::new(),
+            reached: Vec::new(),
+        };
+        // What a wrapper is given belongs to the command that it runs.
+        let wrapper =
+            line.commands.iter().any(|inner| matches!(inner.origin, Origin::Command { parent, .. } if parent == index));
+        if !wrapper || name == "find" || name == "ssh" {
+            view.touch_arguments(place);
+        }
+        command.redirections.iter().for_each(|redirection| view.touch_redirection(redirection, place));
+        view
+    }
+
+    fn touch_arguments(&mut self, place: &Place<'_>) {
+        let arguments = self.arguments.clone();
+        let mut operand = 0usize;
+        let last = self.operands.len();
+        let mut previous = "";
+        for word in arguments {
+            let text = word.text.as_str();
+            operand += usize::from(!text.starts_with('-'));
+            let touch = grammar::touch(self.name, previous, text, operand, last, &self.text);
+            for (at, piece) in grammar::pieces(self.name, text) {
+                self.touch(piece, touch, word.rest(at).span, place);
+            }
+            if let Some(host) = grammar::host(self.name, text, operand) {
+                self.reached.push(Reached { host: host.to_owned(), reach: hosts::reach(host), span: word.span });
+            }
+            previous = text;
+        }
+    }
+
+    fn touch(&mut self, text: &str, touch: Touch, span: Span, place: &Place<'_>) {
+        let Some(path) = paths::normal(text, place) else { return };
+        let class = paths::class(&path);
+        let path_like = text.contains('/') || class != Class::default() || touch != Touch::Read;
+        if path_like {
+            self.touched.push(Touched { path, class, touch, span });
+        }
+    }
+
+    fn touch_redirection(&mut self, redirection: &Redirection, place: &Place<'_>) {
+        let touch = match redirection.kind {
+            Redirect::Write | Redirect::Append | Redirect::ReadWrite => Touch::Write,
+            Redirect::Read => Touch::Read,
+            Redirect::Duplicate | Redirect::HereDocument | Redirect::HereString => return,
+        };
+        let target = &redirection.target;
+        self.touch(&target.text, touch, target.span, place);
+        if let Some(host) = target.text.strip_prefix("/dev/tcp/").or_else(|| target.text.strip_prefix("/dev/udp/")) {
+            let host = host.split('/').next().unwrap_or(host);
+            self.reached.push(Reached { host: host.to_owned(), reach: hosts::reach(host), span: target.span });
+        }
+    }
+
+    /// Whether one of `options` is among the arguments: `-r` also in `-rf`, `--recursive` also with a value.
+    pub fn option(&self, options: &[String]) -> Option<Span> {
+        let given = |word: &&&Word| options.iter().any(|option| has_option(&word.text, option));
+        self.arguments.iter().find(given).map(|word| word.span)
+    }
+
+    /// Commands further down (or up) the same pipelines.
+    pub fn neighbours<'a>(&'a self, all: &'a [View<'l>], down: bool) -> impl Iterator<Item = &'a View<'l>> {
+        all.iter().filter(move |other| {
+            self.command.context.iter().any(|mine| {
+                other.command.context.iter().any(|theirs| match (mine, theirs) {
+                    (Context::Pipe { id, stage }, Context::Pipe { id: other, stage: at }) if id == other => {
+                        if down {
+                            at > stage
+                        } else {
+                            at < stage
+                        }
+                    }
+                    _ => false,
+                })
+            })
+        })
+    }
+}
+
+/// The program's name without directory, version and what makes it a login shell.
+fn program(command: &SimpleCommand) -> &str {
+    let Some(word) = command.program() else { return "" };
+    let name = word.text.rsplit('/').next().unwrap_or("");
+    let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let versioned = [
+        "python", "perl", "ruby", "lua", "php", "pypy", "node", "gcc", "clang", "pip", "tclsh", "pg_dump", "psql",
+        "julia", "guile",
+    ];
+    if versioned.contains(&bare) { bare } else { name }
+}
+
+/// Whether the command is run that way, at any distance.
+fn runs(line: &CommandLine, command: &SimpleCommand, way: Runs) -> bool {
+    let mut origin = &command.origin;
+    for _ in 0..line.commands.len() {
+        match origin {
+            Origin::Typed => return false,
+            Origin::Command { by, .. } if *by == way => return true,
+            Origin::Command { parent, .. } => match line.commands.get(*parent) {
+                Some(command) => origin = &command.origin,
+                None => return false,
+            },
+        }
+    }
+    false
+}
+
+fn has_option(text: &str, option: &str) -> bool {
+    if text == option {
+        return true;
+    }
+    if option.starts_with("--") || option.len() != 2 || !option.starts_with('-') {
+        return text.strip_prefix(option).is_some_and(|rest| rest.starts_with('='));
+    }
+    let letter = option.get(1..).unwrap_or_default();
+    text.starts_with('-')
+        && !text.starts_with("--")
+        && text.len() <= 8
+        && text.get(1..).is_some_and(|rest| rest.contains(letter) && rest.chars().all(|c| c.is_ascii_alphanumeric()))
+}
