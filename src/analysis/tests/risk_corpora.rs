@@ -2,7 +2,12 @@
 //! cut in two by a hash of the line; rules were tuned on the even half only,
 //! and both halves have to reach the figures. `--no-capture` shows the tables.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "a test fails by panicking and says why")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and says why"
+)]
 
 use countersign_analysis::facts::Place;
 use countersign_analysis::parse;
@@ -77,7 +82,11 @@ fn print(name: &str, half: usize, rows: &BTreeMap<String, Row>) {
     eprintln!("{name}, half {half}: source, lines, low, medium, high, critical, flagged");
     for (source, row) in rows {
         let [low, medium, high, critical] = row.levels;
-        eprintln!("  {source:24} {:4} {low:4} {medium:4} {high:4} {critical:4} {:6.1} %", row.lines, row.flagged() * 100.0);
+        eprintln!(
+            "  {source:24} {:4} {low:4} {medium:4} {high:4} {critical:4} {:6.1} %",
+            row.lines,
+            row.flagged() * 100.0
+        );
     }
 }
 

@@ -43,6 +43,18 @@ Exit codes:
   64 70 74  as for every command
 What each check means: docs/DOCTOR.md.";
 
+const ANALYZE_OUTPUT: &str = "\
+Without LINE, reads JSON lines {\"command\": \"...\"} from stdin. Writes one JSON object for each line, in order:
+  score 0-100, level       low < 25 <= medium < 50 <= high < 75 <= critical
+  reasons                  the risk rules that hold: id, weight, reason, technique (ATT&CK), category, start, end
+  anomalies                flags that the line earns by itself (docs/ANALYSIS.md)
+  consequences             what would come of it, in words
+  commands                 every simple command that would run, with its words and what runs it
+  opaque, opaque_reasons   whether, and why, that may not be all
+  redactions               secrets: start, end, kind
+  display                  where it could show what it is not
+Offsets count characters. A line of input that cannot be read gets {\"error\": \"...\"}, and the exit code is 65.";
+
 /// Countersign: command lines of AI agents wait for a decision, and leave a record.
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, after_help = EXIT_CODES, max_term_width = 110)]
@@ -99,6 +111,9 @@ pub enum Command {
     /// Check that this host is what the gate rests on (as root).
     #[command(after_help = DOCTOR_CODES)]
     Doctor(Doctor),
+    /// Say what command lines would do and how risky they are; offline, nothing is run.
+    #[command(after_help = ANALYZE_OUTPUT)]
+    Analyze(Analyze),
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -364,4 +379,36 @@ mod tests {
         assert!(parse(&["--speed", "nan"]).is_err());
         assert!(parse(&["--state", "a", "--config", "b"]).is_err());
     }
+}
+
+/// The shell that would read a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum InnerShell {
+    /// GNU bash.
+    #[default]
+    Bash,
+    /// A POSIX shell: sh, dash, ash.
+    Sh,
+    /// Any other; every line is opaque.
+    Other,
+}
+
+/// `analyze`
+#[derive(Debug, Args)]
+pub struct Analyze {
+    /// Command lines, each one argument.
+    #[arg(value_name = "LINE", allow_hyphen_values = true)]
+    pub lines: Vec<String>,
+    /// Where they would run, absolute.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub cwd: Option<String>,
+    /// The home directory of the account, absolute.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub home: Option<String>,
+    /// The shell that would read them.
+    #[arg(long, value_enum, default_value_t)]
+    pub shell: InnerShell,
+    /// A host, *.name, address or network (10.0.0.0/8) that may be talked to; may be repeated.
+    #[arg(long, value_name = "HOST")]
+    pub known: Vec<String>,
 }

@@ -4,6 +4,7 @@
 //! [`run`] is the program. The rest is open to this crate's own tests.
 #![forbid(unsafe_code)]
 
+mod analyze;
 pub mod args;
 pub mod choose;
 mod client;
@@ -66,6 +67,7 @@ fn dispatch(line: &CommandLine) -> Result<u8, Failure> {
         Command::Bundle(args) => done(proof::bundle(args, json)),
         Command::Enroll(args) => done(enrol::run(args, json)),
         Command::Doctor(args) => on_runtime(doctor::run(args, json)),
+        Command::Analyze(args) => analyze::run(args),
         Command::Completions { shell } => done(completions(*shell)),
         Command::Try(args) => on_runtime(trial::run(args, json)),
         Command::Pending(at) => done(on_runtime(look::pending(at, json))),
