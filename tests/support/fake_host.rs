@@ -104,7 +104,9 @@ impl Login {
         }
         while let Some(message) = self.next() {
             match message {
-                FrontMessage::Finished(_) | FrontMessage::Close(_) => self.send(&HostMessage::Kept),
+                FrontMessage::Finished(_) | FrontMessage::Close(_) | FrontMessage::Ended { .. } => {
+                    self.send(&HostMessage::Kept)
+                }
                 FrontMessage::Spooled { bytes } => self.send(&HostMessage::Taken { bytes }),
                 FrontMessage::Hello(_) | FrontMessage::Submit(_) | FrontMessage::Cancel { .. } => {}
             }

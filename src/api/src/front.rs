@@ -18,6 +18,7 @@
 //!                           ←  Kept
 //! Close                     →
 //!                           ←  Kept                then both hang up
+//! (Ended stands for Finished and Close)
 //! ```
 //! `Fatal` may come from the host at any time: the login ends, nothing more runs.
 
@@ -58,6 +59,14 @@ pub enum FrontMessage {
     Finished(Finished),
     /// The login is over.
     Close(Close),
+    /// The login is over with the end of its only command: both at once, and
+    /// one `Kept` for both.
+    Ended {
+        /// The end of the command.
+        finished: Finished,
+        /// The end of the login.
+        close: Close,
+    },
 }
 
 /// The first message of a login.

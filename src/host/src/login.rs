@@ -6,6 +6,7 @@
 //! | new | `Hello` | `session_opened` durable, `Welcome` → idle |
 //! | idle | `Submit` | held ([`crate::submission`]) → running or idle |
 //! | idle, running | `Spooled` | `recording_chunk`s, `Taken` → the same |
+//! | running | `Ended` with its id | `exec_finished`, `session_closed` durable, `Kept` → over |
 //! | idle | `Close` | `session_closed` durable, `Kept` → over |
 //! | running | `Finished` with its id | `exec_finished` durable, `Kept` → idle |
 //! | any | end of the connection, or anything else | what is open is closed as `killed` → over |
@@ -18,8 +19,9 @@ use crate::recordings::keep::{self, KeepError};
 use crate::recordings::tape::Tape;
 use crate::submission::{self, Asking, Fate};
 use countersign_api::frame::{BadFrame, Decoder, encode};
-use countersign_api::front::{CloseWhy, Finished, FrontMessage, Hello, HostMessage, PROTOCOL};
+use countersign_api::front::{Close, CloseWhy, Finished, FrontMessage, Hello, HostMessage, PROTOCOL};
 use countersign_core::{Digest, Exit, LoginId, SubmissionId};
+use countersign_ledger::Draft;
 use countersign_sys as sys;
 use std::io;
 use std::os::fd::AsFd as _;
@@ -227,17 +229,12 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
             }
             // The cancel crossed the answer; the answer stands.
             (Ok(Some(FrontMessage::Cancel { .. })), _) => {}
+            (Ok(Some(FrontMessage::Ended { finished, close })), Some((id, of))) if finished.id == id => {
+                return end(host, connection, login, Some(drafts::exec_finished(login.id, of, &finished)), &close)
+                    .await;
+            }
             (Ok(Some(FrontMessage::Close(close))), None) => {
-                let Some(tape) = &mut login.tape else { return Ok(false) };
-                keep::spooled(host, login.id, tape, close.spool_bytes).await?;
-                let entry = |length| drafts::session_closed(login.id, &close, length, close_word(close.why));
-                closed(host, login.id, keep::all(host, login.id, tape, entry).await?);
-                if let Some(tape) = login.tape.take() {
-                    tape.close();
-                }
-                // The front may be gone already: the login is closed either way.
-                connection.send(&HostMessage::Kept).await.ok();
-                return Ok(true);
+                return end(host, connection, login, None, &close).await;
             }
             (Ok(None), _) => return Ok(false),
             (Ok(Some(other)), _) => {
@@ -261,15 +258,43 @@ async fn finish(
     of: Digest,
     finished: &Finished,
 ) -> Result<(), KeepError> {
-    let entry = |_| drafts::exec_finished(login.id, of, finished);
+    let entry = vec![drafts::exec_finished(login.id, of, finished)];
     match &mut login.tape {
-        Some(tape) => keep::all(host, login.id, tape, entry).await.map(drop)?,
-        None => host.book.write_one(entry(0)).await.map(drop)?,
+        Some(tape) => keep::all(host, login.id, tape, |_| entry).await.map(drop)?,
+        None => host.book.write(entry).await.map(drop)?,
     }
     login.running = None;
     // A front that is gone is noticed at the next message.
     connection.send(&HostMessage::Kept).await.ok();
     Ok(())
+}
+
+/// Ends a login, and with it what ran where that is told at the same time.
+async fn end(
+    host: &Host,
+    connection: &mut Connection,
+    login: &mut Login,
+    finished: Option<Draft>,
+    close: &Close,
+) -> Result<bool, KeepError> {
+    let Some(mut tape) = login.tape.take() else { return Ok(false) };
+    let kept = async {
+        keep::spooled(host, login.id, &mut tape, close.spool_bytes).await?;
+        let closed = |length| drafts::session_closed(login.id, close, length, close_word(close.why));
+        keep::all(host, login.id, &mut tape, |length| finished.into_iter().chain([closed(length)]).collect()).await
+    };
+    match kept.await {
+        Ok(written) => closed(host, login.id, written),
+        Err(why) => {
+            login.tape = Some(tape);
+            return Err(why);
+        }
+    }
+    login.running = None;
+    tape.close();
+    // The front may be gone already: the login is closed either way.
+    connection.send(&HostMessage::Kept).await.ok();
+    Ok(true)
 }
 
 fn close_word(why: CloseWhy) -> &'static str {

@@ -234,7 +234,7 @@ impl Login {
             Some(Stop::Interrupt) => CloseWhy::Interrupt,
             Some(Stop::Recorder(_)) => CloseWhy::DiskFull,
         };
-        let told = self.tell_finished(id, end.clone())? && self.close(why, None)?;
+        let told = self.tell_ended(id, end.clone(), why)?;
         Ok(match (stop, end) {
             (Some(Stop::Recorder(error)), _) => {
                 Ending::saying(format!("{error}; the command was ended"), Status::Code(Exit::Unavailable.code()))
@@ -293,6 +293,15 @@ impl Login {
         self.tell_spooled();
         let (stdout_bytes, stderr_bytes) = self.recorder.totals();
         self.link.send(&FrontMessage::Finished(Finished { id, end, stdout_bytes, stderr_bytes }));
+        kept(&mut self.link)
+    }
+
+    /// Whether the host has kept how the command ended and the login with it.
+    fn tell_ended(&mut self, id: SubmissionId, end: CommandEnd, why: CloseWhy) -> Result<bool, Failure> {
+        let (stdout_bytes, stderr_bytes) = self.recorder.totals();
+        let finished = Finished { id, end, stdout_bytes, stderr_bytes };
+        let close = Close { why, refused: None, spool_bytes: self.recorder.length() };
+        self.link.send(&FrontMessage::Ended { finished, close });
         kept(&mut self.link)
     }
 

@@ -9,6 +9,8 @@ use std::os::fd::{AsFd, OwnedFd};
 #[derive(Debug)]
 pub struct Outlet {
     fd: OwnedFd,
+    /// A socket is written to in another way; what it is does not change.
+    socket: bool,
     queue: Vec<u8>,
     open: bool,
 }
@@ -16,7 +18,8 @@ pub struct Outlet {
 impl Outlet {
     /// A queue before a descriptor.
     pub fn new(fd: OwnedFd) -> Self {
-        Self { fd, queue: Vec::new(), open: true }
+        let socket = sys::descriptors::is_socket(fd.as_fd()).unwrap_or(false);
+        Self { fd, socket, queue: Vec::new(), open: true }
     }
 
     /// The descriptor.
@@ -68,7 +71,9 @@ impl Outlet {
     fn write(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
         while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
-            match sys::write_now(self.fd.as_fd(), rest) {
+            let fd = self.fd.as_fd();
+            let wrote = if self.socket { sys::send_now(fd, rest) } else { sys::descriptors::write_piece(fd, rest) };
+            match wrote {
                 Ok(n) => taken += n,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => {

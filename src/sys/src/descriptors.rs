@@ -156,17 +156,27 @@ pub fn sleep_ms(ms: u64) {
     std::thread::sleep(std::time::Duration::from_millis(ms));
 }
 
+/// Whether this is a socket.
+pub fn is_socket(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFSOCK)
+}
+
 /// Writes what fits now, without blocking and without SIGPIPE's help: on a
 /// socket by `send`, on anything else at most 4 KiB where `poll` says there
 /// is room. `WouldBlock` where nothing fits. The file's own mode is left as it
 /// is, since others share it.
 pub fn write_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    let kind = SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT;
-    if kind == SFlag::S_IFSOCK {
-        return socket::send_now(fd, bytes);
-    }
-    let state = poll(&[(fd, Wanted::Write)], Some(0))?;
-    if !state.first().is_some_and(|s| s.writable || s.hangup) {
+    if is_socket(fd)? { socket::send_now(fd, bytes) } else { write_piece(fd, bytes) }
+}
+
+/// As [`write_now`], where it is known that this is not a socket.
+pub fn write_piece(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let mut room = [PollFd::new(fd, PollFlags::POLLOUT)];
+    let count = match nix::poll::poll(&mut room, PollTimeout::ZERO) {
+        Err(Errno::EINTR) => 0,
+        other => other?,
+    };
+    if count == 0 {
         return Err(io::ErrorKind::WouldBlock.into());
     }
     let piece = bytes.get(..WRITE_PIECE).unwrap_or(bytes);
@@ -179,8 +189,7 @@ pub fn write_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 /// Reads what is there now: for a descriptor that `poll` called readable, whose
 /// mode others share and which is therefore left in blocking mode.
 pub fn read_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    let kind = SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT;
-    let read = if kind == SFlag::S_IFSOCK {
+    let read = if is_socket(fd)? {
         nix::sys::socket::recv(fd.as_raw_fd(), buffer, nix::sys::socket::MsgFlags::MSG_DONTWAIT)
     } else {
         nix::unistd::read(fd, buffer)

@@ -32,13 +32,13 @@ pub(crate) async fn spooled(host: &Host, login: LoginId, tape: &mut Tape, upto: 
     Ok(())
 }
 
-/// Keeps everything that the spool holds, and writes an entry together with
-/// the last chunk. `entry` is given the length of the recording.
+/// Keeps everything that the spool holds, and writes `entries` together with
+/// the last chunk. They are given the length of the recording.
 pub(crate) async fn all(
     host: &Host,
     login: LoginId,
     tape: &mut Tape,
-    entry: impl FnOnce(u64) -> Draft,
+    entries: impl FnOnce(u64) -> Vec<Draft>,
 ) -> Result<Option<Written>, KeepError> {
     let last = loop {
         match tokio::task::block_in_place(|| tape.turn_all())? {
@@ -48,7 +48,7 @@ pub(crate) async fn all(
     };
     let length = tape.recorded() + last.as_ref().map_or(0, |chunk| chunk.length);
     tape.settle(length)?;
-    Ok(write(host, login, tape, last, vec![entry(length)]).await?)
+    Ok(write(host, login, tape, last, entries(length)).await?)
 }
 
 /// Writes a chunk and what comes after it, all or none.

@@ -136,11 +136,17 @@ impl Log {
     }
 
     pub fn finished(&self) -> Option<&Finished> {
-        self.messages.iter().find_map(|m| if let FrontMessage::Finished(f) = m { Some(f) } else { None })
+        self.messages.iter().find_map(|m| {
+            let (FrontMessage::Finished(finished) | FrontMessage::Ended { finished, .. }) = m else { return None };
+            Some(finished)
+        })
     }
 
     pub fn close(&self) -> Option<&Close> {
-        self.messages.iter().find_map(|m| if let FrontMessage::Close(c) = m { Some(c) } else { None })
+        self.messages.iter().find_map(|m| {
+            let (FrontMessage::Close(close) | FrontMessage::Ended { close, .. }) = m else { return None };
+            Some(close)
+        })
     }
 }
 
@@ -203,7 +209,8 @@ impl Talk {
             if let FrontMessage::Spooled { bytes } = message {
                 self.send(&HostMessage::Taken { bytes });
             }
-            let keep = matches!(message, FrontMessage::Finished(_) | FrontMessage::Close(_));
+            let keep =
+                matches!(message, FrontMessage::Finished(_) | FrontMessage::Close(_) | FrontMessage::Ended { .. });
             self.log.messages.push(message);
             if keep {
                 self.send(&HostMessage::Kept);
