@@ -18,10 +18,12 @@ fn against(lie: Lie) -> (i32, Option<String>, Vec<FrontMessage>) {
 }
 
 fn ends(heard: &[FrontMessage]) -> Vec<&CommandEnd> {
-    heard
-        .iter()
-        .filter_map(|message| if let FrontMessage::Finished(finished) = message { Some(&finished.end) } else { None })
-        .collect()
+    heard.iter().filter_map(end).collect()
+}
+
+fn end(message: &FrontMessage) -> Option<&CommandEnd> {
+    let (FrontMessage::Finished(finished) | FrontMessage::Ended { finished, .. }) = message else { return None };
+    Some(&finished.end)
 }
 
 #[test]
@@ -29,7 +31,7 @@ fn honest_release_runs() {
     let (code, made, heard) = against(Lie::None);
     assert_eq!((code, made.as_deref()), (0, Some("x\n")), "{heard:?}");
     assert_eq!(ends(&heard), [&CommandEnd::Exited(0)]);
-    assert!(matches!(heard.last(), Some(FrontMessage::Close(_))));
+    assert!(matches!(heard.last(), Some(FrontMessage::Ended { .. })));
 }
 
 #[track_caller]
