@@ -6,6 +6,10 @@
 //! harmless line that looks like one of these, and a person is asked then. It
 //! must never be used to let something pass.
 
+mod pattern;
+
+pub use pattern::{UnfitPattern, advice, check_pattern};
+
 use crate::known::{
     COMMAND_HOLDERS, FEEDERS, FIND_RUNS, GIT_READS, KEYWORDS, PAGERS, PAGES_BY_ITSELF, PYTHON_TALKS,
     READS_PROGRAM_FILE, RUN_TEXT, TAKES_COMMANDS, TALKS_ON_TERMINAL,

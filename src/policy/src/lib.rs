@@ -1,14 +1,40 @@
 //! Rules to a verdict, with the rule that spoke.
 //!
 //! Pure functions: no I/O, no clock, no keys. Whatever is unclear here is a
-//! question for a person, never an approval.
+//! question for a person, never an approval. docs/POLICY.md is the same for
+//! people who write rules.
 #![forbid(unsafe_code)]
 
-mod exact;
+mod decide;
+mod document;
 mod fitness;
 mod known;
+mod pattern;
+mod plain;
+mod policy;
+mod reading;
+mod rule;
+mod schedule;
+mod settings;
+mod suggest;
 mod words;
 mod wrapper;
 
-pub use exact::{Asked, DuplicateLine, ExactRule, ExactRules, Verdict};
-pub use fitness::{Unfit, check_line};
+pub use decide::{Asked, Facts, Now, Passed, Ruling, Step, Verdict};
+pub use document::{BadDocument, Document, Imported};
+pub use fitness::{Unfit, UnfitPattern, advice, check_line, check_pattern};
+pub use pattern::{BadPattern, Could, Pattern};
+pub use plain::{NotPlain, Simple};
+pub use policy::{BadPolicy, Policy, Target};
+pub use reading::Reading;
+pub use rule::{BadRule, Body, Effect, Kind, Rule};
+pub use schedule::{BadSchedule, Schedule};
+pub use settings::{BadSettings, Classes, Hours, Settings, Thresholds};
+pub use suggest::{Past, Suggestion, suggest};
+
+use rule::{PATTERN_SHELLS, name_fits};
+
+/// Inner shells whose lines are taken apart.
+pub(crate) fn rule_shells() -> [&'static str; 2] {
+    PATTERN_SHELLS
+}

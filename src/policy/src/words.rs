@@ -24,7 +24,7 @@ impl Word {
         Self { bare, built, text: None }
     }
 
-    fn quoted(raw: &str) -> Self {
+    pub(crate) fn quoted(raw: &str) -> Self {
         Self { text: Some(unquoted(raw)), ..Self::new(raw) }
     }
 
