@@ -76,7 +76,7 @@ pub fn check_pattern(pattern: &Pattern, on_terminal: bool) -> Result<(), UnfitPa
     let (_, operands) = words.split_first().unwrap_or((&WordPattern::Literal(String::new()), &[]));
     let acts = OPERANDS_ACT.contains(&program.as_str());
     check_options(operands, acts || SUBCOMMANDS.iter().any(|(name, _)| *name == program))?;
-    let opens = pattern.takes_rest() || operands.iter().any(WordPattern::open_start);
+    let opens = pattern.takes_rest() || operands.iter().any(opens);
     if let Some((_, shows)) = SUBCOMMANDS.iter().find(|(name, _)| *name == program) {
         let before = operands.first().and_then(literal).filter(|word| *word == "--no-pager").is_some();
         let subcommand = operands.get(usize::from(before)).and_then(literal).filter(|word| !word.starts_with('-'));
@@ -150,6 +150,15 @@ const ACTING_OPTIONS: &[&str] = &[
     "init-file", "require", "import", "load", "plugin", "hook", "pre-script", "post-script", "compress-program",
     "filter", "shell", "script", "run", "output", "file", "kubeconfig", "context", "host", "kube-config", "as",
 ];
+
+/// Whether a wildcard begins a word, or the whole of a value (`if=*`).
+fn opens(word: &WordPattern) -> bool {
+    match word {
+        WordPattern::Literal(_) => false,
+        WordPattern::Wild(pieces) => pieces.first().is_none_or(|begin| begin.is_empty() || begin.ends_with('=')),
+        WordPattern::Regex(_) => true,
+    }
+}
 
 fn literal(word: &WordPattern) -> Option<&str> {
     match word {
