@@ -169,7 +169,7 @@ no_match = ["docker pull ghcr.io/myorg/api:x; id", "docker pull ghcr.io/evil/api
 id = 17
 effect = "deny"
 patterns = ["rm **"]
-match = ["ls; rm -rf /"]
+match = ["sudo rm -rf /", "x=$(rm x)"]
 
 [[rule]]
 effect = "ask"

@@ -3,6 +3,7 @@
 
 use crate::plain::{self, NotPlain, Simple};
 use crate::rule::Command;
+use countersign_analysis::facts::{CommandLine, Opaque, Origin, Place, Shell, SimpleCommand};
 
 /// What is known of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +12,8 @@ pub struct Reading {
     pub(crate) line: String,
     /// Every command that would run, also within others; a word is `None` where it cannot be known.
     pub(crate) commands: Vec<Vec<Option<String>>>,
-    /// Of these, the commands that the shell itself runs.
-    typed: Vec<Vec<Option<String>>>,
+    /// Of these, the commands that the shell itself runs, and how many variables each sets.
+    typed: Vec<(Vec<Option<String>>, usize)>,
     /// Whether the tree could be made at all.
     pub(crate) parsed: bool,
     /// Why these commands may not be all.
@@ -43,23 +44,46 @@ const MAX_DEPTH: usize = 4;
 
 impl Reading {
     /// Reads a line of `shell` that would run in `cwd`.
-    pub fn of(line: &str, shell: &str, _cwd: Option<&str>) -> Self {
-        let plain = plain::read(line);
-        let typed: Vec<Vec<Option<String>>> = plain
-            .iter()
-            .flatten()
-            .map(|simple| simple.words.iter().cloned().map(Some).collect())
-            .collect();
-        let opaque = if plain.is_ok() { Vec::new() } else { vec!["unparsed"] };
+    pub fn of(line: &str, shell: &str, cwd: Option<&str>) -> Self {
+        let place = Place { cwd, home: None, shell: shell_of(shell) };
+        Self::from_tree(line, shell, &countersign_analysis::parse(line, &place))
+    }
+
+    /// The same, where the tree was made already.
+    pub fn from_tree(line: &str, shell: &str, tree: &CommandLine) -> Self {
+        let words = |command: &SimpleCommand| -> Vec<Option<String>> {
+            command.words.iter().map(|word| word.exact().map(str::to_owned)).collect()
+        };
+        let running = || tree.commands.iter().filter(|command| !command.words.is_empty());
+        let parsed = !tree.opaque.iter().any(|fact| match fact.what {
+            Opaque::Unparsed | Opaque::Disputed | Opaque::TooLong | Opaque::TooDeep | Opaque::TooMuch => true,
+            Opaque::DynamicCommand
+            | Opaque::UnknownText
+            | Opaque::InputProgram
+            | Opaque::ForeignShell
+            | Opaque::UnknownOption
+            | Opaque::Reevaluated
+            | Opaque::Redefined => false,
+        });
+        let mut opaque: Vec<&'static str> = tree.opaque.iter().map(|fact| fact.what.code()).collect();
+        opaque.sort_unstable();
+        opaque.dedup();
+        let typed = running().filter(|command| command.origin == Origin::Typed);
+        let typed = typed.map(|command| (words(command), command.assignments.len())).collect();
         Self {
             line: line.to_owned(),
-            commands: typed.clone(),
+            commands: running().map(words).collect(),
             typed,
-            parsed: plain.is_ok(),
+            parsed,
             opaque,
-            plain,
+            plain: plain::read(line),
             shell: shell.to_owned(),
         }
+    }
+
+    /// Why the commands that were found may not be all that would run; empty: they are.
+    pub fn opaque(&self) -> &[&'static str] {
+        &self.opaque
     }
 
     /// Whether every command of the line is allowed, asking `allows` about each.
@@ -72,8 +96,9 @@ impl Reading {
             return Err(NoPattern::Opaque(self.opaque.join(", ")));
         }
         let same = commands.len() == self.typed.len()
-            && commands.iter().zip(&self.typed).all(|(plain, typed)| {
+            && commands.iter().zip(&self.typed).all(|(plain, (typed, assignments))| {
                 plain.words.len() == typed.len()
+                    && plain.assignments.len() == *assignments
                     && plain.words.iter().zip(typed).all(|(word, seen)| seen.as_deref() == Some(word))
             });
         if !same {
@@ -88,6 +113,14 @@ impl Reading {
             matches!(words.first(), Some(Some(name)) if matches!(name.as_str(), "cd" | "pushd" | "popd"))
         };
         self.commands.iter().any(moves)
+    }
+}
+
+fn shell_of(name: &str) -> Shell {
+    match name {
+        "bash" => Shell::Bash,
+        "dash" | "sh" => Shell::Posix,
+        _ => Shell::Other,
     }
 }
 
