@@ -5,5 +5,6 @@
 pub mod frame;
 pub mod front;
 pub mod recording;
+pub mod rules;
 pub mod service;
 pub mod spool;

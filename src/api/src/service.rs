@@ -16,13 +16,21 @@
 //! | `POST /api/submissions/{id}/decision` | reviewer | [`ReviewRequest`] → [`ReviewReply`] |
 //! | `GET /api/audit?…` | reviewer | [`AuditQuery`] → `Vec<`[`AuditRow`]`>`, newest first |
 //! | `GET /api/sessions?limit=N` | reviewer | → `Vec<`[`SessionRow`]`>`, newest first |
-//! | `GET /api/rules` · `POST /api/rules` | reviewer | → `Vec<`[`Rule`]`>` · [`NewRule`] → [`Rule`] |
+//! | `GET /api/rules` · `POST /api/rules` | reviewer | → `Vec<`[`Rule`]`>` · [`NewRule`](crate::rules::NewRule) → [`Rule`] |
+//! | `POST /api/rules/{id}/{approve,review,expire}` | reviewer | → [`Rule`] |
+//! | `POST /api/rules/import` · `GET /api/rules/export` | reviewer | [`RulesFile`](crate::rules::RulesFile) → `Vec<`[`Rule`]`>` · → [`RulesFile`](crate::rules::RulesFile) |
+//! | `POST /api/rules/test` | reviewer | [`RuleTest`](crate::rules::RuleTest) → [`RuleVerdict`](crate::rules::RuleVerdict) |
+//! | `GET /api/rules/suggestions` | reviewer | → [`Suggestions`](crate::rules::Suggestions) |
+//! | `POST /api/grants` | reviewer | [`NewGrant`](crate::rules::NewGrant) → [`Rule`] |
+//! | `GET /api/policies/{digest}` | host | → [`PolicyText`](crate::rules::PolicyText) |
 //! | `GET /api/recordings/{login}` | reviewer | → the asciicast |
 //! | `GET /api/trust` | reviewer | → the trust file (`docs/LEDGER.md`) |
 //! | `GET /healthz` | anyone | → `ok` |
 
 use countersign_core::{Choice, DecidedBy, Digest, HostId, LoginId, Name, Outcome, ServiceId, SubmissionId};
 use serde::{Deserialize, Serialize};
+
+pub use crate::rules::{NewRule, Rule, Step};
 
 /// What every refusal says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -208,6 +216,15 @@ pub struct PendingSubmission {
     pub left_ms: u64,
     /// Score and level; `None` until risk scoring lands.
     pub risk: Option<Risk>,
+    /// How many different people must approve it.
+    #[serde(default = "one")]
+    pub people: u8,
+    /// Who has approved it already.
+    #[serde(default)]
+    pub approvals: Vec<Name>,
+    /// Why no rule let it pass, step by step.
+    #[serde(default)]
+    pub steps: Vec<Step>,
 }
 
 /// A risk score.
@@ -235,10 +252,16 @@ pub struct ReviewRequest {
 pub struct ReviewReply {
     /// The submission.
     pub id: SubmissionId,
-    /// Its outcome.
-    pub outcome: Outcome,
-    /// Who decided.
+    /// Its outcome; `None` where more people must approve.
+    pub outcome: Option<Outcome>,
+    /// Who decided, or approved as one of several.
     pub by: DecidedBy,
+    /// How many different people must approve it.
+    #[serde(default = "one")]
+    pub people: u8,
+    /// Who has approved it.
+    #[serde(default)]
+    pub approvals: Vec<Name>,
 }
 
 /// Filters of the audit, all optional.
@@ -309,6 +332,12 @@ pub struct AuditRow {
     pub risk: Option<Risk>,
     /// Anomaly flags.
     pub anomalies: Vec<String>,
+    /// How the service came to its answer, step by step.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+    /// Who has approved it, where several people must.
+    #[serde(default)]
+    pub approvals: Vec<Name>,
     /// Exit code, where it exited.
     pub exit_code: Option<u8>,
     /// Signal number, where a signal ended it.
@@ -346,46 +375,12 @@ pub struct SessionRow {
     pub logins: Vec<LoginId>,
 }
 
-/// An exact-line whitelist rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rule {
-    /// Its number.
-    pub id: u64,
-    /// The exact line.
-    pub line: String,
-    /// The inner shell that it is written for.
-    #[serde(default = "default_shell")]
-    pub shell: String,
-    /// Whether it speaks where the login has a terminal too.
-    #[serde(default)]
-    pub on_terminal: bool,
-    /// Who added it.
-    pub added_by: Name,
-    /// When, ms since 1970.
-    pub added_at_ms: i64,
-    /// When somebody last reviewed it, ms since 1970.
-    pub last_reviewed_at_ms: i64,
-    /// Who did.
-    pub last_reviewed_by: Name,
-}
-
-/// A rule to add.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewRule {
-    /// The exact line.
-    pub line: String,
-    /// The inner shell that it is written for.
-    #[serde(default = "default_shell")]
-    pub shell: String,
-    /// Whether it shall speak where the login has a terminal too: programs
-    /// that offer a shell or a pager there are refused then.
-    #[serde(default)]
-    pub on_terminal: bool,
-}
-
 /// The inner shell where nothing else is said.
 pub const DEFAULT_SHELL: &str = "bash";
+
+fn one() -> u8 {
+    1
+}
 
 fn default_shell() -> String {
     DEFAULT_SHELL.to_owned()

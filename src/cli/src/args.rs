@@ -1,6 +1,8 @@
 //! What can be typed: the one place that says it; help, completions and man
 //! pages follow from here.
 
+pub mod rules;
+
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use countersign_core::{Name, Outcome};
@@ -103,9 +105,9 @@ pub enum Command {
     Verify(Verify),
     /// Pack a ledger and its recordings for an auditor.
     Bundle(Bundle),
-    /// The whitelist.
+    /// What decides without a person: the whitelist, rules that refuse, thresholds.
     #[command(subcommand)]
-    Rules(Rules),
+    Rules(rules::Rules),
     /// Make this host known to a service (once, as root).
     Enroll(Enroll),
     /// Check that this host is what the gate rests on (as root).
@@ -159,6 +161,15 @@ pub struct Approve {
     /// A comment for the record.
     #[arg(long, value_name = "TEXT")]
     pub comment: Option<String>,
+    /// Let the same line (or --pattern) pass for so long in this agent's session on this target: 15m, 2h.
+    #[arg(long, value_name = "TIME", value_parser = rules::minutes)]
+    pub grant: Option<u32>,
+    /// With --grant: a pattern instead of the line (docs/POLICY.md).
+    #[arg(long, value_name = "PATTERN", requires = "grant")]
+    pub pattern: Option<String>,
+    /// With --grant: how many lines may pass.
+    #[arg(long, value_name = "N", requires = "grant", default_value_t = 20)]
+    pub uses: u64,
     /// Where the service is.
     #[command(flatten)]
     pub at: Where,
@@ -292,29 +303,6 @@ pub struct Verify {
     /// Name every check and what it found.
     #[arg(long)]
     pub explain: bool,
-}
-
-/// `rules`
-#[derive(Debug, Subcommand)]
-pub enum Rules {
-    /// Show the whitelist.
-    List(Where),
-    /// Add a rule.
-    Add {
-        /// A command line that may run whenever exactly this line is submitted.
-        #[arg(long, value_name = "LINE", required = true)]
-        exact: String,
-        /// The inner shell that the line is written for.
-        #[arg(long, value_name = "SHELL", default_value = countersign_api::service::DEFAULT_SHELL)]
-        shell: String,
-        /// Let it pass on a terminal too, where many programs offer a shell or a pager:
-        /// lines that name one of those are refused.
-        #[arg(long)]
-        on_terminal: bool,
-        /// Where the service is.
-        #[command(flatten)]
-        at: Where,
-    },
 }
 
 /// `enroll`

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::pin::tls_to;
 use crate::reviewer::Reviewer;
+use countersign_api::rules::{NewGrant, RuleAct, RuleTest, RuleVerdict, RulesFile, Suggestions};
 use countersign_api::service::{
     AuditQuery, AuditRow, ErrorBody, NewRule, PendingSubmission, ReviewReply, ReviewRequest, Rule, SessionRow,
 };
@@ -91,6 +92,36 @@ impl Client {
     /// Adds to the whitelist.
     pub async fn add_rule(&self, rule: &NewRule) -> Result<Rule, Failure> {
         self.read(self.http.post(self.address("/api/rules")).json(rule)).await
+    }
+
+    /// Gives a grant.
+    pub async fn grant(&self, grant: &NewGrant) -> Result<Rule, Failure> {
+        self.read(self.http.post(self.address("/api/grants")).json(grant)).await
+    }
+
+    /// Takes a file of rules.
+    pub async fn import_rules(&self, file: &RulesFile) -> Result<Vec<Rule>, Failure> {
+        self.read(self.http.post(self.address("/api/rules/import")).json(file)).await
+    }
+
+    /// The rules in force as a file.
+    pub async fn export_rules(&self) -> Result<RulesFile, Failure> {
+        self.read(self.http.get(self.address("/api/rules/export"))).await
+    }
+
+    /// Approves, reviews or ends a rule.
+    pub async fn act_on_rule(&self, id: u64, act: RuleAct) -> Result<Rule, Failure> {
+        self.read(self.http.post(self.address(&format!("/api/rules/{id}/{}", act.as_str())))).await
+    }
+
+    /// Tries a line on the rules in force.
+    pub async fn test_rule(&self, test: &RuleTest) -> Result<RuleVerdict, Failure> {
+        self.read(self.http.post(self.address("/api/rules/test")).json(test)).await
+    }
+
+    /// What history suggests.
+    pub async fn suggestions(&self) -> Result<Suggestions, Failure> {
+        self.read(self.http.get(self.address("/api/rules/suggestions"))).await
     }
 
     /// The recording of a login: an asciicast.

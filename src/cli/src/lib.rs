@@ -19,6 +19,7 @@ mod proof;
 pub mod replay;
 pub mod reviewer;
 pub mod rows;
+mod rules;
 pub mod screen;
 mod signals;
 mod style;
@@ -76,7 +77,7 @@ fn dispatch(line: &CommandLine) -> Result<u8, Failure> {
         Command::Audit(args) => done(on_runtime(look::audit(args, json))),
         Command::Sessions(args) => done(on_runtime(look::sessions(args, json))),
         Command::Show(args) => done(on_runtime(look::one(args, json))),
-        Command::Rules(args) => done(on_runtime(look::rules(args, json))),
+        Command::Rules(args) => done(on_runtime(rules::run(args, json))),
         Command::Replay(args) => done(on_runtime(replay::run(args, json))),
     }
 }

@@ -1,13 +1,13 @@
-//! Commands that look: the queue, the audit, sessions, rules.
+//! Commands that look: the queue, the audit, sessions.
 
-use crate::args::{Audit, Rules, Sessions, Show, Where};
+use crate::args::{Audit, Sessions, Show, Where};
 use crate::choose::choose;
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::rows;
 use crate::screen::{self, note, show, show_json};
 use crate::words::{now_ms, since};
-use countersign_api::service::{AuditQuery, AuditRow, NewRule};
+use countersign_api::service::{AuditQuery, AuditRow};
 use serde::Serialize;
 
 /// How many rows of the audit are looked through for an id.
@@ -59,33 +59,6 @@ pub async fn one(args: &Show, json: bool) -> Result<(), Failure> {
     let what = format!("command among the last {ROWS}");
     let row: &AuditRow = choose(&rows, |row: &AuditRow| row.id.to_string(), &args.id, &what)?;
     if json { show_json(row) } else { show(&rows::full(row)) }
-}
-
-/// `countersign rules`
-pub async fn rules(args: &Rules, json: bool) -> Result<(), Failure> {
-    let at = match args {
-        Rules::List(at) | Rules::Add { at, .. } => at,
-    };
-    let link = Link::open(at).await?;
-    let rules = match args {
-        Rules::List(_) => link.client().rules().await,
-        Rules::Add { exact, shell, on_terminal, .. } => {
-            let new = NewRule { line: exact.clone(), shell: shell.clone(), on_terminal: *on_terminal };
-            link.client().add_rule(&new).await.map(|rule| vec![rule])
-        }
-    };
-    link.close().await;
-    let rules = rules?;
-    match args {
-        Rules::Add { .. } if json => rules.first().map_or(Ok(()), show_json),
-        Rules::Add { .. } => show(&rules.iter().map(rows::rule).collect::<String>()),
-        Rules::List(_) if json => show_json(&rules),
-        Rules::List(_) if rules.is_empty() => {
-            note("the whitelist is empty: every command waits for a person");
-            Ok(())
-        }
-        Rules::List(_) => show(&rules.iter().map(rows::rule).collect::<String>()),
-    }
 }
 
 /// Prints what came newest first with the newest last, where people look.

@@ -2,12 +2,16 @@
 //! text out. Every string that was recorded or came from a service goes
 //! through [`visible`] here; no command is ever cut.
 
+mod rules;
+
+pub use rules::{rule, suggestions, verdict};
+
 use crate::choose::short;
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{clock, count, date, span, time};
 use crate::wrap::wrapped;
-use countersign_api::service::{AuditRow, DEFAULT_SHELL, PendingSubmission, Risk, Rule, SessionRow};
-use countersign_core::{DecidedBy, Outcome, visible};
+use countersign_api::service::{AuditRow, DEFAULT_SHELL, PendingSubmission, Risk, SessionRow};
+use countersign_core::{DecidedBy, Name, Outcome, visible};
 
 /// Width of the time before an audit row's outcome, and of the lines under it.
 const INDENT: usize = 25;
@@ -111,7 +115,10 @@ pub fn full(row: &AuditRow) -> String {
         ("id", row.id.to_string()),
         ("ledger", format!("seq {} of {}, hash {}", row.seq, row.host_name, row.entry)),
     ];
-    facts.iter().map(|(name, value)| format!("{}  {value}\n", paint(FAINT, &format!("{name:>10}")))).collect()
+    let steps: Vec<(&str, String)> =
+        row.steps.iter().map(|step| ("step", format!("{}: {}", visible(&step.step), visible(&step.found)))).collect();
+    let line = |(name, value): &(&str, String)| format!("{}  {value}\n", paint(FAINT, &format!("{name:>10}")));
+    facts.iter().chain(&steps).map(line).collect()
 }
 
 /// One work session: its name, times and counts, then its logins.
@@ -160,7 +167,7 @@ pub fn queue(rows: &[PendingSubmission], columns: Option<usize>) -> String {
         let line = wrapped(&command(&row.command), indent, columns);
         let id = paint(BOLD, &format!("{id:id_width$}"));
         text.push_str(&format!("{id}  {route:route_width$}  {left:>left_width$}  {line}\n"));
-        for fact in circumstances(&row.cwd, &row.shell, row.tty, &[]) {
+        for fact in circumstances(&row.cwd, &row.shell, row.tty, &[]).into_iter().chain(quorum(row)) {
             let fact = wrapped(&fact, indent, columns);
             text.push_str(&format!("{:indent$}{}\n", "", paint(FAINT, &fact)));
         }
@@ -181,7 +188,7 @@ pub fn card(row: &PendingSubmission, columns: Option<usize>) -> String {
     );
     let line = wrapped(&command(&row.command), INDENT, columns);
     let mut text = format!("{}\n{:INDENT$}{}\n", paint(FAINT, &facts), "", paint(BOLD, &line));
-    for fact in circumstances(&row.cwd, &row.shell, row.tty, &row.locale) {
+    for fact in circumstances(&row.cwd, &row.shell, row.tty, &row.locale).into_iter().chain(quorum(row)) {
         text.push_str(&format!("{:INDENT$}{}\n", "", paint(FAINT, &wrapped(&fact, INDENT, columns))));
     }
     text
@@ -203,26 +210,20 @@ fn circumstances(cwd: &str, shell: &str, tty: bool, locale: &[String]) -> Vec<St
     facts
 }
 
+/// How many people have approved and must, where it takes more than one.
+fn quorum(row: &PendingSubmission) -> Option<String> {
+    if row.people < 2 {
+        return None;
+    }
+    let names: Vec<&str> = row.approvals.iter().map(Name::as_str).collect();
+    let who = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    Some(format!("approved by {} of {} people{who}", names.len(), row.people))
+}
+
 fn locale_text(locale: &[String]) -> String {
     locale.iter().map(|pair| visible(pair)).collect::<Vec<_>>().join("  ")
 }
 
 fn route(row: &PendingSubmission) -> String {
     format!("{} → {}", visible(&row.agent), row.host_name)
-}
-
-/// One rule of the whitelist.
-pub fn rule(rule: &Rule) -> String {
-    let mut facts = format!(
-        "added {} by {} · reviewed {} by {} · {}",
-        date(rule.added_at_ms),
-        rule.added_by,
-        date(rule.last_reviewed_at_ms),
-        rule.last_reviewed_by,
-        if rule.on_terminal { "on a terminal too" } else { "not on a terminal" }
-    );
-    if rule.shell != DEFAULT_SHELL {
-        facts.push_str(&format!(" · shell {}", visible(&rule.shell)));
-    }
-    format!("{:>5}  {}\n       {}\n", rule.id, paint(BOLD, &visible(&rule.line)), paint(FAINT, &facts))
 }

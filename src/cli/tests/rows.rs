@@ -37,6 +37,8 @@ fn row(outcome: Option<Outcome>, by: Option<&str>, command: &str) -> AuditRow {
         rule: None,
         late_approval: false,
         risk: None,
+        steps: Vec::new(),
+        approvals: Vec::new(),
         anomalies: vec![],
         exit_code: Some(0),
         signal: None,
@@ -204,6 +206,18 @@ fn what_is_unusual_about_the_place_is_said() {
 
 fn rule(line: &str) -> Rule {
     Rule {
+        revision: 1,
+        kind: "standing".to_owned(),
+        state: "active".to_owned(),
+        effect: "allow".to_owned(),
+        body: serde_json::Value::Null,
+        approved_by: Some("on-call".parse().unwrap()),
+        approved_at_ms: None,
+        expires_at_ms: None,
+        uses: None,
+        used: 0,
+        end_asked_by: None,
+        advice: Vec::new(),
         id: 17,
         line: line.into(),
         shell: if line.contains('\u{1b}') { line.into() } else { "bash".into() },
@@ -232,6 +246,9 @@ fn session(text: &str) -> SessionRow {
 fn pending(command: &str) -> PendingSubmission {
     let hostile = command.contains('\u{1b}');
     PendingSubmission {
+        people: 1,
+        approvals: Vec::new(),
+        steps: Vec::new(),
         id: SubmissionId::from_random([if command == "true" { 1 } else { 2 }; 16]),
         entry: Digest([9; 32]),
         agent: if hostile { command.into() } else { "deploy".into() },

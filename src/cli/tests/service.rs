@@ -65,6 +65,9 @@ fn countersign(url: &str, arguments: &[&str]) -> Output {
 
 fn row(byte: u8, command: &str) -> PendingSubmission {
     PendingSubmission {
+        people: 1,
+        approvals: Vec::new(),
+        steps: Vec::new(),
         id: SubmissionId::from_random([byte; 16]),
         entry: Digest([byte; 32]),
         agent: "deploy".into(),
@@ -92,7 +95,8 @@ fn json<T: serde::Serialize>(value: &T) -> String {
 fn approving_shows_the_whole_command_and_sends_the_entry_it_saw() {
     let rows = [row(7, "rm -rf /tmp/\u{202e}x\u{1b}[2K\ntrue"), row(9, "other")];
     let id = rows[0].id;
-    let reply = ReviewReply { id, outcome: Outcome::Approved, by: DecidedBy::Person("ops-lead".parse().unwrap()) };
+    let by = DecidedBy::Person("ops-lead".parse().unwrap());
+    let reply = ReviewReply { id, outcome: Some(Outcome::Approved), by, people: 1, approvals: Vec::new() };
     let (url, asked) = service(vec![("200 OK", json(&rows)), ("200 OK", json(&reply))]);
     let ran = countersign(&url, &["approve", &id.to_string()[..6], "--comment", "fine"]);
     assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
@@ -164,6 +168,10 @@ fn rules_are_added_for_one_shell_and_no_terminal_unless_said() {
         assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
         assert!(String::from_utf8(ran.stdout).unwrap().contains(said));
         let sent: serde_json::Value = serde_json::from_str(&asked.join().unwrap()[0].1).unwrap();
-        assert_eq!(sent, serde_json::json!({"line": "uptime", "shell": shell, "on_terminal": on_terminal}));
+        let mut body = serde_json::json!({"exact": "uptime"});
+        if on_terminal {
+            (body["shell"], body["on_terminal"]) = (shell.into(), true.into());
+        }
+        assert_eq!(sent, serde_json::json!({"on_terminal": false, "body": body}));
     }
 }

@@ -130,9 +130,9 @@ impl Policy {
         let (target, class) = self.target(asked.host);
         let mut steps = Steps::default();
         let spoken = |effect: Effect| {
-            self.rules.values().filter(move |rule| {
-                rule.body().effect == effect && rule.silent(asked, target, class, now).is_none()
-            })
+            self.rules
+                .values()
+                .filter(move |rule| rule.body().effect == effect && rule.silent(asked, target, class, now).is_none())
         };
         let mut person = false;
         for rule in spoken(Effect::Deny) {
@@ -168,7 +168,14 @@ impl Policy {
     }
 
     /// What brings a line to a person whatever the whitelist says.
-    fn wants_person(&self, asked: &Asked<'_>, facts: &Facts<'_>, now: &Now<'_>, class: Class, steps: &mut Steps) -> bool {
+    fn wants_person(
+        &self,
+        asked: &Asked<'_>,
+        facts: &Facts<'_>,
+        now: &Now<'_>,
+        class: Class,
+        steps: &mut Steps,
+    ) -> bool {
         let mut person = false;
         if asked.whole.is_none() {
             steps.say("read", "a part of it is hidden, or it is not text");
@@ -192,7 +199,8 @@ impl Policy {
         let limit = self.settings.classes.of(class).person_at;
         match facts.score {
             Some(score) if score >= limit => {
-                steps.say("risk", format!("{score}, and {limit} or more goes to a person on a target of class {class}"));
+                steps
+                    .say("risk", format!("{score}, and {limit} or more goes to a person on a target of class {class}"));
                 person = true;
             }
             Some(score) => steps.say("risk", format!("{score}, under {limit} of class {class}")),

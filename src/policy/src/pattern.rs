@@ -212,7 +212,11 @@ impl WordPattern {
         if word.matches('*').count() > MAX_STARS {
             return Err(BadPattern::Stars);
         }
-        if word.contains('*') { Ok(Self::Wild(word.split('*').map(str::to_owned).collect())) } else { Ok(Self::Literal(word)) }
+        if word.contains('*') {
+            Ok(Self::Wild(word.split('*').map(str::to_owned).collect()))
+        } else {
+            Ok(Self::Literal(word))
+        }
     }
 
     /// Whether a wildcard could take the beginning of the word.
@@ -312,9 +316,7 @@ fn wild(pieces: &[String], word: &str, within: bool) -> bool {
     }
     if !within {
         // Anything may stand between: the first place is as good as any.
-        return rest.split_once(next.as_str()).is_some_and(|(_, tail)| {
-            later.is_empty() || wild_after(later, tail)
-        });
+        return rest.split_once(next.as_str()).is_some_and(|(_, tail)| later.is_empty() || wild_after(later, tail));
     }
     // Few stars and short words: trying every place is cheap enough.
     rest.match_indices(next.as_str()).any(|(at, _)| {
@@ -332,7 +334,8 @@ fn wild_after(pieces: &[String], word: &str) -> bool {
 
 /// Characters that mean nothing to any shell, quoted or not.
 pub(crate) fn is_harmless(word: &str) -> bool {
-    (1..=MAX_WILD_BYTES).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&b))
+    (1..=MAX_WILD_BYTES).contains(&word.len())
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&b))
 }
 
 pub(crate) fn is_option(word: &str) -> bool {

@@ -131,13 +131,16 @@ impl Policy {
             line("target", serde_json::to_string(&Target { host: *host, name: name.clone(), class: *class }));
         }
         for rule in self.rules.values() {
-            line("rule", serde_json::to_string(&Written {
-                id: rule.id,
-                kind: rule.kind,
-                author: rule.author.clone(),
-                approver: rule.approver.clone(),
-                body: rule.body().clone(),
-            }));
+            line(
+                "rule",
+                serde_json::to_string(&Written {
+                    id: rule.id,
+                    kind: rule.kind,
+                    author: rule.author.clone(),
+                    approver: rule.approver.clone(),
+                    body: rule.body().clone(),
+                }),
+            );
         }
         text
     }

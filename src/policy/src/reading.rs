@@ -109,9 +109,7 @@ impl Reading {
 
     /// Whether a command of the line leaves the directory that the line began in.
     pub(crate) fn moves(&self) -> bool {
-        let moves = |words: &Vec<Option<String>>| {
-            matches!(words.first(), Some(Some(name)) if matches!(name.as_str(), "cd" | "pushd" | "popd"))
-        };
+        let moves = |words: &Vec<Option<String>>| matches!(words.first(), Some(Some(name)) if matches!(name.as_str(), "cd" | "pushd" | "popd"));
         self.commands.iter().any(moves)
     }
 }

@@ -114,7 +114,8 @@ fn days(text: &str) -> Option<Vec<Weekday>> {
 /// Exactly `HH:MM`.
 fn time(text: &str) -> Option<Time> {
     let (hours, minutes) = text.split_once(':')?;
-    let number = |text: &str| (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?;
+    let number =
+        |text: &str| (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?;
     Time::new(number(hours)?, number(minutes)?, 0, 0).ok()
 }
 

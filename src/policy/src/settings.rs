@@ -88,7 +88,8 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let flags = ["gate_tamper", "display_spoof", "opaque_code", "exfiltration", "interactive_escape", "retry_after_denial"];
+        let flags =
+            ["gate_tamper", "display_spoof", "opaque_code", "exfiltration", "interactive_escape", "retry_after_denial"];
         Self {
             classes: Classes::default(),
             critical_at: 75,
@@ -103,7 +104,9 @@ impl Default for Settings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadSettings {
     /// Numbers of a class.
-    #[error("class {0}: `pass_below` is 0 to 100 and not above `person_at`, which is 1 to 100; `people` is 1 to {MAX_PEOPLE}")]
+    #[error(
+        "class {0}: `pass_below` is 0 to 100 and not above `person_at`, which is 1 to 100; `people` is 1 to {MAX_PEOPLE}"
+    )]
     Class(Class),
     /// The critical score.
     #[error("`critical_at` is 1 to 100 and `critical_people` is 1 to {MAX_PEOPLE}")]

@@ -219,9 +219,24 @@ mod tests {
     #[test]
     fn nothing_that_could_run_anything_is_suggested() {
         let history: Vec<Past> = [
-            "bash a.sh", "bash b.sh", "bash c.sh", "python3 x.py", "python3 y.py", "python3 z.py", "find . -exec a",
-            "find . -exec b", "find . -exec c", "sudo a", "sudo b", "sudo c", "rm a", "rm b", "rm c", "ssh a id",
-            "ssh b id", "ssh c id",
+            "bash a.sh",
+            "bash b.sh",
+            "bash c.sh",
+            "python3 x.py",
+            "python3 y.py",
+            "python3 z.py",
+            "find . -exec a",
+            "find . -exec b",
+            "find . -exec c",
+            "sudo a",
+            "sudo b",
+            "sudo c",
+            "rm a",
+            "rm b",
+            "rm c",
+            "ssh a id",
+            "ssh b id",
+            "ssh c id",
         ]
         .map(|line| past(line, true))
         .to_vec();

@@ -1,44 +1,20 @@
 //! What every request shares: store, decision key, rules in force, and the
 //! bell that wakes those who wait.
 
+use crate::in_force::InForce;
 use crate::own_ledger::{OwnLedger, SharedSigner};
 use crate::recording_files::RecordingFiles;
 use crate::refusal::Refusal;
 use crate::store::{Decision, Store, Submission};
-use countersign_api::service::{Rule, SignedDecision};
-use countersign_core::{Choice, CommandText, DecidedBy, Digest, ServiceId};
+use countersign_api::service::SignedDecision;
+use countersign_core::{Choice, DecidedBy, Digest, ServiceId};
 use countersign_ledger::tlog::NoteText;
-use countersign_ledger::{SignError, Signer, Statement, key_id, sha256};
-use countersign_policy::{ExactRule, ExactRules};
+use countersign_ledger::{SignError, Signer, Statement, key_id};
+use countersign_policy::Settings;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, watch};
-
-/// The rules in force and their digest, always together.
-#[derive(Debug)]
-pub struct Policy {
-    /// The rules.
-    pub rules: ExactRules,
-    /// SHA-256 of their canonical text.
-    pub digest: Digest,
-}
-
-impl Policy {
-    /// Reads the stored rules; the text says which one is not a rule.
-    pub fn new(stored: &[Rule]) -> Result<Self, String> {
-        let mut rules = ExactRules::default();
-        for rule in stored {
-            let line = CommandText::parse(rule.line.as_bytes()).map_err(|e| format!("rule {}: {e}", rule.id))?;
-            let (shell, on_terminal) = (rule.shell.clone(), rule.on_terminal);
-            rules
-                .add(ExactRule { id: rule.id, line, shell, on_terminal })
-                .map_err(|e| format!("rule {}: {e}", rule.id))?;
-        }
-        let digest = sha256(rules.canonical_text().as_bytes());
-        Ok(Self { rules, digest })
-    }
-}
 
 /// The running service.
 pub struct App {
@@ -56,9 +32,11 @@ pub struct App {
     pub asked: Notify,
     /// Held while the rules change, so that stored and in force do not part.
     pub rules_change: tokio::sync::Mutex<()>,
+    /// The settings of a policy where none are stored.
+    pub base_settings: Settings,
     key: String,
     signer: SharedSigner,
-    policy: RwLock<Arc<Policy>>,
+    policy: RwLock<Arc<InForce>>,
     decided: watch::Sender<u64>,
     stopping: AtomicBool,
 }
@@ -76,7 +54,7 @@ impl App {
         recordings: RecordingFiles,
         service: ServiceId,
         signer: Box<dyn Signer>,
-        policy: Policy,
+        (policy, base_settings): (InForce, Settings),
     ) -> Self {
         let public_key = signer.public_key();
         let signer: SharedSigner = Arc::new(Mutex::new(signer));
@@ -88,6 +66,7 @@ impl App {
             public_key,
             asked: Notify::new(),
             rules_change: tokio::sync::Mutex::new(()),
+            base_settings,
             key: key_id(&public_key),
             signer,
             policy: RwLock::new(Arc::new(policy)),
@@ -97,12 +76,12 @@ impl App {
     }
 
     /// The rules in force.
-    pub fn policy(&self) -> Arc<Policy> {
+    pub fn policy(&self) -> Arc<InForce> {
         Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts other rules in force, from the next question on.
-    pub fn set_policy(&self, policy: Policy) {
+    pub fn set_policy(&self, policy: InForce) {
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
     }
 
@@ -113,7 +92,7 @@ impl App {
         by: DecidedBy,
         choice: Choice,
         comment: Option<String>,
-        policy: &Policy,
+        policy: &InForce,
     ) -> Result<Decision, SignError> {
         let statement = Statement {
             by: by.clone(),

@@ -4,10 +4,10 @@ use crate::own_ledger::{Act, OwnLedger};
 use crate::recording_files::{MIB, Quotas};
 use crate::serve::{self, Protection};
 use crate::state::StateDir;
-use crate::store::{StoreError, add_enroll_token, add_reviewer as add_reviewer_to};
+use crate::store::{StoreError, add_enroll_token, add_reviewer as add_reviewer_to, rules};
 use crate::{ServerError, app, token, trust};
 use clap::{Args, Parser, Subcommand};
-use countersign_core::{Name, ServiceId};
+use countersign_core::{Class, Name, ServiceId};
 use countersign_ledger::{InProcessSigner, Kind, Signer as _};
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -38,6 +38,17 @@ enum Command {
         /// The name that the host will have.
         #[arg(long, value_name = "HOST")]
         name: Name,
+        /// How much harm it can come to: critical, high, medium or low (docs/POLICY.md).
+        #[arg(long, value_name = "CLASS", default_value = "high")]
+        class: Class,
+        #[command(flatten)]
+        state: State,
+    },
+    /// End a rule, where a service does not start because it cannot be read.
+    EndRule {
+        /// Its number.
+        #[arg(value_name = "ID")]
+        id: u64,
         #[command(flatten)]
         state: State,
     },
@@ -88,6 +99,9 @@ struct Serve {
     /// Connections at a time; more are closed at once.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
+    /// One person decides everything: a trial. Only on a loopback address.
+    #[arg(long, hide = true)]
+    one_person: bool,
     /// How long the head of a request may take.
     #[arg(long, hide = true, value_name = "SECONDS", default_value_t = 30)]
     head_seconds: u64,
@@ -131,13 +145,15 @@ pub async fn run(cli: Cli) -> Result<(), ServerError> {
             };
             let connections = usize::from(flags.connections);
             let head = Duration::from_secs(flags.head_seconds);
-            let settings = serve::Settings { listen: flags.listen, protection, quotas, connections, head };
+            let one_person = flags.one_person;
+            let settings = serve::Settings { listen: flags.listen, protection, quotas, connections, head, one_person };
             serve::serve(StateDir::open(&flags.state.dir)?, settings).await
         }
         Command::Reviewer { command: ReviewerCommand::Add { name, state, url, trial } } => {
             add_reviewer(&StateDir::open(&state.dir)?, &name, &url, trial).await
         }
-        Command::EnrollToken { name, state } => enroll_token(&StateDir::open(&state.dir)?, &name).await,
+        Command::EnrollToken { name, class, state } => enroll_token(&StateDir::open(&state.dir)?, &name, class).await,
+        Command::EndRule { id, state } => end_rule(&StateDir::open(&state.dir)?, id).await,
         Command::Ledger { state } => print_ledger(&StateDir::open(&state.dir)?).await,
         Command::Trust { state } => print_trust(&StateDir::open(&state.dir)?).await,
     }
@@ -199,7 +215,22 @@ fn check_url(url: &str, has_certificate: bool) -> Result<(), ServerError> {
     )))
 }
 
-async fn enroll_token(state: &StateDir, name: &Name) -> Result<(), ServerError> {
+/// The one change of rules that needs no service: it must not run.
+async fn end_rule(state: &StateDir, id: u64) -> Result<(), ServerError> {
+    let _lock = state.lock()?;
+    let (store, service, signer) = serve::open_parts(state).await?;
+    let mut tx = store.write().await?;
+    if rules::end(&mut tx, id, "active", None, app::now_ms()).await? == 0 {
+        return Err(ServerError::Usage(format!("no rule {id} is in force")));
+    }
+    let act = Act::new(Kind::RuleChanged, "ended", None).about(id);
+    own_ledger(service, signer).record(&mut tx, &act).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+    store.close().await;
+    Ok(())
+}
+
+async fn enroll_token(state: &StateDir, name: &Name, class: Class) -> Result<(), ServerError> {
     let token = token::new_enroll_token(state.fingerprint()?.as_deref())?;
     let (store, service, signer) = serve::open_parts(state).await?;
     if store.host_named(name).await? {
@@ -207,7 +238,7 @@ async fn enroll_token(state: &StateDir, name: &Name) -> Result<(), ServerError> 
     }
     let now = app::now_ms();
     let mut tx = store.write().await?;
-    add_enroll_token(&mut tx, &token::hash(&token), name, now, now + TOKEN_LIFE_MS).await?;
+    add_enroll_token(&mut tx, &token::hash(&token), (name, class), now, now + TOKEN_LIFE_MS).await?;
     let act = Act::new(Kind::AdminAct, "enroll_token_made", None).about(name);
     own_ledger(service, signer).record(&mut tx, &act).await?;
     tx.commit().await.map_err(StoreError::from)?;

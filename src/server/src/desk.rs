@@ -5,12 +5,15 @@
 
 use crate::app::{App, now_ms};
 use crate::facts::Fact;
+use crate::in_force;
 use crate::ingest::{self, Kept, Received};
+use crate::own_ledger::Act;
 use crate::refusal::Refusal;
-use crate::store::{Decision, HostCaller, StoreError, Submission, Tx, reviewer_names, submissions};
+use crate::store::{Decision, HostCaller, StoreError, Submission, Tx, reviewer_names, rules, submissions};
 use countersign_api::service::{ReviewReply, ReviewRequest, SignedDecision, SubmitReply};
-use countersign_core::{Choice, CommandText, DecidedBy, Name, SubmissionId};
-use countersign_policy::{Asked, Verdict};
+use countersign_core::{Choice, DecidedBy, Name, SubmissionId};
+use countersign_ledger::Kind;
+use countersign_policy::Ruling;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -94,27 +97,26 @@ async fn answer_now(app: &App, tx: &mut Tx, submission: &Submission, now: i64) -
     let wait = i64::try_from(submission.wait_ms.min(MAX_WAIT_MS)).unwrap_or(0);
     let deadline = now.saturating_add(wait);
     let policy = app.policy();
-    match judge(&policy.rules, submission) {
-        Verdict::Whitelisted { rule } => {
-            let by = DecidedBy::WhitelistRule(rule);
-            let decision = app.sign(submission, by, Choice::Approve, None, &policy)?;
-            submissions::ask(tx, id, now, deadline).await?;
-            submissions::decide(tx, id, &decision, now).await?;
-            Ok(Answer::Decided(decision.signed))
+    let verdict = policy.judge(submission, &rules::uses(tx).await?, now);
+    let steps = in_force::steps(&verdict);
+    let (by, choice) = match &verdict.ruling {
+        Ruling::Pass(passed) => {
+            rules::count_uses(tx, passed.used()).await?;
+            (passed.by().clone(), Choice::Approve)
         }
-        Verdict::AskPerson => {
+        Ruling::Block { rule } => (DecidedBy::DenyRule(*rule), Choice::Deny),
+        Ruling::Ask { people } => {
             if submissions::waiting(tx, submission.host, &submission.agent, now).await? >= MAX_WAITING {
                 return Ok(Answer::TooMany);
             }
-            submissions::ask(tx, id, now, deadline).await?;
-            Ok(Answer::Waits)
+            submissions::ask(tx, id, now, deadline, (*people, &steps)).await?;
+            return Ok(Answer::Waits);
         }
-    }
-}
-
-fn judge(rules: &countersign_policy::ExactRules, submission: &Submission) -> Verdict {
-    let whole = CommandText::parse(submission.command.as_bytes()).ok().filter(|_| submission.wholly_visible);
-    rules.judge(Asked { whole: whole.as_ref(), shell: &submission.shell, terminal: submission.tty })
+    };
+    let decision = app.sign(submission, by, choice, None, &policy)?;
+    submissions::ask(tx, id, now, deadline, (0, &steps)).await?;
+    submissions::decide(tx, id, &decision, now).await?;
+    Ok(Answer::Decided(decision.signed))
 }
 
 /// A reviewer decides.
@@ -155,11 +157,46 @@ pub async fn review(
     }
     let by = DecidedBy::Person(reviewer.clone());
     let Some(outcome) = by.outcome(request.decision) else { return Err(Refusal::Internal) };
+    let mut approvals = Vec::new();
+    let mut comment = comment;
+    if request.decision == Choice::Approve && submission.people > 1 {
+        approvals = one_of_several(app, &mut tx, &submission, reviewer, comment.as_deref(), now).await?;
+        if approvals.len() < usize::from(submission.people) {
+            tx.commit().await?;
+            return Ok(ReviewReply { id, outcome: None, by, people: submission.people, approvals });
+        }
+        comment = Some(with_others(&approvals, reviewer, comment));
+    }
     let decision = app.sign(&submission, by.clone(), request.decision, comment, &app.policy())?;
     submissions::decide(&mut tx, id, &decision, now).await?;
     tx.commit().await?;
     app.ring();
-    Ok(ReviewReply { id, outcome, by })
+    Ok(ReviewReply { id, outcome: Some(outcome), by, people: submission.people, approvals })
+}
+
+/// Keeps one of several approvals; who has approved by now. The same person counts once.
+async fn one_of_several(
+    app: &App,
+    tx: &mut Tx,
+    submission: &Submission,
+    reviewer: &Name,
+    comment: Option<&str>,
+    now: i64,
+) -> Result<Vec<Name>, Refusal> {
+    if !submissions::approve(tx, submission.id, reviewer, comment, now).await? {
+        let text = format!("{reviewer} has approved it already; {} different people must", submission.people);
+        return Err(Refusal::Conflict(text));
+    }
+    let act = Act::new(Kind::AdminAct, "approved_as_one_of_several", Some(reviewer)).about(submission.id);
+    app.ledger.record(tx, &act).await?;
+    Ok(submissions::approvals(tx, submission.id).await?)
+}
+
+/// The last approver's comment, with the names of those who approved before.
+fn with_others(approvals: &[Name], last: &Name, comment: Option<String>) -> String {
+    let others: Vec<&str> = approvals.iter().filter(|name| *name != last).map(Name::as_str).collect();
+    let text = format!("approved by {} too", others.join(", "));
+    comment.map_or_else(|| text.clone(), |comment| format!("{comment} ({text})"))
 }
 
 /// Who was there first.

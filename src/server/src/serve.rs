@@ -1,9 +1,10 @@
 //! Listening: bind, serve, and stop in order.
 
 use crate::ServerError;
-use crate::app::{App, Policy};
+use crate::app::{App, now_ms};
 use crate::connections::{Bounded, Prompt};
 use crate::desk;
+use crate::in_force::{InForce, NotInForce};
 use crate::recording_files::{Quotas, RecordingFiles};
 use crate::routes;
 use crate::state::StateDir;
@@ -13,6 +14,7 @@ use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use countersign_core::ServiceId;
 use countersign_ledger::{Signer as _, random_bytes};
+use countersign_policy::Settings as Base;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use std::io::Write as _;
@@ -54,11 +56,13 @@ pub struct Settings {
     /// How long the head of a request may take, idle time before it included. Longer than the 20 s after which our
     /// clients drop an idle connection, so that none of them sends into a closing one.
     pub head: Duration,
+    /// Whether one person is all there is: a trial on one machine.
+    pub one_person: bool,
 }
 
 /// Runs the service until SIGTERM or SIGINT.
 pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerError> {
-    let Settings { listen, protection, quotas, connections, head } = settings;
+    let Settings { listen, protection, quotas, connections, head, one_person } = settings;
     if matches!(protection, Protection::Plain) && !listen.ip().is_loopback() {
         return Err(ServerError::PlainBeyondLoopback { listen });
     }
@@ -69,7 +73,8 @@ pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerErro
         Protection::Plain => None,
     };
     state.set_fingerprint(certificate.as_ref().map(|c| c.fingerprint.as_str()))?;
-    let app = Arc::new(open(state, quotas).await?);
+    let base = if one_person && listen.ip().is_loopback() { Base::for_one_person() } else { Base::default() };
+    let app = Arc::new(open(state, quotas, base).await?);
     let listener = bind(listen)?;
     let mut tx = app.store.write().await?;
     app.ledger.started(&mut tx).await?;
@@ -114,11 +119,20 @@ pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerErro
 }
 
 /// Opens store, key and rules.
-async fn open(state: StateDir, quotas: Quotas) -> Result<App, ServerError> {
+async fn open(state: StateDir, quotas: Quotas, base: Base) -> Result<App, ServerError> {
     let (store, service, signer) = open_parts(&state).await?;
-    let policy = Policy::new(&store.rules().await?).map_err(ServerError::Rules)?;
+    let mut tx = store.write().await?;
+    let policy = InForce::load_and_keep(&mut tx, &base, now_ms()).await.map_err(not_loaded)?;
+    tx.commit().await.map_err(StoreError::from)?;
     tracing::info!(%service, key = %signer.public_key(), "opened");
-    Ok(App::new(store, RecordingFiles::new(state, quotas), service, Box::new(signer), policy))
+    Ok(App::new(store, RecordingFiles::new(state, quotas), service, Box::new(signer), (policy, base)))
+}
+
+fn not_loaded(error: NotInForce) -> ServerError {
+    match error {
+        NotInForce::Store(error) => ServerError::Store(error),
+        NotInForce::Policy(_) | NotInForce::Body { .. } => ServerError::Rules(error.to_string()),
+    }
 }
 
 /// Opens store and key: what the admin subcommands need too.

@@ -96,7 +96,11 @@ fn word(policy: &Policy, q: &Question) -> String {
 
 #[test]
 fn exact_lines_pass_as_they_stand_and_nothing_near_them() {
-    let policy = policy(&["exact = \"ls -l /srv\"", "exact = \"uptime\"\nshell = \"fish\"", "exact = \"id\"\non_terminal = true"]);
+    let policy = policy(&[
+        "exact = \"ls -l /srv\"",
+        "exact = \"uptime\"\nshell = \"fish\"",
+        "exact = \"id\"\non_terminal = true",
+    ]);
     assert_eq!(word(&policy, &ask("ls -l /srv")), "whitelist_rule:1");
     for other in ["ls  -l /srv", "ls -l /srv ", " ls -l /srv", "ls -l /srv\n", "ls -l /srv;id", "LS -l /srv", "ls"] {
         assert_eq!(word(&policy, &ask(other)), "ask:1", "{other:?}");
@@ -133,16 +137,56 @@ fn every_command_of_a_line_must_match_a_rule() {
         assert_eq!(word(&policy, &ask(line)), format!("whitelist_rule:{by}"), "{line}");
     }
     for line in [
-        "git status; id", "git status | id", "git status && id", "git status || id", "git status &", "git status\nid",
-        "sudo git status", "env git status", "xargs git status", "ls | xargs git status", "systemctl status nginx",
-        "sudo systemctl status nginx extra", "sudo systemctl status -H evil", "git status > /srv/x",
-        "FOO=1 git status", "PATH=/tmp git status", "RAILS_ENV=test make all", "make all > /etc/x",
-        "make all > /srv/logs/../x", "make all > /srv/logs/a/b", "bash -c 'git status; id'", "bash -c \"git status $X\"",
-        "bash -xc 'git status'", "bash -c 'git status' x", "FOO=1 bash -c 'git status'", "bash -c 'git status' >/srv/x",
-        "timeout id git status", "timeout --x 5 git status", "nice -n x git status", "/tmp/git status", "./git status",
-        "git status $(id)", "ls \"$(id)\"", "ls <(id)", "ls `id`", "ls $X", "ls *", "ls {a,b}", "ls ~", "(git status)",
-        "if true; then git status; fi", "git() { id; }; git status", "alias git=id; git status", "eval git status",
-        "cd /evil; git status", "! git status", "time git status", "git status # x", "git statuś", "git\u{a0}status",
+        "git status; id",
+        "git status | id",
+        "git status && id",
+        "git status || id",
+        "git status &",
+        "git status\nid",
+        "sudo git status",
+        "env git status",
+        "xargs git status",
+        "ls | xargs git status",
+        "systemctl status nginx",
+        "sudo systemctl status nginx extra",
+        "sudo systemctl status -H evil",
+        "git status > /srv/x",
+        "FOO=1 git status",
+        "PATH=/tmp git status",
+        "RAILS_ENV=test make all",
+        "make all > /etc/x",
+        "make all > /srv/logs/../x",
+        "make all > /srv/logs/a/b",
+        "bash -c 'git status; id'",
+        "bash -c \"git status $X\"",
+        "bash -xc 'git status'",
+        "bash -c 'git status' x",
+        "FOO=1 bash -c 'git status'",
+        "bash -c 'git status' >/srv/x",
+        "timeout id git status",
+        "timeout --x 5 git status",
+        "nice -n x git status",
+        "/tmp/git status",
+        "./git status",
+        "git status $(id)",
+        "ls \"$(id)\"",
+        "ls <(id)",
+        "ls `id`",
+        "ls $X",
+        "ls *",
+        "ls {a,b}",
+        "ls ~",
+        "(git status)",
+        "if true; then git status; fi",
+        "git() { id; }; git status",
+        "alias git=id; git status",
+        "eval git status",
+        "cd /evil; git status",
+        "! git status",
+        "time git status",
+        "git status # x",
+        "git statuś",
+        "git\u{a0}status",
     ] {
         assert_eq!(word(&policy, &ask(line)), "ask:1", "{line}");
     }
@@ -295,7 +339,12 @@ fn a_grant_is_bounded_and_says_that_it_was_one() {
     }
     assert!(granted(written, 16 * 60_000).is_err(), "over before it began");
     assert!(granted(written, -2 * DAY_MS).is_err(), "longer than a day");
-    for (from, to) in [("\"deploy-agent\"", "\"*\""), ("uses = 2\n", ""), ("uses = 2", "uses = 100000"), ("targets = [\"high-1\"]\n", "")] {
+    for (from, to) in [
+        ("\"deploy-agent\"", "\"*\""),
+        ("uses = 2\n", ""),
+        ("uses = 2", "uses = 100000"),
+        ("targets = [\"high-1\"]\n", ""),
+    ] {
         assert!(granted(&written.replace(from, to), 0).is_err(), "{to}");
     }
 }

@@ -33,7 +33,9 @@ pub enum BadRule {
     #[error("{0}")]
     Together(&'static str),
     /// Over a limit.
-    #[error("`{0}` has more than {MAX_LIST} items, or one that is empty, over {MAX_TEXT} bytes or holds control characters")]
+    #[error(
+        "`{0}` has more than {MAX_LIST} items, or one that is empty, over {MAX_TEXT} bytes or holds control characters"
+    )]
     List(&'static str),
     /// The line cannot be one.
     #[error("this line cannot be a rule: {0}")]
@@ -169,23 +171,31 @@ fn together(body: &Body, kind: Kind) -> Result<(), BadRule> {
     let by_fact = !body.secrets.is_empty() || !body.anomalies.is_empty();
     match body.effect {
         Effect::Allow if by_fact => {
-            return Err(BadRule::Together("a secret or an anomaly lets nothing pass; use effect = \"deny\" or \"ask\""));
+            return Err(BadRule::Together(
+                "a secret or an anomaly lets nothing pass; use effect = \"deny\" or \"ask\"",
+            ));
         }
         Effect::Allow if body.exact.is_some() == !body.patterns.is_empty() => {
             return Err(BadRule::Together("give `exact` or `patterns`, not both"));
         }
         Effect::Deny | Effect::Ask if body.exact.is_some() => {
-            return Err(BadRule::Together("a rule that denies or asks takes `patterns`: one more blank would evade an exact line"));
+            return Err(BadRule::Together(
+                "a rule that denies or asks takes `patterns`: one more blank would evade an exact line",
+            ));
         }
         Effect::Deny | Effect::Ask
             if !body.writes.is_empty() || !body.assignments.is_empty() || body.on_terminal || body.uses.is_some() =>
         {
-            return Err(BadRule::Together("`writes`, `assignments`, `on_terminal` and `uses` belong to rules that allow"));
+            return Err(BadRule::Together(
+                "`writes`, `assignments`, `on_terminal` and `uses` belong to rules that allow",
+            ));
         }
         Effect::Allow | Effect::Deny | Effect::Ask => {}
     }
     if body.exact.is_some() && !(body.writes.is_empty() && body.assignments.is_empty()) {
-        return Err(BadRule::Together("an exact line says itself what it writes and sets; drop `writes` and `assignments`"));
+        return Err(BadRule::Together(
+            "an exact line says itself what it writes and sets; drop `writes` and `assignments`",
+        ));
     }
     if kind == Kind::Standing && body.session.is_some() {
         return Err(BadRule::Together("`session` belongs to grants"));
@@ -209,7 +219,13 @@ fn path_pattern(text: &str) -> Result<Pattern, BadRule> {
     let bad = || BadRule::Path(text.to_owned());
     let fixed = text.split('*').next().unwrap_or("");
     let deep = fixed.matches('/').count() >= 2;
-    if !text.starts_with('/') || !deep || climbs(text) || text.contains(' ') || text.contains("**") || text.contains("re:") {
+    if !text.starts_with('/')
+        || !deep
+        || climbs(text)
+        || text.contains(' ')
+        || text.contains("**")
+        || text.contains("re:")
+    {
         return Err(bad());
     }
     // A pattern wants a program first: `>` stands for it.
@@ -226,9 +242,12 @@ fn assignment(text: &str) -> Result<(String, Pattern), BadRule> {
     let (name, value) = text.split_once('=').ok_or_else(bad)?;
     let acts = ACTING_VARIABLES.contains(&name)
         || ACTING_PREFIXES.iter().any(|begin| name.starts_with(begin))
-        || ["PATH", "PAGER", "EDITOR", "OPTS", "OPTIONS", "FLAGS", "_proxy", "_PROXY", "_COMMAND", "_SHELL", "_CONFIG", "_HOME", "_LIB"]
-            .iter()
-            .any(|end| name.ends_with(end));
+        || [
+            "PATH", "PAGER", "EDITOR", "OPTS", "OPTIONS", "FLAGS", "_proxy", "_PROXY", "_COMMAND", "_SHELL", "_CONFIG",
+            "_HOME", "_LIB",
+        ]
+        .iter()
+        .any(|end| name.ends_with(end));
     if !plain::is_name(name) || acts || value.contains(' ') || value.contains("**") || value.is_empty() {
         return Err(bad());
     }

@@ -56,9 +56,8 @@ impl Rule {
             return Err("does not match");
         }
         let two = |first: &str, second: &str| [first.to_owned(), second.to_owned()];
-        let written = |path: &String| {
-            !climbs(path) && self.writes.iter().any(|pattern| pattern.matches(&two("write", path)))
-        };
+        let written =
+            |path: &String| !climbs(path) && self.writes.iter().any(|pattern| pattern.matches(&two("write", path)));
         if !simple.writes.iter().all(written) {
             return Err("matches, but does not allow output into this file");
         }
@@ -93,9 +92,7 @@ impl Rule {
 pub(crate) fn name_fits(known: &str, name: &str) -> bool {
     match known.split_once('*') {
         None => known == name,
-        Some((begin, end)) => {
-            name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end)
-        }
+        Some((begin, end)) => name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end),
     }
 }
 

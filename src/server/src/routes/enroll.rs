@@ -2,6 +2,7 @@
 
 use super::Body;
 use crate::app::{App, now_ms, to_the_end};
+use crate::in_force::InForce;
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
 use crate::store::{self, HostCaller, TokenState};
@@ -29,9 +30,11 @@ pub async fn enroll(
     let host_token = token::new_host_token()?;
     to_the_end(async move {
         let now = now_ms();
+        // The policy names its targets.
+        let _one_at_a_time = app.rules_change.lock().await;
         let mut tx = app.store.write().await?;
-        let host_name = match store::enroll_token(&mut tx, &enroll_hash, now).await? {
-            TokenState::Good { host_name } => host_name,
+        let (host_name, class) = match store::enroll_token(&mut tx, &enroll_hash, now).await? {
+            TokenState::Good { host_name, class } => (host_name, class),
             TokenState::Unknown | TokenState::Used | TokenState::Expired => {
                 return Err(Refusal::Unauthorized(BAD_TOKEN));
             }
@@ -44,13 +47,15 @@ pub async fn enroll(
             return Err(Refusal::Conflict(text));
         }
         let host = HostCaller { id: request.host, name: request.name, key: request.key };
-        if !store::enroll(&mut tx, &host, &token::hash(&host_token), &enroll_hash, now).await? {
+        if !store::enroll(&mut tx, (&host, &class), &token::hash(&host_token), &enroll_hash, now).await? {
             let text = "this host id, name or key is enrolled already; use a new one";
             return Err(Refusal::Conflict(text.to_owned()));
         }
-        let act = Act::new(Kind::AdminAct, "host_enrolled", None).about(host.id);
+        let in_force = InForce::load_and_keep(&mut tx, &app.base_settings, now).await?;
+        let act = Act::new(Kind::AdminAct, "host_enrolled", None).about(host.id).policy(in_force.digest);
         app.ledger.record(&mut tx, &act).await?;
         tx.commit().await?;
+        app.set_policy(in_force);
         tracing::info!(host = %host.name, id = %host.id, "enrolled");
         Ok(Json(EnrollReply { service: app.service, service_key: app.public_key, host_token }))
     })

@@ -3,6 +3,7 @@
 mod enroll;
 mod host;
 mod reviewer;
+mod rules;
 
 use crate::app::App;
 use crate::refusal::Refusal;
@@ -41,7 +42,14 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/recordings/{login}", get(reviewer::recording).post(host::recording))
         .route("/api/audit", get(reviewer::audit))
         .route("/api/sessions", get(reviewer::sessions))
-        .route("/api/rules", get(reviewer::rules).post(reviewer::add_rule))
+        .route("/api/rules", get(rules::list).post(rules::add))
+        .route("/api/rules/import", post(rules::import))
+        .route("/api/rules/export", get(rules::export))
+        .route("/api/rules/test", post(rules::test))
+        .route("/api/rules/suggestions", get(rules::suggest))
+        .route("/api/rules/{id}/{act}", post(rules::act))
+        .route("/api/grants", post(rules::grant))
+        .route("/api/policies/{digest}", get(rules::policy))
         .route("/api/trust", get(reviewer::trust))
         .route("/healthz", get(async || "ok"))
         .fallback(async || Refusal::NotFound("no such route"))

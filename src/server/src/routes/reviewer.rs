@@ -1,20 +1,17 @@
 //! What reviewers and their tools ask.
 
 use super::{Asked, Body};
-use crate::app::{App, Policy, now_ms, to_the_end};
+use crate::app::{App, now_ms, to_the_end};
 use crate::auth::Reviewer;
 use crate::desk;
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
-use crate::store::add_rule as add_rule_to;
 use crate::trust;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use countersign_api::service::{
-    AuditQuery, AuditRow, NewRule, PendingSubmission, ReviewReply, ReviewRequest, Rule, SessionRow,
-};
+use countersign_api::service::{AuditQuery, AuditRow, PendingSubmission, ReviewReply, ReviewRequest, SessionRow};
 use countersign_core::{LoginId, SubmissionId};
 use countersign_ledger::{Kind, TrustFile};
 use serde::Deserialize;
@@ -23,8 +20,6 @@ use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
 
 const MAX_ROWS: u32 = 1000;
-/// Inner shells that a host can have.
-const INNER_SHELLS: [&str; 5] = ["bash", "zsh", "fish", "dash", "tcsh"];
 const DEFAULT_SESSIONS: u32 = 20;
 
 /// `GET /api/submissions`
@@ -88,45 +83,6 @@ fn check_limit(limit: Option<u32>) -> Result<(), Refusal> {
         None | Some(1..=MAX_ROWS) => Ok(()),
         Some(_) => Err(Refusal::BadRequest(format!("limit must be 1 to {MAX_ROWS}"))),
     }
-}
-
-/// `GET /api/rules`
-pub async fn rules(State(app): State<Arc<App>>, Reviewer(_): Reviewer) -> Result<Json<Vec<Rule>>, Refusal> {
-    Ok(Json(app.store.rules().await?))
-}
-
-/// `POST /api/rules`
-pub async fn add_rule(
-    State(app): State<Arc<App>>,
-    Reviewer(name): Reviewer,
-    Body(new): Body<NewRule>,
-) -> Result<Json<Rule>, Refusal> {
-    if !INNER_SHELLS.contains(&new.shell.as_str()) {
-        let text = format!("`shell` must be one of {}", INNER_SHELLS.join(", "));
-        return Err(Refusal::BadRequest(text));
-    }
-    countersign_policy::check_line(&new.line, new.on_terminal)
-        .map_err(|error| Refusal::BadRequest(format!("this line cannot be a rule: {error}")))?;
-    to_the_end(async move {
-        let _one_at_a_time = app.rules_change.lock().await;
-        let mut tx = app.store.write().await?;
-        let Some(rule) = add_rule_to(&mut tx, &new, &name, now_ms()).await? else {
-            return Err(Refusal::Conflict("there is a rule with this line for this shell already".to_owned()));
-        };
-        let mut rules = app.store.rules().await?;
-        rules.push(rule.clone());
-        let policy = Policy::new(&rules).map_err(|error| {
-            tracing::error!(%error, "rules");
-            Refusal::Internal
-        })?;
-        let act = Act::new(Kind::RuleChanged, "added", Some(&name)).about(rule.id);
-        app.ledger.record(&mut tx, &act.detail(rule.line.as_str()).policy(policy.digest)).await?;
-        tx.commit().await?;
-        app.set_policy(policy);
-        tracing::info!(rule = rule.id, by = %name, "rule added");
-        Ok(Json(rule))
-    })
-    .await
 }
 
 /// `GET /api/recordings/{login}`

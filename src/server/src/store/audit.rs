@@ -1,6 +1,7 @@
 //! The audit: one row a command, in the host's own words where it has spoken.
 
-use super::{Store, StoreError, number, parsed};
+use super::submissions::{names, read_steps};
+use super::{RuleRow, Store, StoreError, number, parsed};
 use countersign_api::service::{AuditQuery, AuditRow, Rule};
 use countersign_core::Outcome;
 use sqlx::{QueryBuilder, Sqlite};
@@ -11,9 +12,13 @@ const DEFAULT_ROWS: u32 = 50;
 const SELECT: &str = "SELECT s.id, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
     s.cwd, s.shell, s.tty, s.locale, s.submitted_at_ms, s.outcome_at_ms, s.outcome, s.decided_by, s.latency_ms, s.reason, s.why, \
     s.started_at_ms, s.finished_at_ms, s.exit_code, s.signal, s.seq, s.leaf, d.choice, \
-    r.id AS rule_id, r.line AS rule_line, r.shell AS rule_shell, r.on_terminal, r.added_by, r.added_at_ms, r.last_reviewed_at_ms, r.last_reviewed_by \
+    s.steps, (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, \
+    r.id AS rule_id, r.revision AS rule_revision, r.kind AS rule_kind, r.body AS rule_body, r.state AS rule_state, \
+    r.author AS rule_author, r.authored_at_ms, r.approver AS rule_approver, r.approved_at_ms, \
+    r.last_reviewed_at_ms, r.last_reviewed_by \
     FROM submissions s JOIN hosts h ON h.id = s.host LEFT JOIN decisions d ON d.submission = s.id \
-    LEFT JOIN rules r ON s.decided_by = 'whitelist_rule:' || r.id WHERE 1 = 1";
+    LEFT JOIN rules r ON s.decided_by IN ('whitelist_rule:' || r.id, 'deny_rule:' || r.id, 'grant:' || r.id) \
+    AND r.revision = (SELECT MAX(revision) FROM rules WHERE id = r.id AND approved_at_ms <= s.outcome_at_ms) WHERE 1 = 1";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -43,18 +48,23 @@ struct Row {
     seq: i64,
     leaf: String,
     choice: Option<String>,
+    steps: String,
+    approvals: Option<String>,
     #[sqlx(flatten)]
-    rule: RuleRow,
+    rule: RuleColumns,
 }
 
 #[derive(sqlx::FromRow)]
-struct RuleRow {
+struct RuleColumns {
     rule_id: Option<i64>,
-    rule_line: Option<String>,
-    rule_shell: Option<String>,
-    on_terminal: Option<i64>,
-    added_by: Option<String>,
-    added_at_ms: Option<i64>,
+    rule_revision: Option<i64>,
+    rule_kind: Option<String>,
+    rule_body: Option<String>,
+    rule_state: Option<String>,
+    rule_author: Option<String>,
+    authored_at_ms: Option<i64>,
+    rule_approver: Option<String>,
+    approved_at_ms: Option<i64>,
     last_reviewed_at_ms: Option<i64>,
     last_reviewed_by: Option<String>,
 }
@@ -117,6 +127,8 @@ impl Row {
             late_approval: approved && late,
             risk: None,
             anomalies: if tampered { vec!["gate_tamper".to_owned()] } else { Vec::new() },
+            steps: read_steps(&self.steps)?,
+            approvals: names(self.approvals.as_deref())?,
             exit_code: self.exit_code.map(|code| number("exit code", code)).transpose()?,
             signal: self.signal.map(|signal| number("signal", signal)).transpose()?,
             started_at_ms: self.started_at_ms,
@@ -127,28 +139,28 @@ impl Row {
     }
 }
 
-impl RuleRow {
+impl RuleColumns {
     fn read(self) -> Result<Option<Rule>, StoreError> {
-        let (Some(id), Some(line), Some(added_by), Some(added_at_ms), Some(last_reviewed_at_ms), Some(reviewed_by)) = (
-            self.rule_id,
-            self.rule_line,
-            self.added_by,
-            self.added_at_ms,
-            self.last_reviewed_at_ms,
-            self.last_reviewed_by,
-        ) else {
+        let (Some(id), Some(body), Some(author), Some(reviewed_by)) =
+            (self.rule_id, self.rule_body, self.rule_author, self.last_reviewed_by)
+        else {
             return Ok(None);
         };
-        Ok(Some(Rule {
+        let row = RuleRow {
             id: number("rule number", id)?,
-            line,
-            shell: self.rule_shell.unwrap_or_default(),
-            on_terminal: self.on_terminal == Some(1),
-            added_by: parsed("reviewer's name", &added_by)?,
-            added_at_ms,
-            last_reviewed_at_ms,
+            revision: number("revision", self.rule_revision.unwrap_or(1))?,
+            kind: self.rule_kind.unwrap_or_default(),
+            body,
+            state: self.rule_state.unwrap_or_default(),
+            author: parsed("reviewer's name", &author)?,
+            authored_at_ms: self.authored_at_ms.unwrap_or(0),
+            approver: self.rule_approver.map(|name| parsed("reviewer's name", &name)).transpose()?,
+            approved_at_ms: self.approved_at_ms,
+            last_reviewed_at_ms: self.last_reviewed_at_ms.unwrap_or(0),
             last_reviewed_by: parsed("reviewer's name", &reviewed_by)?,
-        }))
+            end_asked_by: None,
+        };
+        row.brief().map(Some)
     }
 }
 

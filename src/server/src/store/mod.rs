@@ -11,14 +11,14 @@ pub mod log;
 pub mod own;
 mod people;
 mod recordings;
-mod rules;
+pub mod rules;
 mod sessions;
 pub mod submissions;
 
 pub use facts::FactError;
 pub use people::{HostCaller, TokenState, add_enroll_token, add_reviewer, enroll, enroll_token, reviewer_names};
 pub use recordings::{Chunk, Recording};
-pub use rules::add_rule;
+pub use rules::RuleRow;
 pub use submissions::{Decision, Submission};
 
 use countersign_core::ServiceId;

@@ -1,7 +1,7 @@
 //! Hosts, reviewers and one-time tokens. Tokens are known by their hash only.
 
 use super::{Store, StoreError, Tx, is_duplicate, parsed};
-use countersign_core::{Digest, HostId, Name};
+use countersign_core::{Class, Digest, HostId, Name};
 
 /// A host that showed its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum TokenState {
     Good {
         /// The name it was made for.
         host_name: String,
+        /// The class that the host gets.
+        class: String,
     },
     /// Never made.
     Unknown,
@@ -107,17 +109,18 @@ pub async fn add_reviewer(
 pub async fn add_enroll_token(
     tx: &mut Tx,
     token_hash: &str,
-    host_name: &Name,
+    (host_name, class): (&Name, Class),
     now_ms: i64,
     expires_at_ms: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO enroll_tokens (token_hash, host_name, created_at_ms, expires_at_ms) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO enroll_tokens (token_hash, host_name, created_at_ms, expires_at_ms, class) VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(token_hash)
     .bind(host_name.as_str())
     .bind(now_ms)
     .bind(expires_at_ms)
+    .bind(class.as_str())
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -132,36 +135,38 @@ pub async fn reviewer_names(tx: &mut Tx) -> Result<Vec<Name>, StoreError> {
 
 /// Looks at a one-time token.
 pub async fn enroll_token(tx: &mut Tx, token_hash: &str, now_ms: i64) -> Result<TokenState, StoreError> {
-    let row: Option<(String, i64, Option<i64>)> =
-        sqlx::query_as("SELECT host_name, expires_at_ms, used_at_ms FROM enroll_tokens WHERE token_hash = $1")
+    let row: Option<(String, i64, Option<i64>, String)> =
+        sqlx::query_as("SELECT host_name, expires_at_ms, used_at_ms, class FROM enroll_tokens WHERE token_hash = $1")
             .bind(token_hash)
             .fetch_optional(&mut **tx)
             .await?;
     Ok(match row {
         None => TokenState::Unknown,
-        Some((_, _, Some(_))) => TokenState::Used,
-        Some((_, expires_at_ms, None)) if expires_at_ms <= now_ms => TokenState::Expired,
-        Some((host_name, _, None)) => TokenState::Good { host_name },
+        Some((_, _, Some(_), _)) => TokenState::Used,
+        Some((_, expires_at_ms, None, _)) if expires_at_ms <= now_ms => TokenState::Expired,
+        Some((host_name, _, None, class)) => TokenState::Good { host_name, class },
     })
 }
 
 /// Enrols a host and uses its token up; `false` where id, name or key is taken.
 pub async fn enroll(
     tx: &mut Tx,
-    host: &HostCaller,
+    (host, class): (&HostCaller, &str),
     host_token_hash: &str,
     enroll_token_hash: &str,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    let added =
-        sqlx::query("INSERT INTO hosts (id, name, public_key, token_hash, enrolled_at_ms) VALUES ($1, $2, $3, $4, $5)")
-            .bind(host.id.to_string())
-            .bind(host.name.as_str())
-            .bind(host.key.to_string())
-            .bind(host_token_hash)
-            .bind(now_ms)
-            .execute(&mut **tx)
-            .await;
+    let added = sqlx::query(
+        "INSERT INTO hosts (id, name, public_key, token_hash, enrolled_at_ms, class) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(host.id.to_string())
+    .bind(host.name.as_str())
+    .bind(host.key.to_string())
+    .bind(host_token_hash)
+    .bind(now_ms)
+    .bind(class)
+    .execute(&mut **tx)
+    .await;
     match added {
         Ok(_) => {}
         Err(e) if is_duplicate(&e) => return Ok(false),

@@ -1,8 +1,8 @@
 //! What waits, and what this service signed.
 
 use super::{Store, StoreError, Tx, bigint, number, parsed};
-use countersign_api::service::{PendingSubmission, SignedDecision};
-use countersign_core::{Choice, DecidedBy, Digest, HostId, Nonce, Outcome, SubmissionId};
+use countersign_api::service::{PendingSubmission, SignedDecision, Step};
+use countersign_core::{Choice, DecidedBy, Digest, HostId, Name, Nonce, Outcome, SubmissionId};
 
 /// A submission as far as deciding needs it.
 #[derive(Debug, Clone)]
@@ -15,6 +15,12 @@ pub struct Submission {
     pub entry: Digest,
     /// Who submitted it.
     pub agent: String,
+    /// Its work session.
+    pub session: String,
+    /// Where it would run.
+    pub cwd: String,
+    /// How many people must approve it, once it was asked about.
+    pub people: u8,
     /// The command as shown.
     pub command: String,
     /// Whether `command` is the exact and whole text.
@@ -50,6 +56,9 @@ struct SubmissionRow {
     host: String,
     leaf: String,
     agent: String,
+    session: String,
+    cwd: String,
+    people: i64,
     command: String,
     wholly_visible: i64,
     shell: String,
@@ -67,6 +76,9 @@ impl SubmissionRow {
             host: parsed("host id", &self.host)?,
             entry: parsed("leaf hash", &self.leaf)?,
             agent: self.agent,
+            session: self.session,
+            cwd: self.cwd,
+            people: number("number of people", self.people)?,
             command: self.command,
             wholly_visible: self.wholly_visible == 1,
             shell: self.shell,
@@ -82,7 +94,7 @@ impl SubmissionRow {
 /// The submission of this id.
 pub async fn submission(tx: &mut Tx, id: SubmissionId) -> Result<Option<Submission>, StoreError> {
     let row: Option<SubmissionRow> = sqlx::query_as(
-        "SELECT id, host, leaf, agent, command, wholly_visible, shell, tty, nonce, wait_ms, deadline_ms, \
+        "SELECT id, host, leaf, agent, session, cwd, people, command, wholly_visible, shell, tty, nonce, wait_ms, deadline_ms, \
          outcome \
          FROM submissions WHERE id = $1",
     )
@@ -95,7 +107,7 @@ pub async fn submission(tx: &mut Tx, id: SubmissionId) -> Result<Option<Submissi
 /// Submissions that wait and whose time is up.
 pub async fn overdue(tx: &mut Tx, now_ms: i64) -> Result<Vec<Submission>, StoreError> {
     let rows: Vec<SubmissionRow> = sqlx::query_as(
-        "SELECT id, host, leaf, agent, command, wholly_visible, shell, tty, nonce, wait_ms, deadline_ms, \
+        "SELECT id, host, leaf, agent, session, cwd, people, command, wholly_visible, shell, tty, nonce, wait_ms, deadline_ms, \
          outcome \
          FROM submissions WHERE outcome IS NULL AND deadline_ms IS NOT NULL AND deadline_ms <= $1 \
          AND NOT EXISTS (SELECT 1 FROM decisions WHERE submission = submissions.id) ORDER BY deadline_ms",
@@ -121,13 +133,25 @@ pub async fn waiting(tx: &mut Tx, host: HostId, agent: &str, now_ms: i64) -> Res
 }
 
 /// The host asks: from now on it waits.
-pub async fn ask(tx: &mut Tx, id: SubmissionId, now_ms: i64, deadline_ms: i64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE submissions SET asked_at_ms = $1, deadline_ms = $2 WHERE id = $3 AND asked_at_ms IS NULL")
-        .bind(now_ms)
-        .bind(deadline_ms)
-        .bind(id.to_string())
-        .execute(&mut **tx)
-        .await?;
+pub async fn ask(
+    tx: &mut Tx,
+    id: SubmissionId,
+    now_ms: i64,
+    deadline_ms: i64,
+    (people, steps): (u8, &[Step]),
+) -> Result<(), StoreError> {
+    let steps = serde_json::to_string(steps).map_err(|_| StoreError::Unreadable { what: "verdict" })?;
+    sqlx::query(
+        "UPDATE submissions SET asked_at_ms = $1, deadline_ms = $2, people = $4, steps = $5 \
+         WHERE id = $3 AND asked_at_ms IS NULL",
+    )
+    .bind(now_ms)
+    .bind(deadline_ms)
+    .bind(id.to_string())
+    .bind(i64::from(people))
+    .bind(steps)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 
@@ -186,6 +210,9 @@ struct PendingRow {
     locale: String,
     submitted_at_ms: i64,
     deadline_ms: i64,
+    people: i64,
+    steps: String,
+    approvals: Option<String>,
 }
 
 impl PendingRow {
@@ -207,8 +234,52 @@ impl PendingRow {
             submitted_at_ms: self.submitted_at_ms,
             left_ms: number("time left", self.deadline_ms.saturating_sub(now_ms))?,
             risk: None,
+            people: number("number of people", self.people)?,
+            approvals: names(self.approvals.as_deref())?,
+            steps: read_steps(&self.steps)?,
         })
     }
+}
+
+/// Names of reviewers, a blank between each two: a name holds none.
+pub(super) fn names(text: Option<&str>) -> Result<Vec<Name>, StoreError> {
+    text.unwrap_or("").split_whitespace().map(|name| parsed("reviewer's name", name)).collect()
+}
+
+/// The steps of a verdict as they are stored.
+pub(super) fn read_steps(json: &str) -> Result<Vec<Step>, StoreError> {
+    serde_json::from_str(json).map_err(|_| StoreError::Unreadable { what: "verdict" })
+}
+
+/// Keeps the approval of one of several people; `false` where this one has approved already.
+pub async fn approve(
+    tx: &mut Tx,
+    id: SubmissionId,
+    by: &Name,
+    comment: Option<&str>,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let kept = sqlx::query(
+        "INSERT INTO approvals (submission, reviewer, comment, at_ms) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (submission, reviewer) DO NOTHING",
+    )
+    .bind(id.to_string())
+    .bind(by.as_str())
+    .bind(comment)
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(kept.rows_affected() == 1)
+}
+
+/// Who has approved a submission, in order.
+pub async fn approvals(tx: &mut Tx, id: SubmissionId) -> Result<Vec<Name>, StoreError> {
+    let names: Vec<String> =
+        sqlx::query_scalar("SELECT reviewer FROM approvals WHERE submission = $1 ORDER BY at_ms, reviewer")
+            .bind(id.to_string())
+            .fetch_all(&mut **tx)
+            .await?;
+    names.iter().map(|name| parsed("reviewer's name", name)).collect()
 }
 
 impl Store {
@@ -216,7 +287,9 @@ impl Store {
     pub async fn pending(&self, now_ms: i64) -> Result<Vec<PendingSubmission>, StoreError> {
         let rows: Vec<PendingRow> = sqlx::query_as(
             "SELECT s.id, s.leaf, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
-             s.cwd, s.shell, s.tty, s.locale, s.submitted_at_ms, s.deadline_ms FROM submissions s JOIN hosts h ON h.id = s.host \
+             s.cwd, s.shell, s.tty, s.locale, s.submitted_at_ms, s.deadline_ms, s.people, s.steps, \
+             (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals \
+             FROM submissions s JOIN hosts h ON h.id = s.host \
              WHERE s.outcome IS NULL AND s.deadline_ms IS NOT NULL AND s.deadline_ms > $1 \
              AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.submission = s.id) \
              ORDER BY s.asked_at_ms, s.seq",

@@ -1,5 +1,6 @@
 use crate::host::{Held, Host};
 use crate::running::Service;
+use countersign_api::rules::PolicyText;
 use countersign_api::service::{
     Conflict, DecisionReply, ErrorBody, PendingSubmission, ReviewReply, ReviewRequest, Rule, SignedDecision,
 };
@@ -58,7 +59,10 @@ async fn a_rule_decides_at_once_and_signs() {
     let statement = check(&host, held, &first);
     assert_eq!((statement.by, statement.decision), (DecidedBy::WhitelistRule(rule.unwrap().id), Choice::Approve));
     assert_eq!(statement.exp_ms, 45_000);
-    assert_eq!(statement.policy, sha256(b"cs-policy1\nexact 1 10 bash no_terminal\nls -l /srv\n"));
+    let policy =
+        service.get::<PolicyText>(&format!("/api/policies/{}", statement.policy), &host.token).await.1.unwrap();
+    assert_eq!(statement.policy, sha256(policy.text.as_bytes()));
+    assert!(policy.text.contains("\"exact\":\"ls -l /srv\""), "{}", policy.text);
     // Asked again: the very same decision.
     host.sent -= 1;
     assert_eq!(host.ask(&service, held).await.1.unwrap().decision, Some(first.clone()));
@@ -104,7 +108,7 @@ async fn a_person_decides_once_and_the_host_is_woken() {
             review(&service, &reviewer, held, choice).await
         });
         assert!(asked.elapsed() < Duration::from_secs(5), "woken, not polled");
-        assert_eq!((status, reply.unwrap().outcome), (StatusCode::OK, outcome));
+        assert_eq!((status, reply.unwrap().outcome), (StatusCode::OK, Some(outcome)));
         let signed = signed.unwrap();
         assert_eq!(signed.comment.as_deref(), Some("because"));
         let statement = check(&host, held, &signed);

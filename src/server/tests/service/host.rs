@@ -83,7 +83,15 @@ impl Host {
     /// An enrolled host whose first two entries are held.
     pub async fn enrolled(service: &Service, name: &str) -> Self {
         let mut host = Self::unknown(name);
-        let request = host.enroll_request(&service.enroll_token(name));
+        host.enrol(service, &service.enroll_token(name)).await;
+        host
+    }
+
+    /// Enrols with this token and sends the first two entries.
+    pub async fn enrol(&mut self, service: &Service, token: &str) {
+        let host = self;
+        let name = host.name.clone();
+        let request = host.enroll_request(token);
         let (status, reply) = service.post::<EnrollReply>("/api/enroll", "", &request).await;
         assert_eq!(status, StatusCode::OK, "{reply:?}");
         let reply = reply.unwrap();
@@ -91,7 +99,7 @@ impl Host {
         let key = host.signer.public_key();
         let members = [
             ("key", key.into()),
-            ("name", name.into()),
+            ("name", name.as_str().into()),
             ("service", reply.service.into()),
             ("service_key", reply.service_key.into()),
             ("signer", "same_uid".into()),
@@ -105,7 +113,6 @@ impl Host {
             Openings::new(),
         );
         host.ship(service).await;
-        host
     }
 
     /// Writes an entry; its leaf hash.

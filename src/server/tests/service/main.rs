@@ -16,6 +16,7 @@ mod host;
 mod ingest;
 mod latency;
 mod own_ledger;
+mod policy;
 mod recordings;
 mod rules;
 mod running;

@@ -1,0 +1,129 @@
+//! How rules, verdicts and suggestions look as text.
+
+use crate::style::{self, BOLD, FAINT, FLAG, paint};
+use crate::words::{date, time};
+use countersign_api::rules::{Rule, RuleVerdict, Suggestions};
+use countersign_api::service::DEFAULT_SHELL;
+use countersign_core::{Choice, Outcome, visible};
+
+/// One rule: what it speaks for, then its life.
+pub fn rule(rule: &Rule) -> String {
+    let mut facts = vec![format!("added {} by {}", date(rule.added_at_ms), rule.added_by)];
+    match &rule.approved_by {
+        Some(approver) if *approver == rule.added_by => facts.push("approved by its author".to_owned()),
+        Some(approver) => facts.push(format!("approved by {approver}")),
+        None => facts.push("waits for approval".to_owned()),
+    }
+    facts.push(format!("reviewed {} by {}", date(rule.last_reviewed_at_ms), rule.last_reviewed_by));
+    if rule.effect == "allow" {
+        facts.push(if rule.on_terminal { "on a terminal too" } else { "not on a terminal" }.to_owned());
+    }
+    if rule.shell != DEFAULT_SHELL {
+        facts.push(format!("shell {}", visible(&rule.shell)));
+    }
+    if let Some(end) = rule.expires_at_ms {
+        facts.push(format!("until {} UTC", time(end)));
+    }
+    match rule.uses {
+        Some(uses) => facts.push(format!("used {} of {uses}", rule.used)),
+        None if rule.used > 0 => facts.push(format!("used {}", rule.used)),
+        None => {}
+    }
+    if let Some(name) = &rule.end_asked_by {
+        facts.push(format!("{name} asked for its end"));
+    }
+    facts.extend(scope(&rule.body));
+    let mut words = vec![rule.effect.as_str()];
+    if rule.kind == "grant" {
+        words.push("grant");
+    }
+    if rule.state != "active" {
+        words.push(&rule.state);
+    }
+    let marks: Vec<&str> = words.into_iter().filter(|word| *word != "allow" && !word.is_empty()).collect();
+    let mark = if marks.is_empty() { String::new() } else { format!("{} ", paint(FLAG, &marks.join(" "))) };
+    format!(
+        "{:>5}  {mark}{}\n       {}\n",
+        rule.id,
+        paint(BOLD, &visible(&rule.line)),
+        paint(FAINT, &facts.join(" · "))
+    )
+}
+
+/// Whom and where it is for, by the names of its members.
+fn scope(body: &serde_json::Value) -> Vec<String> {
+    let list = |name: &str| -> Option<String> {
+        let items = body.get(name)?.as_array()?;
+        let items: Vec<String> = items.iter().filter_map(|item| item.as_str()).map(visible).collect();
+        Some(format!("{name} {}", items.join(", ")))
+    };
+    let mut facts: Vec<String> =
+        ["agents", "targets", "classes", "cwd", "writes", "assignments"].into_iter().filter_map(list).collect();
+    for name in ["session", "owner", "note"] {
+        if let Some(text) = body.get(name).and_then(|value| value.as_str()) {
+            facts.push(format!("{name} {}", visible(text)));
+        }
+    }
+    facts
+}
+
+/// What would become of a line, and why.
+pub fn verdict(verdict: &RuleVerdict) -> String {
+    let steps = verdict
+        .steps
+        .iter()
+        .map(|step| format!("{}  {}\n", paint(FAINT, &format!("{:>10}", visible(&step.step))), visible(&step.found)));
+    let by = verdict.by.as_deref().map(visible).unwrap_or_default();
+    let end = match verdict.decision {
+        Some(Choice::Approve) => {
+            format!("{} by {by}", paint(style::of(Some(Outcome::Whitelisted)), "● would pass"))
+        }
+        Some(Choice::Deny) => format!("{} by {by}", paint(style::of(Some(Outcome::Blocked)), "■ would be refused")),
+        None if verdict.people > 1 => format!("would wait for {} different people", verdict.people),
+        None => "would wait for a person".to_owned(),
+    };
+    format!("{}{end}\n", steps.collect::<String>())
+}
+
+/// Candidates with how they would have done, then what looks odd.
+pub fn suggestions(found: &Suggestions) -> String {
+    let mut text = format!("looked at {} commands\n", found.looked_at);
+    if found.suggestions.is_empty() {
+        text.push_str("nothing to suggest: no kind of line was approved three times\n");
+    }
+    for suggestion in &found.suggestions {
+        let patterns = suggestion.body.get("patterns").and_then(|list| list.as_array()).cloned().unwrap_or_default();
+        for pattern in patterns.iter().filter_map(|pattern| pattern.as_str()) {
+            text.push_str(&format!("\n{}\n", paint(BOLD, &visible(pattern))));
+            text.push_str(&format!("    countersign rules add --pattern {}\n", quoted(pattern)));
+        }
+        text.push_str(&format!(
+            "    would have passed {} of {} approved, {} different; none of the {} denied\n",
+            suggestion.passes, suggestion.approved, suggestion.different, suggestion.denied
+        ));
+        for line in &suggestion.lines {
+            text.push_str(&format!("    {}\n", paint(FAINT, &visible(line))));
+        }
+        if let Some(advice) = &suggestion.advice {
+            text.push_str(&format!("    note: {}\n", visible(advice)));
+        }
+    }
+    if !found.risky_but_passed.is_empty() {
+        text.push_str("\nrisky, but passed by rule:\n");
+        for (by, line, score) in &found.risky_but_passed {
+            text.push_str(&format!("    {score:>3}  {}  {}\n", visible(by), visible(line)));
+        }
+    }
+    if !found.anomalous_but_approved.is_empty() {
+        text.push_str("\nanomalous, but approved:\n");
+        for (line, flags) in &found.anomalous_but_approved {
+            text.push_str(&format!("    {}  {}\n", visible(line), visible(&flags.join(" "))));
+        }
+    }
+    text
+}
+
+/// A text as one word of a shell line.
+fn quoted(text: &str) -> String {
+    format!("'{}'", visible(text).replace('\'', "'\\''"))
+}

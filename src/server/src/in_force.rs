@@ -1,0 +1,142 @@
+//! The policy in force: made of what is stored, kept with its text, and asked.
+//!
+//! A stored rule that cannot be read stops the service from starting; a change
+//! that would make one is not taken.
+
+use crate::store::{RuleRow, StoreError, Submission, Tx, rules};
+use countersign_api::rules::{RuleVerdict, Step};
+use countersign_core::{Choice, CommandText, Digest, HostId, Name};
+use countersign_ledger::sha256;
+use countersign_policy::{
+    Asked, BadPolicy, Body, Facts, Kind, Now, Policy, Reading, Rule, Ruling, Settings, Target, Verdict,
+};
+use std::collections::HashMap;
+
+/// The number of the settings among the rules.
+pub const SETTINGS: u64 = 0;
+
+/// A policy, its text and the text's digest, always together.
+#[derive(Debug)]
+pub struct InForce {
+    /// The policy.
+    pub policy: Policy,
+    /// SHA-256 of the text: the `policy` of decision statements.
+    pub digest: Digest,
+    /// Its canonical text.
+    pub text: String,
+}
+
+/// What is stored is no policy.
+#[derive(Debug, thiserror::Error)]
+pub enum NotInForce {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A rule, or the settings.
+    #[error(transparent)]
+    Policy(#[from] BadPolicy),
+    /// A stored body is not a rule's.
+    #[error("rule {id}: its stored text cannot be read: {why}")]
+    Body {
+        /// Its number.
+        id: u64,
+        /// Why.
+        why: String,
+    },
+}
+
+impl InForce {
+    /// What the store holds, as this transaction sees it; `base`: the settings where none are stored.
+    pub async fn load(tx: &mut Tx, base: &Settings) -> Result<Self, NotInForce> {
+        let rows = rules::live(tx).await?;
+        let active: Vec<&RuleRow> = rows.iter().filter(|row| row.state == "active").collect();
+        let settings = match active.iter().find(|row| row.id == SETTINGS) {
+            Some(row) => read(row.id, &row.body)?,
+            None => base.clone(),
+        };
+        let mut policy = Policy::new(settings)?;
+        for (host, name, class) in rules::targets(tx).await? {
+            policy.set_target(Target { host, name, class });
+        }
+        for row in active.into_iter().filter(|row| row.id != SETTINGS) {
+            policy.add(checked(row, None)?)?;
+        }
+        let text = policy.canonical_text();
+        Ok(Self { digest: sha256(text.as_bytes()), text, policy })
+    }
+
+    /// Loads it and keeps its text.
+    pub async fn load_and_keep(tx: &mut Tx, base: &Settings, now_ms: i64) -> Result<Self, NotInForce> {
+        let loaded = Self::load(tx, base).await?;
+        rules::keep_policy(tx, loaded.digest, &loaded.text, now_ms).await?;
+        Ok(loaded)
+    }
+
+    /// What it says of a submission now.
+    pub fn judge(&self, submission: &Submission, uses: &HashMap<u64, u64>, now_ms: i64) -> Verdict {
+        let whole = CommandText::parse(submission.command.as_bytes()).ok().filter(|_| submission.wholly_visible);
+        let asked = Asked {
+            whole: whole.as_ref(),
+            shell: &submission.shell,
+            terminal: submission.tty,
+            agent: &submission.agent,
+            host: submission.host,
+            session: &submission.session,
+            cwd: &submission.cwd,
+        };
+        self.decide(&asked, &submission.command, uses, now_ms)
+    }
+
+    fn decide(&self, asked: &Asked<'_>, command: &str, uses: &HashMap<u64, u64>, now_ms: i64) -> Verdict {
+        let reading = Reading::of(command, asked.shell, Some(asked.cwd));
+        let facts = Facts { reading: &reading, score: None, anomalies: &[], secrets: &[] };
+        let used = |id| uses.get(&id).copied().unwrap_or(0);
+        self.policy.decide(asked, &facts, &Now { at_ms: now_ms, uses: &used })
+    }
+
+    /// What it would say of a line.
+    pub fn test(
+        &self,
+        test: &countersign_api::rules::RuleTest,
+        host: HostId,
+        uses: &HashMap<u64, u64>,
+        now_ms: i64,
+    ) -> RuleVerdict {
+        let whole = CommandText::parse(test.line.as_bytes()).ok();
+        let asked = Asked {
+            whole: whole.as_ref(),
+            shell: &test.shell,
+            terminal: test.on_terminal,
+            agent: &test.agent,
+            host,
+            session: &test.session,
+            cwd: &test.cwd,
+        };
+        let verdict = self.decide(&asked, &test.line, uses, now_ms);
+        let (decision, by, people) = match &verdict.ruling {
+            Ruling::Pass(passed) => (Some(Choice::Approve), Some(passed.by().to_string()), 0),
+            Ruling::Block { rule } => (Some(Choice::Deny), Some(format!("deny_rule:{rule}")), 0),
+            Ruling::Ask { people } => (None, None, *people),
+        };
+        RuleVerdict { decision, by, people, steps: steps(&verdict) }
+    }
+}
+
+/// The steps of a verdict as the API has them.
+pub fn steps(verdict: &Verdict) -> Vec<Step> {
+    verdict.steps.iter().map(|step| Step { step: step.step.to_owned(), found: step.found.clone() }).collect()
+}
+
+/// Reads a stored body.
+pub fn read<T: serde::de::DeserializeOwned>(id: u64, body: &str) -> Result<T, NotInForce> {
+    serde_json::from_str(body).map_err(|error| NotInForce::Body { id, why: error.to_string() })
+}
+
+/// A stored rule, checked again; `now_ms` where it is new.
+pub fn checked(row: &RuleRow, now_ms: Option<i64>) -> Result<Rule, NotInForce> {
+    let kind = if row.kind == "grant" { Kind::Grant } else { Kind::Standing };
+    let body: Body = read(row.id, &row.body)?;
+    let approver: Name = row.approver.clone().unwrap_or_else(|| row.author.clone());
+    let rule = Rule::check(row.id, kind, row.author.clone(), approver, body, now_ms);
+    rule.map_err(|why| BadPolicy::Rule { id: row.id, why }.into())
+}

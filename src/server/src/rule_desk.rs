@@ -1,0 +1,278 @@
+//! The life of rules: written by one person, put in force by another, looked
+//! at, ended. Every change is stored, recorded in the service's own ledger and
+//! put in force as one, or not at all.
+//!
+//! Where there is only one reviewer nobody else could approve: then a rule is
+//! in force at once, and says that its author approved it. Rules that deny or
+//! ask only make things stricter: they are in force at once too, and a second
+//! person must agree to end or change one.
+
+use crate::app::{App, now_ms};
+use crate::in_force::{InForce, NotInForce, SETTINGS, checked, read};
+use crate::own_ledger::Act;
+use crate::refusal::Refusal;
+use crate::store::{RuleRow, Tx, rules};
+use countersign_api::rules::{NewGrant, NewRule, Rule, RuleAct};
+use countersign_core::Name;
+use countersign_ledger::Kind;
+use countersign_policy::{Body, Document, Effect, Imported, Pattern, Settings, advice};
+use std::collections::HashMap;
+
+const MINUTE_MS: i64 = 60_000;
+
+/// What is wrong with a rule is the caller's to mend; what is wrong with the store is ours.
+impl From<NotInForce> for Refusal {
+    fn from(error: NotInForce) -> Self {
+        match error {
+            NotInForce::Store(error) => error.into(),
+            NotInForce::Policy(_) | NotInForce::Body { .. } => Self::BadRequest(error.to_string()),
+        }
+    }
+}
+
+/// Adds a rule.
+pub async fn add(app: &App, by: &Name, new: NewRule) -> Result<Rule, Refusal> {
+    let body = match (new.line, new.body) {
+        (Some(line), None) => {
+            Body { exact: Some(line), shell: new.shell, on_terminal: new.on_terminal, ..Body::default() }
+        }
+        (None, Some(body)) if new.shell.is_none() && !new.on_terminal => serde_json::from_value(body)
+            .map_err(|error| Refusal::BadRequest(format!("`body` is not a rule: {error}")))?,
+        (None, Some(_)) => {
+            return Err(Refusal::BadRequest("`shell` and `on_terminal` belong into `body`".to_owned()));
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(Refusal::BadRequest("give `line` or `body`".to_owned()));
+        }
+    };
+    let mut added = change(app, by, vec![Change::Text { id: None, kind: "standing", body }]).await?;
+    added.pop().ok_or(Refusal::Internal)
+}
+
+/// Gives a grant.
+pub async fn grant(app: &App, by: &Name, new: NewGrant) -> Result<Rule, Refusal> {
+    let mut body: Body = serde_json::from_value(new.body)
+        .map_err(|error| Refusal::BadRequest(format!("`body` is not a rule: {error}")))?;
+    if body.expires.is_some() || !(1..=24 * 60).contains(&new.minutes) {
+        return Err(Refusal::BadRequest(
+            "a grant lasts 1 to 1440 `minutes` and has no `expires` of its own".to_owned(),
+        ));
+    }
+    let end_ms = now_ms().saturating_add(i64::from(new.minutes) * MINUTE_MS);
+    body.expires = countersign_core::format_utc_micros(end_ms.saturating_mul(1000));
+    let mut added = change(app, by, vec![Change::Text { id: None, kind: "grant", body }]).await?;
+    added.pop().ok_or(Refusal::Internal)
+}
+
+/// Takes a file of rules: all of it or nothing. A rule that is as it was is left alone.
+pub async fn import(app: &App, by: &Name, toml: &str) -> Result<Vec<Rule>, Refusal> {
+    let document = Document::parse(toml).map_err(|error| Refusal::BadRequest(error.to_string()))?;
+    let mut changes: Vec<Change> = Vec::new();
+    if let Some(settings) = document.settings {
+        changes.push(Change::Settings(settings));
+    }
+    changes.extend(document.rules.into_iter().map(|Imported { id, body }| Change::Text { id, kind: "standing", body }));
+    change(app, by, changes).await
+}
+
+/// Rules and settings in force as the file that [`import`] takes.
+pub async fn export(app: &App) -> Result<String, Refusal> {
+    let in_force = app.policy();
+    let rows = app.store.rules().await?;
+    let mut rules = Vec::new();
+    for row in rows.iter().filter(|row| row.state == "active" && row.kind == "standing") {
+        rules.push(Imported { id: Some(row.id), body: read(row.id, &row.body)? });
+    }
+    let document = Document { settings: Some(in_force.policy.settings().clone()), rules };
+    document.to_toml().map_err(|error| Refusal::BadRequest(error.to_string()))
+}
+
+/// Something that is written.
+enum Change {
+    Text { id: Option<u64>, kind: &'static str, body: Body },
+    Settings(Settings),
+}
+
+async fn change(app: &App, by: &Name, changes: Vec<Change>) -> Result<Vec<Rule>, Refusal> {
+    let now = now_ms();
+    let _one_at_a_time = app.rules_change.lock().await;
+    let mut tx = app.store.write().await?;
+    let alone = rules::people(&mut tx).await? < 2;
+    let mut written = Vec::new();
+    let mut acts: Vec<(&'static str, u64, String)> = Vec::new();
+    for change in changes {
+        let live = rules::live(&mut tx).await?;
+        let (id, kind, text, at_once, what) = match change {
+            Change::Settings(settings) => {
+                settings.check().map_err(|error| Refusal::BadRequest(error.to_string()))?;
+                let text = serde_json::to_string(&settings).map_err(|_| Refusal::Internal)?;
+                (SETTINGS, "settings", text, alone, "settings".to_owned())
+            }
+            Change::Text { id, kind, body } => {
+                let before = id.map(|id| {
+                    let known = live.iter().find(|row| row.id == id && row.kind == "standing");
+                    known.map(|row| row.body.clone()).ok_or_else(|| {
+                        Refusal::BadRequest(format!("there is no rule {id}; leave `id` out for a new rule"))
+                    })
+                });
+                let before = before.transpose()?;
+                let at_once = alone || kind == "grant" || (before.is_none() && body.effect != Effect::Allow);
+                let id = match id {
+                    Some(id) => id,
+                    None => rules::next_id(&mut tx).await?,
+                };
+                let text = serde_json::to_string(&body).map_err(|_| Refusal::Internal)?;
+                (id, kind, text, at_once, body.describe())
+            }
+        };
+        if live.iter().any(|row| row.id == id && row.body == text && row.kind == kind) {
+            continue;
+        }
+        // A newer proposal takes the place of one that nobody approved.
+        rules::end(&mut tx, id, "proposed", Some(by), now).await?;
+        rules::add(&mut tx, (id, kind, &text), by, now).await?;
+        check_new(&mut tx, id, now).await?;
+        if at_once {
+            rules::activate(&mut tx, id, by, now).await?;
+        }
+        acts.push((if at_once { "added" } else { "proposed" }, id, what));
+        written.push(id);
+    }
+    no_line_twice(&mut tx).await?;
+    let in_force = InForce::load_and_keep(&mut tx, &app.base_settings, now).await?;
+    for (act, id, what) in acts {
+        let act = Act::new(Kind::RuleChanged, act, Some(by)).about(id).detail(what).policy(in_force.digest);
+        app.ledger.record(&mut tx, &act).await?;
+    }
+    let rows = rules::live(&mut tx).await?;
+    let uses = rules::uses(&mut tx).await?;
+    tx.commit().await?;
+    app.set_policy(in_force);
+    let newest = |id: &u64| rows.iter().filter(|row| row.id == *id).max_by_key(|row| row.revision);
+    written.iter().filter_map(newest).map(|row| shown(row, &uses)).collect()
+}
+
+/// A proposed rule must be one already, not only when it is approved.
+async fn check_new(tx: &mut Tx, id: u64, now: i64) -> Result<(), Refusal> {
+    let rows = rules::live(tx).await?;
+    let row = rows.iter().find(|row| row.id == id && row.state == "proposed").ok_or(Refusal::Internal)?;
+    if row.kind == "settings" {
+        return Ok(());
+    }
+    let rule = checked(row, Some(now)).map_err(|error| match error {
+        NotInForce::Policy(countersign_policy::BadPolicy::Rule { why, .. }) => Refusal::BadRequest(why.to_string()),
+        NotInForce::Store(_) | NotInForce::Policy(_) | NotInForce::Body { .. } => error.into(),
+    })?;
+    let critical = row.kind == "grant" && {
+        let targets = rules::targets(tx).await?;
+        let named = |name: &Name| rule.body().targets.iter().any(|target| target == name.as_str());
+        targets.iter().any(|(_, name, class)| named(name) && *class == countersign_core::Class::Critical)
+    };
+    if critical {
+        let text = "grants are not given on critical targets, where two people decide; they approve each line";
+        return Err(Refusal::BadRequest(text.to_owned()));
+    }
+    Ok(())
+}
+
+/// An exact line has one rule, also among those that are only proposed.
+async fn no_line_twice(tx: &mut Tx) -> Result<(), Refusal> {
+    let mut seen: HashMap<(String, String), u64> = HashMap::new();
+    for row in rules::live(tx).await?.iter().filter(|row| row.kind == "standing") {
+        let body: Body = read(row.id, &row.body)?;
+        let Some(line) = body.exact.clone() else { continue };
+        let place = (body.shell().to_owned(), line);
+        if let Some(first) = seen.insert(place, row.id).filter(|first| *first != row.id) {
+            return Err(Refusal::Conflict(format!(
+                "there is a rule with this line for this shell already: rule {first}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Approves, reviews or ends a rule.
+pub async fn act(app: &App, by: &Name, id: u64, what: RuleAct) -> Result<Rule, Refusal> {
+    let now = now_ms();
+    let _one_at_a_time = app.rules_change.lock().await;
+    let mut tx = app.store.write().await?;
+    let rows = rules::live(&mut tx).await?;
+    let in_state = |state: &str| rows.iter().find(|row| row.id == id && row.state == state);
+    let done = match what {
+        RuleAct::Approve => {
+            let row = in_state("proposed").ok_or(Refusal::NotFound("no rule of this number waits for approval"))?;
+            if row.author == *by && rules::people(&mut tx).await? > 1 {
+                return Err(Refusal::Conflict(format!("{by} wrote rule {id}; another person must approve it")));
+            }
+            rules::activate(&mut tx, id, by, now).await?;
+            "approved"
+        }
+        RuleAct::Review => {
+            in_state("active").ok_or(Refusal::NotFound("no rule of this number is in force"))?;
+            rules::reviewed(&mut tx, id, by, now).await?;
+            "reviewed"
+        }
+        RuleAct::Expire => expire(&mut tx, &rows, id, by, now).await?,
+    };
+    let in_force = InForce::load_and_keep(&mut tx, &app.base_settings, now).await?;
+    let act = Act::new(Kind::RuleChanged, done, Some(by)).about(id).policy(in_force.digest);
+    app.ledger.record(&mut tx, &act).await?;
+    let mut after: Vec<RuleRow> = rules::live(&mut tx).await?;
+    let uses = rules::uses(&mut tx).await?;
+    tx.commit().await?;
+    app.set_policy(in_force);
+    after.retain(|row| row.id == id);
+    let ended = || {
+        let row = rows.iter().filter(|row| row.id == id).max_by_key(|row| row.revision)?;
+        Some(RuleRow { state: "ended".to_owned(), ..row.clone() })
+    };
+    let row = after.into_iter().max_by_key(|row| row.revision).or_else(ended).ok_or(Refusal::Internal)?;
+    shown(&row, &uses)
+}
+
+async fn expire(tx: &mut Tx, rows: &[RuleRow], id: u64, by: &Name, now: i64) -> Result<&'static str, Refusal> {
+    if rows.iter().any(|row| row.id == id && row.state == "proposed") {
+        rules::end(tx, id, "proposed", Some(by), now).await?;
+        return Ok("withdrawn");
+    }
+    let row = rows.iter().find(|row| row.id == id).ok_or(Refusal::NotFound("no rule of this number is in force"))?;
+    let strict = match row.kind.as_str() {
+        // Without settings the usual ones hold, which may be looser.
+        "settings" => true,
+        _ => read::<Body>(id, &row.body)?.effect != Effect::Allow,
+    };
+    if strict && rules::people(tx).await? > 1 {
+        match &row.end_asked_by {
+            Some(first) if first != by => {}
+            Some(_) => {
+                return Err(Refusal::Conflict(format!(
+                    "{by} asked for the end of rule {id}; another person must agree"
+                )));
+            }
+            None => {
+                rules::ask_end(tx, id, by).await?;
+                return Ok("end_asked");
+            }
+        }
+    }
+    rules::end(tx, id, "active", Some(by), now).await?;
+    Ok("ended")
+}
+
+/// A stored rule as it is shown, with its uses and what its author should know.
+pub fn shown(row: &RuleRow, uses: &HashMap<u64, u64>) -> Result<Rule, Refusal> {
+    let mut rule = row.brief()?;
+    rule.used = uses.get(&row.id).copied().unwrap_or(0);
+    if row.id == SETTINGS {
+        return Ok(rule);
+    }
+    let checked = checked(row, None).map_err(|error| {
+        tracing::error!(%error, "a stored rule");
+        Refusal::Internal
+    })?;
+    rule.expires_at_ms = checked.expires_ms();
+    let patterns = checked.body().patterns.iter().filter_map(|text| Pattern::parse(text).ok());
+    rule.advice = patterns.filter_map(|pattern| advice(&pattern)).map(str::to_owned).collect();
+    rule.advice.dedup();
+    Ok(rule)
+}
