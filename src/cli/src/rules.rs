@@ -192,10 +192,14 @@ fn asked(test: &Test) -> RuleTest {
 }
 
 fn text_of(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Failure::NotFound(format!("{} does not exist", file.display())),
-        ErrorKind::InvalidData => Failure::BadFile(format!("{} is not UTF-8 text", file.display())),
-        _ => Failure::io("read", file.display(), &error),
+    std::fs::read_to_string(file).map_err(|error| {
+        if error.kind() == ErrorKind::NotFound {
+            Failure::NotFound(format!("{} does not exist", file.display()))
+        } else if error.kind() == ErrorKind::InvalidData {
+            Failure::BadFile(format!("{} is not UTF-8 text", file.display()))
+        } else {
+            Failure::io("read", file.display(), &error)
+        }
     })
 }
 

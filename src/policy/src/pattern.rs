@@ -11,7 +11,7 @@
 //! program is known to do nothing but show with any option, and no `..` that
 //! could leave a directory the pattern names.
 
-use crate::known::OPTIONS_ONLY_SHOW;
+use crate::known::patterns::{OPTIONS_ONLY_SHOW, has};
 use regex::{Regex, RegexBuilder};
 
 /// Longest pattern, in bytes.
@@ -146,7 +146,7 @@ impl Pattern {
     }
 
     fn options_only_show(&self) -> bool {
-        OPTIONS_ONLY_SHOW.contains(&self.program())
+        has(OPTIONS_ONLY_SHOW, self.program())
     }
 
     /// Whether a command may be one of those that the pattern means, read

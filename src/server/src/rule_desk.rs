@@ -45,7 +45,7 @@ pub async fn add(app: &App, by: &Name, new: NewRule) -> Result<Rule, Refusal> {
             return Err(Refusal::BadRequest("give `line` or `body`".to_owned()));
         }
     };
-    let mut added = change(app, by, vec![Change::Text { id: None, kind: "standing", body }]).await?;
+    let mut added = change(app, by, vec![Change::Text { id: None, kind: "standing", body: Box::new(body) }]).await?;
     added.pop().ok_or(Refusal::Internal)
 }
 
@@ -60,7 +60,7 @@ pub async fn grant(app: &App, by: &Name, new: NewGrant) -> Result<Rule, Refusal>
     }
     let end_ms = now_ms().saturating_add(i64::from(new.minutes) * MINUTE_MS);
     body.expires = countersign_core::format_utc_micros(end_ms.saturating_mul(1000));
-    let mut added = change(app, by, vec![Change::Text { id: None, kind: "grant", body }]).await?;
+    let mut added = change(app, by, vec![Change::Text { id: None, kind: "grant", body: Box::new(body) }]).await?;
     added.pop().ok_or(Refusal::Internal)
 }
 
@@ -71,7 +71,11 @@ pub async fn import(app: &App, by: &Name, toml: &str) -> Result<Vec<Rule>, Refus
     if let Some(settings) = document.settings {
         changes.push(Change::Settings(settings));
     }
-    changes.extend(document.rules.into_iter().map(|Imported { id, body }| Change::Text { id, kind: "standing", body }));
+    changes.extend(document.rules.into_iter().map(|Imported { id, body }| Change::Text {
+        id,
+        kind: "standing",
+        body: Box::new(body),
+    }));
     change(app, by, changes).await
 }
 
@@ -89,7 +93,7 @@ pub async fn export(app: &App) -> Result<String, Refusal> {
 
 /// Something that is written.
 enum Change {
-    Text { id: Option<u64>, kind: &'static str, body: Body },
+    Text { id: Option<u64>, kind: &'static str, body: Box<Body> },
     Settings(Settings),
 }
 

@@ -306,12 +306,11 @@ schedule = { days = "mon-fri", from = "09:00", until = "17:00", zone = "UTC" }
 
 #[test]
 fn business_hours_bring_a_person() {
-    let mut settings = Settings::default();
-    settings.hours = vec![
+    let hours = vec![
         toml::from_str("agents = [\"deploy-*\"]\nschedule = { days = \"thu\", from = \"09:00\", until = \"17:00\", zone = \"UTC\" }")
             .unwrap(),
     ];
-    let mut policy = Policy::new(settings).unwrap();
+    let mut policy = Policy::new(Settings { hours, ..Settings::default() }).unwrap();
     policy.add(rule(1, "patterns = [\"ls **\"]")).unwrap();
     assert_eq!(word(&policy, &Question { at_ms: 10 * 3_600_000, ..ask("ls") }), "whitelist_rule:1");
     assert_eq!(word(&policy, &Question { at_ms: 3_600_000, ..ask("ls") }), "ask:1");

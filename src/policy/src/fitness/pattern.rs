@@ -5,7 +5,7 @@
 //! program that no table knows may take operands, never options.
 
 use super::{Unfit, check_line};
-use crate::known::{OPERANDS_ACT, OPTIONS_ONLY_SHOW, READS_WORDS_AGAIN, SUBCOMMANDS};
+use crate::known::patterns::{OPERANDS_ACT, OPTIONS_ONLY_SHOW, READS_WORDS_AGAIN, SUBCOMMANDS, has};
 use crate::pattern::{Pattern, WordPattern};
 use crate::words::Word;
 use crate::wrapper::Wrapper;
@@ -69,19 +69,19 @@ pub fn check_pattern(pattern: &Pattern, on_terminal: bool) -> Result<(), UnfitPa
         }
     };
     // Every literal word may be a program that a program runs.
-    let again = pattern.words().iter().filter_map(literal).find(|word| READS_WORDS_AGAIN.contains(&base(word)));
+    let again = pattern.words().iter().filter_map(literal).find(|word| has(READS_WORDS_AGAIN, base(word)));
     if let Some(word) = again {
         return Err(UnfitPattern::ReadAgain { program: word.to_owned() });
     }
     let (_, operands) = words.split_first().unwrap_or((&WordPattern::Literal(String::new()), &[]));
-    let acts = OPERANDS_ACT.contains(&program.as_str());
+    let acts = has(OPERANDS_ACT, &program);
     check_options(operands, acts || SUBCOMMANDS.iter().any(|(name, _)| *name == program))?;
     let opens = pattern.takes_rest() || operands.iter().any(opens);
     if let Some((_, shows)) = SUBCOMMANDS.iter().find(|(name, _)| *name == program) {
         let before = operands.first().and_then(literal).filter(|word| *word == "--no-pager").is_some();
         let subcommand = operands.get(usize::from(before)).and_then(literal).filter(|word| !word.starts_with('-'));
         let Some(subcommand) = subcommand else { return Err(UnfitPattern::Subcommand { program }) };
-        if opens && !shows.contains(&subcommand) {
+        if opens && !has(shows, subcommand) {
             return Err(UnfitPattern::Acts { program: format!("{program} {subcommand}") });
         }
         return Ok(());
@@ -213,7 +213,7 @@ pub fn advice(pattern: &Pattern) -> Option<&'static str> {
         "git" | "hg" | "svn" => Some(
             "a repository's own configuration can make git run programs; limit the rule with `cwd` to repositories you trust",
         ),
-        program if OPTIONS_ONLY_SHOW.contains(&program) && pattern.takes_rest() => {
+        program if has(OPTIONS_ONLY_SHOW, program) && pattern.takes_rest() => {
             Some("it may read any file that the agent's account can read")
         }
         _ => None,

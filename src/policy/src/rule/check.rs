@@ -2,7 +2,7 @@
 
 use super::{Body, Effect, Kind, Rule};
 use crate::fitness::{Unfit, UnfitPattern, check_line, check_pattern};
-use crate::known::{ACTING_PREFIXES, ACTING_VARIABLES};
+use crate::known::patterns::{ACTING_PREFIXES, ACTING_VARIABLES, has};
 use crate::pattern::{BadPattern, Pattern, climbs};
 use crate::plain;
 use crate::reading::Reading;
@@ -175,7 +175,7 @@ fn together(body: &Body, kind: Kind) -> Result<(), BadRule> {
                 "a secret or an anomaly lets nothing pass; use effect = \"deny\" or \"ask\"",
             ));
         }
-        Effect::Allow if body.exact.is_some() == !body.patterns.is_empty() => {
+        Effect::Allow if body.exact.is_some() != body.patterns.is_empty() => {
             return Err(BadRule::Together("give `exact` or `patterns`, not both"));
         }
         Effect::Deny | Effect::Ask if body.exact.is_some() => {
@@ -240,8 +240,8 @@ fn is_plain_path(path: &str) -> bool {
 fn assignment(text: &str) -> Result<(String, Pattern), BadRule> {
     let bad = || BadRule::Assignment(text.to_owned());
     let (name, value) = text.split_once('=').ok_or_else(bad)?;
-    let acts = ACTING_VARIABLES.contains(&name)
-        || ACTING_PREFIXES.iter().any(|begin| name.starts_with(begin))
+    let acts = has(ACTING_VARIABLES, name)
+        || ACTING_PREFIXES.split_ascii_whitespace().any(|begin| name.starts_with(begin))
         || [
             "PATH", "PAGER", "EDITOR", "OPTS", "OPTIONS", "FLAGS", "_proxy", "_PROXY", "_COMMAND", "_SHELL", "_CONFIG",
             "_HOME", "_LIB",

@@ -81,7 +81,7 @@ impl Rule {
         match self.body.effect {
             Effect::Allow => match &self.exact {
                 Some(line) => line.as_str() == reading.line,
-                None => reading.allowed_by(&mut |command| self.allows(command).map(|()| ()).is_ok()).is_ok(),
+                None => reading.allowed_by(&mut |command| self.allows(command).is_ok()).is_ok(),
             },
             Effect::Deny | Effect::Ask => self.refuses(reading) != Could::Not,
         }
