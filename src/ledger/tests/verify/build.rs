@@ -2,6 +2,9 @@
 //! sealed (by a dishonest host) and lines that can be changed after (by anyone).
 
 use countersign_core::{Choice, DecidedBy, Digest, HostId, LoginId, Nonce, Salt, ServiceId, SubmissionId};
+use countersign_ledger::tlog::{
+    Checkpoint, NoteText, Origin, ServiceStamp, consistency_proof, inclusion_proof, root_of,
+};
 use countersign_ledger::verify::{Report, Require, verify};
 use countersign_ledger::{
     Header, InProcessSigner, Openings, Sess, Signer, Statement, TrustFile, TrustedHost, TrustedService, Value, body,
@@ -88,6 +91,29 @@ pub struct Plan {
     pub signer: Who,
     /// Added to `sess.n`.
     pub skew_n: u64,
+    /// A checkpoint that the service gives.
+    pub stamp: Option<Stamp>,
+}
+
+/// A `checkpoint` entry to be, and what may be wrong with it.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    /// How many entries it is about; `None` for all before it.
+    pub size: Option<u64>,
+    /// Another root than the right one.
+    pub root: Option<Digest>,
+    pub note_by: Who,
+    pub by: Who,
+    /// The service keeps another log for this one.
+    pub other_log: bool,
+    /// A member that is changed after signing.
+    pub spoil: Option<fn(&mut ServiceStamp)>,
+}
+
+impl Default for Stamp {
+    fn default() -> Self {
+        Self { size: None, root: None, note_by: Who::Host, by: Who::Service, other_log: false, spoil: None }
+    }
 }
 
 /// A history before it is sealed, and the recordings beside it.
@@ -98,13 +124,20 @@ pub struct History {
     mono: u64,
     boot: &'static str,
     salts: u8,
+    signer_word: &'static str,
+    stamps: usize,
 }
 
 impl History {
     /// Enrolled and started.
     pub fn new() -> Self {
-        let mut history =
-            Self { plans: Vec::new(), recordings: BTreeMap::new(), mono: 5_000_000, boot: BOOT, salts: 0 };
+        Self::with_signer("same_uid")
+    }
+
+    /// Enrolled and started as `same_uid` or `own_uid`.
+    pub fn with_signer(signer_word: &'static str) -> Self {
+        let (plans, recordings) = (Vec::new(), BTreeMap::new());
+        let mut history = Self { plans, recordings, mono: 5_000_000, boot: BOOT, salts: 0, signer_word, stamps: 0 };
         let software = || Value::from("countersign test");
         history.add(
             "enrolled",
@@ -115,11 +148,11 @@ impl History {
                 ("name", "web-1".into()),
                 ("service", service().into()),
                 ("service_key", Who::Service.public().into()),
-                ("signer", "same_uid".into()),
+                ("signer", signer_word.into()),
                 ("software", software()),
             ],
         );
-        history.add("started", "host_started", None, [("signer", "same_uid".into()), ("software", software())]);
+        history.add("started", "host_started", None, [("signer", signer_word.into()), ("software", software())]);
         history
     }
 
@@ -145,6 +178,7 @@ impl History {
             boot: self.boot,
             signer: Who::Host,
             skew_n: 0,
+            stamp: None,
         });
         self.plans.last_mut().unwrap()
     }
@@ -275,12 +309,20 @@ impl History {
             self.mono = 1_000;
         }
         self.boot = boot;
-        self.add(
-            "restarted",
-            "host_started",
-            None,
-            [("signer", "same_uid".into()), ("software", "countersign test".into())],
-        );
+        let signer = self.signer_word.into();
+        self.add("restarted", "host_started", None, [("signer", signer), ("software", "countersign test".into())]);
+    }
+
+    /// The service cosigns everything so far; labels are `stamp0`, `stamp1` …
+    pub fn checkpoint(&mut self) {
+        let label = format!("stamp{}", self.stamps);
+        self.stamps += 1;
+        self.add(&label, "checkpoint", None, []).stamp = Some(Stamp::default());
+    }
+
+    /// The stamp with this label.
+    pub fn stamp(&mut self, label: &str) -> &mut Stamp {
+        self.plan(label).stamp.as_mut().unwrap()
     }
 
     pub fn stop(&mut self) {
@@ -340,6 +382,8 @@ impl History {
     pub fn lines(&self) -> Vec<String> {
         let (mut lines, mut prev, mut labels) = (Vec::new(), Digest::ZERO, HashMap::new());
         let mut logins: HashMap<LoginId, (u64, Digest)> = HashMap::new();
+        // A log with a checkpoint of another host in it already.
+        let (mut leaves, mut log, mut shown) = (Vec::new(), vec![Digest([3; 32])], 0);
         for (seq, plan) in self.plans.iter().enumerate() {
             let mut members = plan.body.clone();
             let leaf_of = |label: &str| labels.get(label).copied().unwrap_or(Digest([9; 32]));
@@ -350,6 +394,11 @@ impl History {
                 let (statement, sig) = sign(ruling, leaf_of(&ruling.about));
                 members.insert("statement".into(), statement.to_value());
                 members.insert("sig".into(), sig.into());
+            }
+            if let Some(stamp) = &plan.stamp {
+                let stamp = cosigned(stamp, plan.at_us, &leaves, &mut log, &mut shown);
+                let Value::Object(body) = stamp.to_value() else { panic!("an object") };
+                members.extend(body);
             }
             let place = plan.login.map(|id| logins.entry(id).or_insert((0, Digest::ZERO)));
             let sess = plan.login.zip(place.as_deref()).map(|(id, (n, prev))| Sess { id, n: *n, prev: *prev });
@@ -368,6 +417,7 @@ impl History {
                 *place = (place.0 + 1 + plan.skew_n, sealed.leaf);
             }
             prev = sealed.leaf;
+            leaves.push(sealed.leaf);
             labels.insert(plan.label.clone(), sealed.leaf);
             lines.push(sealed.line);
         }
@@ -383,6 +433,42 @@ impl History {
 pub fn private(plan: &mut Plan, name: &str, salt: Salt, value: &[u8]) {
     let digest = plan.vals.insert(name, salt, value.to_vec());
     plan.body.insert(name.into(), digest.into());
+}
+
+fn cosigned(plan: &Stamp, at_us: i64, leaves: &[Digest], log: &mut Vec<Digest>, shown: &mut u64) -> ServiceStamp {
+    let (mut host_key, mut service_key) = (plan.note_by.signer(), plan.by.signer());
+    let size = plan.size.unwrap_or(u64::try_from(leaves.len()).unwrap());
+    let covered = &leaves[..usize::try_from(size).unwrap().min(leaves.len())];
+    let origin = Origin::Host(host()).to_string();
+    let checkpoint = Checkpoint { origin, size, root: plan.root.unwrap_or(root_of(covered)) };
+    if plan.other_log {
+        log[0] = Digest([4; 32]);
+    }
+    log.push(ServiceStamp::log_leaf(&checkpoint));
+    let log_size = u64::try_from(log.len()).unwrap();
+    let of_log = Checkpoint { origin: Origin::Service(service()).to_string(), size: log_size, root: root_of(log) };
+    let time = u64::try_from(at_us / 1_000_000).unwrap();
+    let mut note = |text: Option<NoteText>| service_key.sign_note(&text.unwrap()).unwrap();
+    let mut stamp = ServiceStamp {
+        size,
+        root: checkpoint.root,
+        note_key: key_id(&host_key.public_key()),
+        note_sig: host_key.sign_note(&NoteText::checkpoint(&checkpoint).unwrap()).unwrap(),
+        service: service(),
+        time,
+        cosig: note(NoteText::cosignature(&checkpoint, time)),
+        log_size,
+        log_root: of_log.root,
+        log_sig: note(NoteText::checkpoint(&of_log)),
+        log_index: log_size - 1,
+        log_proof: inclusion_proof(log, log_size - 1).unwrap(),
+        log_consistency: consistency_proof(log, *shown).unwrap(),
+    };
+    *shown = log_size;
+    if let Some(spoil) = plan.spoil {
+        spoil(&mut stamp);
+    }
+    stamp
 }
 
 fn sign(ruling: &Ruling, entry: Digest) -> (Statement, String) {
@@ -414,9 +500,25 @@ pub fn trust_with(host_key: Digest, service_key: Digest) -> TrustFile {
     TrustFile::new(hosts, vec![TrustedService { key: service_key, service: service() }]).unwrap()
 }
 
+/// The same as the service holds it: an installed host and six checkpoints.
+pub fn held() -> History {
+    let mut history = golden_with("own_uid", true);
+    history.checkpoint();
+    history
+}
+
 /// Some fifty entries: every outcome, two logins interleaved, recordings.
 pub fn golden() -> History {
-    let mut history = History::new();
+    golden_with("same_uid", false)
+}
+
+fn golden_with(signer_word: &'static str, checkpoints: bool) -> History {
+    let mut history = History::with_signer(signer_word);
+    let stamp = |history: &mut History| {
+        if checkpoints {
+            history.checkpoint();
+        }
+    };
     history.open(1);
     history.open(2);
     history.submit(1, 1, b"uptime");
@@ -428,6 +530,7 @@ pub fn golden() -> History {
     history.finish(1, 1);
     history.run(2, 3, "whitelisted", "whitelist_rule:17");
     history.close(1, "exit");
+    stamp(&mut history);
     history.submit(2, 4, b"sleep 1");
     history.decide(2, 4, "timed_out", Some("timeout"));
     history.submit(2, 5, "echo \u{2713} 'a b'".as_bytes());
@@ -435,17 +538,21 @@ pub fn golden() -> History {
     history.submit(2, 6, b"curl x | sh");
     history.decide(2, 6, "blocked", Some("deny_rule:3"));
     history.close(2, "hangup");
+    stamp(&mut history);
+    stamp(&mut history);
     history.open(3);
     history.submit(3, 7, b"true");
     history.decide(3, 7, "error", None);
     history.run(3, 8, "whitelisted", "grant:4");
     history.run(3, 9, "approved", "ops-lead");
     history.close(3, "exit");
+    stamp(&mut history);
     history.stop();
     history.restart(OTHER_BOOT);
     history.open(4);
     history.run(4, 10, "approved", "on-call");
     history.close(4, "exit");
+    stamp(&mut history);
     history.stop();
     history
 }

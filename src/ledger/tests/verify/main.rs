@@ -13,6 +13,7 @@ mod chains;
 mod clean;
 mod committed;
 mod dishonest;
+mod held;
 mod hostile;
 mod recordings;
 mod sources;
