@@ -7,10 +7,10 @@ use crate::build::{
 use countersign_core::{Choice, HostId, Salt};
 use countersign_ledger::Value;
 
-type Lie = fn(&mut History);
+pub type Lie = fn(&mut History);
 
 /// What the host does, the exit code and a check that must speak.
-const LIES: &[(&str, Lie, u8, &str)] = &[
+pub const LIES: &[(&str, Lie, u8, &str)] = &[
     ("drops decided", |h| remove(h, "decide1"), 50, "run.without_decision"),
     (
         "drops decided and binds to the submission",

@@ -74,10 +74,10 @@ fn what_comes_after_the_last_checkpoint_is_not_vouched_for() {
     assert_eq!(verify(&history, &Options::default()).exit_code, 0);
 }
 
-type Lie = fn(&mut Stamp);
+pub type Lie = fn(&mut Stamp);
 
 /// What is wrong with a checkpoint, the exit code and the check that says so.
-const LIES: &[(&str, Lie, u8, &str)] = &[
+pub const LIES: &[(&str, Lie, u8, &str)] = &[
     ("cosigned by the host", |s| s.by = Who::Host, 40, "checkpoint.signature"),
     ("cosigned by a stranger", |s| s.by = Who::Stranger, 40, "checkpoint.signature"),
     ("note by the service", |s| s.note_by = Who::Service, 40, "checkpoint.signature"),
@@ -122,6 +122,8 @@ fn no_checkpoint_can_lie() {
     println!("{} lies", LIES.len() * 4);
 }
 
+type Change = fn(&mut History);
+
 /// The host's key alone: history is rewritten and signed anew, the checkpoints
 /// are those that the service gave for the true one.
 #[test]
@@ -129,7 +131,7 @@ fn a_host_that_rewrites_what_was_cosigned_is_a_fork() {
     let honest = held();
     let lines = honest.lines();
     let mut tried = 0;
-    let changes: [(&str, fn(&mut History)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("another command", |h| {
             h.plan("submit2").body.insert("cmd_bytes".into(), 999u64.into());
         }),

@@ -16,6 +16,7 @@ mod dishonest;
 mod held;
 mod hostile;
 mod recordings;
+mod second;
 mod sources;
 mod speed;
 mod tamper;

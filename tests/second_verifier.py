@@ -1,0 +1,960 @@
+#!/usr/bin/env python3
+"""A second verifier of host ledgers, written from docs/LEDGER.md ("Verifying").
+
+    tests/second_verifier.py --trust FILE [--known-head FILE]... [--own-ed25519] DIR...
+
+Standard library and ssh-keygen only; it shares no code with countersign. For
+each DIR (with journal/ and recordings/, also under host/) it prints the exit
+code, the ids of what deviates, and DIR. With one DIR the exit code is its own.
+--own-ed25519 checks SSHSIG signatures here too, in place of ssh-keygen: faster
+where there are thousands.
+"""
+import base64, datetime, hashlib, json, os, re, subprocess, sys, tempfile
+
+ORDER = [40, 41, 42, 50, 30, 51, 20, 11, 10]
+CODES = {}
+for code, ids in {
+    40: "grammar.leaf member.type kind.sess journal.name chain.order chain.repeat chain.prev chain.host sig.entry"
+        " sig.key_unknown commit.opening commit.length enrol.first trust.host_key trust.service_key sess.chain sess.order"
+        " sess.after_restart submission.repeat decided.of refusal.statement finish.of checkpoint.size checkpoint.signature",
+    41: "chain.seq commit.missing sess.gap head.missing",
+    42: "recording.missing recording.digest recording.chunks recording.length recording.extra",
+    50: "decision.cut_command decision.missing decision.signature decision.key_unknown decision.host decision.entry"
+        " decision.nonce decision.outcome decision.expiry decision.late run.without_decision run.twice",
+    30: "fork.seq fork.service checkpoint.root head.fork",
+    51: "time.mono_falls time.jump time.boot",
+    20: "source.unknown source.empty trust.none trust.host trust.service head.other_host",
+    11: "journal.torn sess.open sess.recovered submission.undecided run.unfinished recording.bad gap.declared",
+    10: "assurance.self_attested",
+}.items():
+    for name in ids.split():
+        CODES[name] = code
+
+ID = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}\Z")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
+BY = re.compile(r"(?:(?:whitelist_rule|deny_rule|grant):(0|[1-9][0-9]*)|threshold:(?:critical|high|medium|low)|timeout)\Z")
+OUTCOMES = "approved denied whitelisted timed_out blocked cancelled error".split()
+LETS_RUN = ("approved", "whitelisted")
+ZERO = bytes(32)
+NS_ENTRY, NS_DECISION = "entry.v1@countersign", "decision.v1@countersign"
+
+
+class Bad(Exception):
+    pass
+
+
+def sha(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def b64(text, length):
+    """Bytes of base64url without padding in their one spelling, or None."""
+    if not isinstance(text, str) or not re.fullmatch(r"[A-Za-z0-9_-]*", text) or len(text) % 4 == 1:
+        return None
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    back = base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return data if back == text and (length is None or len(data) == length) else None
+
+
+# --- the grammar --------------------------------------------------------------------------------------------
+
+class Reader:
+    """Canonical JSON of the leaf grammar: what is not in its one spelling is refused."""
+    def __init__(self, text):
+        self.text, self.at = text, 0
+
+    def literal(self, text):
+        if not self.text.startswith(text, self.at):
+            raise Bad("expected " + text)
+        self.at += len(text)
+
+    def skip(self, text):
+        here = self.text.startswith(text, self.at)
+        self.at += len(text) if here else 0
+        return here
+
+    def match(self, pattern):
+        found = re.compile(pattern).match(self.text, self.at)
+        if not found:
+            raise Bad("expected " + pattern)
+        self.at = found.end()
+        return found.group(1)
+
+    def string(self):
+        return self.match(r'"([ !#-\[\]-~]*)"')
+
+    def integer(self):
+        number = int(self.match(r"(0|[1-9][0-9]{0,15})(?![0-9])"))
+        if number >= 2**53:
+            raise Bad("integer")
+        return number
+
+    def value(self, depth):
+        first = self.text[self.at:self.at + 1]
+        if first == '"':
+            return self.string()
+        if first.isdigit():
+            return self.integer()
+        if first in ("{", "["):
+            if depth > 6:
+                raise Bad("depth")
+            return self.object(depth) if first == "{" else self.list(depth)
+        if self.skip("true"):
+            return True
+        if self.skip("false"):
+            return False
+        raise Bad("value")
+
+    def object(self, depth):
+        self.literal("{")
+        out, before = {}, None
+        if self.skip("}"):
+            return out
+        while True:
+            name = self.string()
+            if before is not None and name <= before:
+                raise Bad("order of members")
+            before = name
+            self.literal(":")
+            out[name] = self.value(depth + 1)
+            if self.skip("}"):
+                return out
+            self.literal(",")
+
+    def list(self, depth):
+        self.literal("[")
+        out = []
+        if self.skip("]"):
+            return out
+        while True:
+            out.append(self.value(depth + 1))
+            if self.skip("]"):
+                return out
+            self.literal(",")
+
+
+def digest(text):
+    data = b64(text, 32)
+    if data is None:
+        raise Bad("digest")
+    return data
+
+
+def parse_line(raw):
+    if len(raw) > 1 << 20 or any(not 0x20 <= c <= 0x7E for c in raw):
+        raise Bad("bytes")
+    r, e = Reader(raw.decode("ascii")), {}
+    r.literal('{"at":')
+    e["at"] = r.string()
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", e["at"]):
+        raise Bad("at")
+    try:
+        at = datetime.datetime.strptime(e["at"], "%Y-%m-%dT%H:%M:%S.%fZ")
+    except ValueError:
+        raise Bad("at")
+    since = at - datetime.datetime(1970, 1, 1)
+    e["at_us"] = (since.days * 86400 + since.seconds) * 10**6 + since.microseconds
+    r.literal(',"body":')
+    if not r.text.startswith("{", r.at):
+        raise Bad("body")
+    start = r.at
+    e["body"] = r.value(2)
+    e["body_text"] = r.text[start:r.at]
+    r.literal(',"boot":')
+    e["boot"] = r.match(r'"([0-9a-f]{32})"')
+    r.literal(',"fmt":"cs1","host":')
+    e["host"] = r.string()
+    r.literal(',"key":')
+    e["key"] = r.match(r'"([0-9a-f]{16})"')
+    r.literal(',"kind":')
+    e["kind"] = r.match(r'"([a-z0-9_]{1,64})"')
+    r.literal(',"mono":')
+    e["mono"] = r.integer()
+    r.literal(',"prev":')
+    e["prev"] = digest(r.string())
+    r.literal(',"seq":')
+    e["seq"] = r.integer()
+    e["sess"] = None
+    if r.skip(',"sess":{"id":'):
+        login = r.string()
+        r.literal(',"n":')
+        n = r.integer()
+        r.literal(',"prev":')
+        e["sess"] = (login, n, digest(r.string()))
+        r.literal("}")
+    if not ID.match(e["host"]) or e["sess"] and not ID.match(e["sess"][0]):
+        raise Bad("id")
+    signed = r.text[:r.at] + "}"
+    r.literal(',"sig":')
+    e["sig"] = b64(r.string(), 64)
+    if e["sig"] is None:
+        raise Bad("sig")
+    leaf = r.text[:r.at] + "}"
+    if len(leaf) > 65535:
+        raise Bad("leaf too long")
+    r.literal(',"vals":')
+    e["vals"] = r.text[r.at:-1]
+    if not (r.text.endswith("}}") and e["vals"].startswith("{")):
+        raise Bad("vals")
+    e["signed"], e["leaf"] = signed.encode(), sha(b"\0", leaf.encode())
+    return e
+
+
+# --- signatures ---------------------------------------------------------------------------------------------
+
+def key_id(public):
+    return sha(public)[:8].hex()
+
+
+def ssh(*parts):
+    return b"".join(len(p).to_bytes(4, "big") + p for p in parts)
+
+
+known_signatures = {}
+own_ed25519 = False
+
+
+def sshsig(namespace, public, message, signature):
+    """ssh-keygen -Y verify; each signature is asked about once."""
+    asked = (namespace, public, sha(message), signature)
+    if asked not in known_signatures and own_ed25519:
+        preimage = b"SSHSIG" + ssh(namespace.encode(), b"", b"sha256", sha(message))
+        known_signatures[asked] = ed25519(public, preimage, signature)
+    if asked not in known_signatures:
+        blob = ssh(b"ssh-ed25519", public)
+        whole = b"SSHSIG\0\0\0\1" + ssh(blob, namespace.encode(), b"", b"sha256", ssh(b"ssh-ed25519", signature))
+        coded = base64.encodebytes(whole).decode()
+        with tempfile.TemporaryDirectory() as place:
+            with open(place + "/sig", "w") as f:
+                f.write(f"-----BEGIN SSH SIGNATURE-----\n{coded}-----END SSH SIGNATURE-----\n")
+            with open(place + "/allowed", "w") as f:
+                f.write(f'x namespaces="{namespace}" ssh-ed25519 {base64.b64encode(blob).decode()}\n')
+            command = ["ssh-keygen", "-Y", "verify", "-f", place + "/allowed", "-I", "x", "-n", namespace, "-s", place + "/sig"]
+            ended = subprocess.run(command, input=message, capture_output=True)
+        known_signatures[asked] = ended.returncode == 0
+    return known_signatures[asked]
+
+
+# Ed25519 of RFC 8032 §5.1 for notes, which ssh-keygen cannot check: their signature is over the bare text.
+P, Q = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+
+
+def point(data):
+    y = int.from_bytes(data, "little") & (1 << 255) - 1
+    x2 = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(x2, (P + 3) // 8, P)
+    if (x * x - x2) % P:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if y >= P or (x * x - x2) % P or (x == 0 and data[31] >> 7):
+        return None
+    x = P - x if x & 1 != data[31] >> 7 else x
+    return x, y, 1, x * y % P
+
+
+def add(a, b):
+    s, t = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
+    u, v = 2 * a[3] * b[3] * D % P, 2 * a[2] * b[2] % P
+    e, f, g, h = t - s, v - u, v + u, t + s
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def times(k, a):
+    out = (0, 1, 1, 0)
+    while k:
+        out, a, k = add(out, a) if k & 1 else out, add(a, a), k >> 1
+    return out
+
+
+BASE = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+
+
+def ed25519(public, message, signature):
+    a, s = point(public), int.from_bytes(signature[32:], "little")
+    if a is None or s >= Q:
+        return False
+    h = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % Q
+    right = times(h, (P - a[0], a[1], 1, P - a[3]))
+    x, y, z, _ = add(times(s, BASE), right)
+    x, y = x * pow(z, P - 2, P) % P, y * pow(z, P - 2, P) % P
+    return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
+
+
+# --- the tree -----------------------------------------------------------------------------------------------
+
+def node(left, right):
+    return sha(b"\1", left, right)
+
+
+def root_of(leaves):
+    if not leaves:
+        return sha(b"")
+    if len(leaves) == 1:
+        return leaves[0]
+    half = 1 << (len(leaves) - 1).bit_length() - 1
+    return node(root_of(leaves[:half]), root_of(leaves[half:]))
+
+
+def inclusion(leaf, index, size, proof, root):
+    """RFC 9162 §2.1.3.2"""
+    if index >= size:
+        return False
+    fn, sn, r = index, size - 1, leaf
+    for p in proof:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            r = node(p, r)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            r = node(r, p)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and r == root
+
+
+def consistency(old, old_root, new, new_root, proof):
+    """RFC 9162 §2.1.4.2"""
+    if old > new:
+        return False
+    if old in (0, new):
+        return not proof and (old_root == new_root if old == new else old_root == sha(b""))
+    proof = [old_root] + proof if old & (old - 1) == 0 else list(proof)
+    if not proof:
+        return False
+    fn, sn = old - 1, new - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    fr = sr = proof[0]
+    for c in proof[1:]:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            fr, sr = node(c, fr), node(c, sr)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            sr = node(sr, c)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and fr == old_root and sr == new_root
+
+
+# --- members ------------------------------------------------------------------------------------------------
+
+def is_digest(v): return b64(v, 32) is not None
+def is_sig(v): return b64(v, 64) is not None
+def is_nonce(v): return b64(v, 16) is not None
+def is_int(v): return type(v) is int
+def is_bool(v): return type(v) is bool
+def is_text(v): return isinstance(v, str)
+def is_id(v): return is_text(v) and ID.match(v) is not None
+def is_name(v): return is_text(v) and NAME.match(v) is not None
+def is_outcome(v): return v in OUTCOMES
+def is_object(v): return isinstance(v, dict)
+def is_digests(v): return isinstance(v, list) and all(map(is_digest, v))
+def is_ints(v): return isinstance(v, list) and all(map(is_int, v))
+
+
+def is_by(v):
+    if not is_text(v):
+        return False
+    found = BY.match(v)
+    return found and (found.group(1) is None or int(found.group(1)) < 2**64) or ":" not in v and is_name(v)
+
+
+MEMBERS = {
+    "host_enrolled": dict(key=is_digest, name=is_name, service=is_id, service_key=is_digest, signer=is_text, software=is_text),
+    "host_started": {"recovered?": is_object, "signer": is_text, "software": is_text},
+    "host_stopped": dict(why=is_text),
+    "checkpoint": dict(cosig=is_sig, log=is_object, note_key=is_text, note_sig=is_sig, root=is_digest, service=is_id, size=is_int, time=is_int),
+    "session_opened": {"agent": is_digest, "columns?": is_int, "kind": is_text, "rows?": is_int, "source?": is_digest,
+                       "term?": is_digest, "tty": is_bool, "turned_away?": is_int, "uid": is_int},
+    "command_submitted": {"cmd": is_digests, "cmd_bytes": is_int, "cwd": is_digest, "env": is_digest, "hidden?": is_ints, "id": is_id,
+                          "nonce": is_nonce, "shell": is_text, "turned_away?": is_int, "wait_ms": is_int},
+    "decided": {"by?": is_by, "comment?": is_digest, "id": is_id, "latency_ms": is_int, "of": is_digest, "outcome": is_outcome,
+                "sig?": is_sig, "statement?": is_object, "why?": is_text},
+    "exec_started": dict(id=is_id, of=is_digest),
+    "exec_finished": {"code?": is_int, "end": is_text, "errno?": is_int, "id": is_id, "of": is_digest, "signal?": is_int,
+                      "stderr_bytes": is_int, "stdout_bytes": is_int, "why?": is_text},
+    "recording_chunk": {"at_us?": is_int, "digest": is_digest, "index": is_int, "length": is_int, "offset": is_int, "raw_bytes": is_int,
+                        "spool?": is_int, "within?": is_int},
+    "session_closed": {"recording_bytes": is_int, "refused?": is_text, "why": is_text},
+    "clock_step": dict(by_ms=is_int, forward=is_bool),
+}
+IN_LOGIN = "session_opened command_submitted decided exec_started exec_seen exec_finished recording_chunk session_closed".split()
+OF_HOST = "host_enrolled host_started host_stopped checkpoint key_rotated policy_changed clock_step redaction erasure pruned gap heartbeat".split()
+ROUTINE = "checkpoint heartbeat host_started host_stopped key_rotated clock_step".split()
+PRIVATE = {"session_opened": ["agent", "source", "term"], "command_submitted": ["cmd", "cwd", "env"], "decided": ["comment"]}
+
+
+# --- openings -----------------------------------------------------------------------------------------------
+
+def quoted(text):
+    short = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    units = lambda c: "".join("\\u%02x%02x" % tuple(c.encode("utf-16-be")[i:i + 2]) for i in range(0, len(c.encode("utf-16-be")), 2))
+    return '"' + "".join(short.get(c) or (c if " " <= c <= "~" else units(c)) for c in text) + '"'
+
+
+def opening(item):
+    """[salt, value] as bytes and in its one spelling."""
+    if not isinstance(item, list) or len(item) != 2 or b64(item[0], 32) is None:
+        raise Bad("opening")
+    if isinstance(item[1], dict) and list(item[1]) == ["b64"]:
+        value = b64(item[1]["b64"], None)
+    else:
+        value = item[1].encode() if isinstance(item[1], str) else None
+    if value is None:
+        raise Bad("opening")
+    try:
+        text = quoted(value.decode("utf-8"))
+    except UnicodeDecodeError:
+        text = None
+    if text is None or len(text) > 3 * len(value) + 2:
+        text = '{"b64":"' + base64.urlsafe_b64encode(value).rstrip(b"=").decode() + '"}'
+    return b64(item[0], 32), value, f'["{item[0]}",{text}]'
+
+
+def commitment(path, salt, value):
+    name = path.encode()
+    return sha(b"cs.commit.v1\0", salt, len(name).to_bytes(4, "big"), name, len(value).to_bytes(8, "big"), value)
+
+
+def openings(entry):
+    """Paths that are missing, and the segments of a command; Bad where one does not open its commitment."""
+    body, opened, spelled = entry["body"], {}, []
+    try:
+        vals = json.loads(entry["vals"], object_pairs_hook=lambda pairs: pairs if pairs else {})
+    except (ValueError, RecursionError):
+        raise Bad("vals")
+    vals = vals if vals else []
+    missing = []
+    for path, stored in vals:
+        stored = dict(stored) if isinstance(stored, list) and stored and isinstance(stored[0], tuple) else stored
+        fix = lambda item: [item[0], dict(item[1])] if isinstance(item, list) and len(item) == 2 and isinstance(item[1], list) and item[1] and isinstance(item[1][0], tuple) else item
+        if isinstance(stored, list) and stored and isinstance(stored[0], str):
+            salt, value, text = opening(fix(stored))
+            spelled.append(f"{quoted(path)}:{text}")
+            if b64(body.get(path), 32) != commitment(path, salt, value):
+                raise Bad("opening of " + path)
+            opened[path] = value
+        elif isinstance(stored, list):
+            wanted, hidden = body.get(path), body.get("hidden", [])
+            if not isinstance(wanted, list) or len(wanted) != len(stored):
+                raise Bad("opening of " + path)
+            parts, texts = [], []
+            for index, item in enumerate(stored):
+                is_hidden = isinstance(hidden, list) and any(is_int(h) and h == index for h in hidden)
+                if item == []:
+                    texts.append("[]")
+                    parts.append(None)
+                    missing += [] if is_hidden else [f"{path}/{index}"]
+                    continue
+                salt, value, text = opening(fix(item))
+                texts.append(text)
+                if is_hidden or b64(wanted[index], 32) != commitment(f"{path}/{index}", salt, value):
+                    raise Bad("opening of " + path)
+                parts.append(value)
+            spelled.append(f"{quoted(path)}:[{','.join(texts)}]")
+            opened[path] = parts
+        else:
+            raise Bad("vals")
+    names = [path for path, _ in vals]
+    if names != sorted(set(names)) or "{" + ",".join(spelled) + "}" != entry["vals"]:
+        raise Bad("vals")
+    missing += [p for p in PRIVATE.get(entry["kind"], []) if p in body and p not in opened]
+    return missing, opened.get("cmd")
+
+
+# --- the run ------------------------------------------------------------------------------------------------
+
+class Run:
+    def __init__(self, trust, heads):
+        self.found, self.trust, self.heads = {}, trust, heads
+        self.host = self.host_key = None
+        self.services, self.same_uid, self.begun = [], False, False
+        self.next, self.prev, self.seen, self.unread, self.holes = 0, ZERO, {}, 0, 0
+        self.boots, self.last = [], None
+        self.logins, self.known, self.submissions = {}, set(), set()
+        self.leaves, self.broken, self.held, self.log, self.log_lost, self.told = [], False, None, None, False, None
+        self.entries = 0
+        if trust is None:
+            self.add("trust.none")
+        else:
+            self.services = [digest(s["key"]) for s in trust["services"]]
+
+    def add(self, check):
+        self.found[check] = self.found.get(check, 0) + 1
+
+    def exit(self):
+        codes = {CODES[check] for check in self.found}
+        return next((code for code in ORDER if code in codes), 0)
+
+    def journal(self, files):
+        for index, path in enumerate(files):
+            with open(path, "rb") as f:
+                lines = f.read().split(b"\n")
+            tail = lines.pop()
+            first = int(os.path.basename(path)[:16])
+            if not lines and not tail and index + 1 < len(files):
+                self.add("journal.name")
+            for raw in lines:
+                self.line(raw, first)
+                first = None
+            if tail and index + 1 < len(files):
+                self.unreadable()
+            elif tail:
+                self.add("journal.torn")
+
+    def unreadable(self):
+        self.add("grammar.leaf")
+        self.unread += 1
+
+    def line(self, raw, promised):
+        try:
+            e = parse_line(raw)
+        except Bad:
+            return self.unreadable()
+        if promised is not None and (promised > e["seq"] or promised < e["seq"] and promised != self.next):
+            self.add("journal.name")
+        self.entries += 1
+        self.begin(e)
+        signed = self.signed(e)
+        if not self.place(e, signed):
+            return
+        self.tree(e)
+        self.entry(e)
+
+    def begin(self, e):
+        if self.begun:
+            return
+        self.begun = True
+        if self.trust is not None:
+            known = [h for h in self.trust["hosts"] if h["host"] == e["host"]]
+            if known:
+                self.host_key = digest(known[0]["key"])
+            else:
+                self.add("trust.host")
+        if self.host_key is None and e["kind"] == "host_enrolled":
+            self.host_key = b64(e["body"].get("key"), 32)
+
+    def signed(self, e):
+        if self.host_key is None:
+            return True
+        if e["key"] != key_id(self.host_key):
+            self.add("sig.key_unknown")
+            return False
+        if not sshsig(NS_ENTRY, self.host_key, e["signed"], e["sig"]):
+            self.add("sig.entry")
+            return False
+        return True
+
+    def place(self, e, signed):
+        seq = e["seq"]
+        if self.host is None:
+            self.host = e["host"]
+        elif e["host"] != self.host:
+            self.add("chain.host")
+        if seq < self.next:
+            before = self.seen.get(seq)
+            self.add("chain.repeat" if before == e["leaf"] else "fork.seq" if before and signed else "chain.order")
+            return False
+        if seq > self.next:
+            if not signed:
+                self.unread += 1
+                return False
+            self.holes += 1
+            if seq - self.next > self.unread:
+                self.add("chain.seq")
+        elif e["prev"] != self.prev:
+            self.add("chain.prev")
+        self.unread, self.next, self.prev = 0, seq + 1, e["leaf"]
+        self.seen[seq] = e["leaf"]
+        return True
+
+    def tree(self, e):
+        if e["seq"] != len(self.leaves):
+            self.broken = self.log_lost = True
+        if e["kind"] not in ROUTINE:
+            self.told = e["seq"]
+        if not self.broken:
+            self.leaves.append(e["leaf"])
+        for head in self.heads:
+            if head["last"] != e["seq"]:
+                continue
+            if "leaf" in head:
+                same = head["leaf"] == e["leaf"]
+            elif self.broken:
+                continue
+            else:
+                same = head["root"] == root_of(self.leaves)
+            head["found"] = head.get("found") or same
+            if not same:
+                self.add("head.fork")
+
+    def entry(self, e):
+        kind, body = e["kind"], e["body"]
+        self.time(e)
+        whole = self.openings(e)
+        known = kind in IN_LOGIN or kind in OF_HOST
+        if known and (kind in IN_LOGIN) != (e["sess"] is not None):
+            self.add("kind.sess")
+        valid = True
+        for name, fits in MEMBERS.get(kind, {}).items():
+            optional, name = name.endswith("?"), name.rstrip("?")
+            if name not in body and optional:
+                continue
+            if name not in body or not fits(body[name]):
+                self.add("member.type")
+                valid = False
+        if (kind == "host_enrolled") != (e["seq"] == 0):
+            self.add("enrol.first")
+        if kind == "host_enrolled" and e["seq"] == 0:
+            self.enrolled(body)
+        if kind == "host_started":
+            for login in self.logins.values():
+                login["orphan"] = True
+        if kind in ("host_enrolled", "host_started") and body.get("signer") != "own_uid":
+            self.same_uid = True
+        if kind == "gap":
+            self.add("gap.declared")
+        if kind == "checkpoint" and valid:
+            self.checkpoint(e)
+        if e["sess"]:
+            self.login(e, valid, whole)
+
+    def enrolled(self, body):
+        key, service, service_key = b64(body.get("key"), 32), body.get("service"), b64(body.get("service_key"), 32)
+        if self.trust is None:
+            self.services = [service_key] if service_key else []
+            return
+        if any(h["host"] == self.host and digest(h["key"]) != key for h in self.trust["hosts"]):
+            self.add("trust.host_key")
+        trusted = [digest(s["key"]) for s in self.trust["services"] if s["service"] == service]
+        if not trusted:
+            self.add("trust.service")
+        elif trusted[0] != service_key:
+            self.add("trust.service_key")
+        self.services = trusted[:1]
+
+    def time(self, e):
+        last = self.last
+        if last and e["boot"] == last[0]:
+            if e["mono"] < last[1]:
+                self.add("time.mono_falls")
+            elif abs(e["at_us"] - last[2] - (e["mono"] - last[1])) > 500_000 and e["kind"] != "clock_step":
+                self.add("time.jump")
+            mono = max(last[1], e["mono"])
+        else:
+            if e["boot"] in self.boots:
+                self.add("time.boot")
+            elif last and e["kind"] not in ("host_started", "host_enrolled"):
+                self.add("time.boot")
+            if e["boot"] not in self.boots:
+                self.boots.append(e["boot"])
+            mono = e["mono"]
+        self.last = (e["boot"], mono, e["at_us"])
+
+    def openings(self, e):
+        try:
+            missing, segments = openings(e)
+        except Bad:
+            self.add("commit.opening")
+            return True
+        for _ in missing:
+            self.add("commit.missing")
+        total = e["body"].get("cmd_bytes")
+        if not isinstance(segments, list) or not is_int(total):
+            return True
+        shown = sum(len(s) for s in segments if s is not None)
+        if shown > total:
+            self.add("commit.length")
+        return None in segments or shown == total
+
+    # Checkpoints
+
+    def checkpoint(self, e):
+        b, log = e["body"], e["body"]["log"]
+        proofs = [log.get("proof"), log.get("consistency")]
+        if not (is_int(log.get("size")) and is_digest(log.get("root")) and is_sig(log.get("sig")) and is_int(log.get("index"))
+                and all(is_digests(p) and len(p) <= 126 for p in proofs) and re.fullmatch(r"[0-9a-f]{16}", b["note_key"])):
+            return self.add("member.type")
+        before = sum(self.found.values())
+        text = f"countersign/host/{self.host}\n{b['size']}\n{base64.b64encode(digest(b['root'])).decode()}\n".encode()
+        if not self.host_key or b["note_key"] != key_id(self.host_key) or not ed25519(self.host_key, text, b64(b["note_sig"], 64)):
+            self.add("checkpoint.signature")
+        if self.services:
+            self.cosigned(b, log, text, self.services[0])
+        if b["size"] > e["seq"] or b["size"] < (self.held or 0) or b["size"] == 0:
+            return self.add("checkpoint.size")
+        if self.broken:
+            return
+        if b["size"] < len(self.leaves) - 65_536:
+            return self.add("checkpoint.size")
+        if root_of(self.leaves[:b["size"]]) != digest(b["root"]):
+            return self.add("checkpoint.root")
+        if sum(self.found.values()) == before:
+            self.held = b["size"]
+
+    def cosigned(self, b, log, text, key):
+        size, root = log["size"], digest(log["root"])
+        of_log = f"countersign/service/{b['service']}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
+        message = f"cosignature/v1\ntime {b['time']}\n".encode() + text
+        proof, steps = [digest(p) for p in log["proof"]], [digest(p) for p in log["consistency"]]
+        good = ed25519(key, message, b64(b["cosig"], 64)) and ed25519(key, of_log, b64(log["sig"], 64)) \
+            and inclusion(sha(b"\0", text), log["index"], size, proof, root)
+        if not good:
+            self.add("checkpoint.signature")
+        elif not self.log_lost:
+            old, old_root = self.log or (0, sha(b""))
+            if not consistency(old, old_root, size, root, steps):
+                self.add("fork.service")
+        self.log, self.log_lost = (size, root), False
+
+    # Logins and commands
+
+    def login(self, e, valid, whole):
+        ident, n, prev = e["sess"]
+        opens = e["kind"] == "session_opened"
+        if ident in self.logins:
+            if opens:
+                self.add("sess.order")
+        elif ident in self.known:
+            return self.add("sess.order")
+        else:
+            self.known.add(ident)
+            new = dict(n=0, prev=ZERO, holes=self.holes, gap=False, orphan=False, commands={}, index=0, length=0, lost=False, missing=False)
+            self.logins[ident] = new
+            if not opens and self.holes and n > 0:
+                self.add("sess.gap")
+                new.update(gap=True, n=n, prev=prev, lost=True)
+            elif not opens:
+                self.add("sess.order")
+        login = self.logins[ident]
+        if n > login["n"] and self.holes > login["holes"]:
+            self.add("sess.gap")
+            login.update(gap=True, lost=True)
+        elif n != login["n"] or prev != login["prev"]:
+            self.flaw(login, "sess.chain")
+        login.update(n=n + 1, prev=e["leaf"], holes=self.holes)
+        if login["orphan"] and e["kind"] in ("command_submitted", "exec_started"):
+            self.flaw(login, "sess.after_restart")
+        step = {"command_submitted": self.submitted, "decided": self.decided, "exec_started": self.started,
+                "exec_finished": self.finished, "recording_chunk": self.chunk, "session_closed": self.closed}.get(e["kind"])
+        if step and valid:
+            step(e, e["body"], login, whole)
+        if e["kind"] == "session_closed":
+            del self.logins[ident]
+
+    def flaw(self, login, check):
+        """What does not fit follows from missing entries, where there are such."""
+        self.add("sess.gap" if login["gap"] and CODES[check] == 40 else check)
+
+    def submitted(self, e, b, login, whole):
+        login["commands"][b["id"]] = dict(leaf=e["leaf"], nonce=b["nonce"], wait=b["wait_ms"], mono=e["mono"], boot=e["boot"],
+                                          whole=whole, stage="waiting", late=False)
+        if b["id"] in self.submissions:
+            self.flaw(login, "submission.repeat")
+        self.submissions.add(b["id"])
+
+    def decided(self, e, b, login, _):
+        runs = b["outcome"] in LETS_RUN
+        if login["orphan"] and runs:
+            self.flaw(login, "sess.after_restart")
+        c = login["commands"].get(b["id"])
+        if c is None:
+            return self.flaw(login, "decided.of")
+        if c["stage"] == "started" and not c["decided"]:
+            c["decided"] = True
+            return self.flaw(login, "run.without_decision")
+        if c["stage"] != "waiting":
+            return self.flaw(login, "decided.of")
+        if digest(b["of"]) != c["leaf"]:
+            self.flaw(login, "decided.of")
+        faults, deadline = [], None
+        if runs and not c["whole"]:
+            faults.append("decision.cut_command")
+        said, sig = b.get("statement"), b.get("sig")
+        if said is None or sig is None:
+            if runs:
+                faults.append("decision.missing")
+            elif (said is None) != (sig is None):
+                faults.append("refusal.statement")
+        else:
+            deadline = self.statement(e, b, c, said, sig, runs, faults)
+        for check in faults:
+            self.flaw(login, check if runs else "refusal.statement")
+        c.update(stage="let_run" if runs else "refused", decided_leaf=e["leaf"], deadline=deadline)
+        c["late"] = runs and deadline is not None and not (e["boot"] == c["boot"] and e["mono"] <= deadline)
+
+    def statement(self, e, b, c, said, sig, runs, faults):
+        names = "by decision entry exp_ms fmt host key nonce policy".split()
+        good = list(said) == names and said["fmt"] == "cs-decision1" and is_by(said["by"]) and said["decision"] in ("approve", "deny") \
+            and is_digest(said["entry"]) and is_int(said["exp_ms"]) and is_id(said["host"]) and is_nonce(said["nonce"]) \
+            and is_digest(said["policy"]) and is_text(said["key"]) and re.fullmatch(r"[0-9a-f]{16}", said["key"])
+        if not good:
+            faults.append("decision.signature")
+            return None
+        keys = [key for key in self.services if key_id(key) == said["key"]]
+        if not keys:
+            faults.append("decision.key_unknown")
+        else:
+            text = json.dumps(said, separators=(",", ":"))
+            if not sshsig(NS_DECISION, keys[0], text.encode(), b64(sig, 64)):
+                faults.append("decision.signature")
+        faults += ["decision.host"] * (said["host"] != self.host) + ["decision.entry"] * (digest(said["entry"]) != c["leaf"])
+        faults += ["decision.nonce"] * (said["nonce"] != c["nonce"])
+        word, approve = said["by"].split(":")[0], said["decision"] == "approve"
+        if ":" in said["by"]:
+            outcome = {"deny_rule": None if approve else "blocked"}.get(word, "whitelisted" if approve else None)
+        elif word == "timeout":
+            outcome = None if approve else "timed_out"
+        else:
+            outcome = "approved" if approve else "denied"
+        unused = b["outcome"] == "timed_out" and outcome in LETS_RUN
+        faults += ["decision.outcome"] * (outcome is None or outcome != b["outcome"] and not unused)
+        faults += ["decision.outcome"] * (b.get("by") != said["by"])
+        if runs and said["exp_ms"] > c["wait"]:
+            faults.append("decision.expiry")
+        return c["mono"] + 1000 * said["exp_ms"]
+
+    def started(self, e, b, login, _):
+        c = login["commands"].get(b["id"])
+        if c is None:
+            return self.flaw(login, "run.without_decision")
+        if c["stage"] in ("started", "finished"):
+            return self.flaw(login, "run.twice")
+        late = False
+        if c["stage"] == "let_run":
+            if digest(b["of"]) != c["decided_leaf"]:
+                self.flaw(login, "run.without_decision")
+            in_time = c["deadline"] is None or e["boot"] == c["boot"] and e["mono"] <= c["deadline"]
+            late = c["late"] or not in_time
+        else:
+            self.flaw(login, "run.without_decision")
+        c.update(decided=c["stage"] != "waiting", stage="started", exec=e["leaf"], late=late)
+
+    def finished(self, e, b, login, _):
+        c = login["commands"].get(b["id"])
+        if c is None or c["stage"] != "started":
+            return self.flaw(login, "finish.of")
+        if digest(b["of"]) != c["exec"]:
+            self.flaw(login, "finish.of")
+        if c["late"] and b["end"] != "not_released":
+            self.flaw(login, "decision.late")
+        c["stage"] = "finished"
+
+    def unfinished(self, login):
+        for c in login["commands"].values():
+            self.add("submission.undecided") if c["stage"] == "waiting" else None
+            self.add("run.unfinished") if c["stage"] == "started" else None
+            self.add("decision.late") if c["stage"] in ("started", "let_run") and c["late"] else None
+
+    # Recordings
+
+    def cast(self, ident):
+        path = os.path.join(self.recordings, ident + ".cast")
+        return path if os.path.isfile(path) and not os.path.islink(path) else None
+
+    def chunk(self, e, b, login, _):
+        end = b["offset"] + b["length"]
+        if not login["lost"] and (b["index"] != login["index"] or b["offset"] != login["length"]):
+            self.add("recording.chunks")
+        login.update(index=b["index"] + 1, length=end)
+        path = self.cast(e["sess"][0])
+        if not path:
+            self.add("recording.missing") if not login["missing"] else None
+            login["missing"] = True
+        elif end > os.path.getsize(path):
+            self.add("recording.length")
+        else:
+            with open(path, "rb") as f:
+                f.seek(b["offset"])
+                if sha(f.read(b["length"])) != digest(b["digest"]):
+                    self.add("recording.digest")
+
+    def closed(self, e, b, login, _):
+        if login["orphan"] and b["why"] not in ("recovered", "killed", "disk_full", "bad_recording"):
+            self.flaw(login, "sess.after_restart")
+        if b["why"] == "recovered":
+            self.flaw(login, "sess.recovered")
+        if b["why"] == "bad_recording":
+            self.add("recording.bad")
+        self.unfinished(login)
+        said, path = b["recording_bytes"], self.cast(e["sess"][0])
+        if not login["lost"] and said != login["length"]:
+            self.add("recording.chunks")
+        if path is None and (said or login["length"]):
+            self.add("recording.missing") if not login["missing"] else None
+        elif path is not None and os.path.getsize(path) != said:
+            self.add("recording.length")
+
+    def finish(self):
+        if not self.entries:
+            return self.add("source.empty")
+        for login in self.logins.values():
+            self.add("sess.open")
+            self.unfinished(login)
+        if os.path.isdir(self.recordings):
+            for name in os.listdir(self.recordings):
+                if name.endswith(".cast") and ID.match(name[:-5]) and name[:-5] not in self.known:
+                    self.add("recording.extra")
+        for head in self.heads:
+            if head["host"] != self.host:
+                self.add("head.other_host")
+            elif head["last"] >= self.next:
+                self.add("head.missing")
+            elif not head.get("found") and "head.fork" not in self.found:
+                self.add("head.missing")
+        covered = self.held is not None and (self.told is None or self.told < self.held)
+        if not covered or self.same_uid:
+            self.add("assurance.self_attested")
+
+
+def load_head(path):
+    with open(path, "rb") as f:
+        raw = f.read()
+    if raw.startswith(b"{"):
+        r = Reader(raw.decode("ascii").removesuffix("\n"))
+        head = r.value(1)
+        if r.at != len(r.text) or list(head) != ["fmt", "host", "leaf", "seq"] or head["fmt"] != "cs-head1":
+            raise Bad("head")
+        return dict(host=head["host"], leaf=digest(head["leaf"]), last=head["seq"])
+    origin, size, root = raw.decode().split("\n")[:3]
+    return dict(host=origin.removeprefix("countersign/host/"), root=base64.b64decode(root), last=int(size) - 1)
+
+
+def verify(place, trust, heads):
+    run = Run(trust, [dict(head) for head in heads])
+    root = next((r for r in (os.path.join(place, "host"), place) if os.path.isdir(os.path.join(r, "journal"))), None)
+    if root is None:
+        run.add("source.unknown")
+        return run
+    run.recordings = os.path.join(root, "recordings")
+    journal = os.path.join(root, "journal")
+    run.journal([os.path.join(journal, n) for n in sorted(os.listdir(journal)) if re.fullmatch(r"\d{16}\.jsonl", n)])
+    run.finish()
+    return run
+
+
+def main(args):
+    global own_ed25519
+    trust, heads, places = None, [], []
+    while args:
+        word = args.pop(0)
+        if word == "--trust":
+            with open(args.pop(0)) as f:
+                trust = json.load(f)
+        elif word == "--known-head":
+            heads.append(load_head(args.pop(0)))
+        elif word == "--own-ed25519":
+            own_ed25519 = True
+        else:
+            places.append(word)
+    for place in places:
+        run = verify(place, trust, heads)
+        print(run.exit(), ",".join(sorted(run.found)) or "-", place)
+    return run.exit() if len(places) == 1 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
