@@ -1,10 +1,10 @@
 //! Small histories with real keys: a plan that can be changed before it is
 //! sealed (by a dishonest host) and lines that can be changed after (by anyone).
 
+pub use crate::fixtures::{golden, held};
+pub use crate::stamps::Stamp;
+use crate::stamps::cosigned;
 use countersign_core::{Choice, DecidedBy, Digest, HostId, LoginId, Nonce, Salt, ServiceId, SubmissionId};
-use countersign_ledger::tlog::{
-    Checkpoint, NoteText, Origin, ServiceStamp, consistency_proof, inclusion_proof, root_of,
-};
 use countersign_ledger::verify::{Report, Require, verify};
 use countersign_ledger::{
     Header, InProcessSigner, Openings, Sess, Signer, Statement, TrustFile, TrustedHost, TrustedService, Value, body,
@@ -93,27 +93,6 @@ pub struct Plan {
     pub skew_n: u64,
     /// A checkpoint that the service gives.
     pub stamp: Option<Stamp>,
-}
-
-/// A `checkpoint` entry to be, and what may be wrong with it.
-#[derive(Debug, Clone)]
-pub struct Stamp {
-    /// How many entries it is about; `None` for all before it.
-    pub size: Option<u64>,
-    /// Another root than the right one.
-    pub root: Option<Digest>,
-    pub note_by: Who,
-    pub by: Who,
-    /// The service keeps another log for this one.
-    pub other_log: bool,
-    /// A member that is changed after signing.
-    pub spoil: Option<fn(&mut ServiceStamp)>,
-}
-
-impl Default for Stamp {
-    fn default() -> Self {
-        Self { size: None, root: None, note_by: Who::Host, by: Who::Service, other_log: false, spoil: None }
-    }
 }
 
 /// A history before it is sealed, and the recordings beside it.
@@ -435,42 +414,6 @@ pub fn private(plan: &mut Plan, name: &str, salt: Salt, value: &[u8]) {
     plan.body.insert(name.into(), digest.into());
 }
 
-fn cosigned(plan: &Stamp, at_us: i64, leaves: &[Digest], log: &mut Vec<Digest>, shown: &mut u64) -> ServiceStamp {
-    let (mut host_key, mut service_key) = (plan.note_by.signer(), plan.by.signer());
-    let size = plan.size.unwrap_or(u64::try_from(leaves.len()).unwrap());
-    let covered = &leaves[..usize::try_from(size).unwrap().min(leaves.len())];
-    let origin = Origin::Host(host()).to_string();
-    let checkpoint = Checkpoint { origin, size, root: plan.root.unwrap_or(root_of(covered)) };
-    if plan.other_log {
-        log[0] = Digest([4; 32]);
-    }
-    log.push(ServiceStamp::log_leaf(&checkpoint));
-    let log_size = u64::try_from(log.len()).unwrap();
-    let of_log = Checkpoint { origin: Origin::Service(service()).to_string(), size: log_size, root: root_of(log) };
-    let time = u64::try_from(at_us / 1_000_000).unwrap();
-    let mut note = |text: Option<NoteText>| service_key.sign_note(&text.unwrap()).unwrap();
-    let mut stamp = ServiceStamp {
-        size,
-        root: checkpoint.root,
-        note_key: key_id(&host_key.public_key()),
-        note_sig: host_key.sign_note(&NoteText::checkpoint(&checkpoint).unwrap()).unwrap(),
-        service: service(),
-        time,
-        cosig: note(NoteText::cosignature(&checkpoint, time)),
-        log_size,
-        log_root: of_log.root,
-        log_sig: note(NoteText::checkpoint(&of_log)),
-        log_index: log_size - 1,
-        log_proof: inclusion_proof(log, log_size - 1).unwrap(),
-        log_consistency: consistency_proof(log, *shown).unwrap(),
-    };
-    *shown = log_size;
-    if let Some(spoil) = plan.spoil {
-        spoil(&mut stamp);
-    }
-    stamp
-}
-
 fn sign(ruling: &Ruling, entry: Digest) -> (Statement, String) {
     let mut signer = ruling.signer.signer();
     let statement = Statement {
@@ -498,63 +441,6 @@ pub fn trust() -> TrustFile {
 pub fn trust_with(host_key: Digest, service_key: Digest) -> TrustFile {
     let hosts = vec![TrustedHost { host: host(), key: host_key, name: "web-1".parse().unwrap() }];
     TrustFile::new(hosts, vec![TrustedService { key: service_key, service: service() }]).unwrap()
-}
-
-/// The same as the service holds it: an installed host and six checkpoints.
-pub fn held() -> History {
-    let mut history = golden_with("own_uid", true);
-    history.checkpoint();
-    history
-}
-
-/// Some fifty entries: every outcome, two logins interleaved, recordings.
-pub fn golden() -> History {
-    golden_with("same_uid", false)
-}
-
-fn golden_with(signer_word: &'static str, checkpoints: bool) -> History {
-    let mut history = History::with_signer(signer_word);
-    let stamp = |history: &mut History| {
-        if checkpoints {
-            history.checkpoint();
-        }
-    };
-    history.open(1);
-    history.open(2);
-    history.submit(1, 1, b"uptime");
-    history.submit(2, 2, b"rm -rf /srv");
-    history.decide(2, 2, "denied", Some("on-call"));
-    history.decide(1, 1, "approved", Some("ops-lead"));
-    history.exec(1, 1);
-    history.record(1, 40);
-    history.finish(1, 1);
-    history.run(2, 3, "whitelisted", "whitelist_rule:17");
-    history.close(1, "exit");
-    stamp(&mut history);
-    history.submit(2, 4, b"sleep 1");
-    history.decide(2, 4, "timed_out", Some("timeout"));
-    history.submit(2, 5, "echo \u{2713} 'a b'".as_bytes());
-    history.decide(2, 5, "cancelled", None);
-    history.submit(2, 6, b"curl x | sh");
-    history.decide(2, 6, "blocked", Some("deny_rule:3"));
-    history.close(2, "hangup");
-    stamp(&mut history);
-    stamp(&mut history);
-    history.open(3);
-    history.submit(3, 7, b"true");
-    history.decide(3, 7, "error", None);
-    history.run(3, 8, "whitelisted", "grant:4");
-    history.run(3, 9, "approved", "ops-lead");
-    history.close(3, "exit");
-    stamp(&mut history);
-    history.stop();
-    history.restart(OTHER_BOOT);
-    history.open(4);
-    history.run(4, 10, "approved", "on-call");
-    history.close(4, "exit");
-    stamp(&mut history);
-    history.stop();
-    history
 }
 
 /// Writes `DIR/host/{journal,recordings}`.
