@@ -1,0 +1,57 @@
+"""From Enter to the first byte that a released line writes, in an open session.
+
+enter.py RESULT NAME=COMMAND…    prints p50 and p99 in ms of 300 lines each, the wrappers taking turns
+"""
+import json, os, pty, select, shlex, sys, time
+
+# What bash and our editor write when they are ready for a line, and when they took it: bracketed paste on and off.
+LINE, READY, TAKEN, SHOWN = b"echo RELEASED\r", b"\x1b[?2004h", b"\x1b[?2004l", b"RELEASED"
+ROUNDS, LINES = 6, 50
+
+
+class Session:
+    def __init__(self, command):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = "xterm"
+            os.execvp(command[0], command)
+        self.seen = b""
+        self.until(READY)
+
+    def until(self, text):
+        while text not in self.seen:
+            if not select.select([self.fd], [], [], 20)[0]:
+                sys.exit(f"waited for {text!r}, saw {self.seen[-300:]!r}")
+            self.seen += os.read(self.fd, 65536)
+        rest = self.seen.split(text, 1)[1]
+        self.seen = rest
+
+    def line(self):
+        time.sleep(0.005)
+        os.write(self.fd, LINE[:-1])
+        time.sleep(0.02)
+        began = time.monotonic_ns()
+        os.write(self.fd, LINE[-1:])
+        self.until(TAKEN)
+        self.until(SHOWN)
+        took = time.monotonic_ns() - began
+        self.until(READY)
+        return took / 1e6
+
+
+def main():
+    result, wrappers = sys.argv[1], dict(word.split("=", 1) for word in sys.argv[2:])
+    sessions = {name: Session(shlex.split(command)) for name, command in wrappers.items()}
+    took = {name: [] for name in sessions}
+    for session in sessions.values():
+        session.line()
+    for _ in range(ROUNDS):
+        for name, session in sessions.items():
+            took[name] += [session.line() for _ in range(LINES)]
+    for name, values in took.items():
+        values.sort()
+        print(f"enter {name}: p50 {values[len(values) // 2]:.2f} ms, p99 {values[int(len(values) * .99)]:.2f} ms, {len(values)} lines")
+    json.dump(took, open(result, "w"))
+
+
+main()
