@@ -11,6 +11,7 @@ pub mod files;
 pub mod identity;
 pub mod inherited;
 pub mod process;
+pub mod sandbox;
 pub mod signals;
 pub mod socket;
 pub mod spawn;
