@@ -12,6 +12,7 @@ pub mod bundle;
 mod clock;
 mod commit;
 mod entry;
+mod epoch;
 pub mod journal;
 mod kind;
 #[cfg(feature = "verify")]
@@ -39,6 +40,7 @@ pub use authority::{
 pub use clock::{Clock, ClockError, Now, SystemClock};
 pub use commit::{RandomError, commitment, key_id, leaf_hash, random_bytes, sha256};
 pub use entry::{Entry, Sess};
+pub use epoch::{EPOCH_ENTRIES, EPOCH_US, Epoch, KeyFault, KeyRing, Rotation};
 pub use journal::{
     Committer, Done, Draft, HeadDone, JournalError, Limits, OpenLogin, Recovered, SignedHead, SpoolPlace, Torn,
     Written, follow, read_lines,
@@ -52,7 +54,9 @@ pub use openings::{BadOpening, Opened, OpenedValue, Openings};
 pub use openssh::{BadSshKey, BadSshSignature, SshKey, SshSignature};
 pub use scan::{BadLine, Fault};
 pub use seal::{Header, SealError, Sealed, seal};
-pub use signer::{InProcessSigner, KeyFileError, SignError, Signer};
+pub use signer::{
+    EpochSigner, InProcessSigner, KeyFileError, RemoteSigner, SignError, Signer, refuse_signer, serve_signer,
+};
 pub use sshsig::{BadSignature, Namespace, allowed_signers_line, armored_signature, verify_digest, verify_signature};
 pub use statement::{BadStatement, Statement};
 pub use trust::{TrustError, TrustFile, TrustedHost, TrustedService};

@@ -17,6 +17,8 @@ pub enum Namespace {
     Decision,
     /// A host's proof that it holds its key.
     Enroll,
+    /// The certificate of an epoch's key.
+    Epoch,
 }
 
 impl Namespace {
@@ -26,6 +28,7 @@ impl Namespace {
             Self::Entry => "entry.v1@countersign",
             Self::Decision => "decision.v1@countersign",
             Self::Enroll => "enroll.v1@countersign",
+            Self::Epoch => "epoch.v1@countersign",
         }
     }
 }

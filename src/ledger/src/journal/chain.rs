@@ -4,7 +4,7 @@ use super::{Draft, JournalError, Written};
 use crate::seal::{Header, seal};
 use crate::tlog::Frontier;
 use crate::value::body;
-use crate::{Kind, Now, Openings, Sess, Signer};
+use crate::{EPOCH_ENTRIES, EPOCH_US, Kind, Now, Openings, SealError, Sess, Signer};
 use countersign_core::{Digest, HostId, LoginId};
 use std::collections::BTreeMap;
 
@@ -26,6 +26,8 @@ pub(super) struct Chain {
     pub(super) logins: BTreeMap<LoginId, Link>,
     /// The tree over all entries.
     pub(super) tree: Frontier,
+    /// Where the signer's epoch began: `seq` and `mono`.
+    epoch: Option<(u64, u64)>,
 }
 
 /// The end of a login's chain.
@@ -47,6 +49,7 @@ impl Chain {
             at_us: None,
             logins: BTreeMap::new(),
             tree: Frontier::default(),
+            epoch: None,
         }
     }
 
@@ -77,6 +80,52 @@ impl Chain {
             }
         }
         result
+    }
+
+    /// Whether the signer's key must change before these drafts: no epoch has
+    /// begun since it was started, or this one has signed or lasted enough.
+    /// `host_enrolled` alone is signed by the identity key.
+    pub(super) fn rotation_is_due(&self, drafts: &[Draft], now: Now) -> bool {
+        let Some((first, since)) = self.epoch else {
+            return self.next_seq > 0 || drafts.iter().any(|draft| draft.kind != Kind::HostEnrolled);
+        };
+        // One more for a clock_step.
+        let after = u64::try_from(drafts.len()).unwrap_or(u64::MAX).saturating_add(1);
+        let entries = self.next_seq.saturating_sub(first).saturating_add(after);
+        entries > EPOCH_ENTRIES || now.mono_us.saturating_sub(since) >= EPOCH_US
+    }
+
+    /// Changes the signer's key: the line of its `key_rotated`, appended to
+    /// `out`. On an error the signer cannot be relied on any more. The clocks
+    /// of the chain stay, so that a step since the entry before shows in the
+    /// entry after.
+    pub(super) fn rotate(
+        &mut self,
+        now: Now,
+        signer: &mut dyn Signer,
+        out: &mut String,
+    ) -> Result<Written, JournalError> {
+        let kind = Kind::KeyRotated;
+        let failed = |source| JournalError::Draft { kind, source };
+        let rotation = signer.rotate(self.next_seq, self.prev).map_err(|error| failed(SealError::from(error)))?;
+        let mono = self.mono.max(now.mono_us);
+        let header = Header {
+            at_us: now.at_us,
+            boot: &self.boot,
+            host: self.host,
+            kind: kind.as_str(),
+            mono,
+            prev: self.prev,
+            seq: self.next_seq,
+            sess: None,
+        };
+        let sealed = seal(&header, &rotation.body(), &Openings::default(), None, signer).map_err(failed)?;
+        out.push_str(&sealed.line);
+        out.push('\n');
+        let seq = self.next_seq;
+        self.epoch = Some((seq, mono));
+        self.link(kind, None, sealed.leaf);
+        Ok(Written { seq, leaf: sealed.leaf, line: sealed.line, mono_us: mono, at_us: now.at_us })
     }
 
     fn extend_some(

@@ -7,7 +7,7 @@ use super::read::Reader;
 use super::recover::{Found, recover};
 use super::{Draft, JournalError, Limits, Recovered, SignedHead, Written};
 use crate::tlog::{Checkpoint, NoteText, Origin};
-use crate::{Clock, Kind, SignError, Signer};
+use crate::{Clock, Kind, Now, SealError, SignError, Signer};
 use countersign_core::HostId;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -72,7 +72,7 @@ impl Committer {
     ) -> Result<(Self, Recovered), JournalError> {
         make_dir(dir).map_err(|error| io_error("create", dir, error))?;
         let lock = lock(dir)?;
-        let found = recover(dir, Chain::new(host, clock.boot()), &signer.public_key())?;
+        let found = recover(dir, Chain::new(host, clock.boot()), signer.identity())?;
         let next_seq = found.chain.next_seq;
         let segment = match found.last {
             Some((first, length)) => {
@@ -93,6 +93,7 @@ impl Committer {
             clock,
             limits,
             stopped: None,
+            rotated: Vec::new(),
             durable: Arc::clone(&durable),
             _lock: lock,
         };
@@ -200,6 +201,8 @@ struct Writer {
     clock: Box<dyn Clock>,
     limits: Limits,
     stopped: Option<Arc<str>>,
+    /// Changes of key that no caller was told of yet.
+    rotated: Vec<Written>,
     durable: Arc<AtomicU64>,
     _lock: Flock<File>,
 }
@@ -278,7 +281,25 @@ impl Writer {
             self.check_space()?;
         }
         let now = self.clock.now();
-        self.chain.extend(drafts, now, self.signer.as_mut(), out)
+        let made = self.sign(drafts, now, out);
+        // Without its signer the journal writes nothing more.
+        if let Err(JournalError::Draft { source: SealError::Sign(error), .. }) = &made {
+            let error = JournalError::Signer(error.clone());
+            self.stopped = Some(error.to_string().into());
+            return Err(error);
+        }
+        made
+    }
+
+    /// Changes the key where that is due, then adds the drafts. What was
+    /// rotated stands even where the drafts are refused.
+    fn sign(&mut self, drafts: &[Draft], now: Now, out: &mut String) -> Result<Vec<Written>, JournalError> {
+        if self.signer.rotates() && self.chain.rotation_is_due(drafts, now) {
+            let rotated = self.chain.rotate(now, self.signer.as_mut(), out)?;
+            self.rotated.push(rotated);
+        }
+        let written = self.chain.extend(drafts, now, self.signer.as_mut(), out)?;
+        Ok(self.rotated.drain(..).chain(written).collect())
     }
 
     fn check_space(&mut self) -> Result<(), JournalError> {

@@ -67,6 +67,9 @@ pub enum JournalError {
         /// Why.
         source: SealError,
     },
+    /// The signer is lost; the journal takes nothing more.
+    #[error("the ledger cannot be signed: {0}; restart countersign-hostd")]
+    Signer(crate::SignError),
     /// The draft does not fit its login: none named, one named where none
     /// belongs, not open, or open already.
     #[error("the {kind} entry does not fit its login: {why}")]

@@ -8,9 +8,8 @@ use super::read::{Raw, next_line, segments};
 use super::{JournalError, OpenLogin, SpoolPlace, Torn};
 use crate::line::LineSess;
 use crate::scan::BadLine;
-use crate::sshsig::{Namespace, verify_digest};
 use crate::tlog::ServiceStamp;
-use crate::{Kind, Line, Sess, key_id};
+use crate::{KeyFault, KeyRing, Kind, Line, Sess};
 use countersign_core::{Digest, LoginId};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -29,11 +28,12 @@ pub(super) struct Found {
     pub(super) last: Option<(u64, u64)>,
 }
 
-/// Reads the whole journal. `public` is the key that goes on signing.
-pub(super) fn recover(dir: &Path, chain: Chain, public: &Digest) -> Result<Found, JournalError> {
+/// Reads the whole journal. `identity` is the key that certifies what goes on signing.
+pub(super) fn recover(dir: &Path, chain: Chain, identity: Digest) -> Result<Found, JournalError> {
     let files = segments(dir)?;
     let host = chain.host.to_string();
-    let mut replay = Replay { chain, host, logins: BTreeMap::new(), newest: None, stamp: None };
+    let keys = KeyRing::new(identity);
+    let mut replay = Replay { chain, host, logins: BTreeMap::new(), newest: None, stamp: None, keys };
     let (mut last, mut torn) = (None, None);
     for (index, (first, path)) in files.iter().enumerate() {
         if *first != replay.chain.next_seq {
@@ -50,7 +50,7 @@ pub(super) fn recover(dir: &Path, chain: Chain, public: &Digest) -> Result<Found
         torn = tail.map(|bytes| (path, length, bytes));
     }
     if let Some(newest) = &replay.newest {
-        newest.check(public)?;
+        newest.check(&replay.keys)?;
     }
     let torn = torn.map(|(path, length, bytes)| set_aside(dir, path, length, &bytes, replay.chain.next_seq));
     let torn = torn.transpose()?;
@@ -69,22 +69,22 @@ struct Newest {
 }
 
 impl Newest {
-    /// It must be of the key that goes on: another key is another host, or a
-    /// lost one, and a new key is never taken silently.
-    fn check(&self, public: &Digest) -> Result<(), JournalError> {
+    /// It must be of the key that was certified last: another key is another
+    /// host, or a lost one, and a new key is never taken silently.
+    fn check(&self, keys: &KeyRing) -> Result<(), JournalError> {
         let path = self.path.clone();
         let Ok(line) = Line::parse(&self.bytes) else { return Ok(()) };
-        let held = key_id(public);
-        if line.key != held {
-            let why = format!("its entries are signed by the key {} and the host's key is {held}", line.key);
-            return Err(JournalError::Layout { path, why });
+        match keys.check(&line) {
+            Ok(_) => Ok(()),
+            Err(KeyFault::Unknown { named, due }) => {
+                let why = format!("its entries are signed by the key {named} and the host's key is {due}");
+                Err(JournalError::Layout { path, why })
+            }
+            Err(fault) => {
+                let why = fault.to_string();
+                Err(JournalError::Damaged { path, line: self.number, seq: line.seq, why })
+            }
         }
-        verify_digest(Namespace::Entry, public, line.signed_digest(), line.sig).map_err(|bad| JournalError::Damaged {
-            path,
-            line: self.number,
-            seq: line.seq,
-            why: bad.to_string(),
-        })
     }
 }
 
@@ -94,6 +94,7 @@ struct Replay {
     logins: BTreeMap<LoginId, OpenLogin>,
     newest: Option<Newest>,
     stamp: Option<ServiceStamp>,
+    keys: KeyRing,
 }
 
 impl Replay {
@@ -141,6 +142,11 @@ impl Replay {
         }
         let leaf = line.leaf_hash();
         let kind: Option<Kind> = line.kind.parse().ok();
+        if kind == Some(Kind::KeyRotated)
+            && let Some(epoch) = self.keys.check(line).map_err(|fault| fault.to_string())?
+        {
+            self.keys.adopt(epoch);
+        }
         let sess = line.sess.as_ref().map(|s| self.sess(s)).transpose()?;
         if let Some(sess) = sess {
             self.login(kind, sess.id, line, leaf).map_err(|bad| bad.to_string())?;
@@ -152,8 +158,11 @@ impl Replay {
         // An unknown kind neither opens nor closes a login.
         self.chain.link(kind.unwrap_or(Kind::Heartbeat), sess, leaf);
         let same_boot = line.boot == self.chain.boot;
-        self.chain.mono = if same_boot { line.mono } else { 0 };
-        self.chain.at_us = same_boot.then_some(line.at_us);
+        // A change of key is no moment to measure a clock step from.
+        if kind != Some(Kind::KeyRotated) || !same_boot {
+            self.chain.mono = if same_boot { line.mono } else { 0 };
+            self.chain.at_us = same_boot.then_some(line.at_us);
+        }
         Ok(())
     }
 

@@ -130,6 +130,16 @@ checks! {
         "Two different entries with valid signatures have the same `seq`: the host's key signed two histories."
     SigEntry "sig.entry" Invalid "The entry's signature is not valid: it was changed, or another key signed it."
     SigKeyUnknown "sig.key_unknown" Invalid "The entry names a key that is not the host's trusted key."
+    SigKeyRange "sig.key_range" Invalid
+        "The entry names a key of this host that does not sign there: an epoch outside its range of seq, or the identity key after the first epoch."
+    KeyMissing "key.missing" Missing
+        "The certificate of the key that signs from here on is among the missing entries, so its signatures cannot be checked."
+    KeyCertificate "key.certificate" Invalid
+        "A `key_rotated` whose certificate is not good: not by the identity key or the epoch before, for another host, place or key, or a key used before."
+    KeyEpoch "key.epoch" Invalid
+        "An epoch signs more than 4,096 entries, for more than 24 hours, or in another boot than the one it began in."
+    KeyStart "key.start" Invalid
+        "The identity key certifies a key where the daemon did not start, or the daemon started without such a certificate."
     CommitOpening "commit.opening" Invalid
         "A value in `vals` does not match its commitment, stands where no commitment is, or is badly written: the text shown is not the text recorded."
     CommitLength "commit.length" Invalid

@@ -17,6 +17,7 @@ pub(super) struct Facts {
     pub uncovered: bool,
     /// Known heads that were found.
     pub known_heads: usize,
+    pub epochs: u64,
 }
 
 /// The report where there is nothing to verify.
@@ -29,6 +30,7 @@ pub(super) fn nothing(findings: Findings, require: Require) -> Report {
         held: None,
         uncovered: false,
         known_heads: 0,
+        epochs: 0,
     };
     conclude(facts, findings, require)
 }
@@ -39,7 +41,7 @@ pub(super) fn conclude(facts: Facts, mut findings: Findings, require: Require) -
     let assurance = assurance(&facts, &mut findings, require);
     let mut report = Report {
         exit_code: 0,
-        integrity: integrity(&facts.counts, &facts.head, &findings),
+        integrity: integrity(&facts, &findings),
         conformance: conformance(&facts.counts, &findings),
         assurance,
         host: facts.host,
@@ -66,7 +68,7 @@ pub(super) fn conclude(facts: Facts, mut findings: Findings, require: Require) -
     report
 }
 
-fn integrity(counts: &Counts, head: &Option<Head>, findings: &Findings) -> Axis {
+fn integrity(Facts { counts, head, epochs, .. }: &Facts, findings: &Findings) -> Axis {
     let by_code = [
         (Code::Invalid, "INVALID"),
         (Code::Missing, "MISSING"),
@@ -91,10 +93,11 @@ fn integrity(counts: &Counts, head: &Option<Head>, findings: &Findings) -> Axis 
     }
     let logins = if logins.is_empty() { String::new() } else { format!(" ({})", logins.join(", ")) };
     let detail = format!(
-        "{}  seq {}–{}  1 host, 1 key, {}{logins}, {}",
+        "{}  seq {}–{}  1 host, {}, {}{logins}, {}",
         many(counts.entries, "entry", "entries"),
         thousands(first),
         thousands(head.seq),
+        if *epochs == 0 { "1 key".to_owned() } else { many(*epochs, "epoch", "epochs") },
         many(counts.logins, "login", "logins"),
         many(counts.recordings, "recording", "recordings"),
     );

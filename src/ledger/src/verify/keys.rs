@@ -4,8 +4,7 @@
 use super::checks::Check;
 use super::report::Findings;
 use super::signatures::{Job, Queue};
-use crate::sshsig::verify_bytes;
-use crate::{Kind, Line, Namespace, TrustFile, Value, key_id};
+use crate::{EPOCH_ENTRIES, EPOCH_US, Epoch, KeyFault, KeyRing, Kind, Line, Namespace, TrustFile, Value, key_id};
 use countersign_core::{Digest, HostId, Name, ServiceId};
 
 /// A key and its id.
@@ -21,12 +20,30 @@ impl Key {
     }
 }
 
+/// The epoch that signs.
+#[derive(Debug)]
+struct Span {
+    first: u64,
+    mono: u64,
+    boot: String,
+    flagged: bool,
+}
+
 /// The keys of one history.
 #[derive(Debug)]
 pub(super) struct Keys<'a> {
     trust: Option<&'a TrustFile>,
     begun: bool,
-    host: Option<Key>,
+    ring: Option<KeyRing>,
+    /// The epoch that the line at hand begins.
+    begins: Option<Epoch>,
+    span: Option<Span>,
+    /// The identity key certified the newest epoch, and `host_started` is due.
+    starting: bool,
+    /// The id of a key whose certificate is among missing entries.
+    unproven: Option<String>,
+    /// How many epochs there are.
+    pub epochs: u64,
     services: Vec<Key>,
     /// This is a service's own ledger.
     pub of_service: bool,
@@ -41,7 +58,19 @@ impl<'a> Keys<'a> {
             findings.add(Check::TrustNone, None, None, "no trust file was given; only consistency was checked");
         }
         let services = trust.map(|t| t.services.iter().map(|s| Key::new(s.key)).collect()).unwrap_or_default();
-        Self { trust, begun: false, host: None, services, of_service: false, same_uid: false }
+        Self {
+            trust,
+            begun: false,
+            ring: None,
+            begins: None,
+            unproven: None,
+            span: None,
+            starting: false,
+            epochs: 0,
+            services,
+            of_service: false,
+            same_uid: false,
+        }
     }
 
     /// Service keys whose decisions count.
@@ -66,37 +95,141 @@ impl<'a> Keys<'a> {
         // Untrusted, but good enough to find out whether the journal agrees with itself.
         let enrolled = line.kind == Kind::HostEnrolled.as_str();
         let own = || line.body().ok().filter(|_| enrolled).and_then(|body| body.member("key"));
-        self.host = trusted.or_else(own).map(Key::new);
+        self.ring = trusted.or_else(own).map(KeyRing::new);
     }
 
-    /// Whether the entry is signed by the host's key; `true` where no key is
-    /// known, which is a finding of its own.
+    /// Whether the entry is signed by the key that signs there; `true` where
+    /// no key is known, which is a finding of its own.
+    ///
+    /// Where entries are `missing` right before the line, its key may be one
+    /// whose certificate is among them: a finding of its own, and the key is
+    /// taken for that one until the next certificate.
     ///
     /// With a `queue` the signature itself is checked later, and `true` means
     /// no more than that the key is right.
-    pub fn signed(&self, line: &Line<'_>, queue: Option<&mut Queue>, findings: &mut Findings) -> bool {
-        let Some(key) = &self.host else { return true };
-        if line.key != key.id {
-            let text = format!("names the key {}; the host's is {}", line.key, key.id);
-            findings.add(Check::SigKeyUnknown, Some(line.seq), None, text);
-            return false;
+    pub fn signed(
+        &mut self,
+        line: &Line<'_>,
+        missing: bool,
+        queue: Option<&mut Queue>,
+        findings: &mut Findings,
+    ) -> bool {
+        self.begins = None;
+        let Some(ring) = &self.ring else { return true };
+        let later = queue.filter(|_| line.kind != Kind::KeyRotated.as_str());
+        let checked = match later {
+            Some(queue) => ring.due(line).map(|public| {
+                let (digest, text) = (line.signed_digest(), "the signature is not valid");
+                let (seq, public, sig, check) = (line.seq, *public, line.sig_bytes, Check::SigEntry);
+                queue.push(Job { seq, namespace: Namespace::Entry, public, digest, sig, check, text });
+                None
+            }),
+            None => ring.check(line),
+        };
+        let fault = match checked {
+            Ok(begins) => {
+                if begins.is_some() {
+                    self.unproven = None;
+                }
+                self.begins = begins;
+                return true;
+            }
+            Err(fault) => fault,
+        };
+        if let KeyFault::Unknown { named, .. } = &fault {
+            let same = self.unproven.as_ref() == Some(named);
+            if missing && !same {
+                let text = format!("the certificate of the key {named} is missing; what it signs cannot be checked");
+                findings.add(Check::KeyMissing, Some(line.seq), None, text);
+                self.unproven = Some(named.clone());
+                self.span = None;
+            }
+            if missing || same {
+                return true;
+            }
         }
-        let (digest, text) = (line.signed_digest(), "the signature is not valid");
-        let (seq, public, sig) = (line.seq, key.public, line.sig_bytes);
-        if let Some(queue) = queue {
-            queue.push(Job { seq, namespace: Namespace::Entry, public, digest, sig, check: Check::SigEntry, text });
+        if let Some(by) = &self.unproven
+            && let Ok(epoch) = ring.check_uncertified(line, by)
+        {
+            self.unproven = None;
+            self.begins = Some(epoch);
             return true;
         }
-        let valid = verify_bytes(Namespace::Entry, &public, &digest, &sig).is_ok();
-        if !valid {
-            findings.add(Check::SigEntry, Some(seq), None, text);
-        }
-        valid
+        let check = match fault {
+            KeyFault::Unknown { .. } => Check::SigKeyUnknown,
+            KeyFault::OutOfRange { .. } => Check::SigKeyRange,
+            KeyFault::Certificate(_) => Check::KeyCertificate,
+            KeyFault::Signature => Check::SigEntry,
+        };
+        findings.add(check, Some(line.seq), None, fault.to_string());
+        false
     }
 
-    /// The host key with this id, for checkpoints.
-    pub fn host_key(&self, id: &str) -> Option<&Key> {
-        self.host.as_ref().filter(|key| key.id == id)
+    /// Follows an entry that stands in its place: begins its epoch, and checks
+    /// that the epoch it is in lasts no longer than it may.
+    pub fn follow(&mut self, line: &Line<'_>, kind: Option<Kind>, missing: bool, findings: &mut Findings) {
+        let seq = Some(line.seq);
+        self.starts(line, kind, missing, findings);
+        if let Some(epoch) = self.begins.take() {
+            if !epoch.by_identity && self.span.as_ref().is_some_and(|span| span.boot != line.boot) {
+                let text = "an epoch of another boot certifies a key; the identity key must";
+                findings.add(Check::KeyEpoch, seq, None, text);
+            }
+            self.span = Some(Span { first: line.seq, mono: line.mono, boot: line.boot.to_owned(), flagged: false });
+            self.epochs = self.epochs.saturating_add(1);
+            if let Some(ring) = &mut self.ring {
+                ring.adopt(epoch);
+            }
+            return;
+        }
+        let Some(span) = self.span.as_mut().filter(|span| !span.flagged) else { return };
+        let text = if line.boot != span.boot {
+            "goes on signing in another boot".to_owned()
+        } else if line.seq.saturating_sub(span.first) >= EPOCH_ENTRIES {
+            format!("has signed {EPOCH_ENTRIES} entries before this one")
+        } else if line.mono.saturating_sub(span.mono) >= EPOCH_US {
+            "is older than 24 hours".to_owned()
+        } else {
+            return;
+        };
+        span.flagged = true;
+        findings.add(Check::KeyEpoch, seq, None, format!("the epoch that begins at seq {} {text}", span.first));
+    }
+
+    /// The identity key certifies where the signer starts, and so does the
+    /// daemon: each `host_started` follows such a `key_rotated`, and nothing
+    /// else does.
+    fn starts(&mut self, line: &Line<'_>, kind: Option<Kind>, missing: bool, findings: &mut Findings) {
+        let seq = Some(line.seq);
+        let by_identity = self.begins.as_ref().is_some_and(|epoch| epoch.by_identity);
+        match kind {
+            Some(Kind::ClockStep) => return,
+            Some(Kind::HostStarted) => {
+                if self.span.is_some() && !self.starting && !missing {
+                    let text = "the daemon started, and no key was certified for it by the identity key";
+                    findings.add(Check::KeyStart, seq, None, text);
+                }
+            }
+            Some(Kind::KeyRotated) if by_identity => {
+                self.starting = true;
+                return;
+            }
+            Some(_) | None => {
+                if self.starting && !missing {
+                    let text = "the identity key certified a key, and no start of the daemon follows";
+                    findings.add(Check::KeyStart, seq, None, text);
+                }
+            }
+        }
+        self.starting = false;
+    }
+
+    /// The host's key of this id, for a checkpoint over so many entries: the
+    /// one that signed the last of them.
+    pub fn host_key(&self, id: &str, size: u64) -> Option<Key> {
+        let last = size.checked_sub(1)?;
+        let key = Key::new(*self.ring.as_ref()?.key_at(last));
+        (key.id == id).then_some(key)
     }
 
     /// Compares `host_enrolled` with the trust file and pins its service.

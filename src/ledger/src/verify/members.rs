@@ -132,6 +132,9 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("refused", Type::Text, false),
             ("why", Type::Word(CLOSED), true),
         ]),
+        Kind::KeyRotated => {
+            Some(&[("by", Type::Text, true), ("cert", Type::Signature, true), ("key", Type::Digest, true)])
+        }
         Kind::ClockStep => Some(&[("by_ms", Type::Int, true), ("forward", Type::Bool, true)]),
         Kind::AdminAct
         | Kind::SignedIn
@@ -148,7 +151,6 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("policy", Type::Digest, false),
         ]),
         Kind::ExecSeen
-        | Kind::KeyRotated
         | Kind::PolicyChanged
         | Kind::Redaction
         | Kind::Erasure

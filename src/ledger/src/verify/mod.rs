@@ -203,8 +203,9 @@ impl<'a> Run<'a> {
         self.counts.entries = self.counts.entries.saturating_add(1);
         self.keys.begin(&line, &mut self.findings);
         // Only an entry that stands out of order can move the chain, so only that one must be known to be signed now.
+        let missing = line.seq > self.chain.next();
         let queue = (line.seq == self.chain.next()).then_some(&mut self.queue);
-        let signed = self.keys.signed(&line, queue, &mut self.findings);
+        let signed = self.keys.signed(&line, missing, queue, &mut self.findings);
         let leaf = line.leaf_hash();
         if self.chain.place(&line, leaf, signed, &mut self.findings) == Place::Elsewhere {
             return;
@@ -214,13 +215,14 @@ impl<'a> Run<'a> {
         self.trees.push(line.seq, leaf, kind, &mut self.findings);
         self.head = Some(Head { seq: line.seq, at: line.at.to_owned(), leaf, root: None });
         match line.body() {
-            Ok(body) => self.entry(&line, leaf, kind, &body),
+            Ok(body) => self.entry(&line, leaf, kind, &body, missing),
             Err(error) => self.findings.add(Check::GrammarLeaf, Some(line.seq), Some(file), error.to_string()),
         }
     }
 
     /// Follows an entry that stands in its place.
-    fn entry(&mut self, line: &Line<'_>, leaf: Digest, kind: Option<Kind>, body: &Value) {
+    fn entry(&mut self, line: &Line<'_>, leaf: Digest, kind: Option<Kind>, body: &Value, missing: bool) {
+        self.keys.follow(line, kind, missing, &mut self.findings);
         let boot = self.times.step(line, kind, &mut self.findings);
         let whole = self.openings(line, kind, body);
         let valid = self.members(line, kind, body);
@@ -342,12 +344,14 @@ impl<'a> Run<'a> {
     fn checkpoint(&mut self, line: &Line<'_>, body: &Value, host: HostId) {
         self.counts.checkpoints = self.counts.checkpoints.saturating_add(1);
         let named = body.get("note_key").and_then(Value::as_text).unwrap_or_default();
+        let size = body.get("size").and_then(Value::as_int).unwrap_or(0);
+        let host_key = self.keys.host_key(named, size);
         let told = Told {
             seq: line.seq,
             at_us: line.at_us,
             host,
             body,
-            host_key: self.keys.host_key(named),
+            host_key: host_key.as_ref(),
             services: self.keys.services(),
         };
         if let Some(held) = self.trees.checkpoint(&told, &mut self.findings)
@@ -391,6 +395,7 @@ impl<'a> Run<'a> {
             held: self.trees.held(),
             uncovered: self.trees.uncovered(),
             known_heads: found,
+            epochs: self.keys.epochs,
         };
         conclude::conclude(facts, self.findings, self.require)
     }

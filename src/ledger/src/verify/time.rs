@@ -29,7 +29,13 @@ impl Times {
     /// Checks an entry against the one before it, and numbers its boot.
     pub fn step(&mut self, line: &Line<'_>, kind: Option<Kind>, findings: &mut Findings) -> Boot {
         let boot = match self.last {
-            Some(last) if self.boots.get(last.boot).is_some_and(|id| id == line.boot) => {
+            // A change of key is no moment to measure from: the entry after it is
+            // compared with the one before.
+            Some(last) if kind == Some(Kind::KeyRotated) && self.is_boot(last.boot, line) => {
+                self.mono(line, last, findings);
+                return last.boot;
+            }
+            Some(last) if self.is_boot(last.boot, line) => {
                 self.same_boot(line, kind, last, findings);
                 last.boot
             }
@@ -40,11 +46,22 @@ impl Times {
         boot
     }
 
-    fn same_boot(&self, line: &Line<'_>, kind: Option<Kind>, last: Last, findings: &mut Findings) {
-        let seq = Some(line.seq);
+    fn is_boot(&self, boot: Boot, line: &Line<'_>) -> bool {
+        self.boots.get(boot).is_some_and(|id| id == line.boot)
+    }
+
+    /// Whether `mono` has not fallen.
+    fn mono(&self, line: &Line<'_>, last: Last, findings: &mut Findings) -> bool {
         if line.mono < last.mono {
             let text = format!("mono falls from {} to {} within a boot", last.mono, line.mono);
-            findings.add(Check::TimeMonoFalls, seq, None, text);
+            findings.add(Check::TimeMonoFalls, Some(line.seq), None, text);
+        }
+        line.mono >= last.mono
+    }
+
+    fn same_boot(&self, line: &Line<'_>, kind: Option<Kind>, last: Last, findings: &mut Findings) {
+        let seq = Some(line.seq);
+        if !self.mono(line, last, findings) {
             return;
         }
         let by_boot = i64::try_from(line.mono - last.mono).unwrap_or(i64::MAX);
@@ -61,7 +78,7 @@ impl Times {
             findings.add(Check::TimeBoot, seq, None, "a boot comes back after another one");
             return boot;
         }
-        let starts = matches!(kind, Some(Kind::HostStarted | Kind::HostEnrolled));
+        let starts = matches!(kind, Some(Kind::HostStarted | Kind::HostEnrolled | Kind::KeyRotated));
         if self.last.is_some() && !starts {
             findings.add(Check::TimeBoot, seq, None, "entries of another boot begin without host_started");
         }

@@ -16,6 +16,7 @@ mod dishonest;
 mod fixtures;
 mod held;
 mod hostile;
+mod keys;
 mod recordings;
 mod second;
 mod sources;

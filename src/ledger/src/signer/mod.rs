@@ -1,7 +1,14 @@
-//! Who signs. The trait is the seam for the signer child; see
-//! `docs/adr/0001-one-in-process-signer.md`.
+//! Who signs: a key in this process, the keys of a host that change, and a
+//! signer in another process.
+
+mod child;
+mod epochs;
+
+pub use child::{RemoteSigner, refuse_signer, serve_signer};
+pub use epochs::EpochSigner;
 
 use crate::commit::{RandomError, random_bytes};
+use crate::epoch::Rotation;
 use crate::line::fixed;
 use crate::sshsig::{Namespace, preimage};
 use crate::tlog::NoteText;
@@ -24,6 +31,19 @@ pub trait Signer: Send {
     fn sign_note(&mut self, text: &NoteText) -> Result<[u8; 64], SignError>;
     /// The Ed25519 public key.
     fn public_key(&self) -> Digest;
+    /// The key that the host is known by: the same, where it never changes.
+    fn identity(&self) -> Digest {
+        self.public_key()
+    }
+    /// Whether its key changes ([`Signer::rotate`]).
+    fn rotates(&self) -> bool {
+        false
+    }
+    /// Makes a new key, which signs from the entry `seq` on, has the one
+    /// before certify it, and forgets that one.
+    fn rotate(&mut self, seq: u64, _prev: Digest) -> Result<Rotation, SignError> {
+        Err(SignError::Failed(format!("this signer has one key, and no other from seq {seq} on")))
+    }
 }
 
 /// Nothing was signed.
