@@ -64,13 +64,30 @@ fn every_line_verifies_with_jq_and_ssh_keygen() {
     let lines = journal::lines(&trial.journal());
     assert!(lines.len() >= 12, "{} lines", lines.len());
     let entries = journal::entries(&trial.journal());
-    let public = b64_decode(entries[0]["body"]["key"].as_str().expect("key")).expect("base64url");
     let scratch = Scratch::new();
-    std::fs::write(scratch.join("allowed"), format!("host {}\n", openssh_key(&public))).expect("allowed signers");
+    let key_of =
+        |entry: &serde_json::Value| b64_decode(entry["body"]["key"].as_str().expect("key")).expect("base64url");
+    let allow = |public: &[u8]| {
+        std::fs::write(scratch.join("allowed"), format!("host {}\n", openssh_key(public))).expect("allowed signers");
+    };
+    let identity = key_of(&entries[0]);
+    let mut public = identity.clone();
+    allow(&identity);
+    let mut epochs = 0;
 
     let mut prev = b64_encode(&[0; 32]);
     for (line, entry) in lines.iter().zip(&entries) {
         assert_eq!(entry["prev"], prev.as_str(), "seq {}", entry["seq"]);
+        if entry["kind"] == "key_rotated" {
+            let statement = jq(r#"{fmt:"cs-epoch1",host,key:.body.key,prev,seq}"#, line);
+            let cert = b64_decode(entry["body"]["cert"].as_str().expect("cert")).expect("base64url");
+            allow(&identity);
+            let cert = armoured(&identity, "epoch.v1@countersign", &cert);
+            ssh_keygen_verify(scratch.path(), "epoch.v1@countersign", &cert, &statement).expect(0);
+            public = key_of(entry);
+            allow(&public);
+            epochs += 1;
+        }
         let leaf = jq("del(.vals)", line);
         let mut child = Command::new("sha256sum");
         let sum = run_with(&mut child, &[b"\0", leaf.as_slice()].concat()).expect(0).out();
@@ -86,6 +103,7 @@ fn every_line_verifies_with_jq_and_ssh_keygen() {
         assert_ne!(ssh_keygen_verify(scratch.path(), "entry.v1@countersign", &sig, &changed).code(), 0);
         assert_ne!(ssh_keygen_verify(scratch.path(), "decision.v1@countersign", &sig, &text).code(), 0);
     }
+    assert_eq!(epochs, 2, "two starts of the daemon, an epoch each");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! Every durable line goes to the outbox in order.
 
 use crate::shipper::Outbox;
-use countersign_ledger::{Committer, Draft, JournalError, RandomError, SignedHead, Written};
+use countersign_ledger::{Committer, Draft, JournalError, Kind, RandomError, SignedHead, Written};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::oneshot;
 
 /// Why an entry was not written.
@@ -40,11 +41,13 @@ impl WriteError {
 pub(crate) struct Book {
     committer: Arc<Committer>,
     outbox: Arc<Outbox>,
+    told: Arc<AtomicU64>,
 }
 
 impl Book {
     pub(crate) fn new(committer: Arc<Committer>, outbox: Arc<Outbox>) -> Self {
-        Self { committer, outbox }
+        let told = Arc::new(AtomicU64::new(committer.next_seq()));
+        Self { committer, outbox, told }
     }
 
     /// Appends drafts with one fsync; returns when they are durable, or with
@@ -52,9 +55,14 @@ impl Book {
     pub(crate) async fn write(&self, drafts: Vec<Draft>) -> Result<Vec<Written>, WriteError> {
         let (tell, told) = oneshot::channel();
         let outbox = self.outbox.clone();
+        let tells = drafts.iter().any(|draft| !matches!(draft.kind, Kind::Heartbeat | Kind::Checkpoint));
+        let last_told = self.told.clone();
         let done = Box::new(move |result: Result<Vec<Written>, JournalError>| {
             if let Ok(written) = &result {
                 outbox.add(written);
+                if let Some(last) = written.last().filter(|_| tells) {
+                    last_told.fetch_max(last.seq.saturating_add(1), Ordering::AcqRel);
+                }
             }
             // The task that asked may be gone; the lines are durable all the same.
             tell.send(result).ok();
@@ -66,6 +74,12 @@ impl Book {
     /// The `seq` after the last durable entry.
     pub(crate) fn next_seq(&self) -> u64 {
         self.committer.next_seq()
+    }
+
+    /// The `seq` after the last entry that tells more than that the daemon
+    /// lives.
+    pub(crate) fn told(&self) -> u64 {
+        self.told.load(Ordering::Acquire)
     }
 
     /// Signs the checkpoint of everything that is durable.

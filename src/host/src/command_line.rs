@@ -57,6 +57,9 @@ struct Serve {
     /// Submissions of one agent a minute.
     #[arg(long, requires = "trial", value_parser = clap::value_parser!(u64).range(1..))]
     submissions_per_minute: Option<u64>,
+    /// Time between two heartbeats, in ms.
+    #[arg(long, requires = "trial", hide = true, value_parser = clap::value_parser!(u64).range(50..=3_600_000))]
+    heartbeat_ms: Option<u64>,
 }
 
 #[derive(Args)]
@@ -108,8 +111,9 @@ pub(crate) fn parse() -> Result<Task, HostError> {
             service,
             wait_ms,
             submissions_per_minute,
+            heartbeat_ms,
             ..
-        }) => Ok(Task::Serve(Settings::trial(state, socket, service, wait_ms, submissions_per_minute))),
+        }) => Ok(Task::Serve(Settings::trial(state, socket, service, wait_ms, submissions_per_minute, heartbeat_ms))),
         Command::Serve(Serve { config, .. }) => Settings::load(&config).map(Task::Serve),
     }
 }

@@ -12,6 +12,9 @@ pub(crate) const DEFAULT_PATH: &str = "/etc/countersign/hostd.toml";
 /// How long an answer counts by default, in ms. Later is a denial.
 const DEFAULT_WAIT_MS: u64 = 60_000;
 
+/// Time between two heartbeats, in ms.
+const HEARTBEAT_MS: u64 = 60_000;
+
 /// Logins of one agent at a time, and its submissions a minute, by default.
 const DEFAULT_LOGINS: usize = 16;
 const DEFAULT_SUBMISSIONS: u64 = 60;
@@ -33,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) submissions_per_minute: u64,
     /// Where a trial's service listens now; else as enrolled.
     pub(crate) service: Option<String>,
+    /// Time between two heartbeats, in ms.
+    pub(crate) heartbeat_ms: u64,
     /// Everything under one uid.
     pub(crate) trial: bool,
 }
@@ -76,6 +81,7 @@ impl Settings {
         service: Option<String>,
         wait_ms: Option<u64>,
         submissions_per_minute: Option<u64>,
+        heartbeat_ms: Option<u64>,
     ) -> Self {
         let front_uid = nix::unistd::getuid().as_raw();
         Self {
@@ -86,6 +92,7 @@ impl Settings {
             logins_per_agent: DEFAULT_LOGINS,
             submissions_per_minute: submissions_per_minute.unwrap_or(DEFAULT_SUBMISSIONS),
             service,
+            heartbeat_ms: heartbeat_ms.unwrap_or(HEARTBEAT_MS),
             trial: true,
         }
     }
@@ -126,6 +133,7 @@ impl Settings {
             logins_per_agent: file.logins_per_agent,
             submissions_per_minute: file.submissions_per_minute,
             service: None,
+            heartbeat_ms: HEARTBEAT_MS,
             trial: false,
         })
     }

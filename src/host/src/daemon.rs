@@ -14,7 +14,8 @@ use crate::recordings::{tape, uploads::Uploads};
 use crate::recovery;
 use crate::service::Service;
 use crate::shipper::{Outbox, Shipper};
-use countersign_ledger::{Committer, InProcessSigner, Limits, SystemClock};
+use crate::signer;
+use countersign_ledger::{Committer, Limits, RemoteSigner, SystemClock};
 use countersign_sys as sys;
 use std::io::Write as _;
 use std::path::Path;
@@ -97,18 +98,25 @@ pub(crate) fn run(task: Task) -> Result<(), HostError> {
         )
         .with_target(false)
         .init();
+    // Forked while this process has one thread and has read nothing from anybody.
+    let ready = match &task {
+        Task::Serve(settings) => Some(prepare(settings)?),
+        Task::Enroll(_) => None,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|why| HostError::Unavailable(format!("cannot start: {why}")))?;
-    match task {
-        Task::Serve(settings) => runtime.block_on(serve(settings)),
-        Task::Enroll(enrolment) => runtime.block_on(enroll::run(enrolment)),
+    match (task, ready) {
+        (Task::Serve(settings), Some((identity, signer))) => runtime.block_on(serve(settings, identity, signer)),
+        (Task::Serve(_), None) => Err(HostError::Unavailable("there is no signer".to_owned())),
+        (Task::Enroll(enrolment), _) => runtime.block_on(enroll::run(enrolment)),
     }
 }
 
-async fn serve(settings: Settings) -> Result<(), HostError> {
+/// Who this host is, and its signer.
+fn prepare(settings: &Settings) -> Result<(Identity, RemoteSigner), HostError> {
     identity::prepare_state(&settings.state)?;
     let identity = Identity::load(&settings.state)?;
     if identity.trial != settings.trial {
@@ -118,7 +126,12 @@ async fn serve(settings: Settings) -> Result<(), HostError> {
             if identity.trial { "with" } else { "without" }
         )));
     }
-    let (host, open) = start(settings, identity).await?;
+    let signer = signer::start(&settings.state, &identity)?;
+    Ok((identity, signer))
+}
+
+async fn serve(settings: Settings, identity: Identity, signer: RemoteSigner) -> Result<(), HostError> {
+    let (host, open) = start(settings, identity, signer).await?;
     recovery::close_open_logins(&host, open).await.map_err(unavailable)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|why| HostError::Unavailable(why.to_string()))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|why| HostError::Unavailable(why.to_string()))?;
@@ -132,6 +145,7 @@ async fn serve(settings: Settings) -> Result<(), HostError> {
         async move { host.checkpoints.run(&host).await }
     });
     let serving = tokio::spawn(listener::serve(host.clone(), listener));
+    let beating = tokio::spawn(beat(host.clone()));
     ready();
     tokio::select! {
         _ = terminate.recv() => {}
@@ -141,6 +155,7 @@ async fn serve(settings: Settings) -> Result<(), HostError> {
     host.stop.send_replace(true);
     shipping.abort();
     cosigning.abort();
+    beating.abort();
     let all = u32::try_from(MAX_LOGINS).unwrap_or(u32::MAX);
     let ended = async {
         serving.await.ok();
@@ -160,10 +175,8 @@ async fn serve(settings: Settings) -> Result<(), HostError> {
 async fn start(
     settings: Settings,
     identity: Identity,
+    signer: RemoteSigner,
 ) -> Result<(Arc<Host>, Vec<countersign_ledger::OpenLogin>), HostError> {
-    let signer = InProcessSigner::load(&identity::key_path(&settings.state))
-        .map_err(|why| HostError::Config(why.to_string()))?;
-    let key = countersign_ledger::Signer::public_key(&signer);
     let clock = SystemClock::new().map_err(|why| HostError::Unavailable(format!("cannot read the boot id: {why}")))?;
     let journal = settings.state.join("journal");
     let (committer, recovered) =
@@ -188,21 +201,34 @@ async fn start(
         settings,
         identity,
     });
-    let mut drafts = Vec::new();
     if recovered.next_seq == 0 {
         let identity = &host.identity;
-        drafts.push(drafts::host_enrolled(
-            key,
+        // By itself: it is the one entry that the identity key signs.
+        let enrolled = drafts::host_enrolled(
+            identity.key,
             &identity.name,
             identity.service,
             identity.service_key,
             identity.signer_word(),
-        ));
+        );
+        host.book.write_one(enrolled).await.map_err(unavailable)?;
     }
     let torn = recovered.torn.map(|torn| (torn.bytes, torn.digest));
-    drafts.push(drafts::host_started(host.identity.signer_word(), torn));
-    host.book.write(drafts).await.map_err(unavailable)?;
+    let started = drafts::host_started(host.identity.signer_word(), torn, host.settings.heartbeat_ms);
+    host.book.write_one(started).await.map_err(unavailable)?;
     Ok((host, recovered.open_logins))
+}
+
+/// Writes a `heartbeat` from time to time, so that silence is evidence. One
+/// that cannot be written is a ledger that has failed.
+async fn beat(host: Arc<Host>) {
+    let every = Duration::from_millis(host.settings.heartbeat_ms);
+    loop {
+        tokio::time::sleep(every).await;
+        if let Err(why) = host.book.write_one(drafts::heartbeat()).await {
+            host.ledger_failed(&why);
+        }
+    }
 }
 
 /// Tells systemd, and whoever started this by hand, that fronts are served.

@@ -26,8 +26,9 @@ pub(crate) fn host_enrolled(key: Digest, name: &Name, service: ServiceId, servic
 }
 
 /// `host_started`; `torn` is what recovery cut off: its length and digest.
-pub(crate) fn host_started(signer: &str, torn: Option<(u64, Digest)>) -> Draft {
-    let mut members = vec![("signer", signer.into()), ("software", SOFTWARE.into())];
+pub(crate) fn host_started(signer: &str, torn: Option<(u64, Digest)>, heartbeat_ms: u64) -> Draft {
+    let mut members =
+        vec![("heartbeat_ms", heartbeat_ms.into()), ("signer", signer.into()), ("software", SOFTWARE.into())];
     if let Some((bytes, digest)) = torn {
         members.push(("recovered", body([("bytes", bytes.into()), ("digest", digest.into())])));
     }
@@ -37,6 +38,11 @@ pub(crate) fn host_started(signer: &str, torn: Option<(u64, Digest)>) -> Draft {
 /// `checkpoint`: the service has cosigned the tree.
 pub(crate) fn checkpoint(stamp: &ServiceStamp) -> Draft {
     Draft { kind: Kind::Checkpoint, login: None, body: stamp.to_value(), vals: Openings::new() }
+}
+
+/// `heartbeat`
+pub(crate) fn heartbeat() -> Draft {
+    plain(Kind::Heartbeat, body::<&str>([]))
 }
 
 /// `host_stopped`

@@ -46,6 +46,7 @@ pub(crate) async fn run(enrolment: Enrolment) -> Result<(), HostError> {
     let identity = Identity {
         host,
         name: enrolment.name,
+        key: signer.public_key(),
         service: reply.service,
         service_key: reply.service_key,
         service_url: enrolment.service,

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Identity {
     pub(crate) host: HostId,
     pub(crate) name: Name,
+    /// The public half of the identity key that was enrolled.
+    pub(crate) key: Digest,
     pub(crate) service: ServiceId,
     /// The only key whose decisions count.
     pub(crate) service_key: Digest,

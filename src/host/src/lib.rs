@@ -32,6 +32,7 @@ mod recovery;
 mod ruling;
 mod service;
 mod shipper;
+mod signer;
 mod submission;
 
 use std::process::ExitCode;

@@ -155,10 +155,11 @@ impl KeyRing {
         Ok(self.key_at(line.seq))
     }
 
-    /// Goes on with an epoch that [`KeyRing::check`] found good.
+    /// Goes on with an epoch that [`KeyRing::check`] found good. Later ones,
+    /// of another history, are forgotten.
     pub fn adopt(&mut self, epoch: Epoch) {
+        self.epochs.retain(|known| known.first_seq < epoch.first_seq);
         self.epochs.push(epoch);
-        self.epochs.sort_by_key(|epoch| epoch.first_seq);
     }
 
     fn rotated(&self, line: &Line<'_>) -> Result<Epoch, KeyFault> {
@@ -179,6 +180,7 @@ impl KeyRing {
 
     /// Checks a `key_rotated` but for its certificate: one given by a key, of
     /// this id, whose own certificate is missing.
+    #[cfg(feature = "verify")]
     pub(crate) fn check_uncertified(&self, line: &Line<'_>, by: &str) -> Result<Epoch, KeyFault> {
         let said = Said::read(line)?;
         if line.kind != Kind::KeyRotated.as_str() || said.by != by {

@@ -13,14 +13,14 @@ use countersign_core::{Digest, Outcome, b64_encode};
 use countersign_ledger::tlog::{
     Checkpoint, Frontier, KeyKind, Note, NoteKey, NoteText, Origin, ServiceStamp, consistency_nodes, inclusion_nodes,
 };
-use countersign_ledger::{Entry, Namespace, SignError, Statement, Value, key_id, verify_signature};
+use countersign_ledger::{Entry, KeyRing, Namespace, SignError, Statement, Value, key_id, verify_signature};
 
 /// Entries read at a time.
 const ROWS: u32 = 4096;
 
 /// Checks a host's checkpoint against what is held, and cosigns it.
 pub async fn cosign(app: &App, host: &HostCaller, request: &CheckpointRequest) -> Result<CheckpointReply, Refusal> {
-    let (note, checkpoint) = read(host, &request.note)?;
+    let (note, checkpoint) = read(app, host, &request.note).await?;
     let mut tx = app.store.write().await?;
     let held = entries::head(&mut tx, host.id).await?.map_or(0, |(seq, _)| seq.saturating_add(1));
     let mut tree = log::host_tree(&mut tx, host.id).await?;
@@ -53,17 +53,23 @@ pub async fn cosign(app: &App, host: &HostCaller, request: &CheckpointRequest) -
 }
 
 /// The note must be this host's, about its own log.
-fn read(host: &HostCaller, text: &str) -> Result<(Note, Checkpoint), Refusal> {
+async fn read(app: &App, host: &HostCaller, text: &str) -> Result<(Note, Checkpoint), Refusal> {
     let bad = |text: String| Refusal::BadRequest(text);
     let note = Note::parse(text.as_bytes()).map_err(|error| bad(error.to_string()))?;
     let checkpoint = Checkpoint::parse(&note.text).map_err(|error| bad(error.to_string()))?;
     if Origin::parse(&checkpoint.origin) != Some(Origin::Host(host.id)) {
         return Err(Refusal::Forbidden("the checkpoint is another log's; a host token speaks for its own host only"));
     }
-    let key = NoteKey { name: checkpoint.origin.clone(), kind: KeyKind::Ed25519, public: host.key };
+    // The key that signed the last of these entries.
+    let last = checkpoint.size.saturating_sub(1);
+    let mut keys = KeyRing::new(host.key);
+    app.store.epochs(host.id, last).await?.into_iter().for_each(|epoch| keys.adopt(epoch));
+    let key = NoteKey { name: checkpoint.origin.clone(), kind: KeyKind::Ed25519, public: *keys.key_at(last) };
     match key.verify(&note) {
         Ok(Some(_)) => Ok((note, checkpoint)),
-        Ok(None) | Err(_) => Err(bad("the checkpoint is not signed by this host's enrolled key".to_owned())),
+        Ok(None) | Err(_) => {
+            Err(bad("the checkpoint is not signed by the key that signs this host's entries there".to_owned()))
+        }
     }
 }
 

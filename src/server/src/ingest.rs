@@ -6,10 +6,10 @@
 
 use crate::facts::{Fact, fact_of};
 use crate::refusal::Refusal;
-use crate::store::{HostCaller, Tx, entries, facts};
+use crate::store::{HostCaller, Store, Tx, entries, facts};
 use countersign_api::service::Conflict;
 use countersign_core::Digest;
-use countersign_ledger::{Entry, Kind, key_id};
+use countersign_ledger::{Entry, Epoch, KeyRing, Kind, Line};
 
 /// A line that was read and belongs to its host.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Received {
     pub entry: Entry,
     /// What the tables keep of it.
     pub fact: Option<Fact>,
+    /// The key that signs from it on, for a `key_rotated`.
+    pub epoch: Option<Epoch>,
     /// As it came.
     pub line: String,
 }
@@ -35,16 +37,39 @@ pub enum Kept {
     Fork(Conflict),
 }
 
+/// The keys that may have signed these lines. Where they begin after what is
+/// held there is no telling, and the host is told what is wanted.
+pub async fn keys_for(store: &Store, host: &HostCaller, lines: &[String]) -> Result<KeyRing, Refusal> {
+    let mut keys = KeyRing::new(host.key);
+    let first = lines.first().and_then(|line| Line::parse(line.as_bytes()).ok()).map_or(0, |line| line.seq);
+    let next_seq = store.next_seq(host.id).await?;
+    if first > next_seq {
+        return Err(gap(first, next_seq));
+    }
+    // A certificate is given by the epoch before.
+    for epoch in store.epochs(host.id, first.saturating_sub(1)).await? {
+        keys.adopt(epoch);
+    }
+    Ok(keys)
+}
+
+fn gap(seq: u64, next_seq: u64) -> Refusal {
+    let error = format!("entries {next_seq} to {} are missing; send from {next_seq} on", seq.saturating_sub(1));
+    Refusal::Ledger(Conflict { error, next_seq, fork: false })
+}
+
 /// Reads the lines of a request.
-pub fn read_lines(host: &HostCaller, lines: Vec<String>) -> Result<Vec<Received>, Refusal> {
-    let key = key_id(&host.key);
+pub fn read_lines(host: &HostCaller, mut keys: KeyRing, lines: Vec<String>) -> Result<Vec<Received>, Refusal> {
     let mut received: Vec<Received> = Vec::with_capacity(lines.len());
     for (index, line) in lines.into_iter().enumerate() {
-        let next = read_line(host, &key, line).map_err(|error| in_line(index, error))?;
+        let next = read_line(host, &keys, line).map_err(|error| in_line(index, error))?;
         if let Some(before) = received.last()
             && (next.entry.seq != before.entry.seq.saturating_add(1) || next.entry.prev != before.entry.leaf)
         {
             return Err(bad(format!("line {index}: does not follow the line before it; send them in order")));
+        }
+        if let Some(epoch) = &next.epoch {
+            keys.adopt(epoch.clone());
         }
         received.push(next);
     }
@@ -55,14 +80,15 @@ fn in_line(index: usize, error: Refusal) -> Refusal {
     if let Refusal::BadRequest(text) = error { bad(format!("line {index}: {text}")) } else { error }
 }
 
-fn read_line(host: &HostCaller, key: &str, line: String) -> Result<Received, Refusal> {
+fn read_line(host: &HostCaller, keys: &KeyRing, line: String) -> Result<Received, Refusal> {
     let entry = Entry::parse(line.as_bytes()).map_err(|error| bad(format!("not an entry: {error}")))?;
     if entry.host != host.id {
         return Err(Refusal::Forbidden("the entry is another host's; a host token speaks for its own host only"));
     }
-    if entry.key != key || entry.verify_signature(&host.key).is_err() {
-        return Err(bad(format!("entry {}: the signature is not by this host's enrolled key", entry.seq)));
-    }
+    let parsed = Line::parse(line.as_bytes()).map_err(|error| bad(format!("not an entry: {error}")))?;
+    let epoch = keys.check(&parsed).map_err(|fault| {
+        bad(format!("entry {}: it is not signed with this host's enrolled key or one it certified: {fault}", entry.seq))
+    })?;
     if entry.kind.is_some_and(Kind::in_login) != entry.sess.is_some() && entry.kind.is_some() {
         return Err(bad(format!("entry {}: `sess` does not fit the kind {}", entry.seq, entry.kind_text)));
     }
@@ -71,7 +97,7 @@ fn read_line(host: &HostCaller, key: &str, line: String) -> Result<Received, Ref
     }
     let opened = entry.openings().map_err(|error| bad(format!("entry {}: {error}", entry.seq)))?;
     let fact = fact_of(&entry, &opened).map_err(|text| bad(format!("entry {}: {text}", entry.seq)))?;
-    Ok(Received { entry, fact, line })
+    Ok(Received { entry, fact, epoch, line })
 }
 
 /// Keeps the lines that are new.
@@ -89,8 +115,7 @@ pub async fn keep(tx: &mut Tx, host: &HostCaller, received: &[Received], now_ms:
             continue;
         }
         if seq > next_seq {
-            let error = format!("entries {next_seq} to {} are missing; send from {next_seq} on", seq - 1);
-            return Err(Refusal::Ledger(Conflict { error, next_seq, fork: false }));
+            return Err(gap(seq, next_seq));
         }
         if new.entry.prev != prev {
             let before = match seq.checked_sub(1) {
@@ -149,6 +174,9 @@ async fn fork(
 async fn keep_one(tx: &mut Tx, host: &HostCaller, new: &Received, now_ms: i64) -> Result<(), Refusal> {
     let login = new.entry.sess.map(|sess| sess.id);
     entries::keep(tx, &new.entry, login, &new.line, now_ms).await?;
+    if let Some(epoch) = &new.epoch {
+        entries::keep_epoch(tx, host.id, epoch).await?;
+    }
     if let (Some(login), Some(fact)) = (login, &new.fact) {
         let place = facts::Place {
             host: host.id,

@@ -47,7 +47,9 @@ fn call(number: libc::c_long, a: usize, b: usize, c: usize) {
 
 const PATH: &[u8] = b"/etc/passwd\0";
 
-const ATTEMPTS: [(&str, fn(&mut File)); 14] = [
+type Attempt = (&'static str, fn(&mut File));
+
+const ATTEMPTS: [Attempt; 14] = [
     ("open", |_| drop(File::open("/etc/passwd"))),
     ("openat2", |_| call(libc::SYS_openat2, 0, PATH.as_ptr() as usize, 0)),
     ("socket", |_| drop(UnixStream::pair())),

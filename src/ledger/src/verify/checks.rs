@@ -160,6 +160,8 @@ checks! {
         "Between two entries of one boot, wall clock and boot clock moved apart by more than 500 ms, and no `clock_step` says so: the wall clock was set."
     TimeBoot "time.boot" Time
         "Entries of a boot begin without `host_started`, or a boot comes back after another one."
+    TimeSilence "time.silence" Incomplete
+        "Between two entries of one run of the daemon more than two heartbeats are missing: it was stopped, the machine slept, or the disk hung. What happened then is not known."
     SessChain "sess.chain" Invalid
         "`sess.n` or `sess.prev` does not continue the login's chain: an entry of it was changed, taken out or put in."
     SessGap "sess.gap" Missing

@@ -57,9 +57,12 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("signer", SIGNER, true),
             ("software", Type::Text, true),
         ]),
-        Kind::HostStarted => {
-            Some(&[("recovered", Type::Object, false), ("signer", SIGNER, true), ("software", Type::Text, true)])
-        }
+        Kind::HostStarted => Some(&[
+            ("heartbeat_ms", Type::Int, false),
+            ("recovered", Type::Object, false),
+            ("signer", SIGNER, true),
+            ("software", Type::Text, true),
+        ]),
         Kind::Checkpoint => Some(&[
             ("cosig", Type::Signature, true),
             ("log", Type::Object, true),
@@ -132,6 +135,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("refused", Type::Text, false),
             ("why", Type::Word(CLOSED), true),
         ]),
+        Kind::Heartbeat => Some(&[]),
         Kind::KeyRotated => {
             Some(&[("by", Type::Text, true), ("cert", Type::Signature, true), ("key", Type::Digest, true)])
         }
@@ -150,13 +154,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("detail", Type::Digest, false),
             ("policy", Type::Digest, false),
         ]),
-        Kind::ExecSeen
-        | Kind::PolicyChanged
-        | Kind::Redaction
-        | Kind::Erasure
-        | Kind::Pruned
-        | Kind::Gap
-        | Kind::Heartbeat => None,
+        Kind::ExecSeen | Kind::PolicyChanged | Kind::Redaction | Kind::Erasure | Kind::Pruned | Kind::Gap => None,
     }
 }
 

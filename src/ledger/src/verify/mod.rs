@@ -224,6 +224,7 @@ impl<'a> Run<'a> {
     fn entry(&mut self, line: &Line<'_>, leaf: Digest, kind: Option<Kind>, body: &Value, missing: bool) {
         self.keys.follow(line, kind, missing, &mut self.findings);
         let boot = self.times.step(line, kind, &mut self.findings);
+        self.times.promise(kind, body);
         let whole = self.openings(line, kind, body);
         let valid = self.members(line, kind, body);
         let Some(host) = self.chain.host() else { return };

@@ -3,10 +3,13 @@
 
 use super::checks::Check;
 use super::report::Findings;
-use crate::{Kind, Line};
+use crate::{Kind, Line, Value};
 
 /// How far wall clock and boot clock may move apart between two entries.
 const JUMP_US: i64 = 500_000;
+
+/// How late a heartbeat may be, in µs, beside as long again as it is due.
+const SLACK_US: u64 = 5_000_000;
 
 /// A boot of the host, numbered in order of appearance.
 pub(super) type Boot = usize;
@@ -16,6 +19,8 @@ pub(super) type Boot = usize;
 pub(super) struct Times {
     boots: Vec<String>,
     last: Option<Last>,
+    /// How often the running daemon has promised an entry, in µs.
+    heartbeat_us: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +31,19 @@ struct Last {
 }
 
 impl Times {
+    /// A daemon that starts says how often it writes a heartbeat; one that
+    /// stops in order promises nothing more.
+    pub fn promise(&mut self, kind: Option<Kind>, body: &Value) {
+        match kind {
+            Some(Kind::HostStarted) => {
+                let ms = body.get("heartbeat_ms").and_then(Value::as_int);
+                self.heartbeat_us = ms.map(|ms| ms.saturating_mul(1000));
+            }
+            Some(Kind::HostStopped) => self.heartbeat_us = None,
+            Some(_) | None => {}
+        }
+    }
+
     /// Checks an entry against the one before it, and numbers its boot.
     pub fn step(&mut self, line: &Line<'_>, kind: Option<Kind>, findings: &mut Findings) -> Boot {
         let boot = match self.last {
@@ -63,6 +81,13 @@ impl Times {
         let seq = Some(line.seq);
         if !self.mono(line, last, findings) {
             return;
+        }
+        let silent = line.mono - last.mono;
+        if let Some(every) = self.heartbeat_us
+            && silent > every.saturating_mul(2).saturating_add(SLACK_US)
+        {
+            let text = format!("nothing was written for {} s, and a heartbeat was due", silent / 1_000_000);
+            findings.add(Check::TimeSilence, seq, None, text);
         }
         let by_boot = i64::try_from(line.mono - last.mono).unwrap_or(i64::MAX);
         let apart = line.at_us.saturating_sub(last.at_us).saturating_sub(by_boot);

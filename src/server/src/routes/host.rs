@@ -34,7 +34,7 @@ pub async fn entries(
     Body(request): Body<EntriesRequest>,
 ) -> Result<Json<EntriesReply>, Refusal> {
     to_the_end(async move {
-        let received = read(&host, request.lines).await?;
+        let received = read(&app, &host, request.lines).await?;
         let mut tx = app.store.write().await?;
         let kept = ingest::keep(&mut tx, &host, &received, now_ms()).await?;
         tx.commit().await?;
@@ -62,7 +62,7 @@ pub async fn submit(
     Body(request): Body<SubmitRequest>,
 ) -> Result<Json<SubmitReply>, Refusal> {
     to_the_end(async move {
-        let received = read(&host, request.lines).await?;
+        let received = read(&app, &host, request.lines).await?;
         desk::submit(&app, &host, request.id, &received).await.map(Json)
     })
     .await
@@ -114,12 +114,13 @@ pub async fn recording(
 }
 
 /// Reads lines; many of them where no request waits for the thread.
-async fn read(host: &HostCaller, lines: Vec<String>) -> Result<Vec<Received>, Refusal> {
+async fn read(app: &App, host: &HostCaller, lines: Vec<String>) -> Result<Vec<Received>, Refusal> {
+    let keys = ingest::keys_for(&app.store, host, &lines).await?;
     if lines.len() <= FEW_LINES {
-        return ingest::read_lines(host, lines);
+        return ingest::read_lines(host, keys, lines);
     }
     let host = host.clone();
-    tokio::task::spawn_blocking(move || ingest::read_lines(&host, lines)).await.unwrap_or_else(|error| {
+    tokio::task::spawn_blocking(move || ingest::read_lines(&host, keys, lines)).await.unwrap_or_else(|error| {
         tracing::error!(%error, "read lines");
         Err(Refusal::Internal)
     })

@@ -2,7 +2,7 @@
 
 use super::{Store, StoreError, Tx, bigint, number, parsed};
 use countersign_core::{Digest, HostId, LoginId};
-use countersign_ledger::Entry;
+use countersign_ledger::{Entry, Epoch};
 
 /// An entry that is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,38 @@ impl Store {
             .await?;
         last.map_or(Ok(0), |seq| number("seq", seq.saturating_add(1)))
     }
+}
+
+impl Store {
+    /// The epochs of a host's key that sign `from` and what comes after.
+    pub async fn epochs(&self, host: HostId, from: u64) -> Result<Vec<Epoch>, StoreError> {
+        let rows: Vec<(i64, String, i64)> = sqlx::query_as(
+            "SELECT first_seq, public_key, by_identity FROM host_epochs WHERE host = $1 AND first_seq >= \
+             (SELECT COALESCE(MAX(first_seq), 0) FROM host_epochs WHERE host = $1 AND first_seq <= $2) \
+             ORDER BY first_seq",
+        )
+        .bind(host.to_string())
+        .bind(bigint(from))
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter()
+            .map(|(first, key, by_identity)| {
+                Ok(Epoch::known(number("seq", first)?, parsed("key", &key)?, by_identity == 1))
+            })
+            .collect()
+    }
+}
+
+/// Keeps the epoch that a `key_rotated` begins.
+pub async fn keep_epoch(tx: &mut Tx, host: HostId, epoch: &Epoch) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO host_epochs (host, first_seq, public_key, by_identity) VALUES ($1, $2, $3, $4)")
+        .bind(host.to_string())
+        .bind(bigint(epoch.first_seq))
+        .bind(epoch.key.to_string())
+        .bind(i64::from(epoch.by_identity))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// The last entry held of a host: its `seq` and leaf hash.
