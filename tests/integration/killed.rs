@@ -156,6 +156,14 @@ fn host_stops_in_order() {
     assert_eq!(parts.host.take().expect("a host").terminate(), 0);
     assert_ne!(front.wait_open(LIMIT).code(), 0);
     not_started(&parts);
+    let decided = journal::of_kind(&parts.journal(), "decided");
+    assert_eq!(decided.len(), 1, "the one that waited");
+    assert_eq!(
+        (&decided[0]["body"]["outcome"], &decided[0]["body"]["why"]),
+        (&"error".into(), &"host_stopping".into())
+    );
+    let kinds: Vec<_> = journal::entries(&parts.journal()).iter().map(|e| e["kind"].to_string()).collect();
+    assert_eq!(kinds.last().map(String::as_str), Some("\"host_stopped\""), "{kinds:?}");
     let stopped = journal::of_kind(&parts.journal(), "host_stopped");
     assert_eq!(stopped.len(), 1);
     verify_says(&parts, &[10, 11]);

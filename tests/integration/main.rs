@@ -16,5 +16,6 @@ mod players;
 mod quotas;
 mod recording;
 mod samples;
+mod signer;
 mod trial;
 mod verify;

@@ -58,7 +58,8 @@ pub fn lock_in(keep: OwnedFd) -> io::Result<(File, Locked)> {
         return Err(io::Error::other("this process has several threads and cannot be locked in"));
     }
     crate::dumpable_off()?;
-    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    // What is not dumpable leaves no core either, where this may not be set.
+    let (Ok(()) | Err(_)) = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     nix::sys::prctl::set_no_new_privs()?;
     nix::unistd::dup2_stdin(&keep)?;
     drop(keep);
