@@ -224,6 +224,11 @@ impl<'a> Keys<'a> {
         self.starting = false;
     }
 
+    /// Whether the certificate of this key is among missing entries.
+    pub fn is_unproven(&self, id: &str) -> bool {
+        self.unproven.as_deref() == Some(id)
+    }
+
     /// The host's key of this id, for a checkpoint over so many entries: the
     /// one that signed the last of them.
     pub fn host_key(&self, id: &str, size: u64) -> Option<Key> {

@@ -345,6 +345,10 @@ impl<'a> Run<'a> {
     fn checkpoint(&mut self, line: &Line<'_>, body: &Value, host: HostId) {
         self.counts.checkpoints = self.counts.checkpoints.saturating_add(1);
         let named = body.get("note_key").and_then(Value::as_text).unwrap_or_default();
+        // Entries are missing then, so that there is no root to compare either.
+        if self.keys.is_unproven(named) {
+            return;
+        }
         let size = body.get("size").and_then(Value::as_int).unwrap_or(0);
         let host_key = self.keys.host_key(named, size);
         let told = Told {
