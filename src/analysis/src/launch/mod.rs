@@ -15,6 +15,11 @@ use crate::shell::Gathered;
 /// Longest chain of commands that run each other.
 const MAX_CHAIN: usize = 16;
 
+/// Most commands and words that are found behind others: a chain of wrappers
+/// repeats the words of its end at every step.
+const MAX_FOUND: usize = 500;
+const MAX_WORDS: usize = 4000;
+
 /// What one command runs.
 #[derive(Debug)]
 pub(crate) enum Launch {
@@ -29,7 +34,16 @@ pub(crate) enum Launch {
 /// Adds to the gathered commands all that they run.
 pub(crate) fn follow(gathered: &mut Gathered) {
     let mut index = 0;
-    while let Some(command) = gathered.commands.get(index).cloned() {
+    let typed = gathered.commands.len();
+    while index < gathered.commands.len() {
+        let found = gathered.commands.get(typed..).unwrap_or_default();
+        let much =
+            found.len() > MAX_FOUND || found.iter().map(|command| command.words.len()).sum::<usize>() > MAX_WORDS;
+        let Some(command) = gathered.commands.get(index).filter(|_| !much).cloned() else {
+            let span = gathered.commands.get(index).map(|command| command.span).unwrap_or_default();
+            gathered.opaque.push(OpaqueFact { what: Opaque::TooMuch, span });
+            return;
+        };
         if chain(&gathered.commands, &command) > MAX_CHAIN {
             gathered.opaque.push(OpaqueFact { what: Opaque::TooDeep, span: command.span });
             return;

@@ -192,6 +192,9 @@ fn interpreted(name: &str, known: &Interpreter, command: &SimpleCommand, gathere
                     found.push(Launch::Hidden(Opaque::ForeignShell, word.span));
                 }
                 found.push(Launch::Text(Runs::ShellText, word.clone()));
+            } else if word.exact().is_none() && !word.unknown.contains(Unknown::PROCESS) {
+                // Which file is run is only known when it runs.
+                found.push(Launch::Hidden(Opaque::DynamicCommand, word.span));
             } else if word.unknown.contains(Unknown::PROCESS) {
                 found.push(Launch::Hidden(Opaque::InputProgram, word.span));
             }

@@ -27,7 +27,10 @@ pub(crate) use nesting::deeper_than;
 /// Deepest nesting of the grammar.
 pub(crate) const MAX_DEPTH: usize = 100;
 /// Most commands of a line.
-const MAX_COMMANDS: usize = 2000;
+const MAX_COMMANDS: usize = 500;
+
+/// Most words of a line, those of nested texts included.
+const MAX_WORDS: usize = 3000;
 
 /// What has been read so far.
 #[derive(Debug, Default)]
@@ -41,6 +44,8 @@ pub(crate) struct Gathered {
     pub bash_only: bool,
     /// An arithmetic expression names a variable, whose value is an expression again.
     pub arithmetic_names: Option<Span>,
+    /// How many words have been read.
+    pub words: usize,
     /// What the second parser may still be given.
     pub second: second::Budget,
     /// A quoted text that would run a command if it were evaluated again.

@@ -5,8 +5,9 @@
 use crate::facts::{Context, Opaque, SimpleCommand};
 use rable::{Node, NodeKind};
 
-/// Bytes of text that are read twice before the line counts as too much: a
-/// text nested in others is read once for each of them.
+/// What may be read twice before the line counts as too much: bytes, times the
+/// square of their levels of brackets, since rable reads a nested text again
+/// from each level around it.
 const BUDGET: usize = 512 * 1024;
 
 /// What is left to be read twice.
@@ -21,13 +22,28 @@ impl Default for Budget {
 
 /// Reads `text` again. `Some` is why the line is opaque.
 pub(crate) fn check(text: &str, found: &[SimpleCommand], outer: usize, budget: &mut Budget) -> Option<Opaque> {
-    match budget.0.checked_sub(text.len()) {
+    let levels = depth(text) + 1;
+    match budget.0.checked_sub(text.len().saturating_mul(levels * levels)) {
         None => Some(Opaque::TooMuch),
         Some(left) => {
             budget.0 = left;
             (!agrees(text, found, outer)).then_some(Opaque::Disputed)
         }
     }
+}
+
+/// Levels of brackets and backquotes.
+fn depth(text: &str) -> usize {
+    let (mut open, mut deepest) = (0usize, 0usize);
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'{' => open += 1,
+            b')' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest + usize::from(text.contains('`'))
 }
 
 /// Whether rable reads `text` as the commands in `found` (those of its top

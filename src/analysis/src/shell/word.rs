@@ -1,7 +1,7 @@
 //! Words: quoting and what is expanded in them.
 
-use super::{Parse, Reader};
-use crate::facts::{Span, Unknown, Word};
+use super::{MAX_WORDS, Parse, Reader, Stop};
+use crate::facts::{Opaque, Span, Unknown, Word};
 
 /// A word that was read, and where its text began.
 #[derive(Debug)]
@@ -90,6 +90,10 @@ impl Reader<'_> {
         self.word_parts(&mut making, &ends_word)?;
         if self.at == start {
             return Ok(None);
+        }
+        self.out.words += 1;
+        if self.out.words > MAX_WORDS {
+            return Err(Stop { what: Opaque::TooMuch, at: start });
         }
         let mut word = making.word;
         word.span = self.span_from(start);
