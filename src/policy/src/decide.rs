@@ -192,7 +192,10 @@ impl Policy {
             steps.say("hours", "it is outside the hours of this agent");
             person = true;
         }
-        for flag in facts.anomalies.iter().filter(|flag| self.settings.person_anomalies.contains(flag)) {
+        // Without a terminal, and with nothing on its standard input, a program has nobody to obey.
+        let moot = |flag: &str| flag == "interactive_escape" && !asked.terminal;
+        let grave = |flag: &&String| self.settings.person_anomalies.contains(*flag) && !moot(flag);
+        for flag in facts.anomalies.iter().filter(grave) {
             steps.say("anomaly", format!("{flag} wants a person"));
             person = true;
         }

@@ -26,7 +26,7 @@ pub use fitness::{Unfit, UnfitPattern, advice, check_line, check_pattern};
 pub use pattern::{BadPattern, Could, Pattern};
 pub use plain::{NotPlain, Simple};
 pub use policy::{BadPolicy, Policy, Target};
-pub use reading::Reading;
+pub use reading::{Reading, shell_of};
 pub use rule::{BadRule, Body, Effect, Kind, Rule};
 pub use schedule::{BadSchedule, Schedule};
 pub use settings::{BadSettings, Classes, Hours, Settings, Thresholds};

@@ -114,7 +114,8 @@ impl Reading {
     }
 }
 
-fn shell_of(name: &str) -> Shell {
+/// The kind of shell that an inner shell is.
+pub fn shell_of(name: &str) -> Shell {
     match name {
         "bash" => Shell::Bash,
         "dash" | "sh" => Shell::Posix,

@@ -88,8 +88,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let flags =
-            ["gate_tamper", "display_spoof", "opaque_code", "exfiltration", "interactive_escape", "retry_after_denial"];
+        let flags = ["gate_tamper", "display_spoof", "opaque_code", "exfiltration", "interactive_escape"];
         Self {
             classes: Classes::default(),
             critical_at: 75,
@@ -117,13 +116,6 @@ pub enum BadSettings {
 }
 
 impl Settings {
-    /// Those of a machine with one person at it, who decides everything.
-    pub fn for_one_person() -> Self {
-        let mut settings = Self { critical_people: 1, ..Self::default() };
-        settings.classes.critical.people = 1;
-        settings
-    }
-
     /// Checks that they make sense.
     pub fn check(&self) -> Result<(), BadSettings> {
         for class in Class::ALL {

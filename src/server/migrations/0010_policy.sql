@@ -59,3 +59,7 @@ ALTER TABLE enroll_tokens ADD COLUMN class TEXT NOT NULL DEFAULT 'high';
 -- How many people must approve, and how that came about (JSON).
 ALTER TABLE submissions ADD COLUMN people BIGINT NOT NULL DEFAULT 1;
 ALTER TABLE submissions ADD COLUMN steps TEXT NOT NULL DEFAULT '[]';
+
+-- Score (0 to 100) and anomaly flags (a blank between each two) by which it was judged.
+ALTER TABLE submissions ADD COLUMN score BIGINT;
+ALTER TABLE submissions ADD COLUMN anomalies TEXT NOT NULL DEFAULT '';

@@ -99,9 +99,6 @@ struct Serve {
     /// Connections at a time; more are closed at once.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
-    /// One person decides everything: a trial. Only on a loopback address.
-    #[arg(long, hide = true)]
-    one_person: bool,
     /// How long the head of a request may take.
     #[arg(long, hide = true, value_name = "SECONDS", default_value_t = 30)]
     head_seconds: u64,
@@ -145,8 +142,7 @@ pub async fn run(cli: Cli) -> Result<(), ServerError> {
             };
             let connections = usize::from(flags.connections);
             let head = Duration::from_secs(flags.head_seconds);
-            let one_person = flags.one_person;
-            let settings = serve::Settings { listen: flags.listen, protection, quotas, connections, head, one_person };
+            let settings = serve::Settings { listen: flags.listen, protection, quotas, connections, head };
             serve::serve(StateDir::open(&flags.state.dir)?, settings).await
         }
         Command::Reviewer { command: ReviewerCommand::Add { name, state, url, trial } } => {

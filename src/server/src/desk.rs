@@ -5,12 +5,12 @@
 
 use crate::app::{App, now_ms};
 use crate::facts::Fact;
-use crate::in_force;
+use crate::in_force::{self, InForce};
 use crate::ingest::{self, Kept, Received};
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
 use crate::store::{Decision, HostCaller, StoreError, Submission, Tx, reviewer_names, rules, submissions};
-use countersign_api::service::{ReviewReply, ReviewRequest, SignedDecision, SubmitReply};
+use countersign_api::service::{ReviewReply, ReviewRequest, SignedDecision, Step, SubmitReply};
 use countersign_core::{Choice, DecidedBy, Name, SubmissionId};
 use countersign_ledger::Kind;
 use countersign_policy::Ruling;
@@ -97,8 +97,11 @@ async fn answer_now(app: &App, tx: &mut Tx, submission: &Submission, now: i64) -
     let wait = i64::try_from(submission.wait_ms.min(MAX_WAIT_MS)).unwrap_or(0);
     let deadline = now.saturating_add(wait);
     let policy = app.policy();
-    let verdict = policy.judge(submission, &rules::uses(tx).await?, now);
-    let steps = in_force::steps(&verdict);
+    let past = submissions::past(tx, submission, now).await?;
+    let judged = policy.judge(submission, &past, &rules::uses(tx).await?, now);
+    let verdict = judged.verdict;
+    let mut steps = in_force::steps(&verdict);
+    submissions::keep_risk(tx, id, judged.score, &judged.anomalies).await?;
     let (by, choice) = match &verdict.ruling {
         Ruling::Pass(passed) => {
             rules::count_uses(tx, passed.used()).await?;
@@ -109,7 +112,8 @@ async fn answer_now(app: &App, tx: &mut Tx, submission: &Submission, now: i64) -
             if submissions::waiting(tx, submission.host, &submission.agent, now).await? >= MAX_WAITING {
                 return Ok(Answer::TooMany);
             }
-            submissions::ask(tx, id, now, deadline, (*people, &steps)).await?;
+            let people = reachable(tx, &policy, submission, *people, &mut steps).await?;
+            submissions::ask(tx, id, now, deadline, (people, &steps)).await?;
             return Ok(Answer::Waits);
         }
     };
@@ -117,6 +121,26 @@ async fn answer_now(app: &App, tx: &mut Tx, submission: &Submission, now: i64) -
     submissions::ask(tx, id, now, deadline, (0, &steps)).await?;
     submissions::decide(tx, id, &decision, now).await?;
     Ok(Answer::Decided(decision.signed))
+}
+
+/// How many people can be asked for. What the target's class demands stands;
+/// what the risk alone demands is at most everybody there is.
+async fn reachable(
+    tx: &mut Tx,
+    policy: &InForce,
+    submission: &Submission,
+    people: u8,
+    steps: &mut Vec<Step>,
+) -> Result<u8, Refusal> {
+    let (_, class) = policy.policy.target(submission.host);
+    let demanded = policy.policy.settings().classes.of(class).people;
+    let there = u8::try_from(rules::people(tx).await?).unwrap_or(u8::MAX);
+    let asked = people.min(there.max(demanded)).max(1);
+    if asked < people {
+        let found = format!("only {there} reviewers are enrolled, so {asked} must approve");
+        steps.push(Step { step: "people".to_owned(), found });
+    }
+    Ok(asked)
 }
 
 /// A reviewer decides.

@@ -4,6 +4,9 @@
 //! that would make one is not taken.
 
 use crate::store::{RuleRow, StoreError, Submission, Tx, rules};
+use countersign_analysis::analyze;
+use countersign_analysis::anomaly::{History, of_history};
+use countersign_analysis::facts::Place;
 use countersign_api::rules::{RuleVerdict, Step};
 use countersign_core::{Choice, CommandText, Digest, HostId, Name};
 use countersign_ledger::sha256;
@@ -24,6 +27,17 @@ pub struct InForce {
     pub digest: Digest,
     /// Its canonical text.
     pub text: String,
+}
+
+/// A verdict and what it rests on.
+#[derive(Debug)]
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The score, 0 to 100.
+    pub score: u8,
+    /// Anomaly flags.
+    pub anomalies: Vec<String>,
 }
 
 /// What is stored is no policy.
@@ -72,8 +86,8 @@ impl InForce {
         Ok(loaded)
     }
 
-    /// What it says of a submission now.
-    pub fn judge(&self, submission: &Submission, uses: &HashMap<u64, u64>, now_ms: i64) -> Verdict {
+    /// What it says of a submission now; `past`: what is known of its agent.
+    pub fn judge(&self, submission: &Submission, past: &History, uses: &HashMap<u64, u64>, now_ms: i64) -> Judged {
         let whole = CommandText::parse(submission.command.as_bytes()).ok().filter(|_| submission.wholly_visible);
         let asked = Asked {
             whole: whole.as_ref(),
@@ -84,14 +98,27 @@ impl InForce {
             session: &submission.session,
             cwd: &submission.cwd,
         };
-        self.decide(&asked, &submission.command, uses, now_ms)
+        self.decide(&asked, &submission.command, past, (uses, now_ms))
     }
 
-    fn decide(&self, asked: &Asked<'_>, command: &str, uses: &HashMap<u64, u64>, now_ms: i64) -> Verdict {
-        let reading = Reading::of(command, asked.shell, Some(asked.cwd));
-        let facts = Facts { reading: &reading, score: None, anomalies: &[], secrets: &[] };
+    /// `command`: the text that can be seen, which is scored whole or not.
+    fn decide(&self, asked: &Asked<'_>, command: &str, past: &History, now: (&HashMap<u64, u64>, i64)) -> Judged {
+        let (uses, now_ms) = now;
+        let cwd = Some(asked.cwd).filter(|cwd| cwd.starts_with('/'));
+        let place = Place { cwd, home: None, shell: countersign_policy::shell_of(asked.shell) };
+        let found = analyze(command, &place, &[]);
+        let mut flags = found.anomalies;
+        flags.extend(of_history(command, &found.risk, now_ms, past));
+        flags.sort_unstable();
+        flags.dedup();
+        let anomalies: Vec<String> = flags.into_iter().map(|flag| flag.code().to_owned()).collect();
+        let secrets: Vec<String> = found.redactions.iter().map(|finding| finding.kind.to_string()).collect();
+        let reading = Reading::from_tree(command, asked.shell, &found.facts);
+        let facts =
+            Facts { reading: &reading, score: Some(found.risk.score), anomalies: &anomalies, secrets: &secrets };
         let used = |id| uses.get(&id).copied().unwrap_or(0);
-        self.policy.decide(asked, &facts, &Now { at_ms: now_ms, uses: &used })
+        let verdict = self.policy.decide(asked, &facts, &Now { at_ms: now_ms, uses: &used });
+        Judged { verdict, score: found.risk.score, anomalies }
     }
 
     /// What it would say of a line.
@@ -112,7 +139,7 @@ impl InForce {
             session: &test.session,
             cwd: &test.cwd,
         };
-        let verdict = self.decide(&asked, &test.line, uses, now_ms);
+        let verdict = self.decide(&asked, &test.line, &History::default(), (uses, now_ms)).verdict;
         let (decision, by, people) = match &verdict.ruling {
             Ruling::Pass(passed) => (Some(Choice::Approve), Some(passed.by().to_string()), 0),
             Ruling::Block { rule } => (Some(Choice::Deny), Some(format!("deny_rule:{rule}")), 0),

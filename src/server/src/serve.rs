@@ -56,13 +56,11 @@ pub struct Settings {
     /// How long the head of a request may take, idle time before it included. Longer than the 20 s after which our
     /// clients drop an idle connection, so that none of them sends into a closing one.
     pub head: Duration,
-    /// Whether one person is all there is: a trial on one machine.
-    pub one_person: bool,
 }
 
 /// Runs the service until SIGTERM or SIGINT.
 pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerError> {
-    let Settings { listen, protection, quotas, connections, head, one_person } = settings;
+    let Settings { listen, protection, quotas, connections, head } = settings;
     if matches!(protection, Protection::Plain) && !listen.ip().is_loopback() {
         return Err(ServerError::PlainBeyondLoopback { listen });
     }
@@ -73,7 +71,7 @@ pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerErro
         Protection::Plain => None,
     };
     state.set_fingerprint(certificate.as_ref().map(|c| c.fingerprint.as_str()))?;
-    let base = if one_person && listen.ip().is_loopback() { Base::for_one_person() } else { Base::default() };
+    let base = Base::default();
     let app = Arc::new(open(state, quotas, base).await?);
     let listener = bind(listen)?;
     let mut tx = app.store.write().await?;

@@ -18,7 +18,7 @@ impl Service {
     /// Starts the service of a trial and makes its reviewers' files say where it is.
     pub async fn start(state: &StateDir, lock: Lock, own: &Path, program: PathBuf) -> Result<Self, Failure> {
         let arguments =
-            ["serve", "--plain", "--one-person", "--listen", "127.0.0.1:0", "--state"].map(Into::into).into_iter();
+            ["serve", "--plain", "--listen", "127.0.0.1:0", "--state"].map(Into::into).into_iter();
         let start = Start {
             own,
             program: &program,

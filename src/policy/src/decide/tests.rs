@@ -238,8 +238,10 @@ fn risk_and_anomalies_bring_a_person_whatever_the_whitelist_says() {
         let q = Question { anomalies: vec![flag.to_owned()], ..ask("ls") };
         assert_eq!(word(&policy, &q), "ask:1", "{flag}");
     }
-    let q = Question { anomalies: vec!["high_velocity".to_owned()], ..ask("ls") };
-    assert_eq!(word(&policy, &q), "whitelist_rule:1");
+    for flag in ["high_velocity", "interactive_escape"] {
+        let q = Question { anomalies: vec![flag.to_owned()], ..ask("ls") };
+        assert_eq!(word(&policy, &q), "whitelist_rule:1", "{flag}");
+    }
 }
 
 #[test]

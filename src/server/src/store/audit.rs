@@ -1,6 +1,6 @@
 //! The audit: one row a command, in the host's own words where it has spoken.
 
-use super::submissions::{names, read_steps};
+use super::submissions::{names, read_steps, risk};
 use super::{RuleRow, Store, StoreError, number, parsed};
 use countersign_api::service::{AuditQuery, AuditRow, Rule};
 use countersign_core::Outcome;
@@ -12,7 +12,7 @@ const DEFAULT_ROWS: u32 = 50;
 const SELECT: &str = "SELECT s.id, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
     s.cwd, s.shell, s.tty, s.locale, s.submitted_at_ms, s.outcome_at_ms, s.outcome, s.decided_by, s.latency_ms, s.reason, s.why, \
     s.started_at_ms, s.finished_at_ms, s.exit_code, s.signal, s.seq, s.leaf, d.choice, \
-    s.steps, (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, \
+    s.steps, s.score, s.anomalies, (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, \
     r.id AS rule_id, r.revision AS rule_revision, r.kind AS rule_kind, r.body AS rule_body, r.state AS rule_state, \
     r.author AS rule_author, r.authored_at_ms, r.approver AS rule_approver, r.approved_at_ms, \
     r.last_reviewed_at_ms, r.last_reviewed_by \
@@ -49,6 +49,8 @@ struct Row {
     leaf: String,
     choice: Option<String>,
     steps: String,
+    score: Option<i64>,
+    anomalies: String,
     approvals: Option<String>,
     #[sqlx(flatten)]
     rule: RuleColumns,
@@ -125,8 +127,8 @@ impl Row {
             reason: self.reason.or(self.why),
             rule: self.rule.read()?,
             late_approval: approved && late,
-            risk: None,
-            anomalies: if tampered { vec!["gate_tamper".to_owned()] } else { Vec::new() },
+            risk: risk(self.score)?,
+            anomalies: flags(&self.anomalies, tampered),
             steps: read_steps(&self.steps)?,
             approvals: names(self.approvals.as_deref())?,
             exit_code: self.exit_code.map(|code| number("exit code", code)).transpose()?,
@@ -162,6 +164,15 @@ impl RuleColumns {
         };
         row.brief().map(Some)
     }
+}
+
+/// Anomaly flags, and one more where the host let run what nobody here approved.
+fn flags(stored: &str, tampered: bool) -> Vec<String> {
+    let mut flags: Vec<String> = stored.split_whitespace().map(str::to_owned).collect();
+    if tampered && !flags.iter().any(|flag| flag == "gate_tamper") {
+        flags.push("gate_tamper".to_owned());
+    }
+    flags
 }
 
 /// A LIKE pattern for "holds this text"; the text's own wildcards mean themselves.

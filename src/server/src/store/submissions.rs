@@ -1,7 +1,9 @@
 //! What waits, and what this service signed.
 
 use super::{Store, StoreError, Tx, bigint, number, parsed};
-use countersign_api::service::{PendingSubmission, SignedDecision, Step};
+use countersign_analysis::anomaly::{History, Past};
+use countersign_analysis::risk::Level;
+use countersign_api::service::{PendingSubmission, Risk, SignedDecision, Step};
 use countersign_core::{Choice, DecidedBy, Digest, HostId, Name, Nonce, Outcome, SubmissionId};
 
 /// A submission as far as deciding needs it.
@@ -210,6 +212,7 @@ struct PendingRow {
     locale: String,
     submitted_at_ms: i64,
     deadline_ms: i64,
+    score: Option<i64>,
     people: i64,
     steps: String,
     approvals: Option<String>,
@@ -233,12 +236,65 @@ impl PendingRow {
             locale: self.locale.lines().map(str::to_owned).collect(),
             submitted_at_ms: self.submitted_at_ms,
             left_ms: number("time left", self.deadline_ms.saturating_sub(now_ms))?,
-            risk: None,
+            risk: risk(self.score)?,
             people: number("number of people", self.people)?,
             approvals: names(self.approvals.as_deref())?,
             steps: read_steps(&self.steps)?,
         })
     }
+}
+
+/// How far back an agent's submissions are looked at.
+const PAST_MS: i64 = 60 * 60 * 1000;
+/// How many of them.
+const PAST_ROWS: i64 = 50;
+
+/// What is known of the agent of a submission: what it submitted lately, oldest first.
+pub async fn past(tx: &mut Tx, submission: &Submission, now_ms: i64) -> Result<History, StoreError> {
+    let rows: Vec<(i64, Option<i64>, Option<String>, Option<String>, String)> = sqlx::query_as(
+        "SELECT s.submitted_at_ms, s.score, s.outcome, d.choice, s.command FROM submissions s \
+         LEFT JOIN decisions d ON d.submission = s.id WHERE s.agent = $1 AND s.host = $2 AND s.id <> $3 \
+         AND s.submitted_at_ms > $4 ORDER BY s.submitted_at_ms DESC LIMIT $5",
+    )
+    .bind(&submission.agent)
+    .bind(submission.host.to_string())
+    .bind(submission.id.to_string())
+    .bind(now_ms.saturating_sub(PAST_MS))
+    .bind(PAST_ROWS)
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut recent = Vec::new();
+    for (at_ms, score, outcome, choice, text) in rows.into_iter().rev() {
+        let denied = choice.as_deref() == Some("deny") || matches!(outcome.as_deref(), Some("denied" | "blocked"));
+        recent.push(Past { at_ms, score: number("score", score.unwrap_or(0))?, denied, text });
+    }
+    Ok(History { recent, programs: None, schedule: None })
+}
+
+/// Keeps the score and flags of a submission.
+pub async fn keep_risk(tx: &mut Tx, id: SubmissionId, score: u8, anomalies: &[String]) -> Result<(), StoreError> {
+    sqlx::query("UPDATE submissions SET score = $1, anomalies = $2 WHERE id = $3")
+        .bind(i64::from(score))
+        .bind(anomalies.join(" "))
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// A stored score as the API has it.
+pub(super) fn risk(score: Option<i64>) -> Result<Option<Risk>, StoreError> {
+    let of = |score| -> Result<Risk, StoreError> {
+        let score: u8 = number("score", score)?;
+        let level = match Level::of(score) {
+            Level::Low => "low",
+            Level::Medium => "medium",
+            Level::High => "high",
+            Level::Critical => "critical",
+        };
+        Ok(Risk { score, level: level.to_owned() })
+    };
+    score.map(of).transpose()
 }
 
 /// Names of reviewers, a blank between each two: a name holds none.
@@ -287,7 +343,7 @@ impl Store {
     pub async fn pending(&self, now_ms: i64) -> Result<Vec<PendingSubmission>, StoreError> {
         let rows: Vec<PendingRow> = sqlx::query_as(
             "SELECT s.id, s.leaf, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
-             s.cwd, s.shell, s.tty, s.locale, s.submitted_at_ms, s.deadline_ms, s.people, s.steps, \
+             s.cwd, s.shell, s.tty, s.locale, s.submitted_at_ms, s.deadline_ms, s.score, s.people, s.steps, \
              (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals \
              FROM submissions s JOIN hosts h ON h.id = s.host \
              WHERE s.outcome IS NULL AND s.deadline_ms IS NOT NULL AND s.deadline_ms > $1 \
