@@ -1,6 +1,11 @@
 //! The four rules that must never pass anything else, against bash itself:
 //! whatever passes is run with stubs, and nothing but what the rules name may run.
-#![allow(missing_docs, reason = "helpers of tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests; clippy.toml lets the tests themselves unwrap"
+)]
 
 use countersign_core::{CommandText, HostId, Name};
 use countersign_policy::{Asked, Body, Facts, Kind, Now, Policy, Reading, Rule, Ruling, Settings};

@@ -249,9 +249,12 @@ const PAST_MS: i64 = 60 * 60 * 1000;
 /// How many of them.
 const PAST_ROWS: i64 = 50;
 
+/// When, score, the host's outcome, the service's choice, the text.
+type PastRow = (i64, Option<i64>, Option<String>, Option<String>, String);
+
 /// What is known of the agent of a submission: what it submitted lately, oldest first.
 pub async fn past(tx: &mut Tx, submission: &Submission, now_ms: i64) -> Result<History, StoreError> {
-    let rows: Vec<(i64, Option<i64>, Option<String>, Option<String>, String)> = sqlx::query_as(
+    let rows: Vec<PastRow> = sqlx::query_as(
         "SELECT s.submitted_at_ms, s.score, s.outcome, d.choice, s.command FROM submissions s \
          LEFT JOIN decisions d ON d.submission = s.id WHERE s.agent = $1 AND s.host = $2 AND s.id <> $3 \
          AND s.submitted_at_ms > $4 ORDER BY s.submitted_at_ms DESC LIMIT $5",
