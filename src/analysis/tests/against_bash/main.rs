@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Writes down its words, each ended by US, with RS as the last: in one write, since others may write too.
-const RECORD: &str = "() { printf '%s\\037' \"$@\" \"$CS_END\" >> \"$CS_LOG\"; }";
+/// Writes down its words, each ended by US, with RS as the last. A file for each process: bash writes line by line, and others write too.
+const RECORD: &str = "() { printf '%s\\037' \"$@\" \"$CS_END\" >> \"$CS_LOG/$BASHPID\"; }";
 
 struct Bench {
     directory: PathBuf,
@@ -49,7 +49,7 @@ impl Bench {
         // What a line leaves in the background writes to that line's log, however late.
         self.lines.set(self.lines.get() + 1);
         let log = self.directory.join(format!("log{}", self.lines.get()));
-        fs::write(&log, b"").unwrap();
+        fs::create_dir(&log).unwrap();
         let mut child = Command::new("/bin/bash")
             .args(["--norc", "--noprofile", "-c", line])
             .env_clear()
@@ -74,10 +74,16 @@ impl Bench {
             }
             std::thread::sleep(Duration::from_micros(300));
         }
-        let log = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
-        let ran = log.split_terminator("\u{1e}\u{1f}");
-        Some(ran.map(|command| command.split_terminator('\u{1f}').map(str::to_owned).collect()).collect())
+        Some(fs::read_dir(&log).unwrap().flat_map(|file| records(&file.unwrap().path())).collect())
     }
+}
+
+/// The records of a file that are complete: one may be in the making.
+fn records(file: &Path) -> Vec<Vec<String>> {
+    let text = String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned();
+    let whole = text.rfind("\u{1e}\u{1f}").map_or("", |end| &text[..end]);
+    let records = whole.split("\u{1e}\u{1f}").filter(|record| !record.is_empty());
+    records.map(|record| record.split_terminator('\u{1f}').map(str::to_owned).collect()).collect()
 }
 
 impl Drop for Bench {
@@ -161,7 +167,7 @@ fn wrappers_run_nothing_that_is_not_listed() {
 
 fn stub(path: &Path) {
     let name = path.file_name().unwrap().to_str().unwrap();
-    let script = format!("#!/bin/sh\nprintf '%s\\037' '{name}' \"$@\" \"$CS_END\" >> \"$CS_LOG\"\n");
+    let script = format!("#!/bin/sh\nprintf '%s\\037' '{name}' \"$@\" \"$CS_END\" >> \"$CS_LOG/$$\"\n");
     fs::write(path, script).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
