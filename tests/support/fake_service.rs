@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::signing::{Key, Words, leaf_hash};
+use crate::signing::{Key, SshKey, Words, leaf_hash};
 
 /// How a submission is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Answer {
     Approve,
     /// Also honest, with the decision in the reply to the submission, as a whitelist rule gives it.
     ApproveAtOnce,
+    /// As [`Answer::Approve`], in the name of `ann`.
+    ApprovedByAnn,
     /// HTTP 500.
     ServerError,
     /// HTTP 401.
@@ -70,6 +72,20 @@ struct Inner {
     next_seq: u64,
     submitted: Option<String>,
     asked: usize,
+    reviews: Vec<SshReview>,
+}
+
+/// A review that a reviewer has signed, or somebody says so.
+#[derive(Clone, Debug)]
+pub struct SshReview {
+    /// In whose name.
+    pub name: &'static str,
+    /// With which key.
+    pub key: SshKey,
+    /// `approve` or `deny`.
+    pub decision: &'static str,
+    /// Whether it is about this submission.
+    pub of_this: bool,
 }
 
 /// The service; it stops when dropped.
@@ -90,6 +106,7 @@ impl FakeService {
             next_seq: 0,
             submitted: None,
             asked: 0,
+            reviews: Vec::new(),
         }));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("address").port();
@@ -111,6 +128,11 @@ impl FakeService {
     /// Changes how it answers from now on.
     pub fn answer(&self, answer: Answer) {
         self.inner.lock().expect("service").answer = answer;
+    }
+
+    /// Sends these with what it decides.
+    pub fn reviews(&self, reviews: &[SshReview]) {
+        self.inner.lock().expect("service").reviews = reviews.to_vec();
     }
 
     /// How many submissions it was asked about.
@@ -219,6 +241,17 @@ fn respond(method: &str, path: &str, body: &[u8], shared: &Mutex<Inner>) -> Opti
     }
 }
 
+impl SshReview {
+    fn signed(&self, words: &Words, authority: &str) -> Value {
+        let mut words = Words { by: self.name.to_owned(), decision: self.decision.to_owned(), ..words.clone() };
+        if !self.of_this {
+            words.entry = "A".repeat(43);
+        }
+        let statement = words.statement_under(&self.key.id(), authority);
+        json!({"statement": statement, "sig": self.key.sign("decision.v1@countersign", &statement)})
+    }
+}
+
 impl Inner {
     fn keep(&mut self, body: &Value) {
         for line in body["lines"].as_array().into_iter().flatten() {
@@ -250,6 +283,7 @@ impl Inner {
             Answer::OtherHost => words.host = "00000000000000000000000002".to_owned(),
             Answer::DenyRuleApproves => words.by = "deny_rule:1".to_owned(),
             Answer::TimeoutApproves => words.by = "timeout".to_owned(),
+            Answer::ApprovedByAnn => words.by = "ann".to_owned(),
             Answer::ApproveAtOnce => words.by = "whitelist_rule:1".to_owned(),
             Answer::Expired => words.exp_ms = 0,
             _ => {}
@@ -272,6 +306,11 @@ impl Inner {
             Answer::BadSignature => key.sign(namespace, "something else"),
             _ => key.sign(namespace, &statement),
         };
-        Some(json!({"statement": statement, "sig": sig, "comment": null}))
+        let mut decision = json!({"statement": statement, "sig": sig, "comment": null});
+        if !self.reviews.is_empty() {
+            let authority = entry["body"]["authority"].as_str()?;
+            decision["reviews"] = self.reviews.iter().map(|review| review.signed(&words, authority)).collect();
+        }
+        Some(decision)
     }
 }

@@ -134,6 +134,14 @@ impl Parts {
         command
     }
 
+    /// Starts the host, which takes no word but that of these administrators and whom they name.
+    #[track_caller]
+    pub fn start_host_under(&mut self, authority: &Path, admins: &Path) {
+        let mut command = self.host_command();
+        command.arg("--authority").arg(authority).arg("--admins").arg(admins);
+        self.host = Some(Daemon::start(&mut command, &self.scratch.join("host.log")));
+    }
+
     /// Starts the host.
     #[track_caller]
     pub fn start_host(&mut self) {

@@ -1,5 +1,9 @@
 //! Keys and decision statements made by the letter of docs/LEDGER.md, without the product's own code.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::run::{run, run_with};
 use countersign_core::b64_encode;
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
@@ -38,6 +42,57 @@ impl Key {
     }
 }
 
+/// A key of `ssh-keygen`: its file, beside which `FILE.pub` stands.
+#[derive(Clone, Debug)]
+pub struct SshKey(PathBuf);
+
+impl SshKey {
+    /// A new one of this type, in this directory.
+    pub fn generate(dir: &Path, name: &str, kind: &str) -> Self {
+        let file = dir.join(name);
+        run(Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-C", name, "-f"]).arg(&file)).expect(0);
+        Self(file)
+    }
+
+    /// The file of the secret key.
+    pub fn file(&self) -> &Path {
+        &self.0
+    }
+
+    /// The line of the public key.
+    pub fn public(&self) -> String {
+        std::fs::read_to_string(self.0.with_extension("pub")).expect("public key").trim().to_owned()
+    }
+
+    /// First 8 bytes of the SHA-256 of the key as SSH writes it, in hex.
+    pub fn id(&self) -> String {
+        let public = self.public();
+        let text = public.split(' ').nth(1).expect("a key");
+        let hash = digest(&SHA256, &from_base64(text));
+        hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What `ssh-keygen -Y sign` says, as it stands between its lines.
+    pub fn armored(&self, namespace: &str, message: &str) -> String {
+        let mut command = Command::new("ssh-keygen");
+        command.args(["-q", "-Y", "sign", "-n", namespace, "-f"]).arg(&self.0);
+        run_with(&mut command, message.as_bytes()).expect(0).out()
+    }
+
+    /// The same, binary, as base64url.
+    pub fn sign(&self, namespace: &str, message: &str) -> String {
+        let armored = self.armored(namespace, message);
+        let text: String = armored.lines().filter(|line| !line.starts_with('-')).collect();
+        b64_encode(&from_base64(&text))
+    }
+}
+
+/// Bytes of standard base64.
+fn from_base64(text: &str) -> Vec<u8> {
+    let url: String = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    countersign_core::b64_decode(&url).expect("base64")
+}
+
 /// L of an entry's line: SHA-256 of a zero byte and the leaf.
 pub fn leaf_hash(line: &str) -> String {
     // In openings every quote is escaped, so this stands there only once.
@@ -68,7 +123,11 @@ pub struct Words {
 impl Words {
     /// The statement, to be signed by a key of this id.
     pub fn statement(&self, key_id: &str) -> String {
-        let policy = b64_encode(&[0; 32]);
+        self.statement_under(key_id, &b64_encode(&[0; 32]))
+    }
+
+    /// The statement under these rules.
+    pub fn statement_under(&self, key_id: &str, policy: &str) -> String {
         let Self { by, decision, entry, exp_ms, host, nonce } = self;
         format!(
             r#"{{"by":"{by}","decision":"{decision}","entry":"{entry}","exp_ms":{exp_ms},"fmt":"cs-decision1","host":"{host}","key":"{key_id}","nonce":"{nonce}","policy":"{policy}"}}"#

@@ -13,6 +13,7 @@
 //! | `GET /api/submissions/{id}/decision?wait_ms=N` | host | → [`DecisionReply`] |
 //! | `POST /api/recordings/{login}?offset=N` | host | raw bytes → [`RecordingReply`] (409 same, with what is held; 413 over a quota, 507 no room) |
 //! | `GET /api/submissions` | reviewer | → `Vec<`[`PendingSubmission`]`>` |
+//! | `GET /api/submissions/{id}/entry` | reviewer | → [`SubmissionEntry`] |
 //! | `POST /api/submissions/{id}/decision` | reviewer | [`ReviewRequest`] → [`ReviewReply`] |
 //! | `GET /api/audit?…` | reviewer | [`AuditQuery`] → `Vec<`[`AuditRow`]`>`, newest first |
 //! | `GET /api/sessions?limit=N` | reviewer | → `Vec<`[`SessionRow`]`>`, newest first |
@@ -169,6 +170,19 @@ pub struct SignedDecision {
     pub sig: String,
     /// The reviewer's reason or comment; not part of what is signed.
     pub comment: Option<String>,
+    /// What the reviewers themselves have signed, where they did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<SignedReview>,
+}
+
+/// A `cs-decision1` statement that a reviewer has signed with an SSH key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedReview {
+    /// The exact bytes that are signed.
+    pub statement: String,
+    /// The binary signature of `ssh-keygen -Y sign`, base64url.
+    pub sig: String,
 }
 
 /// How much of a recording the service holds.
@@ -214,6 +228,9 @@ pub struct PendingSubmission {
     pub submitted_at_ms: i64,
     /// How long an answer still counts, in ms, by the service's clock.
     pub left_ms: u64,
+    /// The administrators' document under which a reviewer must sign, on a host that demands it.
+    #[serde(default)]
+    pub authority: Option<Digest>,
     /// Score and level; `None` until risk scoring lands.
     pub risk: Option<Risk>,
     /// How many different people must approve it.
@@ -225,6 +242,13 @@ pub struct PendingSubmission {
     /// Why no rule let it pass, step by step.
     #[serde(default)]
     pub steps: Vec<Step>,
+}
+
+/// The entry that a decision is bound to, as the host wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmissionEntry {
+    /// Its physical line without the newline.
+    pub line: String,
 }
 
 /// A risk score.
@@ -245,6 +269,9 @@ pub struct ReviewRequest {
     pub entry: Digest,
     /// A reason or comment.
     pub comment: Option<String>,
+    /// The reviewer's own signature; a host that demands it lets nothing run without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedReview>,
 }
 
 /// What was decided.

@@ -170,6 +170,9 @@ pub struct Approve {
     /// With --grant: how many lines may pass.
     #[arg(long, value_name = "N", requires = "grant", default_value_t = 20)]
     pub uses: u64,
+    /// The SSH key to sign with, for hosts that demand it (else `sign_with` of reviewer.toml).
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
     /// Where the service is.
     #[command(flatten)]
     pub at: Where,
@@ -184,6 +187,9 @@ pub struct Deny {
     /// Why; the record keeps it.
     #[arg(long, value_name = "TEXT", required = true)]
     pub reason: String,
+    /// The SSH key to sign with, for hosts that demand it (else `sign_with` of reviewer.toml).
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
     /// Where the service is.
     #[command(flatten)]
     pub at: Where,

@@ -6,6 +6,7 @@ use crate::reviewer::Reviewer;
 use countersign_api::rules::{NewGrant, RuleAct, RuleTest, RuleVerdict, RulesFile, Suggestions};
 use countersign_api::service::{
     AuditQuery, AuditRow, ErrorBody, NewRule, PendingSubmission, ReviewReply, ReviewRequest, Rule, SessionRow,
+    SubmissionEntry,
 };
 use countersign_core::{LoginId, SubmissionId};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -67,6 +68,16 @@ impl Client {
     /// What waits.
     pub async fn pending(&self) -> Result<Vec<PendingSubmission>, Failure> {
         self.read(self.http.get(self.address("/api/submissions"))).await
+    }
+
+    /// The host's own entry of a submission.
+    pub async fn entry(&self, id: SubmissionId) -> Result<SubmissionEntry, Failure> {
+        self.read(self.http.get(self.address(&format!("/api/submissions/{id}/entry")))).await
+    }
+
+    /// Who asks.
+    pub fn reviewer(&self) -> &Reviewer {
+        &self.reviewer
     }
 
     /// Decides one submission.

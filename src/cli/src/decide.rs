@@ -7,16 +7,19 @@ use crate::failure::Failure;
 use crate::link::Link;
 use crate::rows::card;
 use crate::screen::{columns, note, show, show_json};
+use crate::signing::Recorded;
 use crate::style::{self, paint};
 use countersign_api::rules::NewGrant;
-use countersign_api::service::{PendingSubmission, ReviewReply, ReviewRequest};
+use countersign_api::service::{PendingSubmission, ReviewReply, ReviewRequest, SignedReview};
 use countersign_core::{Choice, visible};
 use countersign_policy::Body;
+use std::path::Path;
 
 /// Lets submissions run; first shows each as a whole.
 pub async fn approve(args: &Approve, json: bool) -> Result<(), Failure> {
     let grant = args.grant.map(|minutes| Granted { minutes, pattern: args.pattern.as_deref(), uses: args.uses });
-    run(&args.at, &args.ids, (Choice::Approve, grant), args.comment.as_deref(), json).await
+    let said = Said { choice: Choice::Approve, comment: args.comment.as_deref(), key: args.key.as_deref(), grant };
+    run(&args.at, &args.ids, said, json).await
 }
 
 /// Refuses submissions.
@@ -24,7 +27,17 @@ pub async fn deny(args: &Deny, json: bool) -> Result<(), Failure> {
     if args.reason.trim().is_empty() {
         return Err(Failure::Usage("`--reason` is empty; say why, the record keeps it".into()));
     }
-    run(&args.at, &args.ids, (Choice::Deny, None), Some(&args.reason), json).await
+    let said = Said { choice: Choice::Deny, comment: Some(&args.reason), key: args.key.as_deref(), grant: None };
+    run(&args.at, &args.ids, said, json).await
+}
+
+/// What a reviewer says.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    choice: Choice,
+    comment: Option<&'a str>,
+    key: Option<&'a Path>,
+    grant: Option<Granted<'a>>,
 }
 
 /// What is let pass from now on, for a while.
@@ -55,27 +68,15 @@ impl Granted<'_> {
     }
 }
 
-async fn run(
-    at: &Where,
-    ids: &[String],
-    choice: (Choice, Option<Granted<'_>>),
-    comment: Option<&str>,
-    json: bool,
-) -> Result<(), Failure> {
+async fn run(at: &Where, ids: &[String], said: Said<'_>, json: bool) -> Result<(), Failure> {
     let link = Link::to_decide(at).await?;
-    let decided = all(link.client(), ids, choice, comment, json).await;
+    let decided = all(link.client(), ids, said, json).await;
     link.close().await;
     decided
 }
 
 /// Decides all or, where one id names nothing, none.
-async fn all(
-    client: &Client,
-    ids: &[String],
-    (choice, grant): (Choice, Option<Granted<'_>>),
-    comment: Option<&str>,
-    json: bool,
-) -> Result<(), Failure> {
+async fn all(client: &Client, ids: &[String], said: Said<'_>, json: bool) -> Result<(), Failure> {
     let pending = client.pending().await?;
     let mut rows: Vec<&PendingSubmission> = Vec::new();
     for id in ids {
@@ -87,19 +88,7 @@ async fn all(
     let mut replies = Vec::new();
     let mut failed = None;
     for row in rows {
-        let card = card(row, if json { None } else { columns() });
-        if json {
-            note(card.trim_end())
-        } else {
-            show(&card)?
-        }
-        // First the grant: where it is refused, the line is not approved either.
-        if let Some(grant) = grant {
-            let given = client.grant(&grant.rule(row)?).await?;
-            note(&format!("grant {}: {}", given.id, visible(&given.line)));
-        }
-        let review = ReviewRequest { decision: choice, entry: row.entry, comment: comment.map(str::to_owned) };
-        match client.decide(row.id, &review).await {
+        match one(client, row, said, json).await {
             Ok(reply) if json => replies.push(reply),
             Ok(reply) => show(&done(&reply))?,
             // The others are still decided; the first failure is what we end with.
@@ -111,6 +100,58 @@ async fn all(
         show_json(&replies)?;
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// Shows a submission as its host recorded it, signs where that is demanded, and decides.
+async fn one(client: &Client, row: &PendingSubmission, said: Said<'_>, json: bool) -> Result<ReviewReply, Failure> {
+    let recorded = match row.authority {
+        Some(_) => Some(Recorded::read(row, &client.entry(row.id).await?.line)?),
+        None => None,
+    };
+    let mut shown = row.clone();
+    if let Some(recorded) = &recorded {
+        (shown.command, shown.cwd) = (recorded.command.clone(), recorded.cwd.clone());
+    }
+    let card = card(&shown, if json { None } else { columns() });
+    if json {
+        note(card.trim_end());
+    } else {
+        show(&card)?;
+    }
+    // First the grant: where it is refused, the line is not approved either.
+    if let Some(grant) = said.grant {
+        let given = client.grant(&grant.rule(&shown)?).await?;
+        note(&format!("grant {}: {}", given.id, visible(&given.line)));
+    }
+    let signed = recorded.map(|recorded| sign(client, &recorded, said)).transpose()?.flatten();
+    let comment = said.comment.map(str::to_owned);
+    client.decide(row.id, &ReviewRequest { decision: said.choice, entry: row.entry, comment, signed }).await
+}
+
+fn sign(client: &Client, recorded: &Recorded, said: Said<'_>) -> Result<Option<SignedReview>, Failure> {
+    let reviewer = client.reviewer();
+    let file = reviewer.path.display();
+    let key = said.key.or(reviewer.sign_with.as_deref()).ok_or_else(|| {
+        Failure::Config(format!(
+            "this host takes only decisions that you sign yourself; say with which SSH key: --key FILE, or sign_with = \"FILE\" in {file}"
+        ))
+    })?;
+    let name = reviewer.name.as_ref().ok_or_else(|| {
+        Failure::Config(format!(
+            "`name` is missing in {file}; put your name there as the administrators' document has it"
+        ))
+    })?;
+    let people = match recorded.people {
+        1 => String::new(),
+        people => format!("; {people} people must sign"),
+    };
+    note(&format!(
+        "signing as {name} with {}: {} {}{people}",
+        key.display(),
+        said.choice.as_str(),
+        visible(&recorded.command)
+    ));
+    recorded.sign(name, said.choice, key)
 }
 
 fn done(reply: &ReviewReply) -> String {

@@ -22,6 +22,7 @@ pub mod rows;
 mod rules;
 pub mod screen;
 mod signals;
+pub mod signing;
 mod style;
 mod trial;
 pub mod words;

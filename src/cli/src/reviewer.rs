@@ -27,6 +27,8 @@ pub struct Reviewer {
     pub fingerprint: Option<Digest>,
     /// The reviewer's name, for messages only: the service knows the token.
     pub name: Option<Name>,
+    /// The SSH key that this reviewer signs with, where a host demands it.
+    pub sign_with: Option<PathBuf>,
     /// The file.
     pub path: PathBuf,
 }
@@ -38,6 +40,7 @@ struct File {
     token: String,
     fingerprint: Option<Digest>,
     name: Option<Name>,
+    sign_with: Option<PathBuf>,
 }
 
 /// The file to read: `--config`, else the variable, else the one in the home.
@@ -69,7 +72,14 @@ impl Reviewer {
         if !is_token(&file.token) {
             return Err(wrong("`token` is not a reviewer's token (csr1. and 43 characters); ask for a new file with `countersign-server reviewer add`".into()));
         }
-        Ok(Self { service, token: file.token, fingerprint: file.fingerprint, name: file.name, path: path.to_owned() })
+        Ok(Self {
+            service,
+            token: file.token,
+            fingerprint: file.fingerprint,
+            name: file.name,
+            sign_with: file.sign_with,
+            path: path.to_owned(),
+        })
     }
 }
 

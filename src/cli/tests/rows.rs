@@ -264,6 +264,7 @@ fn pending(command: &str) -> PendingSubmission {
         locale: if hostile { vec![command.into()] } else { vec![] },
         submitted_at_ms: AT,
         left_ms: 42_000,
+        authority: None,
         risk: None,
     }
 }

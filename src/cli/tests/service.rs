@@ -83,6 +83,7 @@ fn row(byte: u8, command: &str) -> PendingSubmission {
         locale: vec![],
         submitted_at_ms: 0,
         left_ms: 42_000,
+        authority: None,
         risk: None,
     }
 }
@@ -107,7 +108,10 @@ fn approving_shows_the_whole_command_and_sends_the_entry_it_saw() {
     let asked = asked.join().unwrap();
     assert_eq!(asked[1].0, format!("POST /api/submissions/{id}/decision HTTP/1.1"));
     let sent: ReviewRequest = serde_json::from_str(&asked[1].1).unwrap();
-    assert_eq!(sent, ReviewRequest { decision: Choice::Approve, entry: Digest([7; 32]), comment: Some("fine".into()) });
+    assert_eq!(
+        sent,
+        ReviewRequest { decision: Choice::Approve, entry: Digest([7; 32]), comment: Some("fine".into()), signed: None }
+    );
 }
 
 #[test]

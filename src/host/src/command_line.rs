@@ -1,5 +1,6 @@
 //! Flags of `countersign-hostd`.
 
+use crate::authority::Places;
 use crate::config::{self, Settings};
 use crate::enroll::Enrolment;
 use crate::error::HostError;
@@ -60,6 +61,12 @@ struct Serve {
     /// Time between two heartbeats, in ms.
     #[arg(long, requires = "trial", hide = true, value_parser = clap::value_parser!(u64).range(50..=3_600_000))]
     heartbeat_ms: Option<u64>,
+    /// The administrators' document of a trial, its signatures in FILE.sig.
+    #[arg(long, requires_all = ["trial", "admins"], value_name = "FILE")]
+    authority: Option<PathBuf>,
+    /// The administrators' public keys, one a line.
+    #[arg(long, requires = "authority", value_name = "FILE")]
+    admins: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -112,8 +119,14 @@ pub(crate) fn parse() -> Result<Task, HostError> {
             wait_ms,
             submissions_per_minute,
             heartbeat_ms,
+            authority,
+            admins,
             ..
-        }) => Ok(Task::Serve(Settings::trial(state, socket, service, wait_ms, submissions_per_minute, heartbeat_ms))),
+        }) => {
+            let mut settings = Settings::trial(state, socket, service, wait_ms, submissions_per_minute, heartbeat_ms);
+            settings.authority = authority.zip(admins).map(|(document, admins)| Places::of_trial(document, admins));
+            Ok(Task::Serve(settings))
+        }
         Command::Serve(Serve { config, .. }) => Settings::load(&config).map(Task::Serve),
     }
 }

@@ -1,5 +1,6 @@
 //! What the daemon is told: `/etc/countersign/hostd.toml`, or a trial's flags.
 
+use crate::authority::Places;
 use crate::error::HostError;
 use countersign_sys as sys;
 use serde::Deserialize;
@@ -38,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) service: Option<String>,
     /// Time between two heartbeats, in ms.
     pub(crate) heartbeat_ms: u64,
+    /// Where the administrators' document is, on a host that has one.
+    pub(crate) authority: Option<Places>,
     /// Everything under one uid.
     pub(crate) trial: bool,
 }
@@ -55,6 +58,7 @@ struct File {
     logins_per_agent: usize,
     #[serde(default = "default_submissions")]
     submissions_per_minute: u64,
+    authority: Option<Places>,
 }
 
 fn default_logins() -> usize {
@@ -93,6 +97,7 @@ impl Settings {
             submissions_per_minute: submissions_per_minute.unwrap_or(DEFAULT_SUBMISSIONS),
             service,
             heartbeat_ms: heartbeat_ms.unwrap_or(HEARTBEAT_MS),
+            authority: None,
             trial: true,
         }
     }
@@ -134,6 +139,7 @@ impl Settings {
             submissions_per_minute: file.submissions_per_minute,
             service: None,
             heartbeat_ms: HEARTBEAT_MS,
+            authority: file.authority,
             trial: false,
         })
     }

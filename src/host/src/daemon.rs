@@ -1,5 +1,6 @@
 //! The daemon from start to stop.
 
+use crate::authority::Authorities;
 use crate::book::{Book, WriteError};
 use crate::checkpoints::Checkpoints;
 use crate::command_line::Task;
@@ -40,6 +41,7 @@ pub(crate) struct Host {
     pub(crate) book: Book,
     pub(crate) shipper: Shipper,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) authorities: Authorities,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) places: Arc<Semaphore>,
     stop: watch::Sender<bool>,
@@ -194,6 +196,7 @@ async fn start(
         book: Book::new(committer.clone(), outbox.clone()),
         checkpoints: Checkpoints::after(recovered.stamp, recovered.next_seq),
         shipper: Shipper::new(service, committer, outbox, uploads),
+        authorities: Authorities::new(settings.authority.clone(), &settings.state)?,
         quotas: Quotas::new(settings.logins_per_agent, settings.submissions_per_minute),
         places: Arc::new(Semaphore::new(MAX_LOGINS)),
         stop: watch::Sender::new(false),
@@ -216,6 +219,8 @@ async fn start(
     let torn = recovered.torn.map(|torn| (torn.bytes, torn.digest));
     let started = drafts::host_started(host.identity.signer_word(), torn, host.settings.heartbeat_ms);
     host.book.write_one(started).await.map_err(unavailable)?;
+    // A document that cannot be used is said now, not to the first agent.
+    host.authorities.in_force(&host.book).await.map_err(|why| HostError::Config(why.to_string()))?;
     Ok((host, recovered.open_logins))
 }
 

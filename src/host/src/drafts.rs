@@ -5,7 +5,7 @@ use countersign_analysis::Held;
 use countersign_api::front::{Close, CommandEnd, Finished, Hello, NotReleased, ReleasedSegment, Submit};
 use countersign_core::{DecidedBy, Digest, HostId, LoginId, Name, Nonce, Outcome, Salt, ServiceId, SubmissionId};
 use countersign_ledger::tlog::ServiceStamp;
-use countersign_ledger::{Draft, Kind, Openings, RandomError, Value, body, commitment, random_bytes};
+use countersign_ledger::{Authority, Draft, Kind, Openings, RandomError, Value, body, commitment, random_bytes};
 
 /// What this program calls itself in the ledger.
 pub(crate) const SOFTWARE: &str = concat!("countersign ", env!("CARGO_PKG_VERSION"));
@@ -50,6 +50,20 @@ pub(crate) fn host_stopped() -> Draft {
     plain(Kind::HostStopped, body([("why", "signal".into())]))
 }
 
+/// `policy_changed`: the administrators' document, with their signatures.
+pub(crate) fn policy_changed(authority: &Authority, text: &str, signatures: &str) -> Result<Draft, RandomError> {
+    let mut private = Private::default();
+    let members = [
+        ("authority", private.commit("authority", text.as_bytes())?),
+        ("digest", authority.digest.into()),
+        ("signatures", private.commit("signatures", signatures.as_bytes())?),
+        ("version", authority.version.into()),
+    ];
+    let mut draft = plain(Kind::PolicyChanged, body(members));
+    draft.vals = private.vals;
+    Ok(draft)
+}
+
 /// `session_opened`
 pub(crate) fn session_opened(login: LoginId, hello: &Hello, turned_away: u64) -> Result<Draft, RandomError> {
     let mut private = Private::default();
@@ -82,6 +96,7 @@ pub(crate) fn command_submitted(
     cwd: &[u8],
     held: &Held,
     (wait_ms, turned_away): (u64, u64),
+    authority: Option<&Authority>,
 ) -> Result<(Draft, Vec<ReleasedSegment>), RandomError> {
     let mut private = Private::default();
     let mut segments = Vec::new();
@@ -113,6 +128,10 @@ pub(crate) fn command_submitted(
     if turned_away > 0 {
         members.push(("turned_away", turned_away.into()));
     }
+    if let Some(authority) = authority {
+        members.push(("authority", authority.digest.into()));
+        members.push(("people", u64::try_from(authority.people).unwrap_or(u64::MAX).into()));
+    }
     if !hidden.is_empty() {
         members.push(("hidden", Value::List(hidden)));
     }
@@ -130,6 +149,8 @@ pub(crate) struct Decided<'a> {
     pub(crate) comment: Option<&'a str>,
     /// The statement as a value, and its signature.
     pub(crate) statement: Option<(Value, &'a str)>,
+    /// What reviewers have signed themselves.
+    pub(crate) reviews: &'a [Value],
     pub(crate) why: Option<&'a str>,
 }
 
@@ -147,6 +168,9 @@ pub(crate) fn decided(login: LoginId, decided: Decided<'_>) -> Result<Draft, Ran
     }
     if let Some(comment) = decided.comment {
         members.push(("comment", private.commit("comment", comment.as_bytes())?));
+    }
+    if !decided.reviews.is_empty() {
+        members.push(("reviews", Value::List(decided.reviews.to_vec())));
     }
     if let Some((statement, sig)) = decided.statement {
         members.push(("statement", statement));

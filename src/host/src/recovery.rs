@@ -17,6 +17,7 @@ pub(crate) async fn close_open_logins(host: &Arc<Host>, open: Vec<OpenLogin>) ->
     for login in open {
         if let Some((id, of)) = login.undecided {
             let facts = Decided {
+                reviews: &[],
                 id,
                 of,
                 outcome: Outcome::Error,

@@ -1,8 +1,9 @@
 //! Judging what the service answered. The only way to a [`Permit`].
 
-use countersign_api::service::SignedDecision;
+use countersign_api::service::{SignedDecision, SignedReview};
 use countersign_core::{Choice, DecidedBy, Digest, HostId, Nonce, Outcome};
-use countersign_ledger::{Namespace, Statement, Value, key_id, verify_signature};
+use countersign_ledger::{Authority, Namespace, Reviewed, Statement, Value, key_id, review_value, verify_signature};
+use std::sync::Arc;
 
 /// What a decision must be about: the submission as the ledger has it.
 #[derive(Debug, Clone)]
@@ -12,6 +13,8 @@ pub(crate) struct Asked {
     pub(crate) nonce: Nonce,
     pub(crate) submitted_mono_us: u64,
     pub(crate) wait_ms: u64,
+    /// Who may approve, where the host does not take the service's word for it.
+    pub(crate) authority: Option<Arc<Authority>>,
 }
 
 impl Asked {
@@ -28,6 +31,8 @@ pub(crate) struct Said {
     pub(crate) statement: Value,
     pub(crate) sig: String,
     pub(crate) comment: Option<String>,
+    /// The reviewers' own statements with their signatures, as the ledger keeps them.
+    pub(crate) reviews: Vec<Value>,
 }
 
 /// The permission to run what was asked about, until a deadline. Only
@@ -96,21 +101,65 @@ pub(crate) fn judge(asked: &Asked, service_key: &Digest, signed: &SignedDecision
         return Ruling::Invalid("reply_malformed");
     }
     let Some(outcome) = statement.by.outcome(statement.decision) else { return Ruling::Invalid("reply_malformed") };
+    let reviews = match &asked.authority {
+        Some(authority) if statement.decision == Choice::Approve => {
+            match approved_by_people(asked, authority, &statement.by, &signed.reviews) {
+                Ok(reviews) => reviews,
+                Err(why) => return Ruling::Invalid(why),
+            }
+        }
+        Some(_) | None => Vec::new(),
+    };
+    let exp_ms = reviews.iter().map(|(review, _)| review.statement.exp_ms).fold(statement.exp_ms, u64::min);
     let said = Said {
         by: statement.by.clone(),
         statement: statement.to_value(),
         sig: signed.sig.clone(),
         comment: signed.comment.clone().filter(|text| text.len() <= MAX_COMMENT),
+        reviews: reviews.iter().map(|(review, sig)| review_value(review, sig)).collect(),
     };
     match statement.decision {
         Choice::Deny => Ruling::No { said: Box::new(said), outcome },
         Choice::Approve => {
-            let deadline_us = asked.submitted_mono_us.saturating_add(statement.exp_ms.saturating_mul(1000));
+            let deadline_us = asked.submitted_mono_us.saturating_add(exp_ms.saturating_mul(1000));
             let permit = Permit { said, outcome, deadline_us };
             if permit.holds(now_us) { Ruling::Run(Box::new(permit)) } else { Ruling::Late(Box::new(permit.said)) }
         }
     }
 }
+
+/// The valid approvals of enough distinct people, of whom `by` is one. A
+/// review that does not count, or says no, spoils the decision: an honest
+/// service sends none.
+fn approved_by_people(
+    asked: &Asked,
+    authority: &Authority,
+    by: &DecidedBy,
+    reviews: &[SignedReview],
+) -> Result<Vec<(Reviewed, String)>, &'static str> {
+    let DecidedBy::Person(name) = by else { return Err("rule_not_in_authority") };
+    if reviews.len() > MAX_REVIEWS {
+        return Err("review_invalid");
+    }
+    let mut counted = Vec::new();
+    for SignedReview { statement, sig } in reviews {
+        let review = authority.review(statement, sig).map_err(|why| {
+            tracing::warn!("a review was sent that does not count: {why}");
+            "review_invalid"
+        })?;
+        let said = &review.statement;
+        let about = said.host == asked.host && said.entry == asked.entry && said.nonce == asked.nonce;
+        if !about || said.exp_ms > asked.wait_ms || said.decision != Choice::Approve {
+            return Err("review_invalid");
+        }
+        counted.push((review, sig.clone()));
+    }
+    let enough = authority.enough(counted.iter().map(|(review, _)| review));
+    if enough && counted.iter().any(|(review, _)| review.by == *name) { Ok(counted) } else { Err("reviewers_missing") }
+}
+
+/// Most reviews of one decision.
+const MAX_REVIEWS: usize = 8;
 
 /// Longest comment that is kept, in bytes.
 const MAX_COMMENT: usize = 8 * 1024;
@@ -129,6 +178,7 @@ mod tests {
             nonce: Nonce([3; 16]),
             submitted_mono_us: 1_000_000,
             wait_ms: 60_000,
+            authority: None,
         }
     }
 
@@ -186,7 +236,7 @@ mod tests {
             let text = statement.encode().unwrap();
             let hand = if by_service { &mut signer } else { &mut stranger };
             let sig = b64_encode(&hand.sign(Namespace::Decision, sha256(text.as_bytes()).0).unwrap());
-            let signed = SignedDecision { statement: text, sig, comment: None };
+            let signed = SignedDecision { statement: text, sig, comment: None, reviews: Vec::new() };
             assert_eq!(word(&judge(&asked, &key, &signed, now_us)), want, "{signed:?}");
         }
     }
@@ -201,7 +251,7 @@ mod tests {
             let mut bytes = text.clone().into_bytes();
             bytes[at] ^= 1;
             let Ok(statement) = String::from_utf8(bytes) else { continue };
-            let signed = SignedDecision { statement, sig: sig.clone(), comment: None };
+            let signed = SignedDecision { statement, sig: sig.clone(), comment: None, reviews: Vec::new() };
             assert!(matches!(judge(&asked, &key, &signed, 2_000_000), Ruling::Invalid(_)), "byte {at}");
         }
     }

@@ -1,6 +1,7 @@
 //! One held line: submitted durably, asked about, decided durably, released
 //! while the decision still holds.
 
+use crate::authority::NoAuthority;
 use crate::book::WriteError;
 use crate::clock::boottime_us;
 use crate::daemon::Host;
@@ -15,6 +16,8 @@ use countersign_api::front::{
 };
 use countersign_api::service::SignedDecision;
 use countersign_core::{DecidedBy, Digest, Exit, LoginId, Outcome, SubmissionId, b64_decode};
+use countersign_ledger::Authority;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest wait for an answer in one request.
@@ -74,7 +77,12 @@ pub(crate) async fn run(
         return turn_away(host, connection, submit).await;
     }
     let held = hold(&sent, submit.total_bytes, asking.terminal);
-    let submission = match record(host, asking, submit, &cwd, &held).await {
+    let (authority, unusable) = match host.authorities.in_force(&host.book).await {
+        Ok(authority) => (authority, None),
+        Err(NoAuthority::Unusable(why)) => (None, Some(why)),
+        Err(NoAuthority::Ledger(why)) => return Err(why),
+    };
+    let submission = match record(host, asking, submit, &cwd, &held, authority).await {
         Ok(submission) => submission,
         Err(why) if why.is_no_space() => {
             connection
@@ -91,6 +99,11 @@ pub(crate) async fn run(
     if let Some(why) = &held.not_asked {
         host.shipper.outbox().unhold(submission.seq);
         return submission.not_asked(connection, why).await;
+    }
+    if let Some(why) = unusable {
+        host.shipper.outbox().unhold(submission.seq);
+        let reason = format!("who may approve on this host cannot be told, so nothing runs: {why}");
+        return submission.failed(connection, "authority_unusable", &reason).await;
     }
     match submission.ruling(connection).await {
         Ok(Ruling::Run(_)) if host.is_stopping() => submission.failed(connection, "host_stopping", STOPPING).await,
@@ -135,15 +148,30 @@ async fn record<'a>(
     submit: &'a Submit,
     cwd: &[u8],
     held: &Held,
+    authority: Option<Arc<Authority>>,
 ) -> Result<Submission<'a>, WriteError> {
     let id = drafts::random_id(SubmissionId::from_random)?;
     let nonce = countersign_core::Nonce(countersign_ledger::random_bytes()?);
     let wait_ms = host.settings.wait_ms;
-    let (draft, segments) =
-        drafts::command_submitted(login, id, nonce, submit, cwd, held, (wait_ms, place.turned_away()))?;
+    let (draft, segments) = drafts::command_submitted(
+        login,
+        id,
+        nonce,
+        submit,
+        cwd,
+        held,
+        (wait_ms, place.turned_away()),
+        authority.as_deref(),
+    )?;
     let written = host.book.write_one(draft).await?;
-    let asked =
-        Asked { host: host.identity.host, entry: written.leaf, nonce, submitted_mono_us: written.mono_us, wait_ms };
+    let asked = Asked {
+        host: host.identity.host,
+        entry: written.leaf,
+        nonce,
+        submitted_mono_us: written.mono_us,
+        wait_ms,
+        authority,
+    };
     Ok(Submission { host, login, id, seq: written.seq, asked, segments, submit })
 }
 
@@ -287,6 +315,7 @@ impl Submission<'_> {
             by: said.map(|s| &s.by),
             comment: said.and_then(|s| s.comment.as_deref()),
             statement: said.map(|s| (s.statement.clone(), s.sig.as_str())),
+            reviews: said.map(|s| s.reviews.as_slice()).unwrap_or_default(),
             why,
         }
     }

@@ -168,9 +168,14 @@ pub enum BadSshSignature {
 impl SshSignature {
     /// Reads the armored form. Nothing may stand before or after it but white space.
     pub fn from_armor(text: &str) -> Result<Self, BadSshSignature> {
+        Self::from_blob(&Self::armor_to_blob(text)?)
+    }
+
+    /// The binary form of an armored one, unread.
+    pub fn armor_to_blob(text: &str) -> Result<Vec<u8>, BadSshSignature> {
         let inner = text.trim().strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(END));
         let base64: String = inner.ok_or(BadSshSignature::Form)?.split_ascii_whitespace().collect();
-        Self::from_blob(&STANDARD.decode(base64).map_err(|_| BadSshSignature::Form)?)
+        STANDARD.decode(base64).map_err(|_| BadSshSignature::Form)
     }
 
     /// Reads the binary form.

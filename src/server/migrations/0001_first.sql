@@ -136,6 +136,8 @@ CREATE TABLE decisions (
     statement     TEXT   NOT NULL,
     sig           TEXT   NOT NULL,
     comment       TEXT,
+    -- What reviewers have signed themselves, a JSON list.
+    reviews         TEXT   NOT NULL,
     decided_at_ms BIGINT NOT NULL
 );
 
@@ -197,3 +199,13 @@ BEGIN SELECT RAISE(ABORT, 'forks are append-only'); END;
 CREATE TRIGGER forks_no_replace BEFORE INSERT ON forks
 WHEN EXISTS (SELECT 1 FROM forks WHERE host = NEW.host AND seq = NEW.seq AND other_leaf = NEW.other_leaf)
 BEGIN SELECT RAISE(ABORT, 'forks are append-only'); END;
+
+-- What reviewers have signed themselves: one review of each person for a submission.
+CREATE TABLE reviews (
+    submission     TEXT   NOT NULL REFERENCES submissions (id),
+    reviewer       TEXT   NOT NULL,
+    statement      TEXT   NOT NULL,
+    sig            TEXT   NOT NULL,
+    received_at_ms BIGINT NOT NULL,
+    PRIMARY KEY (submission, reviewer)
+);

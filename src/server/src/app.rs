@@ -106,7 +106,7 @@ impl App {
         };
         let mut signer = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
         let (statement, sig) = statement.sign(signer.as_mut())?;
-        Ok(Decision { choice, by, signed: SignedDecision { statement, sig, comment } })
+        Ok(Decision { choice, by, signed: SignedDecision { statement, sig, comment, reviews: Vec::new() } })
     }
 
     /// Signs a checkpoint or a cosignature.

@@ -9,10 +9,11 @@ use crate::in_force::{self, InForce};
 use crate::ingest::{self, Kept, Received};
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
+use crate::store::reviews;
 use crate::store::{Decision, HostCaller, StoreError, Submission, Tx, reviewer_names, rules, submissions};
-use countersign_api::service::{ReviewReply, ReviewRequest, SignedDecision, Step, SubmitReply};
+use countersign_api::service::{ReviewReply, ReviewRequest, SignedDecision, SignedReview, Step, SubmitReply};
 use countersign_core::{Choice, DecidedBy, Name, SubmissionId};
-use countersign_ledger::Kind;
+use countersign_ledger::{Kind, Statement};
 use countersign_policy::Ruling;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -179,6 +180,12 @@ pub async fn review(
         app.ring();
         return Err(Refusal::Conflict(already(&held, &submission)));
     }
+    if let Some(signed) = &request.signed {
+        if !is_about(signed, reviewer, request.decision, &submission) {
+            return Err(Refusal::BadRequest("what you have signed is not this decision; look at it again".to_owned()));
+        }
+        reviews::add_review(&mut tx, id, reviewer, signed, now).await?;
+    }
     let by = DecidedBy::Person(reviewer.clone());
     let Some(outcome) = by.outcome(request.decision) else { return Err(Refusal::Internal) };
     let mut approvals = Vec::new();
@@ -191,7 +198,8 @@ pub async fn review(
         }
         comment = Some(with_others(&approvals, reviewer, comment));
     }
-    let decision = app.sign(&submission, by.clone(), request.decision, comment, &app.policy())?;
+    let mut decision = app.sign(&submission, by.clone(), request.decision, comment, &app.policy())?;
+    decision.signed.reviews = reviews::reviews(&mut tx, id).await?;
     submissions::decide(&mut tx, id, &decision, now).await?;
     tx.commit().await?;
     app.ring();
@@ -221,6 +229,18 @@ fn with_others(approvals: &[Name], last: &Name, comment: Option<String>) -> Stri
     let others: Vec<&str> = approvals.iter().filter(|name| *name != last).map(Name::as_str).collect();
     let text = format!("approved by {} too", others.join(", "));
     comment.map_or_else(|| text.clone(), |comment| format!("{comment} ({text})"))
+}
+
+/// Whether a reviewer has signed this decision. The signature itself is for
+/// the host to check: the keys are in its administrators' document.
+fn is_about(signed: &SignedReview, reviewer: &Name, decision: Choice, submission: &Submission) -> bool {
+    Statement::parse(&signed.statement).is_ok_and(|said| {
+        said.by == DecidedBy::Person(reviewer.clone())
+            && said.decision == decision
+            && said.entry == submission.entry
+            && said.host == submission.host
+            && said.nonce == submission.nonce
+    })
 }
 
 /// Who was there first.

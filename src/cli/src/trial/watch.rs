@@ -87,7 +87,7 @@ impl Watcher {
             TrialAnswer::Approve => Choice::Approve,
             TrialAnswer::Deny => Choice::Deny,
         };
-        let review = ReviewRequest { decision, entry: row.entry, comment: None };
+        let review = ReviewRequest { decision, entry: row.entry, comment: None, signed: None };
         self.client.decide(row.id, &review).await.map(drop)
     }
 

@@ -11,7 +11,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use countersign_api::service::{AuditQuery, AuditRow, PendingSubmission, ReviewReply, ReviewRequest, SessionRow};
+use countersign_api::service::{
+    AuditQuery, AuditRow, PendingSubmission, ReviewReply, ReviewRequest, SessionRow, SubmissionEntry,
+};
 use countersign_core::{LoginId, SubmissionId};
 use countersign_ledger::{Kind, TrustFile};
 use serde::Deserialize;
@@ -28,6 +30,18 @@ pub async fn pending(
     Reviewer(_): Reviewer,
 ) -> Result<Json<Vec<PendingSubmission>>, Refusal> {
     Ok(Json(app.store.pending(now_ms()).await?))
+}
+
+/// `GET /api/submissions/{id}/entry`
+pub async fn entry(
+    State(app): State<Arc<App>>,
+    Reviewer(_): Reviewer,
+    Path(id): Path<String>,
+) -> Result<Json<SubmissionEntry>, Refusal> {
+    let unknown = || Refusal::NotFound("no such submission");
+    let id: SubmissionId = id.parse().map_err(|_| unknown())?;
+    let line = app.store.submission_line(id).await?.ok_or_else(unknown)?;
+    Ok(Json(SubmissionEntry { line }))
 }
 
 /// `POST /api/submissions/{id}/decision`

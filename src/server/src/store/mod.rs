@@ -11,6 +11,7 @@ pub mod log;
 pub mod own;
 mod people;
 mod recordings;
+pub mod reviews;
 pub mod rules;
 mod sessions;
 pub mod submissions;

@@ -157,19 +157,21 @@ pub async fn ask(
     Ok(())
 }
 
-type DecisionRow = (String, String, String, String, Option<String>);
+type DecisionRow = (String, String, String, String, Option<String>, String);
 
-fn decision((choice, by, statement, sig, comment): DecisionRow) -> Result<Decision, StoreError> {
+fn decision((choice, by, statement, sig, comment, reviews): DecisionRow) -> Result<Decision, StoreError> {
     let choice = match choice.as_str() {
         "approve" => Choice::Approve,
         "deny" => Choice::Deny,
         _ => return Err(StoreError::Unreadable { what: "decision" }),
     };
-    let signed = SignedDecision { statement, sig, comment };
+    let reviews = serde_json::from_str(&reviews).map_err(|_| StoreError::Unreadable { what: "review" })?;
+    let signed = SignedDecision { statement, sig, comment, reviews };
     Ok(Decision { choice, by: parsed("decider", &by)?, signed })
 }
 
-const DECISION: &str = "SELECT choice, decided_by, statement, sig, comment FROM decisions WHERE submission = $1";
+const DECISION: &str =
+    "SELECT choice, decided_by, statement, sig, comment, reviews FROM decisions WHERE submission = $1";
 
 /// The decision on a submission, within a write.
 pub async fn decision_in(tx: &mut Tx, id: SubmissionId) -> Result<Option<Decision>, StoreError> {
@@ -180,8 +182,8 @@ pub async fn decision_in(tx: &mut Tx, id: SubmissionId) -> Result<Option<Decisio
 /// Keeps a decision. The caller has seen that there is none yet; the table refuses a second.
 pub async fn decide(tx: &mut Tx, id: SubmissionId, decision: &Decision, now_ms: i64) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO decisions (submission, choice, decided_by, statement, sig, comment, decided_at_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO decisions (submission, choice, decided_by, statement, sig, comment, decided_at_ms, reviews) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(id.to_string())
     .bind(decision.choice.as_str())
@@ -190,6 +192,7 @@ pub async fn decide(tx: &mut Tx, id: SubmissionId, decision: &Decision, now_ms: 
     .bind(&decision.signed.sig)
     .bind(&decision.signed.comment)
     .bind(now_ms)
+    .bind(serde_json::to_string(&decision.signed.reviews).map_err(|_| StoreError::Unreadable { what: "review" })?)
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -236,6 +239,7 @@ impl PendingRow {
             locale: self.locale.lines().map(str::to_owned).collect(),
             submitted_at_ms: self.submitted_at_ms,
             left_ms: number("time left", self.deadline_ms.saturating_sub(now_ms))?,
+            authority: None,
             risk: risk(self.score)?,
             people: number("number of people", self.people)?,
             approvals: names(self.approvals.as_deref())?,

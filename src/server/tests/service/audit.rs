@@ -24,7 +24,7 @@ async fn a_row_says_what_the_host_says() {
     host.run(ruled, decided, 3);
     let late = host.hold(login, "rm -rf /tmp/100%_x", 60_000);
     host.ask(&service, late).await.1.unwrap();
-    let approve = ReviewRequest { decision: Choice::Approve, entry: late.leaf, comment: None };
+    let approve = ReviewRequest { decision: Choice::Approve, entry: late.leaf, comment: None, signed: None };
     service
         .post::<serde_json::Value>(&format!("/api/submissions/{}/decision", late.id), &reviewer, &approve)
         .await

@@ -19,7 +19,7 @@ async fn review(
     held: Held,
     decision: Choice,
 ) -> (StatusCode, Result<ReviewReply, String>) {
-    let request = ReviewRequest { decision, entry: held.leaf, comment: Some("because".to_owned()) };
+    let request = ReviewRequest { decision, entry: held.leaf, comment: Some("because".to_owned()), signed: None };
     service.post(&path(held), token, &request).await
 }
 
@@ -93,13 +93,13 @@ async fn a_person_decides_once_and_the_host_is_woken() {
         assert_eq!((shown.agent.as_str(), shown.cwd.as_str()), ("deploy-agent", "/srv"));
         assert!(shown.left_ms > 50_000 && shown.left_ms <= 60_000);
 
-        let other_entry = ReviewRequest { decision: choice, entry: Digest([1; 32]), comment: None };
+        let other_entry = ReviewRequest { decision: choice, entry: Digest([1; 32]), comment: None, signed: None };
         assert_eq!(
             service.post::<ErrorBody>(&path(held), &reviewer, &other_entry).await.0,
             StatusCode::CONFLICT,
             "decided for changed bytes"
         );
-        let long = ReviewRequest { decision: choice, entry: held.leaf, comment: Some("é".repeat(2001)) };
+        let long = ReviewRequest { decision: choice, entry: held.leaf, comment: Some("é".repeat(2001)), signed: None };
         assert_eq!(service.post::<ErrorBody>(&path(held), &reviewer, &long).await.0, StatusCode::BAD_REQUEST);
 
         let asked = Instant::now();

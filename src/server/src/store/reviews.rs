@@ -1,0 +1,47 @@
+//! What reviewers have signed themselves, and what they are shown to sign.
+
+use super::{Store, StoreError, Tx};
+use countersign_api::service::SignedReview;
+use countersign_core::{Name, SubmissionId};
+
+impl Store {
+    /// The line of the `command_submitted` of a submission, as its host wrote it.
+    pub async fn submission_line(&self, id: SubmissionId) -> Result<Option<String>, StoreError> {
+        let line = sqlx::query_scalar(
+            "SELECT e.line FROM submissions s JOIN entries e ON e.host = s.host AND e.seq = s.seq WHERE s.id = $1",
+        );
+        Ok(line.bind(id.to_string()).fetch_optional(&self.reader).await?)
+    }
+}
+
+/// Keeps a review; a person's second one of the same submission takes the place of the first.
+pub async fn add_review(
+    tx: &mut Tx,
+    id: SubmissionId,
+    reviewer: &Name,
+    review: &SignedReview,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO reviews (submission, reviewer, statement, sig, received_at_ms) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (submission, reviewer) DO UPDATE SET statement = $3, sig = $4, received_at_ms = $5",
+    )
+    .bind(id.to_string())
+    .bind(reviewer.as_str())
+    .bind(&review.statement)
+    .bind(&review.sig)
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The reviews of a submission, oldest first.
+pub async fn reviews(tx: &mut Tx, id: SubmissionId) -> Result<Vec<SignedReview>, StoreError> {
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT statement, sig FROM reviews WHERE submission = $1 ORDER BY received_at_ms, reviewer")
+            .bind(id.to_string())
+            .fetch_all(&mut **tx)
+            .await?;
+    Ok(rows.into_iter().map(|(statement, sig)| SignedReview { statement, sig }).collect())
+}

@@ -1,0 +1,157 @@
+//! Hosts that take nobody's word but that of people whom their administrators have named.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use countersign_tests::fake_service::{Answer, FakeService, SshReview};
+use countersign_tests::journal;
+use countersign_tests::parts::Parts;
+use countersign_tests::run::run;
+use countersign_tests::signing::SshKey;
+use countersign_tests::trial::verify;
+
+/// A host under an authority, and a service that may lie.
+struct Case {
+    parts: Parts,
+    service: FakeService,
+    admin: SshKey,
+    keys: Vec<SshKey>,
+}
+
+const NAMES: [&str; 3] = ["ann", "bob", "eve"];
+
+impl Case {
+    /// `people` of ann and bob must sign; eve is nobody.
+    fn new(people: usize) -> Self {
+        let service = FakeService::start(Answer::Approve, Duration::ZERO);
+        let parts = Parts::without_service(5_000);
+        let dir = parts.scratch.path().to_owned();
+        let admin = SshKey::generate(&dir, "admin", "ed25519");
+        let kinds = ["ed25519", "ecdsa", "ed25519"];
+        let keys = NAMES.iter().zip(kinds).map(|(name, kind)| SshKey::generate(&dir, name, kind)).collect();
+        parts.enroll(&service.url(), &format!("cse1.{}", "A".repeat(43))).expect(0);
+        fs::write(dir.join("admins"), admin.public()).expect("admins");
+        let mut case = Self { parts, service, admin, keys };
+        case.write(1, people, &[0, 1]);
+        let (document, admins) = (case.document(), dir.join("admins"));
+        case.parts.start_host_under(&document, &admins);
+        case
+    }
+
+    fn document(&self) -> PathBuf {
+        self.parts.scratch.join("authority.toml")
+    }
+
+    /// Puts a signed document in place that names these reviewers.
+    fn write(&self, version: u64, people: usize, who: &[usize]) {
+        let reviewers: String = who
+            .iter()
+            .map(|&i| format!("[[reviewer]]\nname = \"{}\"\nkeys = [\"{}\"]\n", NAMES[i], self.keys[i].public()))
+            .collect();
+        let text = format!("fmt = \"cs-authority1\"\nversion = {version}\npeople = {people}\n{reviewers}");
+        fs::write(self.document(), &text).expect("document");
+        let signatures = self.admin.armored("authority.v1@countersign", &text);
+        fs::write(self.parts.scratch.join("authority.toml.sig"), signatures).expect("signatures");
+    }
+
+    fn review(&self, who: usize, name: &'static str) -> SshReview {
+        SshReview { name, key: self.keys[who].clone(), decision: "approve", of_this: true }
+    }
+
+    /// Submits `touch made`; whether it ran, and what the ledger says.
+    fn submit(&self, reviews: &[SshReview]) -> (bool, String) {
+        self.service.reviews(reviews);
+        let made = self.parts.file("made");
+        let before = journal::of_kind(&self.parts.journal(), "decided").len();
+        let ended = run(&mut self.parts.front(&format!("touch {}", made.display())));
+        let decided = journal::wait_for(&self.parts.journal(), "decided", before + 1);
+        let word = decided["body"]["why"].as_str().or(decided["body"]["outcome"].as_str()).expect("a word").to_owned();
+        let ran = made.exists();
+        assert_eq!(ran, ended.code() == 0, "{}", ended.err());
+        if ran {
+            fs::remove_file(made).expect("made");
+        }
+        (ran, word)
+    }
+}
+
+#[test]
+fn a_service_that_has_only_its_own_key_approves_nothing() {
+    let case = Case::new(1);
+    let no = |word: &str| (false, word.to_owned());
+    let [ann, bob, eve] = [case.review(0, "ann"), case.review(1, "bob"), case.review(2, "eve")];
+    assert_eq!(case.submit(&[]), no("reviewers_missing"), "its own word");
+    case.service.answer(Answer::ApproveAtOnce);
+    assert_eq!(case.submit(&[]), no("rule_not_in_authority"), "a rule of its own");
+    assert_eq!(case.submit(&[ann.clone()]), no("rule_not_in_authority"), "a rule of its own beside a review");
+    case.service.answer(Answer::Approve);
+    assert_eq!(case.submit(&[eve]), no("review_invalid"), "a person of its own");
+    assert_eq!(case.submit(&[case.review(2, "ann")]), no("review_invalid"), "a key of its own in another's name");
+    assert_eq!(case.submit(&[case.review(1, "ann")]), no("review_invalid"), "one reviewer in another's name");
+    let other = SshReview { of_this: false, ..ann.clone() };
+    assert_eq!(case.submit(&[other]), no("review_invalid"), "a review of something else");
+    let denies = SshReview { decision: "deny", ..ann.clone() };
+    assert_eq!(case.submit(&[denies.clone()]), no("review_invalid"), "a review that says no");
+    assert_eq!(case.submit(&[ann.clone(), denies]), no("review_invalid"), "a yes and a no of one person");
+    // The service says that ops-lead has approved, who has not signed.
+    assert_eq!(case.submit(&[ann.clone()]), no("reviewers_missing"), "in the name of somebody who has not signed");
+    case.service.answer(Answer::ApprovedByAnn);
+    assert_eq!(case.submit(&[bob]), no("reviewers_missing"));
+    assert_eq!(case.submit(&[ann]), (true, "approved".to_owned()), "the control");
+    let decided = journal::of_kind(&case.parts.journal(), "decided").pop().expect("decided");
+    assert_eq!(decided["body"]["reviews"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn two_people_are_two_people() {
+    let case = Case::new(2);
+    case.service.answer(Answer::ApprovedByAnn);
+    let (ann, bob) = (case.review(0, "ann"), case.review(1, "bob"));
+    assert_eq!(case.submit(&[ann.clone()]), (false, "reviewers_missing".to_owned()));
+    assert_eq!(case.submit(&[ann.clone(), ann.clone()]), (false, "reviewers_missing".to_owned()), "ann twice");
+    assert_eq!(case.submit(&[ann, bob]), (true, "approved".to_owned()));
+}
+
+#[test]
+fn a_document_that_changes_is_in_force_at_once_or_nothing_runs() {
+    let case = Case::new(1);
+    case.service.answer(Answer::ApprovedByAnn);
+    let (ann, unusable) = (case.review(0, "ann"), (false, "authority_unusable".to_owned()));
+    let changed = || journal::of_kind(&case.parts.journal(), "policy_changed").len();
+    assert_eq!(case.submit(&[ann.clone()]), (true, "approved".to_owned()));
+    assert_eq!(changed(), 1);
+    // Ann is removed, that is, her key is revoked.
+    case.write(2, 1, &[1]);
+    assert_eq!(case.submit(&[ann.clone()]), (false, "review_invalid".to_owned()));
+    assert_eq!(changed(), 2);
+    // The document in which she stood comes back.
+    case.write(1, 1, &[0, 1]);
+    assert_eq!(case.submit(&[ann.clone()]), unusable, "an older version");
+    case.write(2, 1, &[0, 1]);
+    assert_eq!(case.submit(&[ann.clone()]), unusable, "another document of the same version");
+    case.write(3, 1, &[0, 1]);
+    let signed = fs::read_to_string(case.document()).expect("document");
+    fs::write(case.document(), signed.replace("people = 1", "people = 1 ")).expect("document");
+    assert_eq!(case.submit(&[ann.clone()]), unusable, "changed after it was signed");
+    fs::remove_file(case.document()).expect("document");
+    assert_eq!(case.submit(&[ann.clone()]), unusable, "gone");
+    case.write(3, 1, &[0, 1]);
+    assert_eq!(case.submit(&[ann]), (true, "approved".to_owned()), "back in a higher version");
+    assert_eq!(changed(), 3);
+}
+
+#[test]
+fn a_host_that_demanded_signatures_does_not_start_without() {
+    let mut case = Case::new(1);
+    drop(case.parts.host.take());
+    let ended = run(&mut case.parts.host_command()).expect(78);
+    ended.says(&["demands reviewers' signatures", "[authority]"]);
+    case.write(7, 1, &[0]);
+    let text = fs::read_to_string(case.document()).expect("document");
+    fs::write(case.document(), text + "# \n").expect("document");
+    let mut command = case.parts.host_command();
+    command.arg("--authority").arg(case.document()).arg("--admins").arg(case.parts.scratch.join("admins"));
+    run(&mut command).expect(78).says(&["0 of the administrators have signed", "ssh-keygen -Y sign"]);
+    verify(&case.parts.host_dir(), None).expect(20);
+}
