@@ -191,6 +191,7 @@ impl Kind {
             Self::SessionOpened => &["agent", "source", "term"],
             Self::CommandSubmitted => &["cmd", "cwd", "env"],
             Self::Decided => &["comment"],
+            Self::PolicyChanged => &["authority", "signatures"],
             Self::AdminAct
             | Self::SignedIn
             | Self::Access
@@ -209,7 +210,6 @@ impl Kind {
             | Self::SessionClosed
             | Self::Checkpoint
             | Self::KeyRotated
-            | Self::PolicyChanged
             | Self::ClockStep
             | Self::Redaction
             | Self::Erasure

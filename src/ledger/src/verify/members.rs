@@ -31,6 +31,8 @@ enum Type {
     Signature,
     /// An object; what is in it is checked where it is used.
     Object,
+    /// A list of objects; what is in them is checked where they are used.
+    Objects,
     /// A list of digests.
     Digests,
     /// A list of integers.
@@ -85,7 +87,14 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("turned_away", Type::Int, false),
             ("uid", Type::Int, true),
         ]),
+        Kind::PolicyChanged => Some(&[
+            ("authority", Type::Digest, true),
+            ("digest", Type::Digest, true),
+            ("signatures", Type::Digest, true),
+            ("version", Type::Int, true),
+        ]),
         Kind::CommandSubmitted => Some(&[
+            ("authority", Type::Digest, false),
             ("cmd", Type::Digests, true),
             ("cmd_bytes", Type::Int, true),
             ("cwd", Type::Digest, true),
@@ -93,6 +102,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("hidden", Type::Ints, false),
             ("id", Type::Id, true),
             ("nonce", Type::Nonce, true),
+            ("people", Type::Int, false),
             ("shell", Type::Word(&["bash", "zsh", "fish", "dash", "tcsh"]), true),
             ("turned_away", Type::Int, false),
             ("wait_ms", Type::Int, true),
@@ -104,6 +114,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("latency_ms", Type::Int, true),
             ("of", Type::Digest, true),
             ("outcome", Type::Outcome, true),
+            ("reviews", Type::Objects, false),
             ("sig", Type::Signature, false),
             ("statement", Type::Object, false),
             ("why", Type::Text, false),
@@ -154,7 +165,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("detail", Type::Digest, false),
             ("policy", Type::Digest, false),
         ]),
-        Kind::ExecSeen | Kind::PolicyChanged | Kind::Redaction | Kind::Erasure | Kind::Pruned | Kind::Gap => None,
+        Kind::ExecSeen | Kind::Redaction | Kind::Erasure | Kind::Pruned | Kind::Gap => None,
     }
 }
 
@@ -220,6 +231,7 @@ fn fits(wanted: Type, value: &Value) -> Fit {
         Type::Outcome => value.parse::<Outcome>().is_some(),
         Type::Signature => value.as_text().and_then(|t| b64_decode(t).ok()).is_some_and(|bytes| bytes.len() == 64),
         Type::Object => value.as_object().is_some(),
+        Type::Objects => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_object().is_some())),
         Type::Digests => value.as_list().is_some_and(|list| list.iter().all(is_digest)),
         Type::Ints => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_int().is_some())),
     };
