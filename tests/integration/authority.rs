@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use countersign_tests::fake_service::{Answer, FakeService, SshReview};
 use countersign_tests::journal;
-use countersign_tests::parts::Parts;
-use countersign_tests::run::run;
+use countersign_tests::parts::{Parts, write_private};
+use countersign_tests::reviewer::Reviewer;
+use countersign_tests::run::{LIMIT, Running, run};
 use countersign_tests::signing::SshKey;
 use countersign_tests::trial::verify;
 
@@ -154,4 +155,60 @@ fn a_host_that_demanded_signatures_does_not_start_without() {
     command.arg("--authority").arg(case.document()).arg("--admins").arg(case.parts.scratch.join("admins"));
     run(&mut command).expect(78).says(&["0 of the administrators have signed", "ssh-keygen -Y sign"]);
     verify(&case.parts.host_dir(), None).expect(20);
+}
+
+/// The whole way with the real service: two people look at what the host recorded, sign it with their own keys, and
+/// then it runs; a rule of the service does not replace them.
+#[test]
+fn people_sign_with_their_own_keys() {
+    let mut parts = Parts::without_service(20_000);
+    let dir = parts.scratch.path().to_owned();
+    let url = parts.start_service("127.0.0.1:0");
+    let token = parts.server(&["enroll-token", "--name", "test-host"]).expect(0).out();
+    parts.enroll(&url, token.trim()).expect(0);
+    let admin = SshKey::generate(&dir, "admin", "ed25519");
+    fs::write(dir.join("admins"), admin.public()).expect("admins");
+    let mut text = "fmt = \"cs-authority1\"\nversion = 1\npeople = 2\n".to_owned();
+    let people: Vec<_> = [("ann", "ed25519"), ("bob", "ecdsa")]
+        .into_iter()
+        .map(|(name, kind)| {
+            let key = SshKey::generate(&dir, name, kind);
+            text += &format!("[[reviewer]]\nname = \"{name}\"\nkeys = [\"{}\"]\n", key.public());
+            let file = dir.join(format!("{name}.toml"));
+            write_private(&file, &parts.server(&["reviewer", "add", name, "--url", &url]).expect(0).out());
+            (Reviewer::with_config(&file), key)
+        })
+        .collect();
+    let document = dir.join("authority.toml");
+    fs::write(&document, &text).expect("document");
+    fs::write(dir.join("authority.toml.sig"), admin.armored("authority.v1@countersign", &text)).expect("signatures");
+    parts.start_host_under(&document, &dir.join("admins"));
+    let [(ann, ann_key), (bob, bob_key)] = &people[..] else { panic!("two people") };
+    ann.allow("echo ran");
+
+    let client = Running::start(&mut parts.front("echo ran"), Some(b""));
+    let id = ann.wait_for("echo ran");
+    ann.run(&["approve", &id]).expect(78).says(&["--key FILE", "sign_with"]);
+    ann.run(&["approve", &id, "--key", &bob_key.file().display().to_string()]).expect(0);
+    let after = ann.run(&["approve", &id, "--key", &ann_key.file().display().to_string()]);
+    assert_ne!(after.code(), 0, "one vote each: {}{}", after.out(), after.err());
+    bob.run(&["approve", &id, "--key", &bob_key.file().display().to_string()]).expect(0);
+    // Ann signed with bob's key: the host finds one who signed in another's name.
+    let ended = client.wait(LIMIT).expect(69);
+    assert_eq!(ended.out(), "");
+
+    let client = Running::start(&mut parts.front("echo ran"), Some(b""));
+    let id = ann.wait_for("echo ran");
+    let said = ann.run(&["approve", &id, "--key", &ann_key.file().display().to_string()]).expect(0);
+    assert!(
+        said.err().contains("signing as ann") && said.out().contains("waits for more"),
+        "{}{}",
+        said.out(),
+        said.err()
+    );
+    bob.run(&["approve", &id, "--key", &bob_key.file().display().to_string()]).expect(0);
+    assert_eq!(client.wait(LIMIT).expect(0).out(), "ran\n");
+    let decided = journal::of_kind(&parts.journal(), "decided").pop().expect("decided");
+    assert_eq!(decided["body"]["reviews"].as_array().map(Vec::len), Some(2));
+    parts.verify().expect(10);
 }

@@ -9,7 +9,7 @@ use crate::in_force::{self, InForce};
 use crate::ingest::{self, Kept, Received};
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
-use crate::store::reviews;
+use crate::store::reviews::{self, Demand};
 use crate::store::{Decision, HostCaller, StoreError, Submission, Tx, reviewer_names, rules, submissions};
 use countersign_api::service::{ReviewReply, ReviewRequest, SignedDecision, SignedReview, Step, SubmitReply};
 use countersign_core::{Choice, DecidedBy, Name, SubmissionId};
@@ -103,17 +103,28 @@ async fn answer_now(app: &App, tx: &mut Tx, submission: &Submission, now: i64) -
     let verdict = judged.verdict;
     let mut steps = in_force::steps(&verdict);
     submissions::keep_risk(tx, id, judged.score, &judged.anomalies).await?;
-    let (by, choice) = match &verdict.ruling {
-        Ruling::Pass(passed) => {
+    let demand = reviews::demanded(tx, id).await?;
+    let (by, choice) = match (&verdict.ruling, demand) {
+        (Ruling::Pass(passed), None) => {
             rules::count_uses(tx, passed.used()).await?;
             (passed.by().clone(), Choice::Approve)
         }
-        Ruling::Block { rule } => (DecidedBy::DenyRule(*rule), Choice::Deny),
-        Ruling::Ask { people } => {
+        (Ruling::Block { rule }, _) => (DecidedBy::DenyRule(*rule), Choice::Deny),
+        // The host takes no rule of ours: people must sign.
+        (Ruling::Ask { .. } | Ruling::Pass(_), demand) => {
+            let people = match &verdict.ruling {
+                Ruling::Ask { people } => *people,
+                Ruling::Pass(_) | Ruling::Block { .. } => 1,
+            };
             if submissions::waiting(tx, submission.host, &submission.agent, now).await? >= MAX_WAITING {
                 return Ok(Answer::TooMany);
             }
-            let people = reachable(tx, &policy, submission, *people, &mut steps).await?;
+            let mut people = reachable(tx, &policy, submission, people, &mut steps).await?;
+            if let Some(demand) = demand {
+                people = people.max(demand.people);
+                let found = format!("the host takes only what {people} of its reviewers sign themselves");
+                steps.push(Step { step: "authority".to_owned(), found });
+            }
             submissions::ask(tx, id, now, deadline, (people, &steps)).await?;
             return Ok(Answer::Waits);
         }
@@ -180,8 +191,14 @@ pub async fn review(
         app.ring();
         return Err(Refusal::Conflict(already(&held, &submission)));
     }
-    if let Some(signed) = &request.signed {
-        if !is_about(signed, reviewer, request.decision, &submission) {
+    let demand = reviews::demanded(&mut tx, id).await?;
+    if demand.is_some() && request.signed.is_none() && request.decision == Choice::Approve {
+        return Err(Refusal::BadRequest(
+            "this host takes only approvals that the reviewer signs; use `countersign approve --key FILE`".to_owned(),
+        ));
+    }
+    if let (Some(signed), Some(demand)) = (&request.signed, demand) {
+        if !is_about(signed, reviewer, request.decision, &submission, demand) {
             return Err(Refusal::BadRequest("what you have signed is not this decision; look at it again".to_owned()));
         }
         reviews::add_review(&mut tx, id, reviewer, signed, now).await?;
@@ -233,13 +250,14 @@ fn with_others(approvals: &[Name], last: &Name, comment: Option<String>) -> Stri
 
 /// Whether a reviewer has signed this decision. The signature itself is for
 /// the host to check: the keys are in its administrators' document.
-fn is_about(signed: &SignedReview, reviewer: &Name, decision: Choice, submission: &Submission) -> bool {
+fn is_about(signed: &SignedReview, reviewer: &Name, decision: Choice, submission: &Submission, demand: Demand) -> bool {
     Statement::parse(&signed.statement).is_ok_and(|said| {
         said.by == DecidedBy::Person(reviewer.clone())
             && said.decision == decision
             && said.entry == submission.entry
             && said.host == submission.host
             && said.nonce == submission.nonce
+            && said.policy == demand.authority
     })
 }
 

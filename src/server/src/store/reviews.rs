@@ -2,15 +2,42 @@
 
 use super::{Store, StoreError, Tx};
 use countersign_api::service::SignedReview;
-use countersign_core::{Name, SubmissionId};
+use countersign_core::{Digest, Name, SubmissionId};
+use countersign_ledger::{Entry, Value};
+
+/// What a host demands of an approval besides this service's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    /// The administrators' document under which reviewers sign.
+    pub authority: Digest,
+    /// How many distinct people must.
+    pub people: u8,
+}
+
+impl Demand {
+    /// What a `command_submitted` demands.
+    pub fn of(line: &str) -> Option<Self> {
+        let entry = Entry::parse(line.as_bytes()).ok()?;
+        let authority = entry.body.member("authority")?;
+        let people = entry.body.get("people").and_then(Value::as_int).and_then(|people| u8::try_from(people).ok());
+        // More than can be counted is more than can be reached: the host will say so.
+        Some(Self { authority, people: people.unwrap_or(u8::MAX) })
+    }
+}
+
+const LINE: &str =
+    "SELECT e.line FROM submissions s JOIN entries e ON e.host = s.host AND e.seq = s.seq WHERE s.id = $1";
+
+/// What the host of a submission demands; `None` where this service's word is enough for it.
+pub async fn demanded(tx: &mut Tx, id: SubmissionId) -> Result<Option<Demand>, StoreError> {
+    let line: Option<String> = sqlx::query_scalar(LINE).bind(id.to_string()).fetch_optional(&mut **tx).await?;
+    Ok(line.as_deref().and_then(Demand::of))
+}
 
 impl Store {
     /// The line of the `command_submitted` of a submission, as its host wrote it.
     pub async fn submission_line(&self, id: SubmissionId) -> Result<Option<String>, StoreError> {
-        let line = sqlx::query_scalar(
-            "SELECT e.line FROM submissions s JOIN entries e ON e.host = s.host AND e.seq = s.seq WHERE s.id = $1",
-        );
-        Ok(line.bind(id.to_string()).fetch_optional(&self.reader).await?)
+        Ok(sqlx::query_scalar(LINE).bind(id.to_string()).fetch_optional(&self.reader).await?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What waits, and what this service signed.
 
+use super::reviews::Demand;
 use super::{Store, StoreError, Tx, bigint, number, parsed};
 use countersign_analysis::anomaly::{History, Past};
 use countersign_analysis::risk::Level;
@@ -219,6 +220,7 @@ struct PendingRow {
     people: i64,
     steps: String,
     approvals: Option<String>,
+    line: String,
 }
 
 impl PendingRow {
@@ -239,7 +241,7 @@ impl PendingRow {
             locale: self.locale.lines().map(str::to_owned).collect(),
             submitted_at_ms: self.submitted_at_ms,
             left_ms: number("time left", self.deadline_ms.saturating_sub(now_ms))?,
-            authority: None,
+            authority: Demand::of(&self.line).map(|demand| demand.authority),
             risk: risk(self.score)?,
             people: number("number of people", self.people)?,
             approvals: names(self.approvals.as_deref())?,
@@ -351,8 +353,8 @@ impl Store {
         let rows: Vec<PendingRow> = sqlx::query_as(
             "SELECT s.id, s.leaf, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
              s.cwd, s.shell, s.tty, s.locale, s.submitted_at_ms, s.deadline_ms, s.score, s.people, s.steps, \
-             (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals \
-             FROM submissions s JOIN hosts h ON h.id = s.host \
+             (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, e.line \
+             FROM submissions s JOIN hosts h ON h.id = s.host JOIN entries e ON e.host = s.host AND e.seq = s.seq \
              WHERE s.outcome IS NULL AND s.deadline_ms IS NOT NULL AND s.deadline_ms > $1 \
              AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.submission = s.id) \
              ORDER BY s.asked_at_ms, s.seq",

@@ -30,7 +30,7 @@ async fn by(service: &Service, token: &str, host: &mut Host, line: &str) -> Stri
     let (held, reply) = submit(service, host, line).await;
     let Some(signed) = reply.decision else {
         // Out of the way: only so many may wait.
-        let review = ReviewRequest { decision: Choice::Deny, entry: held.leaf, comment: None };
+        let review = ReviewRequest { decision: Choice::Deny, entry: held.leaf, comment: None, signed: None };
         service.post::<ReviewReply>(&format!("/api/submissions/{}/decision", held.id), token, &review).await.1.unwrap();
         return "person".to_owned();
     };
@@ -151,7 +151,7 @@ async fn two_different_people_approve_on_a_critical_target_and_one_denies() {
     let mut host = Host::unknown("db-1");
     host.enrol(&service, String::from_utf8(out.stdout).unwrap().trim()).await;
     let review = async |token: &str, held: Held, decision: Choice| {
-        let request = ReviewRequest { decision, entry: held.leaf, comment: None };
+        let request = ReviewRequest { decision, entry: held.leaf, comment: None, signed: None };
         service.post::<ReviewReply>(&format!("/api/submissions/{}/decision", held.id), token, &request).await
     };
     let decision = async |host: &Host, held: Held| {
@@ -231,7 +231,7 @@ async fn history_suggests_and_applies_nothing() {
         ("docker pull ghcr.io/evil/api:c3", Choice::Deny),
     ] {
         let (held, _) = submit(&service, &mut host, line).await;
-        let request = ReviewRequest { decision, entry: held.leaf, comment: None };
+        let request = ReviewRequest { decision, entry: held.leaf, comment: None, signed: None };
         let path = format!("/api/submissions/{}/decision", held.id);
         service.post::<ReviewReply>(&path, &ops, &request).await.1.unwrap();
         let outcome = if decision == Choice::Approve { "approved" } else { "denied" };
