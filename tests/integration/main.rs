@@ -16,6 +16,7 @@ mod killed;
 mod players;
 mod quotas;
 mod recording;
+mod redaction;
 mod samples;
 mod signer;
 mod trial;

@@ -1,5 +1,7 @@
 //! Making recorded text safe to look at.
 
+use std::borrow::Cow;
+
 /// Recorded text as a terminal may show it: every control character, format
 /// character (bidirectional marks, zero width, tags), line separator and white
 /// space other than a plain space becomes a visible mark, so that nothing
@@ -37,6 +39,19 @@ fn blank(c: char) -> bool {
     matches!(u32::from(c), 0x00A0 | 0x1680 | 0x2000..=0x200A | 0x202F | 0x205F | 0x2800 | 0x3000)
 }
 
+/// How a mark for redacted text begins.
+const MARK: &str = "‹redacted";
+
+/// What stands for redacted text of a kind: `‹redacted aws_access_key›`.
+pub fn mark(kind: &str) -> String {
+    format!("{MARK} {kind}›")
+}
+
+/// Text in which nothing passes for such a mark.
+pub fn unmarked(text: &str) -> Cow<'_, str> {
+    if text.contains(MARK) { text.replace(MARK, "⟨U+2039⟩redacted").into() } else { text.into() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +61,13 @@ mod tests {
         assert_eq!(visible("a\x1b[2Kb\r"), "a⟨U+001B⟩[2Kb⟨U+000D⟩");
         assert_eq!(visible("x\u{202e}y\u{200b}z\u{9b}"), "x⟨U+202E⟩y⟨U+200B⟩z⟨U+009B⟩");
         assert_eq!(visible("echo ✓\n\té"), "echo ✓⏎⇥é");
+    }
+
+    #[test]
+    fn nothing_passes_for_a_mark() {
+        assert_eq!(mark("password"), "‹redacted password›");
+        assert_eq!(unmarked("x ‹redacted password›"), "x ⟨U+2039⟩redacted password›");
+        assert_eq!(unmarked("‹a›"), "‹a›");
     }
 
     #[test]

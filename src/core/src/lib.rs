@@ -18,7 +18,7 @@ mod time;
 pub use class::{BadClass, Class};
 pub use command::{CommandText, MAX_COMMAND_BYTES, NotText};
 pub use digest::{BadEncoding, Digest, Nonce, Salt, b64_decode, b64_encode};
-pub use display::visible;
+pub use display::{mark, unmarked, visible};
 pub use exit::Exit;
 pub use id::{BadId, HostId, LoginId, ServiceId, SubmissionId};
 pub use name::{BadName, Name};

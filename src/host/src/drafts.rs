@@ -2,6 +2,7 @@
 
 use crate::recordings::tape::Chunk;
 use countersign_analysis::Held;
+use countersign_analysis::redact::{Counts, Kinds, scrub, scrub_bytes};
 use countersign_api::front::{Close, CommandEnd, Finished, Hello, NotReleased, ReleasedSegment, Submit};
 use countersign_core::{DecidedBy, Digest, HostId, LoginId, Name, Nonce, Outcome, Salt, ServiceId, SubmissionId};
 use countersign_ledger::tlog::ServiceStamp;
@@ -102,6 +103,7 @@ pub(crate) fn command_submitted(
     let mut segments = Vec::new();
     let mut openings = Vec::new();
     let mut hidden = Vec::new();
+    let mut hidden_kinds = Vec::new();
     for (index, segment) in (0u64..).zip(&held.segments) {
         let salt = Salt(random_bytes()?);
         let made = commitment(&format!("cmd/{index}"), &salt, &segment.bytes);
@@ -112,14 +114,20 @@ pub(crate) fn command_submitted(
         } else {
             openings.push(None);
             hidden.push(Value::Int(index));
+            hidden_kinds.push(Value::Text(segment.kind.unwrap_or("secret").to_owned()));
         }
     }
     let environment: Vec<String> = submit.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut counts = held.counts.clone();
+    let (cwd, found) = scrub_bytes(cwd);
+    counts.add(&found);
+    let (environment, found) = scrub(&environment.join("\n"));
+    counts.add(&found);
     let mut members = vec![
         ("cmd", Value::List(segments.iter().map(|s| s.commitment.into()).collect())),
         ("cmd_bytes", submit.total_bytes.into()),
-        ("cwd", private.commit("cwd", cwd)?),
-        ("env", private.commit("env", environment.join("\n").as_bytes())?),
+        ("cwd", private.commit("cwd", &cwd)?),
+        ("env", private.commit("env", environment.as_bytes())?),
         ("id", id.to_string().into()),
         ("nonce", nonce.to_string().into()),
         ("shell", submit.inner_shell.as_str().into()),
@@ -134,9 +142,21 @@ pub(crate) fn command_submitted(
     }
     if !hidden.is_empty() {
         members.push(("hidden", Value::List(hidden)));
+        members.push(("hidden_kinds", Value::List(hidden_kinds)));
     }
+    members.extend(counted(&counts));
     private.vals.insert_list("cmd", openings);
     Ok((of_login(Kind::CommandSubmitted, login, body(members), private.vals), segments))
+}
+
+/// What redaction found, as members: absent where there is none.
+pub(crate) fn counted(counts: &Counts) -> Vec<(&'static str, Value)> {
+    let of = |kinds: &Kinds| body(kinds.iter().map(|(kind, count)| (*kind, (*count).into())));
+    [("expansions", &counts.expansions), ("personal", &counts.personal), ("redactions", &counts.redacted)]
+        .into_iter()
+        .filter(|(_, kinds)| !kinds.is_empty())
+        .map(|(name, kinds)| (name, of(kinds)))
+        .collect()
 }
 
 /// What `decided` says.
@@ -167,7 +187,7 @@ pub(crate) fn decided(login: LoginId, decided: Decided<'_>) -> Result<Draft, Ran
         members.push(("by", by.to_string().into()));
     }
     if let Some(comment) = decided.comment {
-        members.push(("comment", private.commit("comment", comment.as_bytes())?));
+        members.push(("comment", private.commit("comment", scrub(comment).0.as_bytes())?));
     }
     if !decided.reviews.is_empty() {
         members.push(("reviews", Value::List(decided.reviews.to_vec())));

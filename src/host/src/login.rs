@@ -238,7 +238,7 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
             }
             (Ok(None), _) => return Ok(false),
             (Ok(Some(other)), _) => {
-                tracing::error!("login {}: a front sent what it may not send now: {other:?}", login.id);
+                tracing::error!("login {}: a front sent what it may not send now: {}", login.id, word(&other));
                 connection.fatal("this front said something that it may not say now; the login is ended").await;
                 return Ok(false);
             }
@@ -320,5 +320,17 @@ async fn close_lost(host: &Host, login: Login) {
     let open = Lost { login: login.id, running: login.running, tape: login.tape, recorded: 0, why: login.lost };
     if let Err(why) = open.close(host).await {
         host.ledger_failed(&why);
+    }
+}
+
+/// A message's name, for the log: what it holds may be secret.
+fn word(message: &FrontMessage) -> &'static str {
+    match message {
+        FrontMessage::Hello(_) => "Hello",
+        FrontMessage::Submit(_) => "Submit",
+        FrontMessage::Cancel { .. } => "Cancel",
+        FrontMessage::Spooled { .. } => "Spooled",
+        FrontMessage::Finished(_) => "Finished",
+        FrontMessage::Close(_) => "Close",
     }
 }

@@ -10,6 +10,7 @@ use crate::login::Connection;
 use crate::quotas::Place;
 use crate::ruling::{Asked, Permit, Ruling, Said, judge};
 use crate::service::ServiceError;
+use countersign_analysis::redact::Dialect;
 use countersign_analysis::{Held, NotAsked, hold};
 use countersign_api::front::{
     CancelWhy, CommandEnd, Finished, FrontMessage, HostMessage, NotReleased, Release, ReleasedSegment, Submit,
@@ -76,7 +77,7 @@ pub(crate) async fn run(
     if !asking.place.may_submit(boottime_us()) {
         return turn_away(host, connection, submit).await;
     }
-    let held = hold(&sent, submit.total_bytes, asking.terminal);
+    let held = hold(&sent, submit.total_bytes, asking.terminal, dialect(&submit.inner_shell));
     let (authority, unusable) = match host.authorities.in_force(&host.book).await {
         Ok(authority) => (authority, None),
         Err(NoAuthority::Unusable(why)) => (None, Some(why)),
@@ -123,6 +124,15 @@ pub(crate) async fn run(
             submission.decide(Outcome::Cancelled, None, Some("front_gone")).await?;
             Ok(Fate::FrontGone)
         }
+    }
+}
+
+/// Whose quoting rules an inner shell follows. One that is not known gets the
+/// narrow ones.
+fn dialect(inner_shell: &str) -> Dialect {
+    match inner_shell {
+        "bash" | "dash" | "zsh" | "sh" => Dialect::Posix,
+        _ => Dialect::Other,
     }
 }
 

@@ -4,7 +4,7 @@
 //! trusts `vals` as such. An entry of a known kind whose members do not make
 //! sense is refused, never guessed at.
 
-use countersign_core::{CommandText, DecidedBy, Digest, Nonce, Outcome, SubmissionId};
+use countersign_core::{CommandText, DecidedBy, Digest, Nonce, Outcome, SubmissionId, mark, unmarked};
 use countersign_ledger::{Entry, Kind, Opened, Value};
 
 /// A fact of one entry.
@@ -103,7 +103,8 @@ pub struct Decided {
     pub of: Digest,
 }
 
-/// What stands for a segment whose opening was never stored or was cut.
+/// What stands for a segment whose opening was cut, or which does not say what
+/// it hides.
 const HIDDEN: &str = "⟨hidden⟩";
 
 /// The fact of an entry, `None` for kinds that the tables do not keep.
@@ -185,15 +186,20 @@ fn submitted(body: &Members<'_>, opened: &Opened) -> Result<Submitted, String> {
     let pieces = opened.many("cmd").unwrap_or_default();
     let shown: Vec<String> = pieces
         .iter()
-        .map(|piece| piece.as_deref().map_or_else(|| HIDDEN.to_owned(), |b| String::from_utf8_lossy(b).into_owned()))
+        .enumerate()
+        .map(|(i, piece)| match piece {
+            Some(bytes) => literal(&String::from_utf8_lossy(bytes)),
+            None => hidden_mark(body.body, i),
+        })
         .collect();
+    let command = if pieces.is_empty() && segments > 0 { HIDDEN.to_owned() } else { shown.concat() };
     let wholly_visible = match pieces {
         [Some(only)] if segments == 1 && hidden == 0 => {
-            u64::try_from(only.len()) == Ok(bytes) && CommandText::parse(only).is_ok()
+            u64::try_from(only.len()) == Ok(bytes)
+                && CommandText::parse(only).is_ok_and(|exact| exact.as_str() == command)
         }
         _ => false,
     };
-    let command = if pieces.is_empty() && segments > 0 { HIDDEN.to_owned() } else { shown.concat() };
     Ok(Submitted {
         id: body.read("id")?,
         command,
@@ -204,6 +210,20 @@ fn submitted(body: &Members<'_>, opened: &Opened) -> Result<Submitted, String> {
         nonce: body.read("nonce")?,
         wait_ms: body.int("wait_ms")?,
     })
+}
+
+/// What stands for a hidden segment: a mark with its kind.
+fn hidden_mark(body: &Value, segment: usize) -> String {
+    let list = |name: &str| body.get(name).and_then(Value::as_list).unwrap_or_default();
+    let place = list("hidden").iter().position(|h| h.as_int().is_some_and(|h| usize::try_from(h) == Ok(segment)));
+    let kind = place.and_then(|i| list("hidden_kinds").get(i)).and_then(Value::as_text);
+    let is_word = |kind: &&str| kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    kind.filter(is_word).map_or_else(|| HIDDEN.to_owned(), mark)
+}
+
+/// Shown text in which nothing passes for such a mark.
+fn literal(text: &str) -> String {
+    unmarked(text).replace(HIDDEN, "⟨U+27E8⟩hidden⟩")
 }
 
 /// What an environment says of language and character set.

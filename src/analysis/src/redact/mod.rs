@@ -11,7 +11,9 @@ mod input;
 mod names;
 mod personal;
 mod provider;
+mod scrub;
 mod shell;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -19,6 +21,8 @@ mod url;
 mod values;
 
 pub use find::{Dialect, find, find_for, find_text};
+pub use scrub::{Counts, Kinds, scrub, scrub_bytes, scrub_script};
+pub use stream::{Known, MAX_HELD, Stream};
 
 /// Something in a text that is or may be private.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -58,6 +58,31 @@ fn numbers(text: &str, found: &mut impl FnMut(Personal)) {
     }
 }
 
+/// Where the first number stands that is long enough for a card.
+pub(super) fn first_long_number(bytes: &[u8]) -> Option<usize> {
+    let (mut start, mut count, mut between) = (0, 0usize, false);
+    for (i, b) in bytes.iter().enumerate() {
+        match b {
+            b'0'..=b'9' => {
+                if count == 0 {
+                    start = i;
+                }
+                count += 1;
+                between = false;
+                if count >= SHORTEST_CARD {
+                    return Some(start);
+                }
+            }
+            b' ' | b'-' if count > 0 && !between => between = true,
+            _ => count = 0,
+        }
+    }
+    None
+}
+
+/// Digits of the shortest number of a card.
+const SHORTEST_CARD: usize = 13;
+
 /// Where a number ends that begins here, and its digits.
 fn digits(bytes: &[u8], start: usize) -> (usize, Vec<u8>) {
     let mut digits = Vec::new();

@@ -43,6 +43,16 @@ pub(super) fn scan(text: &str, mut found: impl FnMut(Hit)) {
     }
 }
 
+/// The beginnings of all forms.
+pub(super) fn beginnings() -> impl Iterator<Item = &'static str> {
+    FORMS.iter().map(|form| form.begins)
+}
+
+/// Whether a token may begin in these bytes.
+pub(super) fn begins_in(bytes: &[u8]) -> bool {
+    BEGINNINGS.as_ref().is_some_and(|automaton| automaton.is_match(bytes))
+}
+
 /// Checks what follows a beginning at `at`.
 fn check(text: &str, at: usize, form: &Form) -> Option<Hit> {
     let bytes = text.as_bytes();

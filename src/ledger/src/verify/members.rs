@@ -37,6 +37,10 @@ enum Type {
     Digests,
     /// A list of integers.
     Ints,
+    /// A list of texts.
+    Texts,
+    /// An object of integers.
+    Counts,
 }
 
 /// Name, type, and whether it must be there.
@@ -99,10 +103,14 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("cmd_bytes", Type::Int, true),
             ("cwd", Type::Digest, true),
             ("env", Type::Digest, true),
+            ("expansions", Type::Counts, false),
             ("hidden", Type::Ints, false),
+            ("hidden_kinds", Type::Texts, false),
             ("id", Type::Id, true),
             ("nonce", Type::Nonce, true),
             ("people", Type::Int, false),
+            ("personal", Type::Counts, false),
+            ("redactions", Type::Counts, false),
             ("shell", Type::Word(&["bash", "zsh", "fish", "dash", "tcsh"]), true),
             ("turned_away", Type::Int, false),
             ("wait_ms", Type::Int, true),
@@ -234,6 +242,8 @@ fn fits(wanted: Type, value: &Value) -> Fit {
         Type::Objects => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_object().is_some())),
         Type::Digests => value.as_list().is_some_and(|list| list.iter().all(is_digest)),
         Type::Ints => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_int().is_some())),
+        Type::Texts => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_text().is_some())),
+        Type::Counts => value.as_object().is_some_and(|object| object.values().all(|v| v.as_int().is_some())),
     };
     if yes { Fit::Yes } else { Fit::No }
 }
