@@ -353,6 +353,8 @@ def is_outcome(v): return v in OUTCOMES
 def is_object(v): return isinstance(v, dict)
 def is_digests(v): return isinstance(v, list) and all(map(is_digest, v))
 def is_ints(v): return isinstance(v, list) and all(map(is_int, v))
+def is_texts(v): return isinstance(v, list) and all(map(is_text, v))
+def is_counts(v): return isinstance(v, dict) and all(map(is_int, v.values()))
 
 
 def is_by(v):
@@ -369,15 +371,16 @@ MEMBERS = {
     "checkpoint": dict(cosig=is_sig, log=is_object, note_key=is_text, note_sig=is_sig, root=is_digest, service=is_id, size=is_int, time=is_int),
     "session_opened": {"agent": is_digest, "columns?": is_int, "kind": is_text, "rows?": is_int, "source?": is_digest,
                        "term?": is_digest, "tty": is_bool, "turned_away?": is_int, "uid": is_int},
-    "command_submitted": {"cmd": is_digests, "cmd_bytes": is_int, "cwd": is_digest, "env": is_digest, "hidden?": is_ints, "id": is_id,
-                          "nonce": is_nonce, "shell": is_text, "turned_away?": is_int, "wait_ms": is_int},
+    "command_submitted": {"cmd": is_digests, "cmd_bytes": is_int, "cwd": is_digest, "env": is_digest, "expansions?": is_counts,
+                          "hidden?": is_ints, "hidden_kinds?": is_texts, "id": is_id, "nonce": is_nonce, "personal?": is_counts,
+                          "redactions?": is_counts, "shell": is_text, "turned_away?": is_int, "wait_ms": is_int},
     "decided": {"by?": is_by, "comment?": is_digest, "id": is_id, "latency_ms": is_int, "of": is_digest, "outcome": is_outcome,
                 "sig?": is_sig, "statement?": is_object, "why?": is_text},
     "exec_started": dict(id=is_id, of=is_digest),
     "exec_finished": {"code?": is_int, "end": is_text, "errno?": is_int, "id": is_id, "of": is_digest, "signal?": is_int,
                       "stderr_bytes": is_int, "stdout_bytes": is_int, "why?": is_text},
     "recording_chunk": {"at_us?": is_int, "digest": is_digest, "index": is_int, "length": is_int, "offset": is_int, "raw_bytes": is_int,
-                        "spool?": is_int, "within?": is_int},
+                        "redactions?": is_counts, "spool?": is_int, "within?": is_int},
     "session_closed": {"recording_bytes": is_int, "refused?": is_text, "why": is_text},
     "clock_step": dict(by_ms=is_int, forward=is_bool),
 }

@@ -254,6 +254,10 @@ pub(crate) fn recording_chunk(login: LoginId, chunk: &Chunk) -> Draft {
         ("raw_bytes", chunk.raw_bytes.into()),
         ("spool", chunk.place.bytes.into()),
     ];
+    if !chunk.redacted.is_empty() {
+        let counts = chunk.redacted.iter().map(|(kind, count)| (*kind, (*count).into()));
+        members.push(("redactions", body(counts)));
+    }
     if chunk.place.within > 0 {
         members.push(("within", chunk.place.within.into()));
     }

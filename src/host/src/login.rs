@@ -212,6 +212,9 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
                     connection.fatal(&why).await;
                     return Ok(false);
                 }
+                if let Some(tape) = &mut login.tape {
+                    tape.learn(&submission::known(&submit));
+                }
                 match submission::run(host, connection, login.asking(), &submit).await? {
                     Fate::Running { id, of } => login.running = Some((id, of)),
                     Fate::Refused => {}

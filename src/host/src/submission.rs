@@ -10,7 +10,7 @@ use crate::login::Connection;
 use crate::quotas::Place;
 use crate::ruling::{Asked, Permit, Ruling, Said, judge};
 use crate::service::ServiceError;
-use countersign_analysis::redact::Dialect;
+use countersign_analysis::redact::{Dialect, Known};
 use countersign_analysis::{Held, NotAsked, hold};
 use countersign_api::front::{
     CancelWhy, CommandEnd, Finished, FrontMessage, HostMessage, NotReleased, Release, ReleasedSegment, Submit,
@@ -125,6 +125,19 @@ pub(crate) async fn run(
             Ok(Fate::FrontGone)
         }
     }
+}
+
+/// The secrets of a line, which its output may repeat.
+pub(crate) fn known(submit: &Submit) -> Known {
+    let mut known = Known::default();
+    let Ok(sent) = b64_decode(&submit.command) else { return known };
+    let held = hold(&sent, submit.total_bytes, true, dialect(&submit.inner_shell));
+    for segment in held.segments.iter().filter(|segment| segment.kind.is_some_and(|kind| kind != "beyond")) {
+        if let Ok(secret) = std::str::from_utf8(&segment.bytes) {
+            known.add(secret);
+        }
+    }
+    known
 }
 
 /// Whose quoting rules an inner shell follows. One that is not known gets the

@@ -6,6 +6,7 @@
 //! where nothing is held back, or what is held is all that came since.
 
 use super::redaction::Redaction;
+use countersign_analysis::redact::{Counts, Known};
 use countersign_api::recording::{Encoder, Stream};
 use countersign_api::spool::{self, BadSpool, HEAD, What};
 use countersign_ledger::SpoolPlace;
@@ -41,6 +42,8 @@ pub(crate) struct Converter {
     lines: Vec<u8>,
     /// Raw output bytes fed since the last chunk.
     raw: u64,
+    /// What redaction took out since the last chunk.
+    counts: Counts,
     safe: Safe,
 }
 
@@ -91,8 +94,21 @@ impl Converter {
             tails: [Tail::default(), Tail::default()],
             lines: Vec::new(),
             raw: 0,
+            counts: Counts::default(),
             safe: Safe { lines: 0, raw: 0, place },
         }
+    }
+
+    /// Learns secrets that the output may repeat.
+    pub(crate) fn learn(&mut self, known: &Known) {
+        self.redaction.learn(known);
+    }
+
+    /// What redaction took out of all that was fed since the last chunk.
+    pub(crate) fn counts(&mut self) -> &Counts {
+        let more = self.redaction.take_counts();
+        self.counts.add(&more);
+        &self.counts
     }
 
     /// Puts a line before all others: the header.
@@ -144,6 +160,7 @@ impl Converter {
         self.lines.drain(..lines.min(self.lines.len()));
         self.raw -= raw;
         (self.safe.lines, self.safe.raw) = (0, 0);
+        self.counts = Counts::default();
         self.lines.shrink_to(MAX_HELD_LINES);
     }
 

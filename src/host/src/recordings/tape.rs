@@ -12,6 +12,7 @@
 
 use super::convert::{Converter, Unreadable};
 use super::redaction::for_recordings;
+use countersign_analysis::redact::{Kinds, Known};
 use countersign_api::front::Hello;
 use countersign_api::recording::{Header, Origin};
 use countersign_core::{Digest, HostId, LoginId};
@@ -52,6 +53,8 @@ pub(crate) struct Chunk {
     pub(crate) raw_bytes: u64,
     /// Where the spool goes on.
     pub(crate) place: SpoolPlace,
+    /// What redaction took out on the way.
+    pub(crate) redacted: Kinds,
 }
 
 /// Why a spool cannot be turned into a recording.
@@ -180,6 +183,11 @@ impl Tape {
         Ok(Some(Self { spool, spool_path, recording, converter, recorded, chunks, dropped: 0 }))
     }
 
+    /// Learns secrets that the output may repeat.
+    pub(crate) fn learn(&mut self, known: &Known) {
+        self.converter.learn(known);
+    }
+
     /// Bytes of the recording that the ledger has.
     pub(crate) fn recorded(&self) -> u64 {
         self.recorded
@@ -253,6 +261,7 @@ impl Tape {
     }
 
     fn write(&mut self) -> Result<Option<Chunk>, TapeError> {
+        let redacted = self.converter.counts().redacted.clone();
         let piece = self.converter.piece();
         if piece.lines.is_empty() {
             return Ok(None);
@@ -266,6 +275,7 @@ impl Tape {
             digest: sha256(piece.lines),
             raw_bytes: piece.raw,
             place: piece.place,
+            redacted,
         }))
     }
 

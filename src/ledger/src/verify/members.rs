@@ -146,6 +146,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("length", Type::Int, true),
             ("offset", Type::Int, true),
             ("raw_bytes", Type::Int, true),
+            ("redactions", Type::Counts, false),
             ("spool", Type::Int, false),
             ("within", Type::Int, false),
         ]),

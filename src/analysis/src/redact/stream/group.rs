@@ -90,9 +90,7 @@ pub(super) fn wraps(text: &str) -> Vec<(usize, usize)> {
             found.retain(|(from, _)| *from != start);
             found.push((start, at));
         }
-        if !was_token {
-            start = at - line.len();
-        } else if !matches!(next, State::Token(n) if n > 0) {
+        if !was_token || !matches!(next, State::Token(n) if n > 0) {
             start = at - line.len();
         }
         state = next;
