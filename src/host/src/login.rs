@@ -334,6 +334,7 @@ fn word(message: &FrontMessage) -> &'static str {
         FrontMessage::Cancel { .. } => "Cancel",
         FrontMessage::Spooled { .. } => "Spooled",
         FrontMessage::Finished(_) => "Finished",
+        FrontMessage::Ended { .. } => "Ended",
         FrontMessage::Close(_) => "Close",
     }
 }

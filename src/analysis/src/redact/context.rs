@@ -26,10 +26,16 @@ pub(super) enum Mode {
 /// Most bytes of one value.
 const VALUE: usize = 4096;
 
+/// Most headers of one text.
+const MOST_HEADERS: usize = 256;
+
 /// Calls `found` for every such value.
 pub(super) fn scan(text: &str, mode: Mode, mut found: impl FnMut(Value)) {
     let bytes = text.as_bytes();
     let mut done = 0;
+    // Values that are none cost time too: a bounded part of it is spent.
+    let mut headers = 0;
+    let mut budget = 4 * text.len() + 16 * 1024;
     for at in memchr::memchr2_iter(b'=', b':', bytes) {
         if at < done {
             continue;
@@ -39,8 +45,15 @@ pub(super) fn scan(text: &str, mode: Mode, mut found: impl FnMut(Value)) {
         let Some(after) = value_at(bytes, at, spaced) else { continue };
         let was = done;
         match says {
-            Says::Header => done = header(text, after, &mut found).max(done),
-            Says::Cookie => done = cookies(text, after, &mut found).max(done),
+            Says::Header | Says::Cookie if headers == MOST_HEADERS => {}
+            Says::Header => {
+                headers += 1;
+                done = header(text, after, &mut found).max(done);
+            }
+            Says::Cookie => {
+                headers += 1;
+                done = cookies(text, after, &mut found).max(done);
+            }
             Says::Secret(kind) | Says::Perhaps(kind) => {
                 let Some((start, mut end, quoted)) = delimit(text, after, bytes.get(at) == Some(&b':')) else {
                     continue;
@@ -50,6 +63,10 @@ pub(super) fn scan(text: &str, mode: Mode, mut found: impl FnMut(Value)) {
                     end = text.get(start..end).and_then(|v| v.find('/')).map_or(end, |n| start + n);
                 }
                 let value = text.get(start..end).unwrap_or_default();
+                budget = budget.saturating_sub(value.len());
+                if budget == 0 {
+                    break;
+                }
                 let trust = match (says, mode) {
                     (Says::Perhaps(_), _) => Trust::Random,
                     (_, Mode::Printed) if !quoted => Trust::Prose,

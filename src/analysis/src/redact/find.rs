@@ -9,6 +9,11 @@ use super::{Class, Finding, grammar, personal, provider, url};
 /// Deepest nesting of scripts inside of words (`sh -c 'ssh h "…"'`).
 const NESTED: usize = 4;
 
+/// Shorter texts hold neither a name with a value nor a token.
+const SHORTEST: usize = 8;
+/// Nobody looks through the words of a longer command: they all count as code.
+const MOST_WORDS: usize = 1000;
+
 /// Whose quoting rules hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -89,7 +94,9 @@ impl Search<'_> {
     }
 
     fn command(&mut self, script: &Script<'_>, command: &Command, depth: usize, care: Care) {
-        let reread = grammar::reread(command);
+        let many = command.words.len() > MOST_WORDS;
+        let care = if many { Care::Code } else { care };
+        let reread = if many { grammar::Reread::default() } else { grammar::reread(command) };
         let care_of = |word: usize| if reread.code.contains(&word) { Care::Code } else { care };
         grammar::scan(command, |value| {
             if let Some(word) = command.words.get(value.word) {
@@ -102,7 +109,7 @@ impl Search<'_> {
             if depth < NESTED && reread.scripts.contains(&i) {
                 self.script(&word.text, depth + 1, care);
             }
-            if names_secret(command, i) {
+            if !word.feeds.is_empty() && names_secret(command, i) {
                 for feed in word.feeds.iter().filter_map(|f| script.commands.get(*f)) {
                     input::said(feed).for_each(|text| self.stdin(text, Reads::Secret("secret"), care));
                 }
@@ -133,6 +140,9 @@ impl Search<'_> {
     /// Text that is not read as words.
     fn plain(&mut self, text: &Text<'_>, mode: Mode, care: Care) {
         let care = if care == Care::Word { Care::Data } else { care };
+        if text.s.len() < SHORTEST {
+            return;
+        }
         url::scan(&text.s, |start, end, kind| self.add(text, start, end, kind, Class::Secret, care, true));
         context::scan(&text.s, mode, |v| {
             // Pieces of a text may be code for whoever reads it, unless quotes
@@ -179,6 +189,10 @@ impl Search<'_> {
         let Some((from, to)) = text.place(start, end) else { return };
         // `-p"$PW"`: the secret is not in the line.
         if value.chars().all(|c| c == UNKNOWN) && !self.runs_something(from, to) {
+            return;
+        }
+        // Noise between two names is no value.
+        if care == Care::Shown && value.contains(|c: char| c == '\u{fffd}' || c.is_control() && !c.is_whitespace()) {
             return;
         }
         let calm = match care {

@@ -20,6 +20,9 @@ pub(super) struct Value {
     pub(super) kind: &'static str,
 }
 
+/// How far from a program its secrets are looked for, in words.
+const NEAR: usize = 64;
+
 /// The kind of a place that holds a secret only where the word before says so.
 const SECRET_NAMED: &str = "secret_named";
 
@@ -44,8 +47,9 @@ pub(super) fn scan(command: &Command, mut found: impl FnMut(Value)) {
     let words: Vec<&Text<'static>> = command.words.iter().map(|w| &w.text).collect();
     for (i, word) in words.iter().enumerate() {
         if let Some(rules) = BY_PROGRAM.get(program(&word.s)) {
+            let near = words.get(..words.len().min(i + NEAR)).unwrap_or_default();
             for rule in rules {
-                apply(rule, &words, i + 1, &mut found);
+                apply(rule, near, i + 1, &mut found);
             }
         }
         named(&words, i, &mut found);

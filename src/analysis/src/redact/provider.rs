@@ -27,14 +27,24 @@ static BEGINNINGS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         .ok()
 });
 
+/// Most beginnings of keys that are followed in one text.
+const MOST_KEYS: usize = 64;
+
 /// Calls `found` for every secret in the text, in order of their beginnings.
 pub(super) fn scan(text: &str, mut found: impl FnMut(Hit)) {
     let mut done = 0;
+    let mut keys = 0;
     let Some(automaton) = &*BEGINNINGS else { return };
     for hit in automaton.find_iter(text) {
         let Some(form) = FORMS.get(hit.pattern().as_usize()) else { continue };
         if hit.start() < done {
             continue;
+        }
+        if matches!(form.tail, Tail::Pem) {
+            keys += 1;
+            if keys > MOST_KEYS {
+                continue;
+            }
         }
         if let Some(hit) = check(text, hit.start(), form) {
             done = hit.end;

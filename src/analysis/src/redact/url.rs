@@ -3,6 +3,8 @@
 
 use super::values::{Trust, is_random, plausible};
 
+/// Longest authority that is read, in bytes.
+const AUTHORITY: usize = 512;
 /// What ends the authority of a URL.
 const ENDS: &[char] = &['/', '?', '#', ' ', '\t', '\n', '\r', '"', '\'', '<', '>', '`', ';', '|', '\\', '(', ')'];
 
@@ -13,6 +15,8 @@ pub(super) fn scan(text: &str, mut found: impl FnMut(usize, usize, &'static str)
         let at = from + sign + 3;
         from = at;
         let rest = text.get(at..).unwrap_or_default();
+        let near = (0..=rest.len().min(AUTHORITY)).rev().find(|n| rest.is_char_boundary(*n)).unwrap_or(0);
+        let rest = rest.get(..near).unwrap_or_default();
         let has_scheme = sign > 0 && text.as_bytes().get(at - 4).is_some_and(u8::is_ascii_alphanumeric);
         let until = rest.find(ENDS).unwrap_or(rest.len());
         let authority = rest.get(..until).unwrap_or_default();
