@@ -132,10 +132,11 @@ fn audit_and_sessions_show_what_happened() {
     let mut waiting = Running::start(&mut trial.command("echo three"), Some(b""));
     reviewer.approve("echo three");
     let audit = reviewer.audit();
-    let told: Vec<_> = audit.iter().map(|row| (row["command"].as_str().unwrap_or(""), row["risk"].is_null())).collect();
-    assert_eq!(told, [("echo one", true), ("echo 'two\nlines'", true), ("echo three", true)], "oldest first, unscored");
+    let told: Vec<_> =
+        audit.iter().map(|row| (row["command"].as_str().unwrap_or(""), row["risk"]["level"] == "low")).collect();
+    assert_eq!(told, [("echo one", true), ("echo 'two\nlines'", true), ("echo three", true)], "oldest first, scored");
     let text = reviewer.run(&["audit", "-n", "5"]).expect(0).out();
-    for part in ["✔ APPROVED", "✘ DENIED", "reviewer trial-reviewer", "risk unscored", "echo 'two⏎lines'"] {
+    for part in ["✔ APPROVED", "✘ DENIED", "reviewer trial-reviewer", "risk low 0", "echo 'two⏎lines'"] {
         assert!(text.contains(part), "audit should hold {part:?}:\n{text}");
     }
     assert!(!text.contains('\x1b'), "no colour where there is no terminal");
