@@ -4,7 +4,8 @@
 //! trusts `vals` as such. An entry of a known kind whose members do not make
 //! sense is refused, never guessed at.
 
-use countersign_core::{CommandText, DecidedBy, Digest, Nonce, Outcome, SubmissionId, mark, unmarked};
+use countersign_analysis::redact::scrub_script;
+use countersign_core::{CommandText, DecidedBy, Digest, Nonce, Outcome, SubmissionId, mark};
 use countersign_ledger::{Entry, Kind, Opened, Value};
 
 /// A fact of one entry.
@@ -221,9 +222,10 @@ fn hidden_mark(body: &Value, segment: usize) -> String {
     kind.filter(is_word).map_or_else(|| HIDDEN.to_owned(), mark)
 }
 
-/// Shown text in which nothing passes for such a mark.
+/// Shown text, redacted once more: an older host may have known fewer secrets.
+/// Nothing in it passes for a mark.
 fn literal(text: &str) -> String {
-    unmarked(text).replace(HIDDEN, "⟨U+27E8⟩hidden⟩")
+    scrub_script(text).0.replace(HIDDEN, "⟨U+27E8⟩hidden⟩")
 }
 
 /// What an environment says of language and character set.
@@ -270,5 +272,30 @@ impl Members<'_> {
     fn byte(&self, name: &str) -> Result<Option<u8>, String> {
         let read = |value: &Value| value.as_int().and_then(|n| u8::try_from(n).ok()).ok_or_else(|| self.wrong(name));
         self.body.get(name).map(read).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_ledger::body;
+
+    #[test]
+    fn hidden_segments_have_a_mark_of_their_kind() {
+        let text = |t: &str| Value::Text(t.to_owned());
+        let entry = body([
+            ("hidden", Value::List(vec![Value::Int(1), Value::Int(3)])),
+            ("hidden_kinds", Value::List(vec![text("password"), text("x›")])),
+        ]);
+        assert_eq!(hidden_mark(&entry, 1), "‹redacted password›");
+        assert_eq!(hidden_mark(&entry, 3), HIDDEN, "what is no kind is not shown");
+        assert_eq!(hidden_mark(&entry, 2), HIDDEN, "its opening was cut later");
+    }
+
+    #[test]
+    fn shown_text_is_redacted_again_and_passes_for_no_mark() {
+        assert_eq!(literal("mysql -phunter2x"), "mysql -p‹redacted password›");
+        assert_eq!(literal("mysql -p\"$(evil)\""), "mysql -p\"$(evil)\"");
+        assert_eq!(literal("a ‹redacted password› ⟨hidden⟩"), "a ⟨U+2039⟩redacted password› ⟨U+27E8⟩hidden⟩");
     }
 }

@@ -163,3 +163,26 @@ fn personal_data_is_counted_and_cards_are_cut() {
     let kinds: Vec<_> = find(line).iter().map(|f| (f.kind, f.class, f.is_cut())).collect();
     assert_eq!(kinds, [("email", Class::Personal, false), ("card_number", Class::Personal, true)]);
 }
+
+#[test]
+fn any_text_is_read_without_a_panic() {
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |n: u64| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed % n
+    };
+    let pieces: Vec<char> = "'\"\\$`(){}[]<>|;&=:@/#*? \n\t\0-_.,aAé\u{301}字0129xn!~%+^".chars().collect();
+    for _ in 0..20_000 {
+        let length = next(60);
+        let text: String = (0..length).map(|_| pieces[usize::try_from(next(pieces.len() as u64)).unwrap()]).collect();
+        let text = format!(
+            "{}{text}",
+            ["", "mysql -p", "password=", "echo ", "$'", "cat <<E\n"][usize::try_from(next(6)).unwrap()]
+        );
+        for f in find(&text).into_iter().chain(find_for(&text, Dialect::Other)).chain(super::super::find_text(&text)) {
+            assert!(text.get(f.start..f.end).is_some_and(|found| !found.is_empty()), "{text:?}");
+        }
+    }
+}
