@@ -154,7 +154,7 @@ async fn the_tables_refuse_to_forget() {
         "INSERT OR REPLACE INTO entries SELECT host, seq, leaf, 'x', login, at_us, line, 0 FROM entries",
         "UPDATE decisions SET choice = 'approve'",
         "DELETE FROM decisions",
-        "INSERT OR REPLACE INTO decisions SELECT submission, 'approve', decided_by, statement, sig, comment, 0 FROM decisions",
+        "INSERT OR REPLACE INTO decisions SELECT submission, 'approve', decided_by, statement, sig, comment, 0, reviews FROM decisions",
     ] {
         let error = sqlx::query(sql).execute(&db).await.unwrap_err();
         assert!(error.to_string().contains("append-only"), "{sql}: {error}");
