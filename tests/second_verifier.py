@@ -20,7 +20,7 @@ for code, ids in {
     41: "chain.seq commit.missing sess.gap head.missing",
     42: "recording.missing recording.digest recording.chunks recording.length recording.extra",
     50: "decision.cut_command decision.missing decision.signature decision.key_unknown decision.host decision.entry"
-        " decision.nonce decision.outcome decision.expiry decision.late run.without_decision run.twice",
+        " decision.nonce decision.outcome decision.needs_person decision.expiry decision.late run.without_decision run.twice",
     30: "fork.seq fork.service checkpoint.root head.fork",
     51: "time.mono_falls time.jump time.boot",
     20: "source.unknown source.empty trust.none trust.host trust.service head.other_host",
@@ -369,25 +369,28 @@ MEMBERS = {
     "host_started": {"recovered?": is_object, "signer": is_text, "software": is_text},
     "host_stopped": dict(why=is_text),
     "checkpoint": dict(cosig=is_sig, log=is_object, note_key=is_text, note_sig=is_sig, root=is_digest, service=is_id, size=is_int, time=is_int),
-    "session_opened": {"agent": is_digest, "columns?": is_int, "kind": is_text, "rows?": is_int, "source?": is_digest,
+    "session_opened": {"agent": is_digest, "columns?": is_int, "kind": is_text, "nested?": is_id, "rows?": is_int, "source?": is_digest,
                        "term?": is_digest, "tty": is_bool, "turned_away?": is_int, "uid": is_int},
-    "command_submitted": {"cmd": is_digests, "cmd_bytes": is_int, "cwd": is_digest, "env": is_digest, "expansions?": is_counts,
+    "command_submitted": {"cmd": is_digests, "cmd_bytes": is_int, "cwd": is_digest, "env": is_digest, "expansions?": is_counts, "flags?": is_texts,
                           "hidden?": is_ints, "hidden_kinds?": is_texts, "id": is_id, "nonce": is_nonce, "personal?": is_counts,
-                          "redactions?": is_counts, "shell": is_text, "turned_away?": is_int, "wait_ms": is_int},
+                          "redactions?": is_counts, "shell": is_text, "stdin?": is_digests, "stdin_bytes?": is_int,
+                          "stdin_hidden?": is_ints, "stdin_hidden_kinds?": is_texts, "transfer?": is_text, "turned_away?": is_int,
+                          "wait_ms": is_int},
     "decided": {"by?": is_by, "comment?": is_digest, "id": is_id, "latency_ms": is_int, "of": is_digest, "outcome": is_outcome,
                 "sig?": is_sig, "statement?": is_object, "why?": is_text},
     "exec_started": dict(id=is_id, of=is_digest),
-    "exec_finished": {"code?": is_int, "end": is_text, "errno?": is_int, "id": is_id, "of": is_digest, "signal?": is_int,
+    "exec_finished": {"code?": is_int, "end": is_text, "errno?": is_int, "files?": is_int, "files_read?": is_int, "files_written?": is_int, "id": is_id, "of": is_digest, "signal?": is_int,
                       "stderr_bytes": is_int, "stdout_bytes": is_int, "why?": is_text},
     "recording_chunk": {"at_us?": is_int, "digest": is_digest, "index": is_int, "length": is_int, "offset": is_int, "raw_bytes": is_int,
                         "redactions?": is_counts, "spool?": is_int, "within?": is_int},
     "session_closed": {"recording_bytes": is_int, "refused?": is_text, "why": is_text},
     "clock_step": dict(by_ms=is_int, forward=is_bool),
 }
+PERSON = ["interactive_escape", "opaque_code"]
 IN_LOGIN = "session_opened command_submitted decided exec_started exec_seen exec_finished recording_chunk session_closed".split()
 OF_HOST = "host_enrolled host_started host_stopped checkpoint key_rotated policy_changed clock_step redaction erasure pruned gap heartbeat".split()
 ROUTINE = "checkpoint heartbeat host_started host_stopped key_rotated clock_step".split()
-PRIVATE = {"session_opened": ["agent", "source", "term"], "command_submitted": ["cmd", "cwd", "env"], "decided": ["comment"]}
+PRIVATE = {"session_opened": ["agent", "source", "term"], "command_submitted": ["cmd", "cwd", "env", "stdin"], "decided": ["comment"]}
 
 
 # --- openings -----------------------------------------------------------------------------------------------
@@ -441,7 +444,7 @@ def openings(entry):
                 raise Bad("opening of " + path)
             opened[path] = value
         elif isinstance(stored, list):
-            wanted, hidden = body.get(path), body.get("hidden", [])
+            wanted, hidden = body.get(path), body.get("hidden" if path == "cmd" else path + "_hidden", [])
             if not isinstance(wanted, list) or len(wanted) != len(stored):
                 raise Bad("opening of " + path)
             parts, texts = [], []
@@ -465,7 +468,7 @@ def openings(entry):
     if names != sorted(set(names)) or "{" + ",".join(spelled) + "}" != entry["vals"]:
         raise Bad("vals")
     missing += [p for p in PRIVATE.get(entry["kind"], []) if p in body and p not in opened]
-    return missing, opened.get("cmd")
+    return missing, opened
 
 
 # --- the run ------------------------------------------------------------------------------------------------
@@ -665,7 +668,9 @@ class Run:
             return True
         for _ in missing:
             self.add("commit.missing")
-        total = e["body"].get("cmd_bytes")
+        return all([self.is_whole(segments.get(path), e["body"].get(length)) for path, length in (("cmd", "cmd_bytes"), ("stdin", "stdin_bytes"))])
+
+    def is_whole(self, segments, total):
         if not isinstance(segments, list) or not is_int(total):
             return True
         shown = sum(len(s) for s in segments if s is not None)
@@ -754,7 +759,8 @@ class Run:
 
     def submitted(self, e, b, login, whole):
         login["commands"][b["id"]] = dict(leaf=e["leaf"], nonce=b["nonce"], wait=b["wait_ms"], mono=e["mono"], boot=e["boot"],
-                                          whole=whole, stage="waiting", late=False)
+                                          whole=whole, stage="waiting", late=False,
+                                          person=any(f in PERSON for f in b.get("flags", [])))
         if b["id"] in self.submissions:
             self.flaw(login, "submission.repeat")
         self.submissions.add(b["id"])
@@ -816,6 +822,8 @@ class Run:
         unused = b["outcome"] == "timed_out" and outcome in LETS_RUN
         faults += ["decision.outcome"] * (outcome is None or outcome != b["outcome"] and not unused)
         faults += ["decision.outcome"] * (b.get("by") != said["by"])
+        if runs and c["person"] and (":" in said["by"] or said["by"] == "timeout"):
+            faults.append("decision.needs_person")
         if runs and said["exp_ms"] > c["wait"]:
             faults.append("decision.expiry")
         return c["mono"] + 1000 * said["exp_ms"]

@@ -108,7 +108,10 @@ impl Login {
                     self.send(&HostMessage::Kept)
                 }
                 FrontMessage::Spooled { bytes } => self.send(&HostMessage::Taken { bytes }),
-                FrontMessage::Hello(_) | FrontMessage::Submit(_) | FrontMessage::Cancel { .. } => {}
+                FrontMessage::Hello(_)
+                | FrontMessage::Submit(_)
+                | FrontMessage::Program(_)
+                | FrontMessage::Cancel { .. } => {}
             }
         }
     }
@@ -148,6 +151,7 @@ fn release(submit: &Submit, id: SubmissionId, lie: Lie) -> Release {
         nonce: if lie == Lie::OtherNonce { Nonce([9; 16]) } else { submit.nonce },
         by: DecidedBy::Person("ops-lead".parse().expect("a name")),
         deadline_us: if lie == Lie::Late { boot_time_us() - 1 } else { boot_time_us() + 10_000_000 },
+        program: Vec::new(),
         segments: if lie == Lie::NoSegments { Vec::new() } else { vec![segment] },
     }
 }

@@ -10,6 +10,7 @@ mod analyze;
 pub mod anomaly;
 mod consequences;
 pub mod display;
+mod escapes;
 pub mod facts;
 mod held;
 pub mod hosts;
@@ -24,6 +25,6 @@ mod shell;
 mod stdin_program;
 
 pub use analyze::{Analysis, VERSION, analyze};
-pub use held::{Held, NotAsked, Segment, hold};
+pub use held::{Held, HeldProgram, Nested, NotAsked, Place, Segment, hold};
 pub use line::parse;
 pub use stdin_program::reads_program_from_stdin;

@@ -6,8 +6,11 @@
 //! next word as its value.
 
 mod table;
+mod talk;
 
 pub use table::interpreter;
+pub(crate) use talk::{HOLDS_A_PROGRAM, KEEPS_A_SHELL, OBEYS_INPUT, STARTERS, TALKS};
+pub use talk::{PAGERS, TAKES_COMMANDS};
 
 /// What kind of program it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Whether a line hands the login's standard input to an interpreter as a
-//! program. That input arrives after the decision, so nobody would have seen
-//! it. Capturing it is a later step; until then such lines are refused.
+//! program. That input is captured then and held with the line.
 //!
 //! This is a scan of words, not a parser. It is not what keeps unseen programs
 //! out (any approved program may read and obey its input): it catches the
-//! usual ways of sending a script, so that they get a clear answer.
+//! usual ways of sending a script.
 
+use crate::escapes::obeys_input;
 use crate::programs::{Source, interpreter, redirections_apart};
 
 /// Words that run the word after them (with flags between, whose values are
@@ -16,8 +16,13 @@ const WRAPPERS: [&str; 14] = [
 ];
 
 /// Whether the first stage of a pipeline in `line` is an interpreter without a
-/// program of its own, or a plain `cat` that feeds one.
+/// program of its own, or a plain `cat` that feeds one; or a program that takes
+/// its commands from there.
 pub fn reads_program_from_stdin(line: &str) -> bool {
+    obeys_input(line) || interprets_input(line)
+}
+
+fn interprets_input(line: &str) -> bool {
     redirections_apart(line).split(['\n', ';', '(', ')', '{', '}', '&']).any(|list| {
         let mut stages = list.split('|').map(words);
         let Some(first) = stages.next() else { return false };

@@ -8,6 +8,8 @@
 //! Hello                     →
 //!                           ←  Welcome   + the spool's descriptor (SCM_RIGHTS)
 //! Submit                    →
+//!                           ←  WantProgram         (only where the line reads a program from standard input)
+//! Program                   →
 //!                           ←  Pending             (not where a rule decided at once)
 //! Cancel (any time before the answer) →
 //!                           ←  Released | Refused
@@ -42,6 +44,8 @@ pub enum FrontMessage {
     Hello(Hello),
     /// One command line to be held.
     Submit(Submit),
+    /// The program that the submitted line would read from its standard input.
+    Program(Program),
     /// The agent gave up (hang-up, ^C) before an answer came.
     Cancel {
         /// The front's own nonce of the submission.
@@ -93,7 +97,8 @@ pub struct Hello {
 pub enum LoginKind {
     /// `ssh host CMD`, with or without a terminal.
     Exec,
-    /// `scp`: runs on the inherited descriptors, nothing is copied.
+    /// `scp`, `sftp`, `rsync`, `git`: runs on the inherited descriptors,
+    /// nothing is copied.
     Transfer,
     /// A login without a command, on a terminal.
     Interactive,
@@ -144,6 +149,36 @@ pub struct Submit {
     pub inner_shell: String,
 }
 
+/// A program that a line reads from standard input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// The front's nonce of the submission.
+    pub nonce: Nonce,
+    /// Its exact bytes, base64url; where `end` is not [`ProgramEnd::Whole`], at
+    /// most the first [`MAX_SENT_EXCERPT`] of them.
+    pub bytes: String,
+    /// How many bytes came.
+    pub total_bytes: u64,
+    /// Whether that is all.
+    pub end: ProgramEnd,
+}
+
+/// Longest beginning of a program that is sent where it is not whole, in bytes.
+pub const MAX_SENT_EXCERPT: usize = 4096;
+
+/// How the reading of a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ProgramEnd {
+    /// At its end.
+    Whole,
+    /// It is longer than what may be held.
+    TooLong,
+    /// Its end did not come in so many seconds.
+    TooSlow(u64),
+}
+
 /// Why a submission is cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -166,6 +201,21 @@ pub struct Finished {
     pub stdout_bytes: u64,
     /// Bytes it wrote to standard error, where that is separate.
     pub stderr_bytes: u64,
+    /// What an sftp session did, as its server said.
+    #[serde(default)]
+    pub files: Option<Files>,
+}
+
+/// What an sftp server said it did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// Files it opened.
+    pub opened: u64,
+    /// Bytes that were read from them.
+    pub read_bytes: u64,
+    /// Bytes that were written to them.
+    pub written_bytes: u64,
 }
 
 /// The end of a released command.
@@ -210,31 +260,19 @@ pub struct Close {
     pub spool_bytes: u64,
 }
 
-/// A kind of login that is not built yet and therefore refused.
+/// A kind of login that this host does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusedLogin {
-    /// A login without a command, on a terminal.
-    InteractiveNotBuilt,
-    /// A login without a command, without a terminal.
-    StdinNotBuilt,
-    /// The sftp subsystem, which modern `scp` uses too.
-    SftpNotBuilt,
-    /// `rsync --server`.
-    RsyncNotBuilt,
-    /// `git-upload-pack` and the like.
-    GitNotBuilt,
+    /// sftp, where the host's configuration says `sftp = "refuse"`.
+    SftpRefused,
 }
 
 impl RefusedLogin {
     /// The word in the ledger.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::InteractiveNotBuilt => "interactive_not_built",
-            Self::StdinNotBuilt => "stdin_not_built",
-            Self::SftpNotBuilt => "sftp_not_built",
-            Self::RsyncNotBuilt => "rsync_not_built",
-            Self::GitNotBuilt => "git_not_built",
+            Self::SftpRefused => "sftp_refused",
         }
     }
 }
@@ -266,6 +304,11 @@ pub enum HostMessage {
         login: LoginId,
         /// The host.
         host: HostId,
+    },
+    /// The line reads a program from its standard input: it is wanted with it.
+    WantProgram {
+        /// The front's nonce.
+        nonce: Nonce,
     },
     /// The submission stands in the ledger and the service was asked.
     Pending {
@@ -328,6 +371,9 @@ pub struct Release {
     /// The commitments in `command_submitted`, with what opens them, in order;
     /// their lengths add up to the whole command.
     pub segments: Vec<ReleasedSegment>,
+    /// The same for the program on its standard input; empty where it has none.
+    #[serde(default)]
+    pub program: Vec<ReleasedSegment>,
 }
 
 /// One segment of a released command.

@@ -15,6 +15,7 @@
 //! | `GET /api/submissions` | reviewer | → `Vec<`[`PendingSubmission`]`>` |
 //! | `GET /api/submissions/{id}/entry` | reviewer | → [`SubmissionEntry`] |
 //! | `POST /api/submissions/{id}/decision` | reviewer | [`ReviewRequest`] → [`ReviewReply`] |
+//! | `GET /api/submissions/{id}/program` | reviewer | → [`ProgramReply`]; 404 where there is none |
 //! | `GET /api/audit?…` | reviewer | [`AuditQuery`] → `Vec<`[`AuditRow`]`>`, newest first |
 //! | `GET /api/sessions?limit=N` | reviewer | → `Vec<`[`SessionRow`]`>`, newest first |
 //! | `GET /api/rules` · `POST /api/rules` | reviewer | → `Vec<`[`Rule`]`>` · [`NewRule`](crate::rules::NewRule) → [`Rule`] |
@@ -224,6 +225,15 @@ pub struct PendingSubmission {
     /// `NAME=value` of `LANG` and `LC_*` as submitted, where not empty: they change what a program does.
     #[serde(default)]
     pub locale: Vec<String>,
+    /// Marks of the host, e.g. `opaque_code`.
+    #[serde(default)]
+    pub flags: Vec<String>,
+    /// What kind of file transfer it is, e.g. `sftp_read_only`.
+    #[serde(default)]
+    pub transfer: Option<String>,
+    /// The program on its standard input; `GET /api/submissions/{id}/program` has its text.
+    #[serde(default)]
+    pub program: Option<ProgramFacts>,
     /// When it was submitted, ms since 1970.
     pub submitted_at_ms: i64,
     /// How long an answer still counts, in ms, by the service's clock.
@@ -249,6 +259,22 @@ pub struct PendingSubmission {
 pub struct SubmissionEntry {
     /// Its physical line without the newline.
     pub line: String,
+}
+
+/// A program on a command's standard input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramFacts {
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// SHA-256 of what is recorded of it.
+    pub digest: Digest,
+}
+
+/// Answer to `GET /api/submissions/{id}/program`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramReply {
+    /// Its text, as it may be shown.
+    pub text: String,
 }
 
 /// A risk score.
@@ -339,6 +365,12 @@ pub struct AuditRow {
     /// `NAME=value` of `LANG` and `LC_*` as submitted, where not empty: they change what a program does.
     #[serde(default)]
     pub locale: Vec<String>,
+    /// What kind of file transfer it is, e.g. `sftp_read_only`.
+    #[serde(default)]
+    pub transfer: Option<String>,
+    /// The program on its standard input; `GET /api/submissions/{id}/program` has its text.
+    #[serde(default)]
+    pub program: Option<ProgramFacts>,
     /// When it was submitted, ms since 1970.
     pub submitted_at_ms: i64,
     /// When it was decided, ms since 1970.

@@ -5,8 +5,8 @@ use crate::pin::tls_to;
 use crate::reviewer::Reviewer;
 use countersign_api::rules::{NewGrant, RuleAct, RuleTest, RuleVerdict, RulesFile, Suggestions};
 use countersign_api::service::{
-    AuditQuery, AuditRow, ErrorBody, NewRule, PendingSubmission, ReviewReply, ReviewRequest, Rule, SessionRow,
-    SubmissionEntry,
+    AuditQuery, AuditRow, ErrorBody, NewRule, PendingSubmission, ProgramReply, ReviewReply, ReviewRequest, Rule,
+    SessionRow, SubmissionEntry,
 };
 use countersign_core::{LoginId, SubmissionId};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -83,6 +83,13 @@ impl Client {
     /// Decides one submission.
     pub async fn decide(&self, id: SubmissionId, review: &ReviewRequest) -> Result<ReviewReply, Failure> {
         self.read(self.http.post(self.address(&format!("/api/submissions/{id}/decision"))).json(review)).await
+    }
+
+    /// The text of the program on a submission's standard input.
+    pub async fn program(&self, id: SubmissionId) -> Result<String, Failure> {
+        let reply: ProgramReply =
+            self.read(self.http.get(self.address(&format!("/api/submissions/{id}/program")))).await?;
+        Ok(reply.text)
     }
 
     /// Rows of the audit, newest first.

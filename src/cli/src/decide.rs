@@ -5,7 +5,7 @@ use crate::choose::choose;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::link::Link;
-use crate::rows::card;
+use crate::rows::{card, program};
 use crate::screen::{columns, note, show, show_json};
 use crate::signing::Recorded;
 use crate::style::{self, paint};
@@ -111,8 +111,15 @@ async fn one(client: &Client, row: &PendingSubmission, said: Said<'_>, json: boo
     let mut shown = row.clone();
     if let Some(recorded) = &recorded {
         (shown.command, shown.cwd) = (recorded.command.clone(), recorded.cwd.clone());
+        (shown.flags, shown.transfer) = (recorded.flags.clone(), recorded.transfer.clone());
     }
-    let card = card(&shown, if json { None } else { columns() });
+    let on_stdin = match &recorded {
+        Some(recorded) => recorded.program.clone(),
+        None if row.program.is_some() => Some(client.program(row.id).await?),
+        None => None,
+    };
+    let mut card = card(&shown, if json { None } else { columns() });
+    card.extend(on_stdin.as_deref().map(program));
     if json {
         note(card.trim_end());
     } else {

@@ -2,12 +2,13 @@
 
 use crate::args::{Audit, Sessions, Show, Where};
 use crate::choose::choose;
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::rows;
 use crate::screen::{self, note, show, show_json};
 use crate::words::{now_ms, since};
-use countersign_api::service::{AuditQuery, AuditRow};
+use countersign_api::service::{AuditQuery, AuditRow, PendingSubmission};
 use serde::Serialize;
 
 /// How many rows of the audit are looked through for an id.
@@ -16,14 +17,27 @@ const ROWS: u32 = 1000;
 /// `countersign pending`
 pub async fn pending(at: &Where, json: bool) -> Result<(), Failure> {
     let link = Link::open(at).await?;
-    let rows = link.client().pending().await;
+    let rows = waiting(link.client()).await;
     link.close().await;
-    let rows = rows?;
+    let (rows, programs) = rows?;
     if rows.is_empty() && !json {
         note("nothing waits");
         return Ok(());
     }
-    if json { show_json(&rows) } else { show(&rows::queue(&rows, screen::columns())) }
+    if json { show_json(&rows) } else { show(&rows::queue(&rows, &programs, screen::columns())) }
+}
+
+/// What waits, and the programs that came on standard input with it.
+async fn waiting(client: &Client) -> Result<(Vec<PendingSubmission>, Vec<Option<String>>), Failure> {
+    let rows = client.pending().await?;
+    let mut programs = Vec::new();
+    for row in &rows {
+        programs.push(match row.program {
+            Some(_) => Some(client.program(row.id).await?),
+            None => None,
+        });
+    }
+    Ok((rows, programs))
 }
 
 /// `countersign audit`: the last rows, oldest first.
@@ -53,12 +67,25 @@ pub async fn sessions(args: &Sessions, json: bool) -> Result<(), Failure> {
 /// `countersign show`
 pub async fn one(args: &Show, json: bool) -> Result<(), Failure> {
     let link = Link::open(&args.at).await?;
-    let rows = link.client().audit(&AuditQuery { limit: Some(ROWS), ..AuditQuery::default() }).await;
+    let found = found(link.client(), &args.id).await;
     link.close().await;
-    let rows = rows?;
+    let (row, program) = found?;
+    if json {
+        return show_json(&row);
+    }
+    show(&(rows::full(&row) + &program.as_deref().map(rows::program).unwrap_or_default()))
+}
+
+/// The row of an id, and the program on its standard input.
+async fn found(client: &Client, id: &str) -> Result<(AuditRow, Option<String>), Failure> {
+    let rows = client.audit(&AuditQuery { limit: Some(ROWS), ..AuditQuery::default() }).await?;
     let what = format!("command among the last {ROWS}");
-    let row: &AuditRow = choose(&rows, |row: &AuditRow| row.id.to_string(), &args.id, &what)?;
-    if json { show_json(row) } else { show(&rows::full(row)) }
+    let row: &AuditRow = choose(&rows, |row: &AuditRow| row.id.to_string(), id, &what)?;
+    let program = match row.program {
+        Some(_) => Some(client.program(row.id).await?),
+        None => None,
+    };
+    Ok((row.clone(), program))
 }
 
 /// Prints what came newest first with the newest last, where people look.

@@ -10,8 +10,8 @@ use crate::choose::short;
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{clock, count, date, span, time};
 use crate::wrap::wrapped;
-use countersign_api::service::{AuditRow, DEFAULT_SHELL, PendingSubmission, Risk, SessionRow};
-use countersign_core::{DecidedBy, Name, Outcome, visible};
+use countersign_api::service::{AuditRow, DEFAULT_SHELL, PendingSubmission, ProgramFacts, Risk, SessionRow};
+use countersign_core::{DecidedBy, Flag, Name, Outcome, Transfer, visible};
 
 /// Width of the time before an audit row's outcome, and of the lines under it.
 const INDENT: usize = 25;
@@ -99,6 +99,11 @@ pub fn full(row: &AuditRow) -> String {
         ("reason", reason(row).unwrap_or_else(|| "–".into())),
         ("risk", risk(row.risk.as_ref())),
         ("anomalies", if flags.is_empty() { "–".into() } else { flags.join("  ") }),
+        ("transfer", row.transfer.as_deref().map_or_else(|| "–".into(), visible)),
+        (
+            "stdin",
+            row.program.as_ref().map_or_else(|| "–".into(), |facts| format!("a program: {}", program_facts(facts))),
+        ),
         ("agent", visible(&row.agent)),
         ("host", format!("{} ({})", row.host_name, row.host)),
         ("cwd", visible(&row.cwd)),
@@ -150,8 +155,9 @@ pub fn session(row: &SessionRow) -> String {
 
 /// The queue as a table; the command stands last and is never cut. On a
 /// terminal of `columns` we wrap it ourselves, under its own column: where the
-/// terminal does, its next line could look like another row.
-pub fn queue(rows: &[PendingSubmission], columns: Option<usize>) -> String {
+/// terminal does, its next line could look like another row. `programs` are
+/// those on standard input, row by row.
+pub fn queue(rows: &[PendingSubmission], programs: &[Option<String>], columns: Option<usize>) -> String {
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
     let cells: Vec<[String; 3]> =
         rows.iter().map(|row| [short(&row.id.to_string(), &ids), route(row), span(row.left_ms)]).collect();
@@ -163,14 +169,18 @@ pub fn queue(rows: &[PendingSubmission], columns: Option<usize>) -> String {
     let head = format!("{:id_width$}  {:route_width$}  {:>left_width$}  COMMAND", "ID", "AGENT → HOST", "LEFT");
     let mut text = format!("{}\n", paint(FAINT, &head));
     let indent = id_width + route_width + left_width + 6;
-    for (row, [id, route, left]) in rows.iter().zip(&cells) {
+    for (index, (row, [id, route, left])) in rows.iter().zip(&cells).enumerate() {
         let line = wrapped(&command(&row.command), indent, columns);
         let id = paint(BOLD, &format!("{id:id_width$}"));
         text.push_str(&format!("{id}  {route:route_width$}  {left:>left_width$}  {line}\n"));
+        for mark in marks(&row.flags, row.transfer.as_deref(), row.program.as_ref()) {
+            text.push_str(&format!("{:indent$}{}\n", "", paint(FLAG, &wrapped(&mark, indent, columns))));
+        }
         for fact in circumstances(&row.cwd, &row.shell, row.tty, &[]).into_iter().chain(quorum(row)) {
             let fact = wrapped(&fact, indent, columns);
             text.push_str(&format!("{:indent$}{}\n", "", paint(FAINT, &fact)));
         }
+        text.extend(programs.get(index).and_then(Option::as_deref).map(program));
     }
     text
 }
@@ -188,10 +198,49 @@ pub fn card(row: &PendingSubmission, columns: Option<usize>) -> String {
     );
     let line = wrapped(&command(&row.command), INDENT, columns);
     let mut text = format!("{}\n{:INDENT$}{}\n", paint(FAINT, &facts), "", paint(BOLD, &line));
+    for mark in marks(&row.flags, row.transfer.as_deref(), row.program.as_ref()) {
+        text.push_str(&format!("{:INDENT$}{}\n", "", paint(FLAG, &wrapped(&mark, INDENT, columns))));
+    }
     for fact in circumstances(&row.cwd, &row.shell, row.tty, &row.locale).into_iter().chain(quorum(row)) {
         text.push_str(&format!("{:INDENT$}{}\n", "", paint(FAINT, &wrapped(&fact, INDENT, columns))));
     }
     text
+}
+
+/// What whoever decides must know before anything else, a line each.
+fn marks(flags: &[String], transfer: Option<&str>, program: Option<&ProgramFacts>) -> Vec<String> {
+    let mut marks: Vec<String> = flags
+        .iter()
+        .map(|flag| match flag.parse::<Flag>() {
+            Ok(Flag::InteractiveEscape) => {
+                "⚑ interactive_escape: opens a program whose later input nobody reviews".to_owned()
+            }
+            Ok(Flag::OpaqueCode) => "⚑ opaque_code: runs a program that is not in this line".to_owned(),
+            Err(_) => format!("⚑ {}", visible(flag)),
+        })
+        .collect();
+    marks.extend(transfer.map(|word| match word.parse::<Transfer>() {
+        Ok(known) => format!("⇄ {}", known.describe()),
+        Err(_) => format!("⇄ {}", visible(word)),
+    }));
+    marks.extend(program.map(|facts| format!("reads the program below: {}", program_facts(facts))));
+    marks
+}
+
+fn program_facts(facts: &ProgramFacts) -> String {
+    let hex: String = facts.digest.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{} on standard input, sha256 {hex}", count(facts.bytes, "byte"))
+}
+
+/// The whole text of a program on standard input, a line of it each, so that
+/// none of them can be taken for a line of ours.
+pub fn program(text: &str) -> String {
+    if text.is_empty() {
+        return format!("    {}\n", paint(FAINT, "⟨empty⟩"));
+    }
+    // The last newline ends the last line and is no line of its own.
+    let lines = text.strip_suffix('\n').unwrap_or(text).split('\n');
+    lines.map(|line| format!("    {} {}\n", paint(FAINT, "│"), visible(line))).collect()
 }
 
 /// Where a command runs and under what, a line each; what is usual is not said.

@@ -24,6 +24,12 @@ pub struct Recorded {
     pub command: String,
     /// Where it would run.
     pub cwd: String,
+    /// Marks of the host.
+    pub flags: Vec<String>,
+    /// What kind of file transfer it is.
+    pub transfer: Option<String>,
+    /// The program on its standard input, hidden parts as marks.
+    pub program: Option<String>,
     /// What a reviewer signs under, where the host demands signatures.
     pub authority: Option<Digest>,
     /// How many distinct people must sign.
@@ -51,19 +57,24 @@ impl Recorded {
             return Err(wrong("another submission"));
         }
         let opened = entry.openings().map_err(|_| wrong("its openings do not fit"))?;
-        let segments = opened.many("cmd").ok_or_else(|| wrong("no command"))?;
-        let mut command = Vec::new();
-        for segment in segments {
-            match segment {
-                Some(bytes) => command.extend_from_slice(bytes),
-                None => command.extend_from_slice("‹hidden›".as_bytes()),
-            }
-        }
+        let whole = |path: &str| -> Option<Vec<u8>> {
+            let mark = "‹hidden›".as_bytes();
+            Some(opened.many(path)?.iter().flat_map(|s| s.as_deref().unwrap_or(mark).to_vec()).collect())
+        };
+        let command = whole("cmd").ok_or_else(|| wrong("no command"))?;
+        let program = match entry.body.get("stdin") {
+            Some(_) => Some(whole("stdin").ok_or_else(|| wrong("no program"))?),
+            None => None,
+        };
+        let words = |name: &str| entry.body.get(name).and_then(countersign_ledger::Value::as_list).unwrap_or_default();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let number = |name: &str| entry.body.get(name).and_then(countersign_ledger::Value::as_int);
         Ok(Self {
             command: text(&command),
             cwd: text(opened.one("cwd").ok_or_else(|| wrong("no working directory"))?),
+            flags: words("flags").iter().filter_map(|flag| flag.as_text().map(str::to_owned)).collect(),
+            transfer: entry.body.get("transfer").and_then(|word| word.as_text().map(str::to_owned)),
+            program: program.as_deref().map(text),
             authority: entry.body.member("authority"),
             people: number("people").unwrap_or(1),
             entry: entry.leaf,

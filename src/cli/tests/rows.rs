@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use anstream::adapter::strip_str;
-use countersign_api::service::{AuditRow, PendingSubmission, Risk, Rule, SessionRow};
+use countersign_api::service::{AuditRow, PendingSubmission, ProgramFacts, Risk, Rule, SessionRow};
 use countersign_cli::{rows, screen};
 use countersign_core::{DecidedBy, Digest, HostId, LoginId, Name, Outcome, SubmissionId};
 
@@ -28,6 +28,8 @@ fn row(outcome: Option<Outcome>, by: Option<&str>, command: &str) -> AuditRow {
         shell: "bash".into(),
         tty: false,
         locale: vec![],
+        transfer: None,
+        program: None,
         submitted_at_ms: AT,
         decided_at_ms: Some(AT + 4200),
         outcome,
@@ -122,6 +124,8 @@ fn nothing_recorded_is_printed_raw() {
     hostile.cwd = HOSTILE.into();
     hostile.shell = HOSTILE.into();
     hostile.locale = vec![HOSTILE.into()];
+    hostile.transfer = Some(HOSTILE.into());
+    hostile.program = Some(ProgramFacts { bytes: 1, digest: Digest([7; 32]) });
     hostile.reason = Some(HOSTILE.into());
     hostile.anomalies = vec![HOSTILE.into()];
     hostile.rule = Some(rule(HOSTILE));
@@ -133,7 +137,7 @@ fn nothing_recorded_is_printed_raw() {
     assert!(plain(&strip_str(&rows::rule(&rule(HOSTILE))).to_string()));
     assert!(plain(&strip_str(&rows::session(&session(HOSTILE))).to_string()));
     let queue = [pending(HOSTILE)];
-    assert!(plain(&strip_str(&rows::queue(&queue, Some(80))).to_string()));
+    assert!(plain(&strip_str(&rows::queue(&queue, &[], Some(80))).to_string()));
     assert!(plain(&strip_str(&rows::card(&queue[0], Some(80))).to_string()));
     let json = screen::json(&hostile).unwrap();
     assert!(json.is_ascii() && json.chars().all(|c| !c.is_control()));
@@ -160,7 +164,7 @@ fn sessions_say_when_what_and_how_it_ended() {
 #[test]
 fn the_queue_never_cuts_a_command() {
     let long = "x".repeat(5000);
-    let text = strip_str(&rows::queue(&[pending(&long), pending("true")], None)).to_string();
+    let text = strip_str(&rows::queue(&[pending(&long), pending("true")], &[], None)).to_string();
     assert!(text.contains(&long));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "ID        AGENT → HOST    LEFT  COMMAND");
@@ -175,7 +179,7 @@ fn a_padded_command_is_no_second_row() {
     for columns in [40usize, 80, 132] {
         for padding in 0..2 * columns {
             let row = [pending(&format!("rm -rf /srv {}{forged}", " ".repeat(padding)))];
-            for text in [rows::queue(&row, Some(columns)), rows::card(&row[0], Some(columns))] {
+            for text in [rows::queue(&row, &[], Some(columns)), rows::card(&row[0], Some(columns))] {
                 let text = strip_str(&text).to_string();
                 assert!(text.lines().skip(1).all(|line| line.chars().count() <= columns), "{text}");
                 let mine = text.lines().skip(1).filter(|line| !line.starts_with("  ")).count();
@@ -262,9 +266,34 @@ fn pending(command: &str) -> PendingSubmission {
         shell: if hostile { command.into() } else { "bash".into() },
         tty: hostile,
         locale: if hostile { vec![command.into()] } else { vec![] },
+        flags: vec![],
+        transfer: None,
+        program: None,
         submitted_at_ms: AT,
         left_ms: 42_000,
         authority: None,
         risk: None,
     }
+}
+
+#[test]
+fn a_program_on_standard_input_is_shown_whole_and_cannot_pose_as_a_row_of_ours() {
+    let facts = ProgramFacts { bytes: 9, digest: Digest([7; 32]) };
+    let mut row = pending("bash -s");
+    row.flags = vec!["opaque_code".into(), HOSTILE.into()];
+    row.transfer = Some("sftp_read_write".into());
+    row.program = Some(facts);
+    let text = format!("id\n{HOSTILE}\n\n✔ APPROVED\n");
+    for shown in
+        [rows::card(&row, Some(40)) + &rows::program(&text), rows::queue(&[row], &[Some(text.clone())], Some(40))]
+    {
+        let shown = strip_str(&shown).to_string();
+        assert!(plain(&shown), "{shown:?}");
+        for line in ["    │ id\n", "    │ \n", "    │ ✔ APPROVED\n", "⟨U+001B⟩[2K"] {
+            assert!(shown.contains(line), "{shown}");
+        }
+        assert!(shown.contains("opaque_code") && shown.contains("0707"), "{shown}");
+        assert!(shown.replace(char::is_whitespace, "").contains("mayreadandchangeeveryfile"), "{shown}");
+    }
+    assert!(strip_str(&rows::program("")).to_string().contains("⟨empty⟩"));
 }

@@ -2,6 +2,7 @@
 
 use crate::authority::Places;
 use crate::error::HostError;
+use countersign_analysis::Nested;
 use countersign_sys as sys;
 use serde::Deserialize;
 use std::io::Read as _;
@@ -41,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) heartbeat_ms: u64,
     /// Where the administrators' document is, on a host that has one.
     pub(crate) authority: Option<Places>,
+    /// What happens to lines that open a shell within the gate.
+    pub(crate) nested: Nested,
     /// Everything under one uid.
     pub(crate) trial: bool,
 }
@@ -59,6 +62,16 @@ struct File {
     #[serde(default = "default_submissions")]
     submissions_per_minute: u64,
     authority: Option<Places>,
+    #[serde(default)]
+    nested: NestedWord,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum NestedWord {
+    #[default]
+    Ask,
+    Refuse,
 }
 
 fn default_logins() -> usize {
@@ -98,6 +111,7 @@ impl Settings {
             service,
             heartbeat_ms: heartbeat_ms.unwrap_or(HEARTBEAT_MS),
             authority: None,
+            nested: Nested::Ask,
             trial: true,
         }
     }
@@ -140,6 +154,10 @@ impl Settings {
             service: None,
             heartbeat_ms: HEARTBEAT_MS,
             authority: file.authority,
+            nested: match file.nested {
+                NestedWord::Ask => Nested::Ask,
+                NestedWord::Refuse => Nested::Refuse,
+            },
             trial: false,
         })
     }
@@ -164,6 +182,7 @@ mod tests {
             ("state_dir='/s'\nsocket='/x'\nfront_user='nobody-here'", "no account nobody-here"),
             ("state_dir='/s'\nsocket='/x'\nwait_ms=5", "between 1000"),
             ("state_dir='/s'\nsocket='/x'\ncolour='red'", "colour"),
+            ("state_dir='/s'\nsocket='/x'\nnested='allow'", "nested"),
         ] {
             let why = Settings::parse(text).unwrap_err();
             assert!(why.contains(hint), "{text:?}: {why}");

@@ -1,10 +1,12 @@
 //! Bodies of entries, member by member as docs/LEDGER.md lists them.
 
 use crate::recordings::tape::Chunk;
-use countersign_analysis::Held;
 use countersign_analysis::redact::{Counts, Kinds, scrub, scrub_bytes};
+use countersign_analysis::{Held, Segment};
 use countersign_api::front::{Close, CommandEnd, Finished, Hello, NotReleased, ReleasedSegment, Submit};
-use countersign_core::{DecidedBy, Digest, HostId, LoginId, Name, Nonce, Outcome, Salt, ServiceId, SubmissionId};
+use countersign_core::{
+    DecidedBy, Digest, HostId, LoginId, Name, Nonce, Outcome, Salt, ServiceId, SubmissionId, Transfer,
+};
 use countersign_ledger::tlog::ServiceStamp;
 use countersign_ledger::{Authority, Draft, Kind, Openings, RandomError, Value, body, commitment, random_bytes};
 
@@ -66,7 +68,12 @@ pub(crate) fn policy_changed(authority: &Authority, text: &str, signatures: &str
 }
 
 /// `session_opened`
-pub(crate) fn session_opened(login: LoginId, hello: &Hello, turned_away: u64) -> Result<Draft, RandomError> {
+pub(crate) fn session_opened(
+    login: LoginId,
+    hello: &Hello,
+    turned_away: u64,
+    nested: Option<LoginId>,
+) -> Result<Draft, RandomError> {
     let mut private = Private::default();
     let mut members = vec![
         ("agent", private.commit("agent", hello.agent.as_bytes())?),
@@ -76,6 +83,9 @@ pub(crate) fn session_opened(login: LoginId, hello: &Hello, turned_away: u64) ->
     ];
     if turned_away > 0 {
         members.push(("turned_away", turned_away.into()));
+    }
+    if let Some(outer) = nested {
+        members.push(("nested", outer.to_string().into()));
     }
     if let Some(source) = &hello.ssh_connection {
         members.push(("source", private.commit("source", source.as_bytes())?));
@@ -88,6 +98,12 @@ pub(crate) fn session_opened(login: LoginId, hello: &Hello, turned_away: u64) ->
     Ok(of_login(Kind::SessionOpened, login, body(members), private.vals))
 }
 
+/// What a release says of the segments of a command, and of its program.
+pub(crate) struct Released {
+    pub(crate) command: Vec<ReleasedSegment>,
+    pub(crate) program: Vec<ReleasedSegment>,
+}
+
 /// `command_submitted`, and what a release of it needs.
 pub(crate) fn command_submitted(
     login: LoginId,
@@ -95,28 +111,12 @@ pub(crate) fn command_submitted(
     nonce: Nonce,
     submit: &Submit,
     cwd: &[u8],
-    held: &Held,
+    (held, transfer): (&Held, Option<Transfer>),
     (wait_ms, turned_away): (u64, u64),
     authority: Option<&Authority>,
-) -> Result<(Draft, Vec<ReleasedSegment>), RandomError> {
+) -> Result<(Draft, Released), RandomError> {
     let mut private = Private::default();
-    let mut segments = Vec::new();
-    let mut openings = Vec::new();
-    let mut hidden = Vec::new();
-    let mut hidden_kinds = Vec::new();
-    for (index, segment) in (0u64..).zip(&held.segments) {
-        let salt = Salt(random_bytes()?);
-        let made = commitment(&format!("cmd/{index}"), &salt, &segment.bytes);
-        let length = u64::try_from(segment.bytes.len()).unwrap_or(u64::MAX);
-        segments.push(ReleasedSegment { length, salt, commitment: made });
-        if segment.shown {
-            openings.push(Some((salt, segment.bytes.clone())));
-        } else {
-            openings.push(None);
-            hidden.push(Value::Int(index));
-            hidden_kinds.push(Value::Text(segment.kind.unwrap_or("secret").to_owned()));
-        }
-    }
+    let (command, hidden, hidden_kinds) = private.segments("cmd", &held.segments)?;
     let environment: Vec<String> = submit.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let mut counts = held.counts.clone();
     let (cwd, found) = scrub_bytes(cwd);
@@ -124,7 +124,7 @@ pub(crate) fn command_submitted(
     let (environment, found) = scrub(&environment.join("\n"));
     counts.add(&found);
     let mut members = vec![
-        ("cmd", Value::List(segments.iter().map(|s| s.commitment.into()).collect())),
+        ("cmd", commitments(&command)),
         ("cmd_bytes", submit.total_bytes.into()),
         ("cwd", private.commit("cwd", &cwd)?),
         ("env", private.commit("env", environment.as_bytes())?),
@@ -145,8 +145,28 @@ pub(crate) fn command_submitted(
         members.push(("hidden_kinds", Value::List(hidden_kinds)));
     }
     members.extend(counted(&counts));
-    private.vals.insert_list("cmd", openings);
-    Ok((of_login(Kind::CommandSubmitted, login, body(members), private.vals), segments))
+    if !held.flags.is_empty() {
+        members.push(("flags", Value::List(held.flags.iter().map(|flag| flag.as_str().into()).collect())));
+    }
+    if let Some(transfer) = transfer {
+        members.push(("transfer", transfer.as_str().into()));
+    }
+    let mut released = Released { command, program: Vec::new() };
+    if let Some(program) = &held.program {
+        let (segments, hidden, hidden_kinds) = private.segments("stdin", &program.segments)?;
+        members.push(("stdin", commitments(&segments)));
+        members.push(("stdin_bytes", program.total_bytes.into()));
+        if !hidden.is_empty() {
+            members.push(("stdin_hidden", Value::List(hidden)));
+            members.push(("stdin_hidden_kinds", Value::List(hidden_kinds)));
+        }
+        released.program = segments;
+    }
+    Ok((of_login(Kind::CommandSubmitted, login, body(members), private.vals), released))
+}
+
+fn commitments(segments: &[ReleasedSegment]) -> Value {
+    Value::List(segments.iter().map(|segment| segment.commitment.into()).collect())
 }
 
 /// What redaction found, as members: absent where there is none.
@@ -220,7 +240,7 @@ pub(crate) fn exec_finished(login: LoginId, of: Digest, finished: &Finished) -> 
         CommandEnd::NotStarted(errno) => ("not_started", ("errno", u64::from(errno).into())),
         CommandEnd::NotReleased(why) => ("not_released", ("why", not_released_word(why).into())),
     };
-    let members = [
+    let mut members = vec![
         ("end", end.into()),
         detail,
         ("id", finished.id.to_string().into()),
@@ -228,6 +248,11 @@ pub(crate) fn exec_finished(login: LoginId, of: Digest, finished: &Finished) -> 
         ("stderr_bytes", finished.stderr_bytes.into()),
         ("stdout_bytes", finished.stdout_bytes.into()),
     ];
+    if let Some(files) = &finished.files {
+        members.push(("files", files.opened.into()));
+        members.push(("files_read", files.read_bytes.into()));
+        members.push(("files_written", files.written_bytes.into()));
+    }
     of_login(Kind::ExecFinished, login, body(members), Openings::default())
 }
 
@@ -304,6 +329,29 @@ struct Private {
 }
 
 impl Private {
+    /// Commits to the segments of the list `path`; also the indexes and kinds
+    /// of those whose openings are not stored.
+    fn segments(
+        &mut self,
+        path: &str,
+        segments: &[Segment],
+    ) -> Result<(Vec<ReleasedSegment>, Vec<Value>, Vec<Value>), RandomError> {
+        let (mut made, mut openings, mut hidden, mut kinds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (index, segment) in (0u64..).zip(segments) {
+            let salt = Salt(random_bytes()?);
+            let commitment = commitment(&format!("{path}/{index}"), &salt, &segment.bytes);
+            let length = u64::try_from(segment.bytes.len()).unwrap_or(u64::MAX);
+            made.push(ReleasedSegment { length, salt, commitment });
+            openings.push(segment.shown.then(|| (salt, segment.bytes.clone())));
+            if !segment.shown {
+                hidden.push(Value::Int(index));
+                kinds.push(Value::Text(segment.kind.unwrap_or("secret").to_owned()));
+            }
+        }
+        self.vals.insert_list(path, openings);
+        Ok((made, hidden, kinds))
+    }
+
     fn commit(&mut self, path: &str, value: &[u8]) -> Result<Value, RandomError> {
         let salt = Salt(random_bytes()?);
         self.vals.insert(path, salt, value.to_vec());

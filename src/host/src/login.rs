@@ -19,7 +19,7 @@ use crate::recordings::keep::{self, KeepError};
 use crate::recordings::tape::Tape;
 use crate::submission::{self, Asking, Fate};
 use countersign_api::frame::{BadFrame, Decoder, encode};
-use countersign_api::front::{Close, CloseWhy, Finished, FrontMessage, Hello, HostMessage, PROTOCOL};
+use countersign_api::front::{Close, CloseWhy, Finished, FrontMessage, Hello, HostMessage, LoginKind, PROTOCOL};
 use countersign_core::{Digest, Exit, LoginId, SubmissionId};
 use countersign_ledger::Draft;
 use countersign_sys as sys;
@@ -97,6 +97,7 @@ struct Login {
     id: LoginId,
     place: Place,
     terminal: bool,
+    transfer: bool,
     running: Option<(SubmissionId, Digest)>,
     tape: Option<Tape>,
     /// What it is closed as where the front does not close it.
@@ -105,7 +106,7 @@ struct Login {
 
 impl Login {
     fn asking(&self) -> Asking<'_> {
-        Asking { login: self.id, terminal: self.terminal, place: &self.place }
+        Asking { login: self.id, terminal: self.terminal, transfer: self.transfer, place: &self.place }
     }
 }
 
@@ -166,13 +167,21 @@ fn fits(hello: &Hello) -> bool {
 
 async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Place) -> Result<Login, String> {
     let id = drafts::random_id(LoginId::from_random).map_err(|why| why.to_string())?;
-    let draft = drafts::session_opened(id, hello, place.turned_away()).map_err(|why| why.to_string())?;
+    let draft = drafts::session_opened(id, hello, place.turned_away(), None).map_err(|why| why.to_string())?;
     if let Err(why) = host.book.write_one(draft).await {
         host.ledger_failed(&why);
         return Err(format!("the ledger of this host cannot be written: {why}"));
     }
     // The ledger first: a recording that no entry names would look like one too many.
-    let mut login = Login { id, place, terminal: hello.terminal.is_some(), running: None, tape: None, lost: "killed" };
+    let mut login = Login {
+        id,
+        place,
+        terminal: hello.terminal.is_some(),
+        transfer: hello.kind == LoginKind::Transfer,
+        running: None,
+        tape: None,
+        lost: "killed",
+    };
     let let_in = match Tape::create(host.state(), id, host.identity.host, hello) {
         Ok((tape, theirs)) => {
             login.tape = Some(tape);
@@ -331,6 +340,7 @@ fn word(message: &FrontMessage) -> &'static str {
     match message {
         FrontMessage::Hello(_) => "Hello",
         FrontMessage::Submit(_) => "Submit",
+        FrontMessage::Program(_) => "Program",
         FrontMessage::Cancel { .. } => "Cancel",
         FrontMessage::Spooled { .. } => "Spooled",
         FrontMessage::Finished(_) => "Finished",

@@ -15,6 +15,8 @@ pub(crate) struct Asked {
     pub(crate) wait_ms: u64,
     /// Who may approve, where the host does not take the service's word for it.
     pub(crate) authority: Option<Arc<Authority>>,
+    /// Only a person may let it run.
+    pub(crate) needs_person: bool,
 }
 
 impl Asked {
@@ -120,6 +122,9 @@ pub(crate) fn judge(asked: &Asked, service_key: &Digest, signed: &SignedDecision
     };
     match statement.decision {
         Choice::Deny => Ruling::No { said: Box::new(said), outcome },
+        Choice::Approve if asked.needs_person && !matches!(statement.by, DecidedBy::Person(_)) => {
+            Ruling::Invalid("reply_not_a_person")
+        }
         Choice::Approve => {
             let deadline_us = asked.submitted_mono_us.saturating_add(exp_ms.saturating_mul(1000));
             let permit = Permit { said, outcome, deadline_us };
@@ -179,6 +184,7 @@ mod tests {
             submitted_mono_us: 1_000_000,
             wait_ms: 60_000,
             authority: None,
+            needs_person: false,
         }
     }
 
@@ -238,6 +244,22 @@ mod tests {
             let sig = b64_encode(&hand.sign(Namespace::Decision, sha256(text.as_bytes()).0).unwrap());
             let signed = SignedDecision { statement: text, sig, comment: None, reviews: Vec::new() };
             assert_eq!(word(&judge(&asked, &key, &signed, now_us)), want, "{signed:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_or_grant_never_lets_run_what_needs_a_person() {
+        let mut signer = InProcessSigner::generate().unwrap();
+        let key = signer.public_key();
+        let asked = Asked { needs_person: true, ..asked() };
+        for (by, want) in [
+            (DecidedBy::WhitelistRule(4), "reply_not_a_person"),
+            (DecidedBy::Grant(4), "reply_not_a_person"),
+            (DecidedBy::Person("ops-lead".parse::<Name>().unwrap()), "run:approved"),
+        ] {
+            let (statement, sig) = Statement { by, ..statement(&asked, &key) }.sign(&mut signer).unwrap();
+            let signed = SignedDecision { statement, sig, comment: None, reviews: vec![] };
+            assert_eq!(word(&judge(&asked, &key, &signed, 2_000_000)), want);
         }
     }
 

@@ -5,24 +5,26 @@ use crate::authority::NoAuthority;
 use crate::book::WriteError;
 use crate::clock::boottime_us;
 use crate::daemon::Host;
-use crate::drafts::{self, Decided};
+use crate::drafts::{self, Decided, Released};
 use crate::login::Connection;
 use crate::quotas::Place;
 use crate::ruling::{Asked, Permit, Ruling, Said, judge};
 use crate::service::ServiceError;
 use countersign_analysis::redact::{Dialect, Known};
-use countersign_analysis::{Held, NotAsked, hold};
+use countersign_analysis::{Held, Nested, NotAsked, Place as Input, hold};
 use countersign_api::front::{
-    CancelWhy, CommandEnd, Finished, FrontMessage, HostMessage, NotReleased, Release, ReleasedSegment, Submit,
+    CancelWhy, CommandEnd, Finished, FrontMessage, HostMessage, NotReleased, ProgramEnd, Release, Submit,
 };
 use countersign_api::service::SignedDecision;
-use countersign_core::{DecidedBy, Digest, Exit, LoginId, Outcome, SubmissionId, b64_decode};
+use countersign_core::{DecidedBy, Digest, Exit, LoginId, NotProgram, Outcome, SubmissionId, Transfer, b64_decode};
 use countersign_ledger::Authority;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest wait for an answer in one request.
 const ONE_WAIT_MS: u64 = 25_000;
+/// How long a front may take to send a program: longer than it waits itself.
+const PROGRAM_WITHIN: Duration = Duration::from_secs(90);
 /// Pause before a broken wait is taken up again.
 const AGAIN: Duration = Duration::from_millis(250);
 
@@ -42,6 +44,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) login: LoginId,
     /// Whether its standard input is a terminal.
     pub(crate) terminal: bool,
+    /// Whether it is a transfer, and so runs where nothing is recorded.
+    pub(crate) transfer: bool,
     pub(crate) place: &'a Place,
 }
 
@@ -52,7 +56,7 @@ struct Submission<'a> {
     id: SubmissionId,
     seq: u64,
     asked: Asked,
-    segments: Vec<ReleasedSegment>,
+    released: Released,
     submit: &'a Submit,
 }
 
@@ -77,13 +81,24 @@ pub(crate) async fn run(
     if !asking.place.may_submit(boottime_us()) {
         return turn_away(host, connection, submit).await;
     }
-    let held = hold(&sent, submit.total_bytes, asking.terminal, dialect(&submit.inner_shell));
+    let transfer = Transfer::of(&sent);
+    if asking.transfer && transfer.is_none() {
+        connection.fatal("this front calls a transfer what is none; the login is ended").await;
+        return Ok(Fate::FrontGone);
+    }
+    let input = Input { terminal: asking.terminal || asking.transfer, nested: host.settings.nested };
+    let mut held = hold(&sent, submit.total_bytes, input, dialect(&submit.inner_shell));
+    let mut gone = None;
+    if held.wants_program {
+        (held, gone) = with_program(connection, submit, held).await;
+    }
+    let transfer = transfer.filter(|_| asking.transfer);
     let (authority, unusable) = match host.authorities.in_force(&host.book).await {
         Ok(authority) => (authority, None),
         Err(NoAuthority::Unusable(why)) => (None, Some(why)),
         Err(NoAuthority::Ledger(why)) => return Err(why),
     };
-    let submission = match record(host, asking, submit, &cwd, &held, authority).await {
+    let submission = match record(host, asking, submit, &cwd, (&held, transfer), authority).await {
         Ok(submission) => submission,
         Err(why) if why.is_no_space() => {
             connection
@@ -97,6 +112,10 @@ pub(crate) async fn run(
         }
         Err(other) => return Err(other),
     };
+    if let Some(gone) = gone {
+        host.shipper.outbox().unhold(submission.seq);
+        return submission.given_up(connection, gone).await;
+    }
     if let Some(why) = &held.not_asked {
         host.shipper.outbox().unhold(submission.seq);
         return submission.not_asked(connection, why).await;
@@ -117,13 +136,7 @@ pub(crate) async fn run(
             );
             submission.failed(connection, why, &reason).await
         }
-        Err(NoRuling::Failed { why, reason }) => submission.failed(connection, why, &reason).await,
-        Err(NoRuling::TimedOut) => submission.timed_out(connection).await,
-        Err(NoRuling::Cancelled(why)) => submission.cancelled(connection, why).await,
-        Err(NoRuling::FrontGone) => {
-            submission.decide(Outcome::Cancelled, None, Some("front_gone")).await?;
-            Ok(Fate::FrontGone)
-        }
+        Err(gone) => submission.given_up(connection, gone).await,
     }
 }
 
@@ -131,7 +144,8 @@ pub(crate) async fn run(
 pub(crate) fn known(submit: &Submit) -> Known {
     let mut known = Known::default();
     let Ok(sent) = b64_decode(&submit.command) else { return known };
-    let held = hold(&sent, submit.total_bytes, true, dialect(&submit.inner_shell));
+    let held =
+        hold(&sent, submit.total_bytes, Input { terminal: true, nested: Nested::Ask }, dialect(&submit.inner_shell));
     for segment in held.segments.iter().filter(|segment| segment.kind.is_some_and(|kind| kind != "beyond")) {
         if let Ok(secret) = std::str::from_utf8(&segment.bytes) {
             known.add(secret);
@@ -147,6 +161,28 @@ fn dialect(inner_shell: &str) -> Dialect {
         "bash" | "dash" | "zsh" | "sh" => Dialect::Posix,
         _ => Dialect::Other,
     }
+}
+
+/// Asks the front for the program on standard input and adds it to what is
+/// held; also why there is nobody to go on for.
+async fn with_program(connection: &mut Connection, submit: &Submit, held: Held) -> (Held, Option<NoRuling>) {
+    if connection.send(&HostMessage::WantProgram { nonce: submit.nonce }).await.is_err() {
+        return (held, Some(NoRuling::FrontGone));
+    }
+    let program = match tokio::time::timeout(PROGRAM_WITHIN, connection.next()).await {
+        Ok(Ok(Some(FrontMessage::Program(program)))) if program.nonce == submit.nonce => program,
+        Ok(Ok(Some(FrontMessage::Cancel { nonce, why }))) if nonce == submit.nonce => {
+            return (held, Some(NoRuling::Cancelled(cancel_word(why))));
+        }
+        Ok(_) | Err(_) => return (held, Some(NoRuling::FrontGone)),
+    };
+    let Ok(sent) = b64_decode(&program.bytes) else { return (held, Some(NoRuling::FrontGone)) };
+    let bad = match program.end {
+        ProgramEnd::Whole => None,
+        ProgramEnd::TooLong => Some(NotProgram::TooLong),
+        ProgramEnd::TooSlow(waited_s) => Some(NotProgram::TooSlow { waited_s }),
+    };
+    (held.with_program(&sent, program.total_bytes, bad), None)
 }
 
 /// Refuses a line beyond the agent's quota, unasked and unwritten; it is
@@ -170,19 +206,19 @@ async fn record<'a>(
     Asking { login, place, .. }: Asking<'_>,
     submit: &'a Submit,
     cwd: &[u8],
-    held: &Held,
+    (held, transfer): (&Held, Option<Transfer>),
     authority: Option<Arc<Authority>>,
 ) -> Result<Submission<'a>, WriteError> {
     let id = drafts::random_id(SubmissionId::from_random)?;
     let nonce = countersign_core::Nonce(countersign_ledger::random_bytes()?);
     let wait_ms = host.settings.wait_ms;
-    let (draft, segments) = drafts::command_submitted(
+    let (draft, released) = drafts::command_submitted(
         login,
         id,
         nonce,
         submit,
         cwd,
-        held,
+        (held, transfer),
         (wait_ms, place.turned_away()),
         authority.as_deref(),
     )?;
@@ -194,8 +230,9 @@ async fn record<'a>(
         submitted_mono_us: written.mono_us,
         wait_ms,
         authority,
+        needs_person: held.flags.iter().any(|flag| flag.needs_person()),
     };
-    Ok(Submission { host, login, id, seq: written.seq, asked, segments, submit })
+    Ok(Submission { host, login, id, seq: written.seq, asked, released, submit })
 }
 
 impl Submission<'_> {
@@ -266,8 +303,14 @@ impl Submission<'_> {
         }
         let deadline_us = permit.deadline_us();
         let by = permit.used();
-        let release =
-            Release { id: self.id, nonce: self.submit.nonce, by, deadline_us, segments: self.segments.clone() };
+        let release = Release {
+            id: self.id,
+            nonce: self.submit.nonce,
+            by,
+            deadline_us,
+            segments: self.released.command.clone(),
+            program: self.released.program.clone(),
+        };
         if connection.send(&HostMessage::Released(release)).await.is_err() {
             self.never_started(of, NotReleased::Hangup).await?;
             return Ok(Fate::FrontGone);
@@ -276,7 +319,8 @@ impl Submission<'_> {
     }
 
     async fn never_started(&self, of: Digest, why: NotReleased) -> Result<(), WriteError> {
-        let finished = Finished { id: self.id, end: CommandEnd::NotReleased(why), stdout_bytes: 0, stderr_bytes: 0 };
+        let end = CommandEnd::NotReleased(why);
+        let finished = Finished { id: self.id, end, stdout_bytes: 0, stderr_bytes: 0, files: None };
         self.host.book.write_one(drafts::exec_finished(self.login, of, &finished)).await.map(|_| ())
     }
 
@@ -295,6 +339,19 @@ impl Submission<'_> {
             (None, _) => "no reason was given".to_owned(),
         };
         self.refuse(connection, outcome, Some(said.by.clone()), &reason, Exit::Refused).await
+    }
+
+    /// There is no ruling: nobody was asked to the end, or nobody answered.
+    async fn given_up(&self, connection: &mut Connection, why: NoRuling) -> Result<Fate, WriteError> {
+        match why {
+            NoRuling::Failed { why, reason } => self.failed(connection, why, &reason).await,
+            NoRuling::TimedOut => self.timed_out(connection).await,
+            NoRuling::Cancelled(why) => self.cancelled(connection, why).await,
+            NoRuling::FrontGone => {
+                self.decide(Outcome::Cancelled, None, Some("front_gone")).await?;
+                Ok(Fate::FrontGone)
+            }
+        }
     }
 
     async fn timed_out(&self, connection: &mut Connection) -> Result<Fate, WriteError> {
@@ -367,11 +424,15 @@ impl Submission<'_> {
 /// allowed while a line is held.
 async fn given_up(connection: &mut Connection, submit: &Submit) -> NoRuling {
     match connection.next().await {
-        Ok(Some(FrontMessage::Cancel { nonce, why })) if nonce == submit.nonce => NoRuling::Cancelled(match why {
-            CancelWhy::Hangup => "hangup",
-            CancelWhy::Interrupt => "interrupt",
-        }),
+        Ok(Some(FrontMessage::Cancel { nonce, why })) if nonce == submit.nonce => NoRuling::Cancelled(cancel_word(why)),
         Ok(_) | Err(_) => NoRuling::FrontGone,
+    }
+}
+
+fn cancel_word(why: CancelWhy) -> &'static str {
+    match why {
+        CancelWhy::Hangup => "hangup",
+        CancelWhy::Interrupt => "interrupt",
     }
 }
 

@@ -189,7 +189,7 @@ impl Kind {
     pub fn private_members(self) -> &'static [&'static str] {
         match self {
             Self::SessionOpened => &["agent", "source", "term"],
-            Self::CommandSubmitted => &["cmd", "cwd", "env"],
+            Self::CommandSubmitted => &["cmd", "cwd", "env", "stdin"],
             Self::Decided => &["comment"],
             Self::PolicyChanged => &["authority", "signatures"],
             Self::AdminAct

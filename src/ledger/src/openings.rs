@@ -256,7 +256,8 @@ fn open_many(
 ) -> Result<OpenedValue, BadOpening> {
     let wanted = body.get(path).and_then(Value::as_list).filter(|wanted| wanted.len() == items.len());
     let wanted = wanted.ok_or_else(|| BadOpening::Unasked(path.to_owned()))?;
-    let hidden = body.get("hidden").and_then(Value::as_list).unwrap_or_default();
+    let hidden_name = if path == "cmd" { "hidden".to_owned() } else { format!("{path}_hidden") };
+    let hidden = body.get(&hidden_name).and_then(Value::as_list).unwrap_or_default();
     let mut opened = Vec::with_capacity(items.len());
     for (index, (item, wanted)) in items.iter().zip(wanted).enumerate() {
         let name = format!("{path}/{index}");

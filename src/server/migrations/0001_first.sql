@@ -101,6 +101,15 @@ CREATE TABLE submissions (
     tty             BIGINT NOT NULL,
     -- NAME=value, a line each.
     locale          TEXT   NOT NULL,
+    -- Marks of the host, a line each.
+    flags           TEXT   NOT NULL,
+    -- Only a person may let it run.
+    needs_person    BIGINT NOT NULL,
+    transfer        TEXT,
+    -- The program on its standard input.
+    program         TEXT,
+    program_bytes   BIGINT,
+    program_digest  TEXT,
     nonce           TEXT   NOT NULL,
     wait_ms         BIGINT NOT NULL,
     submitted_at_ms BIGINT NOT NULL,

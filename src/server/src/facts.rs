@@ -5,8 +5,8 @@
 //! sense is refused, never guessed at.
 
 use countersign_analysis::redact::scrub_script;
-use countersign_core::{CommandText, DecidedBy, Digest, Nonce, Outcome, SubmissionId, mark};
-use countersign_ledger::{Entry, Kind, Opened, Value};
+use countersign_core::{CommandText, DecidedBy, Digest, Flag, Nonce, Outcome, SubmissionId, mark, unmarked};
+use countersign_ledger::{Entry, Kind, Opened, Value, sha256};
 
 /// A fact of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,10 +79,29 @@ pub struct Submitted {
     pub shell: String,
     /// `NAME=value` of `LANG` and `LC_*` where not empty, a line each.
     pub locale: String,
+    /// Marks of the host, a line each.
+    pub flags: String,
+    /// Whether only a person may let it run.
+    pub needs_person: bool,
+    /// What kind of file transfer it is.
+    pub transfer: Option<String>,
+    /// The program on its standard input.
+    pub program: Option<Program>,
     /// What makes it answerable once.
     pub nonce: Nonce,
     /// How long an answer counts, in ms.
     pub wait_ms: u64,
+}
+
+/// A program on standard input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// SHA-256 of what is recorded of it.
+    pub digest: Digest,
+    /// Its text as it may be shown.
+    pub text: String,
 }
 
 /// A decision as the host took it.
@@ -190,7 +209,7 @@ fn submitted(body: &Members<'_>, opened: &Opened) -> Result<Submitted, String> {
         .enumerate()
         .map(|(i, piece)| match piece {
             Some(bytes) => literal(&String::from_utf8_lossy(bytes)),
-            None => hidden_mark(body.body, i),
+            None => hidden_mark(body.body, "", i),
         })
         .collect();
     let command = if pieces.is_empty() && segments > 0 { HIDDEN.to_owned() } else { shown.concat() };
@@ -201,6 +220,8 @@ fn submitted(body: &Members<'_>, opened: &Opened) -> Result<Submitted, String> {
         }
         _ => false,
     };
+    let flags = flags(body)?;
+    let program = program(body, opened)?;
     Ok(Submitted {
         id: body.read("id")?,
         command,
@@ -208,14 +229,20 @@ fn submitted(body: &Members<'_>, opened: &Opened) -> Result<Submitted, String> {
         cwd: text_of(opened, "cwd").unwrap_or_default(),
         shell: body.word("shell")?,
         locale: locale(&text_of(opened, "env").unwrap_or_default()),
+        // A mark that this version does not know may be one of those.
+        needs_person: program.is_some() || flags.iter().any(|f| f.parse().map_or(true, Flag::needs_person)),
+        flags: flags.join("\n"),
+        transfer: body.maybe("transfer")?,
+        program,
         nonce: body.read("nonce")?,
         wait_ms: body.int("wait_ms")?,
     })
 }
 
-/// What stands for a hidden segment: a mark with its kind.
-fn hidden_mark(body: &Value, segment: usize) -> String {
-    let list = |name: &str| body.get(name).and_then(Value::as_list).unwrap_or_default();
+/// What stands for a hidden segment: a mark with its kind. `prefix` is that of
+/// the members that say so.
+fn hidden_mark(body: &Value, prefix: &str, segment: usize) -> String {
+    let list = |name: &str| body.get(&format!("{prefix}{name}")).and_then(Value::as_list).unwrap_or_default();
     let place = list("hidden").iter().position(|h| h.as_int().is_some_and(|h| usize::try_from(h) == Ok(segment)));
     let kind = place.and_then(|i| list("hidden_kinds").get(i)).and_then(Value::as_text);
     let is_word = |kind: &&str| kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
@@ -226,6 +253,28 @@ fn hidden_mark(body: &Value, segment: usize) -> String {
 /// Nothing in it passes for a mark.
 fn literal(text: &str) -> String {
     scrub_script(text).0.replace(HIDDEN, "⟨U+27E8⟩hidden⟩")
+}
+
+/// The host's marks, each a word.
+fn flags(body: &Members<'_>) -> Result<Vec<String>, String> {
+    let Some(flags) = body.body.get("flags") else { return Ok(Vec::new()) };
+    let word = |value: &Value| value.as_text().map(str::to_owned);
+    flags.as_list().and_then(|list| list.iter().map(word).collect()).ok_or_else(|| body.wrong("flags"))
+}
+
+/// The program on standard input, what is hidden of it marked.
+fn program(body: &Members<'_>, opened: &Opened) -> Result<Option<Program>, String> {
+    if body.body.get("stdin").is_none() {
+        return Ok(None);
+    }
+    let pieces = opened.many("stdin").unwrap_or(&[None]);
+    let known: Vec<u8> = pieces.iter().flatten().flatten().copied().collect();
+    let shown = pieces.iter().enumerate().map(|(i, piece)| match piece {
+        // Not redacted once more: in what language is it, and is `f"{x()}"` a password or a call?
+        Some(bytes) => unmarked(&String::from_utf8_lossy(bytes)).replace(HIDDEN, "⟨U+27E8⟩hidden⟩"),
+        None => hidden_mark(body.body, "stdin_", i),
+    });
+    Ok(Some(Program { bytes: body.int("stdin_bytes")?, digest: sha256(&known), text: shown.collect() }))
 }
 
 /// What an environment says of language and character set.

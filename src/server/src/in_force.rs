@@ -88,7 +88,9 @@ impl InForce {
 
     /// What it says of a submission now; `past`: what is known of its agent.
     pub fn judge(&self, submission: &Submission, past: &History, uses: &HashMap<u64, u64>, now_ms: i64) -> Judged {
-        let whole = CommandText::parse(submission.command.as_bytes()).ok().filter(|_| submission.wholly_visible);
+        // Of what only a person may let run, no rule has seen what runs.
+        let seen = submission.wholly_visible && !submission.needs_person;
+        let whole = CommandText::parse(submission.command.as_bytes()).ok().filter(|_| seen);
         let asked = Asked {
             whole: whole.as_ref(),
             shell: &submission.shell,
@@ -98,7 +100,12 @@ impl InForce {
             session: &submission.session,
             cwd: &submission.cwd,
         };
-        self.decide(&asked, &submission.command, past, (uses, now_ms))
+        let mut judged = self.decide(&asked, &submission.command, past, (uses, now_ms));
+        if submission.needs_person {
+            let found = "the host marks it as one that only a person may let run".to_owned();
+            judged.verdict.steps.insert(0, countersign_policy::Step { step: "flag", found });
+        }
+        judged
     }
 
     /// `command`: the text that can be seen, which is scored whole or not.

@@ -2,6 +2,7 @@
 //! the client's descriptor where it could be written to: it may be the same
 //! open file as standard output, and what is written there is not recorded.
 
+use crate::relay::Wiring;
 use countersign_sys::{self as sys, Ready, Wanted};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,6 +17,8 @@ pub enum Input {
     Empty,
     /// The client's own descriptor, which can only be read.
     Own,
+    /// A file that was held with the command.
+    Program(OwnedFd),
     /// A pipe that is fed from the client.
     Fed(Feed, OwnedFd),
 }
@@ -32,9 +35,11 @@ pub struct Feed {
 impl Input {
     /// Decides: nothing of the client's for a line that no person looked at,
     /// its own descriptor where that is harmless, else a pipe.
-    pub fn choose(client: &OwnedFd, looked_at: bool) -> io::Result<Self> {
-        if !looked_at {
-            return Ok(Self::Empty);
+    pub fn choose(client: &OwnedFd, wiring: Wiring) -> io::Result<Self> {
+        match wiring {
+            Wiring::Unfed => return Ok(Self::Empty),
+            Wiring::Program(file) => return Ok(Self::Program(file)),
+            Wiring::Relayed | Wiring::Direct | Wiring::Logged => {}
         }
         if sys::descriptors::is_for_reading_only(client.as_fd())? {
             return Ok(Self::Own);

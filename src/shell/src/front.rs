@@ -3,20 +3,21 @@
 //! program of the agent.
 
 use crate::end::{Ending, Failure};
-use crate::login::{Login, refusal};
+use crate::login::Login;
 use crate::outer::Outer;
 use crate::pty::Pty;
 use crate::request::Request;
-use crate::settings::Settings;
+use crate::settings::{Settings, Sftp};
 use crate::start::{self, Start};
-use crate::{environment, interactive, spawner};
-use countersign_api::front::{Hello, LoginKind, PROTOCOL, Terminal};
-use countersign_core::Exit;
+use crate::{environment, interactive, script, spawner};
+use countersign_api::front::{Hello, LoginKind, PROTOCOL, RefusedLogin, Terminal};
+use countersign_core::{Exit, SFTP_SERVERS, sftp_line};
 use countersign_sys::terminal::{self, Exclusive, Raw};
 use countersign_sys::{self as sys, Account, Uids};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The whole program.
@@ -39,19 +40,21 @@ fn begin() -> Result<Ending, Failure> {
 
     let mut outer = Outer::take().map_err(|e| Failure::system("cannot take over the terminal", &e))?;
     let request = request(&start, &settings, &account, outer.tty);
-    let kind = match &request {
-        Request::Run(kind, _) | Request::Refused(kind, _) => *kind,
-        Request::Shell => LoginKind::Interactive,
+    let sftp = match request {
+        Request::Sftp { read_only } => sftp(&start, &settings, read_only)?,
+        Request::Run(..) | Request::Shell | Request::Script => Err(RefusedLogin::SftpRefused),
     };
+    let kind = request.kind();
     // A transfer has its descriptors to itself, whatever they are.
     outer.tty &= kind != LoginKind::Transfer;
     let hello = hello(&start, &account, kind, &outer);
     let relayed = outer.tty && matches!(kind, LoginKind::Exec | LoginKind::Interactive);
     let pty = if relayed { Some(open_pty(&outer, start.uids)) } else { None };
     let pty = pty.transpose().map_err(|e| Failure::system("cannot open a terminal for the command", &e))?;
-    if kind == LoginKind::Exec && !relayed {
-        let pipes = as_agent(start.uids, || Ok([sys::pipe()?, sys::pipe()?]));
-        outer.pipes = Some(pipes.map_err(|e| Failure::system("cannot make pipes for the command", &e))?);
+    if matches!(kind, LoginKind::Exec | LoginKind::Stdin) && !relayed {
+        let failed = |e| Failure::system("cannot make pipes for the command", &e);
+        outer.pipes = Some(as_agent(start.uids, || Ok([sys::pipe()?, sys::pipe()?])).map_err(failed)?);
+        outer.feed = Some(as_agent(start.uids, sys::pipe).map_err(failed)?);
     }
     give_up_agent(start.uids).map_err(|e| Failure::system("cannot change user", &e))?;
     let raw = if relayed { Some(sys::duplicate(0).and_then(Raw::enter)) } else { None };
@@ -62,10 +65,12 @@ fn begin() -> Result<Ending, Failure> {
     let ending = match (login, request) {
         (Ok(login), Request::Run(kind, command)) => login.submit(kind, command),
         (Ok(login), Request::Shell) => interactive::run(login),
-        (Ok(login), Request::Refused(_, refused)) => login.refuse(refused),
-        // It would be refused in any case, and that is what helps the caller.
-        (Err(_), Request::Refused(_, refused)) => Ok(refusal(refused)),
-        (Err(failure), Request::Run(..) | Request::Shell) => Err(failure),
+        (Ok(login), Request::Sftp { .. }) => match sftp {
+            Ok(line) => login.submit(LoginKind::Transfer, line.into_bytes()),
+            Err(refused) => login.refuse(refused),
+        },
+        (Ok(login), Request::Script) => script::run(login),
+        (Err(failure), Request::Run(..) | Request::Sftp { .. } | Request::Shell | Request::Script) => Err(failure),
     };
     let ending = ending.unwrap_or_else(Ending::from);
     drop(raw);
@@ -92,6 +97,23 @@ fn request(start: &Start, settings: &Settings, account: &Account, terminal: bool
         .collect();
     let original = start.claims.iter().find(|(name, _)| name == "SSH_ORIGINAL_COMMAND").map(|(_, v)| v.as_os_str());
     Request::read(settings.command.as_deref(), original.filter(|v| *v != OsStr::new("")), &own, terminal)
+}
+
+/// The line of an sftp session: a server of the system's, which nobody else
+/// can have put there. An agent may ask for less than the host allows.
+fn sftp(start: &Start, settings: &Settings, read_only: bool) -> Result<Result<String, RefusedLogin>, Failure> {
+    let asked_less = read_only || start.claim("COUNTERSIGN_SFTP") == Some("read-only");
+    let read_only = match settings.sftp {
+        Sftp::Refuse => return Ok(Err(RefusedLogin::SftpRefused)),
+        Sftp::ReadOnly => true,
+        Sftp::ReadWrite => asked_less,
+    };
+    let server = SFTP_SERVERS.into_iter().find(|place| sys::open_trusted(Path::new(place), None).is_ok());
+    let missing = || {
+        let places = SFTP_SERVERS.join(", ");
+        Failure::new(Exit::Config, format!("no sftp-server that belongs to root; looked for {places}"))
+    };
+    Ok(Ok(sftp_line(server.ok_or_else(missing)?, read_only)))
 }
 
 fn hello(start: &Start, account: &Account, kind: LoginKind, outer: &Outer) -> Hello {

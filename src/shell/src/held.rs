@@ -1,7 +1,7 @@
 //! A command line that is held. Pure: messages in, what they mean out. The one
 //! way to an [`Approved`] leads through the checks in this file.
 
-use countersign_api::front::{HostMessage, NotReleased, Release};
+use countersign_api::front::{HostMessage, NotReleased, Release, ReleasedSegment};
 use countersign_core::{DecidedBy, Nonce, Outcome, SubmissionId};
 use countersign_ledger::commitment;
 
@@ -9,6 +9,7 @@ use countersign_ledger::commitment;
 #[derive(Debug)]
 pub struct Held {
     command: Vec<u8>,
+    program: Option<Vec<u8>>,
     nonce: Nonce,
     id: Option<SubmissionId>,
     deadline_us: Option<u64>,
@@ -20,6 +21,8 @@ pub struct Held {
 pub enum Answer {
     /// It still waits.
     Waiting(Held),
+    /// The program on its standard input is wanted with it.
+    WantsProgram(Held),
     /// It may run, once.
     Approved(Approved),
     /// It was released, but not these bytes, or not this submission.
@@ -53,6 +56,7 @@ pub struct Refusal {
 #[must_use]
 pub struct Approved {
     command: Vec<u8>,
+    program: Option<Vec<u8>>,
     id: SubmissionId,
     by: DecidedBy,
     deadline_us: u64,
@@ -61,7 +65,13 @@ pub struct Approved {
 impl Held {
     /// Holds the exact bytes of a command under a fresh nonce.
     pub fn new(command: Vec<u8>, nonce: Nonce) -> Self {
-        Self { command, nonce, id: None, deadline_us: None }
+        Self { command, program: None, nonce, id: None, deadline_us: None }
+    }
+
+    /// Holds the program on its standard input with it: these bytes and no
+    /// others will be what it reads.
+    pub fn with_program(self, program: Vec<u8>) -> Self {
+        Self { program: Some(program), ..self }
     }
 
     /// The nonce.
@@ -85,6 +95,12 @@ impl Held {
                 self.deadline_us = Some(deadline_us);
                 Answer::Waiting(self)
             }
+            HostMessage::WantProgram { nonce } => {
+                if nonce != self.nonce || self.id.is_some() || self.program.is_some() {
+                    return Answer::Unexpected;
+                }
+                Answer::WantsProgram(self)
+            }
             HostMessage::Released(release) => Approved::check(self, release),
             HostMessage::Refused { id, nonce, outcome, by, reason, exit } => {
                 if nonce != self.nonce || self.id.is_some_and(|own| own != id) || outcome.lets_run() {
@@ -103,11 +119,21 @@ impl Approved {
     /// the bytes that are held here, all of them, in order.
     fn check(held: Held, release: Release) -> Answer {
         let own = release.nonce == held.nonce && held.id.is_none_or(|id| id == release.id);
-        if !own || !commits_to(&release, &held.command) {
+        let program = match &held.program {
+            Some(bytes) => commits_to("stdin", &release.program, bytes),
+            None => release.program.is_empty(),
+        };
+        if !own || !program || !commits_to("cmd", &release.segments, &held.command) {
             return Answer::Mismatch(held.id.unwrap_or(release.id));
         }
         let deadline_us = held.deadline_us.map_or(release.deadline_us, |first| first.min(release.deadline_us));
-        Answer::Approved(Self { command: held.command, id: release.id, by: release.by, deadline_us })
+        Answer::Approved(Self {
+            command: held.command,
+            program: held.program,
+            id: release.id,
+            by: release.by,
+            deadline_us,
+        })
     }
 
     /// The submission.
@@ -125,6 +151,16 @@ impl Approved {
         self.deadline_us
     }
 
+    /// Its bytes, to look at.
+    pub fn command(&self) -> &[u8] {
+        &self.command
+    }
+
+    /// The program on its standard input, where it has one.
+    pub fn program(&self) -> Option<&[u8]> {
+        self.program.as_deref()
+    }
+
     /// Gives the bytes to run, if the deadline still holds at `now_us`
     /// (CLOCK_BOOTTIME).
     pub fn release(self, now_us: u64) -> Result<Vec<u8>, NotReleased> {
@@ -132,23 +168,22 @@ impl Approved {
     }
 }
 
-fn commits_to(release: &Release, command: &[u8]) -> bool {
-    let mut rest = command;
-    for (i, segment) in release.segments.iter().enumerate() {
+fn commits_to(path: &str, segments: &[ReleasedSegment], bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    for (i, segment) in segments.iter().enumerate() {
         let Ok(length) = usize::try_from(segment.length) else { return false };
         let Some((value, after)) = rest.split_at_checked(length) else { return false };
-        if commitment(&format!("cmd/{i}"), &segment.salt, value) != segment.commitment {
+        if commitment(&format!("{path}/{i}"), &segment.salt, value) != segment.commitment {
             return false;
         }
         rest = after;
     }
-    rest.is_empty() && !release.segments.is_empty()
+    rest.is_empty() && !segments.is_empty()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_api::front::ReleasedSegment;
     use countersign_core::Salt;
 
     const NONCE: Nonce = Nonce([7; 16]);
@@ -164,7 +199,42 @@ mod tests {
             ReleasedSegment { length, salt, commitment: commitment(&format!("cmd/{i}"), &salt, part) }
         });
         let by = "ops-lead".parse().unwrap();
-        Release { id: id(1), nonce: NONCE, by, deadline_us: 100, segments: segments.collect() }
+        Release { id: id(1), nonce: NONCE, by, deadline_us: 100, segments: segments.collect(), program: vec![] }
+    }
+
+    fn segment(path: &str, bytes: &[u8]) -> ReleasedSegment {
+        let salt = Salt([9; 32]);
+        ReleasedSegment { length: bytes.len() as u64, salt, commitment: commitment(path, &salt, bytes) }
+    }
+
+    #[test]
+    fn the_program_is_released_with_its_command_or_not_at_all() {
+        let wants = || {
+            let answer = Held::new(b"echo hi".to_vec(), NONCE).hear(HostMessage::WantProgram { nonce: NONCE });
+            let Answer::WantsProgram(held) = answer else { panic!("{answer:?}") };
+            held.with_program(b"id".to_vec())
+        };
+        let with = |program: Vec<ReleasedSegment>| {
+            wants().hear(HostMessage::Released(Release { program, ..release(&[b"echo hi"]) }))
+        };
+        let Answer::Approved(approved) = with(vec![segment("stdin/0", b"id")]) else { panic!("not approved") };
+        assert_eq!(approved.program(), Some(&b"id"[..]));
+        let empty = Held::new(b"echo hi".to_vec(), NONCE).with_program(vec![]);
+        let whole = Release { program: vec![segment("stdin/0", b"")], ..release(&[b"echo hi"]) };
+        assert!(matches!(empty.hear(HostMessage::Released(whole)), Answer::Approved(_)));
+        for wrong in [
+            vec![],
+            vec![segment("stdin/0", b"ix")],
+            vec![segment("cmd/0", b"id")],
+            vec![segment("stdin/0", b"i")],
+            vec![segment("stdin/0", b"id"), segment("stdin/1", b"x")],
+        ] {
+            assert!(matches!(with(wrong.clone()), Answer::Mismatch(_)), "{wrong:?}");
+        }
+        let unasked = Release { program: vec![segment("stdin/0", b"id")], ..release(&[b"echo hi"]) };
+        assert!(matches!(pending().hear(HostMessage::Released(unasked)), Answer::Mismatch(_)));
+        assert!(matches!(wants().hear(HostMessage::WantProgram { nonce: NONCE }), Answer::Unexpected), "asked twice");
+        assert!(matches!(pending().hear(HostMessage::WantProgram { nonce: NONCE }), Answer::Unexpected), "asked late");
     }
 
     fn pending() -> Held {

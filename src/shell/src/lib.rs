@@ -16,15 +16,18 @@ mod link;
 mod login;
 mod outer;
 mod outlet;
+mod program;
 mod pty;
 #[doc(hidden)]
 pub mod readers;
 mod recorder;
 mod relay;
 mod request;
+mod script;
 mod settings;
 mod spawner;
 mod start;
+mod transfer_log;
 
 /// Runs the login shell, the spawner or the errand that this process was
 /// started as, and returns its exit code.

@@ -5,17 +5,17 @@ use crate::end::{Ending, Failure, Status};
 use crate::held::{Answer, Approved, Held, Refusal};
 use crate::link::{Heard, Link};
 use crate::outer::{Outer, Sign};
+use crate::program::{self, Capture};
 use crate::pty::Pty;
 use crate::recorder::{Recorder, RecordingFailed};
-use crate::relay::{Relay, Stop, Wiring};
-use crate::request::advice;
+use crate::relay::{Ended, Relay, Stop, Wiring};
 use crate::settings::Settings;
 use crate::spawner::orders::{NO_NUMBER, Order, Spawner, Unstarted};
 use countersign_api::front::{
-    CancelWhy, Close, CloseWhy, CommandEnd, Finished, FrontMessage, Hello, HostMessage, LoginKind, MAX_SENT_COMMAND,
-    NotReleased, RefusedLogin, Submit,
+    CancelWhy, Close, CloseWhy, CommandEnd, Files, Finished, FrontMessage, Hello, HostMessage, LoginKind,
+    MAX_SENT_COMMAND, NotReleased, RefusedLogin, Submit,
 };
-use countersign_core::{DecidedBy, Exit, Nonce, Outcome, SubmissionId, b64_encode};
+use countersign_core::{DecidedBy, Exit, Nonce, Outcome, SubmissionId, Transfer, b64_encode};
 use countersign_ledger::random_bytes;
 use countersign_sys as sys;
 use std::os::unix::ffi::OsStrExt;
@@ -36,9 +36,13 @@ pub struct Login {
     pub(crate) environment: Vec<(String, String)>,
 }
 
-/// The end of a login that is refused.
-pub fn refusal(refused: RefusedLogin) -> Ending {
-    Ending::saying(advice(refused), Status::Code(Exit::Refused.code()))
+/// What is said of a login that this host does not allow.
+fn advice(refused: RefusedLogin) -> &'static str {
+    match refused {
+        RefusedLogin::SftpRefused => {
+            "refused: this host does not allow sftp (`sftp = \"refuse\"`); use: scp -O, or send a command"
+        }
+    }
 }
 
 /// What happened while waiting.
@@ -88,10 +92,10 @@ impl Login {
         self.environment.iter().find(|(name, _)| name == "TERM").map_or("", |(_, value)| value)
     }
 
-    /// Refuses a kind of login that is not built yet, on the record.
+    /// Refuses a kind of login that this host does not allow, on the record.
     pub fn refuse(mut self, refused: RefusedLogin) -> Result<Ending, Failure> {
         self.close(CloseWhy::Refused, Some(refused))?;
-        Ok(refusal(refused))
+        Ok(Ending::saying(advice(refused), Status::Code(Exit::Refused.code())))
     }
 
     /// Holds a command and runs it if it is released.
@@ -118,7 +122,9 @@ impl Login {
             }
             Answer::Refused(refusal) => self.refused(refusal, cancelled),
             Answer::Fatal(reason, exit) => Err(fatal(&reason, exit)),
-            Answer::Unexpected | Answer::Waiting(_) => Err(unavailable("countersign-hostd answered out of turn")),
+            Answer::Unexpected | Answer::Waiting(_) | Answer::WantsProgram(_) => {
+                Err(unavailable("countersign-hostd answered out of turn"))
+            }
         }
     }
 
@@ -136,6 +142,21 @@ impl Login {
                         if let (Some(deadline_us), None) = (held.deadline_us(), cancelled) {
                             until_us = deadline_us.saturating_add(HOST_US);
                         }
+                    }
+                    Answer::WantsProgram(still) => {
+                        held = match program::capture(&mut self.link, &mut self.outer, Vec::new(), false)? {
+                            Capture::Read(bytes, end) => {
+                                let message = program::message(still.nonce(), &bytes, end);
+                                self.link.send(&FrontMessage::Program(message));
+                                still.with_program(bytes)
+                            }
+                            Capture::Cancelled(why) => {
+                                self.link.send(&FrontMessage::Cancel { nonce: still.nonce(), why });
+                                cancelled = Some(why);
+                                still
+                            }
+                        };
+                        until_us = now_us()? + if cancelled.is_some() { HOST_US } else { ASK_US };
                     }
                     answer @ (Answer::Approved(_)
                     | Answer::Mismatch(_)
@@ -169,10 +190,15 @@ impl Login {
             return self.not_released(id, NotReleased::Hangup, Outcome::Cancelled, reason, Exit::Refused);
         }
         let deadline_us = approved.deadline_us();
-        let wiring = match (kind, &by) {
-            (LoginKind::Transfer, _) => Wiring::Direct,
-            (_, DecidedBy::WhitelistRule(_) | DecidedBy::Grant(_) | DecidedBy::Threshold(_)) => Wiring::Unfed,
-            (_, DecidedBy::Person(_) | DecidedBy::DenyRule(_) | DecidedBy::Timeout) => Wiring::Relayed,
+        let sealed = approved.program().map(|bytes| sys::descriptors::sealed_memory(c"countersign-program", bytes));
+        let sealed = sealed.transpose().map_err(|e| Failure::system("cannot hold the program", &e))?;
+        let sftp = Transfer::of(approved.command()).is_some_and(Transfer::is_sftp);
+        let wiring = match (kind, sealed, &by) {
+            (LoginKind::Transfer, _, _) if sftp => Wiring::Logged,
+            (LoginKind::Transfer, _, _) => Wiring::Direct,
+            (_, Some(program), _) => Wiring::Program(program),
+            (_, None, DecidedBy::WhitelistRule(_) | DecidedBy::Grant(_) | DecidedBy::Threshold(_)) => Wiring::Unfed,
+            (_, None, DecidedBy::Person(_) | DecidedBy::DenyRule(_) | DecidedBy::Timeout) => Wiring::Relayed,
         };
         match approved.release(now_us()?) {
             Ok(command) => self.run(wiring, id, &command, deadline_us),
@@ -201,13 +227,13 @@ impl Login {
             self.pty.as_mut(),
             &self.spawner,
         );
-        let (end, stop) = match relay {
+        let ended = match relay {
             Ok(Ok(relay)) => relay.run().map_err(|e| Failure::system("the command was ended", &e))?,
             Ok(Err(unstarted)) => return self.unstarted(id, unstarted),
             // Something failed before the order was given.
             Err(error) => return self.unstarted(id, Unstarted::Never(number(&error))),
         };
-        self.finish(id, end, stop)
+        self.finish(id, ended)
     }
 
     /// Records that a released line does not run, and says why.
@@ -215,12 +241,13 @@ impl Login {
         let (words, status) = describe(&unstarted.end());
         let recorded = self.recorder.marker(&format!("finished: {words}"));
         let why = if recorded.is_ok() { CloseWhy::Exit } else { CloseWhy::DiskFull };
-        let told = self.tell_finished(id, unstarted.end())? && self.close(why, None)?;
+        let told = self.tell_finished(id, unstarted.end(), None)? && self.close(why, None)?;
         let lost = if told { "" } else { "; countersign-hostd is gone: that could not be recorded" };
         Ok(Ending::saying(format!("the command could not be started: {unstarted}{lost}"), status))
     }
 
-    fn finish(mut self, id: SubmissionId, end: CommandEnd, mut stop: Option<Stop>) -> Result<Ending, Failure> {
+    fn finish(mut self, id: SubmissionId, ended: Ended) -> Result<Ending, Failure> {
+        let Ended { end, mut stop, files } = ended;
         let (words, status) = describe(&end);
         if stop.as_ref().is_none_or(|stop| !matches!(stop, Stop::Recorder(_))) {
             let recorded = self.recorder.marker(&format!("finished: {words}"));
@@ -234,7 +261,7 @@ impl Login {
             Some(Stop::Interrupt) => CloseWhy::Interrupt,
             Some(Stop::Recorder(_)) => CloseWhy::DiskFull,
         };
-        let told = self.tell_ended(id, end.clone(), why)?;
+        let told = self.tell_ended(id, end.clone(), files, why)?;
         Ok(match (stop, end) {
             (Some(Stop::Recorder(error)), _) => {
                 Ending::saying(format!("{error}; the command was ended"), Status::Code(Exit::Unavailable.code()))
@@ -263,7 +290,7 @@ impl Login {
         };
         self.close(why, None)?;
         let exit = if refusal.exit == Exit::Unavailable.code() { Exit::Unavailable } else { Exit::Refused };
-        Ok(Ending::saying(line(refusal.outcome, refusal.id, &by, &refusal.reason), Status::Code(exit.code())))
+        Ok(Ending::saying(refusal_line(refusal.outcome, refusal.id, &by, &refusal.reason), Status::Code(exit.code())))
     }
 
     fn not_released(
@@ -275,31 +302,37 @@ impl Login {
         exit: Exit,
     ) -> Result<Ending, Failure> {
         let close = if why == NotReleased::Hangup { CloseWhy::Hangup } else { CloseWhy::Exit };
-        let told = self.tell_finished(id, CommandEnd::NotReleased(why))? && self.close(close, None)?;
+        let told = self.tell_finished(id, CommandEnd::NotReleased(why), None)? && self.close(close, None)?;
         let exit = if told { exit } else { Exit::Unavailable };
-        Ok(Ending::saying(line(outcome, id, "-", reason), Status::Code(exit.code())))
+        Ok(Ending::saying(refusal_line(outcome, id, "-", reason), Status::Code(exit.code())))
     }
 
     fn cannot_record(mut self, released: Option<SubmissionId>, error: &RecordingFailed) -> Result<Ending, Failure> {
         if let Some(id) = released {
-            self.tell_finished(id, CommandEnd::NotReleased(NotReleased::Recorder))?;
+            self.tell_finished(id, CommandEnd::NotReleased(NotReleased::Recorder), None)?;
         }
         self.close(CloseWhy::DiskFull, None)?;
         Err(unavailable(&error.to_string()))
     }
 
     /// Whether the host has kept how the command ended.
-    fn tell_finished(&mut self, id: SubmissionId, end: CommandEnd) -> Result<bool, Failure> {
+    fn tell_finished(&mut self, id: SubmissionId, end: CommandEnd, files: Option<Files>) -> Result<bool, Failure> {
         self.tell_spooled();
         let (stdout_bytes, stderr_bytes) = self.recorder.totals();
-        self.link.send(&FrontMessage::Finished(Finished { id, end, stdout_bytes, stderr_bytes }));
+        self.link.send(&FrontMessage::Finished(Finished { id, end, stdout_bytes, stderr_bytes, files }));
         kept(&mut self.link)
     }
 
     /// Whether the host has kept how the command ended and the login with it.
-    fn tell_ended(&mut self, id: SubmissionId, end: CommandEnd, why: CloseWhy) -> Result<bool, Failure> {
+    fn tell_ended(
+        &mut self,
+        id: SubmissionId,
+        end: CommandEnd,
+        files: Option<Files>,
+        why: CloseWhy,
+    ) -> Result<bool, Failure> {
         let (stdout_bytes, stderr_bytes) = self.recorder.totals();
-        let finished = Finished { id, end, stdout_bytes, stderr_bytes };
+        let finished = Finished { id, end, stdout_bytes, stderr_bytes, files };
         let close = Close { why, refused: None, spool_bytes: self.recorder.length() };
         self.link.send(&FrontMessage::Ended { finished, close });
         kept(&mut self.link)
@@ -384,7 +417,7 @@ pub(crate) fn describe(end: &CommandEnd) -> (String, Status) {
     }
 }
 
-fn line(outcome: Outcome, id: SubmissionId, by: &str, reason: &str) -> String {
+pub(crate) fn refusal_line(outcome: Outcome, id: SubmissionId, by: &str, reason: &str) -> String {
     format!("{outcome} id={id} by={by} reason=\"{}\"", reason.replace('"', "'"))
 }
 

@@ -27,6 +27,8 @@ pub struct Outer {
     /// `output` and `error`: read end, write end. They belong to the agent, so
     /// that a command may open them by name (`/dev/stderr`).
     pub pipes: Option<[(OwnedFd, OwnedFd); 2]>,
+    /// The same for the standard input of a script's commands.
+    pub feed: Option<(OwnedFd, OwnedFd)>,
     signals: Signals,
     typed: Vec<u8>,
     typing: bool,
@@ -50,7 +52,7 @@ impl Outer {
         let tty = [&input, &output, &error].into_iter().all(terminal::is_terminal);
         let wanted = [Name::SIGHUP, Name::SIGINT, Name::SIGTERM, Name::SIGQUIT, Name::SIGWINCH];
         let signals = Signals::take_over(&wanted)?;
-        Ok(Self { input, output, error, tty, pipes: None, signals, typed: Vec::new(), typing: tty })
+        Ok(Self { input, output, error, tty, pipes: None, feed: None, signals, typed: Vec::new(), typing: tty })
     }
 
     /// The size of its terminal; nothing where it has none.

@@ -8,7 +8,8 @@ use crate::outlet::Outlet;
 use crate::pty::Pty;
 use crate::recorder::{Recorder, RecordingFailed};
 use crate::spawner::orders::{Order, Report, Spawner, Unstarted};
-use countersign_api::front::{CommandEnd, HostMessage};
+use crate::transfer_log::TransferLog;
+use countersign_api::front::{CommandEnd, Files, HostMessage};
 use countersign_api::recording::Stream;
 use countersign_core::Exit;
 use countersign_sys::{self as sys, Ready, Wanted};
@@ -59,6 +60,7 @@ pub struct Relay<'a> {
     sources: Vec<Source>,
     buffer: Vec<u8>,
     feed: Option<Feed>,
+    log: Option<TransferLog>,
     end: Option<CommandEnd>,
     stop: Option<Stop>,
     /// When output was last read or could not be read, in µs.
@@ -75,19 +77,35 @@ enum Key {
     Read(usize),
     Show(usize),
     Feed,
+    Log,
     Type,
 }
 
 /// How a command without a terminal is connected to its client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Wiring {
     /// On the client's own three descriptors: a transfer.
     Direct,
+    /// The same, but its standard error is a log that is ours: sftp.
+    Logged,
     /// Its output is relayed; its input is the client's.
     Relayed,
     /// Its output is relayed; its input is empty. A rule or a grant lets a line
     /// run, not what somebody pipes into it.
     Unfed,
+    /// Its output is relayed; its input is this file, which was held with it
+    /// and cannot change.
+    Program(OwnedFd),
+}
+
+/// How a command that ran ended.
+pub struct Ended {
+    /// Its end.
+    pub end: CommandEnd,
+    /// Why it was ended, where it was.
+    pub stop: Option<Stop>,
+    /// What an sftp session did.
+    pub files: Option<Files>,
 }
 
 impl<'a> Relay<'a> {
@@ -102,7 +120,7 @@ impl<'a> Relay<'a> {
         mut pty: Option<&'a mut Pty>,
         spawner: &'a Spawner,
     ) -> io::Result<Result<Self, Unstarted>> {
-        let (mut sources, mut feed) = (Vec::new(), None);
+        let (mut sources, mut feed, mut log) = (Vec::new(), None, None);
         // Nothing may fail after the order: what fails here was not started.
         let active_us = sys::boottime_us()?;
         let started = if let Some(pty) = &mut pty {
@@ -110,8 +128,13 @@ impl<'a> Relay<'a> {
             let outlet = Outlet::new(outer.output.try_clone()?);
             sources.push(Source { fd: Some(pty.master.try_clone()?), stream: Stream::Stdout, outlet });
             spawner.spawn(order, &[slave.as_fd(), slave.as_fd(), slave.as_fd()])
-        } else if wiring == Wiring::Direct {
+        } else if let Wiring::Direct = wiring {
             spawner.spawn(order, &[outer.input.as_fd(), outer.output.as_fd(), outer.error.as_fd()])
+        } else if let Wiring::Logged = wiring {
+            let (ours, theirs) = sys::pipe()?;
+            sys::set_nonblocking(ours.as_fd())?;
+            log = Some(TransferLog::new(ours));
+            spawner.spawn(order, &[outer.input.as_fd(), outer.output.as_fd(), theirs.as_fd()])
         } else {
             let pipes = outer.pipes.take().ok_or(io::ErrorKind::NotConnected)?;
             let [(stdout, stdout_write), (stderr, stderr_write)] = pipes;
@@ -122,9 +145,10 @@ impl<'a> Relay<'a> {
             let null = std::fs::File::open("/dev/null")?;
             let [out, err] = [stdout_write.as_fd(), stderr_write.as_fd()];
             let spawn = |input: BorrowedFd<'_>| spawner.spawn(order, &[input, out, err]);
-            match Input::choose(&outer.input, wiring == Wiring::Relayed)? {
+            match Input::choose(&outer.input, wiring)? {
                 Input::Empty => spawn(null.as_fd()),
                 Input::Own => spawn(outer.input.as_fd()),
+                Input::Program(file) => spawn(file.as_fd()),
                 Input::Fed(started, theirs) => {
                     feed = Some(started);
                     spawn(theirs.as_fd())
@@ -140,6 +164,7 @@ impl<'a> Relay<'a> {
             sources,
             buffer: vec![0; READ],
             feed,
+            log,
             end: None,
             stop: None,
             active_us,
@@ -148,10 +173,11 @@ impl<'a> Relay<'a> {
 
     /// Relays until the command has ended and all it wrote is shown, or until
     /// there is a reason to end it.
-    pub fn run(mut self) -> io::Result<(CommandEnd, Option<Stop>)> {
+    pub fn run(mut self) -> io::Result<Ended> {
         loop {
             if let Some(end) = self.done()? {
-                return Ok((end, self.stop));
+                let files = self.log.as_ref().map(TransferLog::files);
+                return Ok(Ended { end, stop: self.stop, files });
             }
             let (keys, wanted): (Vec<Key>, Vec<(BorrowedFd<'_>, Wanted)>) = self.wanted().into_iter().unzip();
             let ready = sys::poll(&wanted, self.timeout_ms())?;
@@ -167,7 +193,8 @@ impl<'a> Relay<'a> {
                     Key::Show(i) if state.writable || state.hangup => self.show(i),
                     Key::Type if state.writable => self.type_in(),
                     Key::Feed => self.feed.iter_mut().for_each(|feed| feed.turn(state)),
-                    Key::Spawner | Key::Read(_) | Key::Show(_) | Key::Type => {}
+                    Key::Log if state.readable || state.hangup => self.read_log()?,
+                    Key::Log | Key::Spawner | Key::Read(_) | Key::Show(_) | Key::Type => {}
                 }
             }
             self.heard_outer(outer)?;
@@ -197,6 +224,9 @@ impl<'a> Relay<'a> {
             } else if let (Some(fd), false, false) = (&source.fd, self.is_ahead(), unrecorded) {
                 list.push((Key::Read(i), (fd.as_fd(), Wanted::Read)));
             }
+        }
+        if let (Some(fd), false, false) = (self.log.as_ref().and_then(TransferLog::fd), self.is_ahead(), unrecorded) {
+            list.push((Key::Log, (fd.as_fd(), Wanted::Read)));
         }
         if let (Some(want), None, None) = (self.feed.as_ref().and_then(Feed::wanted), &self.end, &self.stop) {
             list.push((Key::Feed, want));
@@ -236,7 +266,8 @@ impl<'a> Relay<'a> {
         if quiet {
             self.sources.iter_mut().for_each(|source| source.fd = None);
         }
-        let over = self.sources.iter().all(|source| source.fd.is_none());
+        let logged = self.log.as_ref().is_none_or(|log| log.fd().is_none());
+        let over = logged && self.sources.iter().all(|source| source.fd.is_none());
         Ok(over.then_some(end))
     }
 
@@ -271,6 +302,14 @@ impl<'a> Relay<'a> {
                 self.look_out(i);
             }
             Err(error) => self.stop(Stop::Recorder(error)),
+        }
+        Ok(())
+    }
+
+    fn read_log(&mut self) -> io::Result<()> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        if let Err(error) = log.read(self.recorder)? {
+            self.stop(Stop::Recorder(error));
         }
         Ok(())
     }

@@ -35,8 +35,23 @@ pub struct Settings {
     pub path: String,
     /// The shell that parses an approved line.
     pub inner: InnerShell,
+    /// What sftp may do.
+    pub sftp: Sftp,
     /// The command after `-c`.
     pub command: Option<OsString>,
+}
+
+/// What a host allows sftp to do, once a person or rule has let it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sftp {
+    /// Nothing: it is refused.
+    Refuse,
+    /// Every session is asked for as read-only.
+    ReadOnly,
+    /// A session is asked for as read-write, unless its agent asks for less.
+    #[default]
+    ReadWrite,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,13 +65,16 @@ struct Configured {
     #[serde(default = "default_shell")]
     inner_shell: String,
     #[serde(default)]
+    sftp: Sftp,
+    #[serde(default)]
     agents: BTreeMap<String, AgentConfigured>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AgentConfigured {
-    inner_shell: String,
+    inner_shell: Option<String>,
+    sftp: Option<Sftp>,
 }
 
 impl Settings {
@@ -98,7 +116,8 @@ impl Settings {
             }
         }
         let socket = socket.ok_or_else(usage)?;
-        Ok(Self { trial: true, socket, host_uid: own_uid, path, inner: installed(&shell)?, command })
+        let (inner, sftp) = (installed(&shell)?, Sftp::default());
+        Ok(Self { trial: true, socket, host_uid: own_uid, path, inner, sftp, command })
     }
 
     fn configured(agent: &str, command: Option<OsString>) -> Result<Self, Failure> {
@@ -109,8 +128,10 @@ impl Settings {
         let read: Configured = toml::from_str(&text).map_err(|e| bad(format!("{FILE}: {}", e.message())))?;
         let host_uid = host_uid(&read.host_user)?;
         sys::trust_place(&read.socket, Some(host_uid)).map_err(|e| bad(format!("`socket` in {FILE}: {e}")))?;
-        let shell = read.agents.get(agent).map_or(&read.inner_shell, |own| &own.inner_shell);
-        Ok(Self { trial: false, inner: installed(shell)?, host_uid, socket: read.socket, path: read.path, command })
+        let own = read.agents.get(agent);
+        let inner = installed(own.and_then(|own| own.inner_shell.as_ref()).unwrap_or(&read.inner_shell))?;
+        let sftp = own.and_then(|own| own.sftp).unwrap_or(read.sftp);
+        Ok(Self { trial: false, inner, host_uid, socket: read.socket, path: read.path, sftp, command })
     }
 }
 

@@ -8,6 +8,7 @@ pub mod orders;
 use crate::end::Failure;
 use crate::inner::InnerShell;
 use crate::interactive::driver;
+use crate::script::driver as script;
 use countersign_api::frame;
 use countersign_core::{b64_decode, b64_encode};
 use countersign_sys::signals::{Name, Signals};
@@ -117,6 +118,10 @@ impl<'a> Office<'a> {
                 let program = self.shell(&environment, fds);
                 self.start(program, None)
             }
+            (Order::Script { environment }, State::Idle) => {
+                let program = self.script(&environment, fds);
+                self.start(program, None)
+            }
             (Order::Where, State::Running(pid)) if fds.is_empty() => {
                 // The kernel knows; the shell's own PWD may lie.
                 let path = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
@@ -143,6 +148,7 @@ impl<'a> Office<'a> {
             (
                 Order::Spawn { .. }
                 | Order::Shell { .. }
+                | Order::Script { .. }
                 | Order::Where
                 | Order::List { .. }
                 | Order::History { .. }
@@ -213,6 +219,27 @@ impl<'a> Office<'a> {
             ],
             uid: Some(self.agent),
             terminal: Controlling::Output,
+            inherited: self.inherited,
+        })
+    }
+
+    /// The shell of a script: it reads nothing by itself, and its commands come
+    /// over its private socket.
+    fn script(&self, environment: &[(String, String)], fds: Vec<OwnedFd>) -> io::Result<Program<'a>> {
+        let [output, error, input, private, program] = <[OwnedFd; 5]>::try_from(fds).map_err(|_| not_allowed())?;
+        let move_up = sys::descriptors::move_up;
+        Ok(Program {
+            file: file_of(InnerShell::Bash)?,
+            arguments: script::arguments(),
+            environment: variables(environment)?,
+            stdio: [std::fs::File::open("/dev/null")?.into(), output, error],
+            further: vec![
+                (move_up(input)?, script::INPUT),
+                (move_up(private)?, script::PRIVATE),
+                (move_up(program)?, script::PROGRAM),
+            ],
+            uid: Some(self.agent),
+            terminal: Controlling::None,
             inherited: self.inherited,
         })
     }

@@ -4,9 +4,7 @@
 
 mod support;
 
-use countersign_api::front::{
-    CancelWhy, CloseWhy, CommandEnd, FrontMessage, HostMessage, LoginKind, NotReleased, RefusedLogin, Release,
-};
+use countersign_api::front::{CancelWhy, CloseWhy, CommandEnd, FrontMessage, HostMessage, NotReleased, Release};
 use countersign_core::{DecidedBy, Nonce, Outcome, Salt, SubmissionId};
 use countersign_sys as sys;
 use std::os::unix::fs::PermissionsExt;
@@ -170,31 +168,6 @@ fn a_full_disk_before_the_command_refuses_it() {
     assert_eq!(shown.status.code(), Some(69));
     assert_eq!(log.close().unwrap().why, CloseWhy::DiskFull);
     assert!(log.submit.is_none());
-}
-
-#[test]
-fn what_is_not_built_is_refused_on_the_record() {
-    for (arguments, kind, why, advice) in [
-        (&["-c", "internal-sftp"][..], LoginKind::Transfer, RefusedLogin::SftpNotBuilt, "scp -O"),
-        (&["-c", "rsync --server . x"], LoginKind::Transfer, RefusedLogin::RsyncNotBuilt, "scp -O -r"),
-        (&["-c", "git-receive-pack 'x'"], LoginKind::Transfer, RefusedLogin::GitNotBuilt, "git bundle"),
-        (&[], LoginKind::Stdin, RefusedLogin::StdinNotBuilt, "ssh HOST COMMAND"),
-    ] {
-        let host = Host::plays(|talk| {
-            talk.welcome();
-            talk.rest();
-        });
-        let mut command = Command::new(PROGRAM);
-        let shown = command.args(["--trial", "--socket"]).arg(&host.socket).args(arguments).output().unwrap();
-        assert_eq!(shown.status.code(), Some(126), "{shown:?}");
-        assert_eq!(shown.stdout, b"");
-        let text = String::from_utf8(shown.stderr).unwrap();
-        assert!(text.contains("not built yet") && text.contains(advice) && text.lines().count() == 1, "{text}");
-        let (log, _, _dir) = host.over();
-        assert_eq!(log.hello.as_ref().unwrap().kind, kind);
-        let close = log.close().unwrap();
-        assert_eq!((close.why, close.refused), (CloseWhy::Refused, Some(why)));
-    }
 }
 
 #[test]

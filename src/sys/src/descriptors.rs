@@ -101,6 +101,37 @@ pub fn sealed_memory(name: &std::ffi::CStr, bytes: &[u8]) -> io::Result<OwnedFd>
     Ok(OwnedFd::from(file))
 }
 
+/// A file in memory that is filled once and can never be changed after that.
+/// Others may have it open for reading before.
+#[derive(Debug)]
+pub struct FilledOnce(Option<std::fs::File>);
+
+impl FilledOnce {
+    /// An empty one, and a descriptor to read it by. Nobody but its owner can
+    /// open it for writing, by whatever name.
+    pub fn new(name: &std::ffi::CStr) -> io::Result<(Self, OwnedFd)> {
+        use nix::sys::memfd::{MFdFlags, memfd_create};
+        let fd = memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+        nix::sys::stat::fchmod(&fd, Mode::S_IRUSR | Mode::S_IRGRP | Mode::S_IROTH)?;
+        let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        let reader = open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+        Ok((Self(Some(std::fs::File::from(fd))), reader))
+    }
+
+    /// Fills and seals it, and looks at what is in it then.
+    pub fn fill(&mut self, bytes: &[u8]) -> io::Result<()> {
+        use nix::fcntl::SealFlag;
+        let mut file = self.0.take().ok_or(io::ErrorKind::AlreadyExists)?;
+        io::Write::write_all(&mut file, bytes)?;
+        let seals = SealFlag::F_SEAL_SEAL | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE;
+        fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+        io::Seek::rewind(&mut file)?;
+        let mut found = Vec::new();
+        io::Read::read_to_end(&mut file, &mut found)?;
+        if found == bytes { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
+    }
+}
+
 /// A pipe, closed on exec: (read end, write end).
 pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC)?)
@@ -235,6 +266,20 @@ pub fn is_terminal(fd: impl AsFd) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_filled_once_and_read_by_others() {
+        let (mut file, reader) = FilledOnce::new(c"test").unwrap();
+        file.fill(b"text").unwrap();
+        let mut text = String::new();
+        io::Read::read_to_string(&mut std::fs::File::from(reader.try_clone().unwrap()), &mut text).unwrap();
+        assert_eq!(text, "text");
+        assert!(file.fill(b"more").is_err());
+        let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+        let written =
+            std::fs::File::options().write(true).open(path).and_then(|mut f| io::Write::write_all(&mut f, b"x"));
+        assert!(written.is_err(), "even root cannot write through a seal");
+    }
 
     #[test]
     fn a_full_pipe_does_not_block() {

@@ -17,8 +17,7 @@ pub struct Service {
 impl Service {
     /// Starts the service of a trial and makes its reviewers' files say where it is.
     pub async fn start(state: &StateDir, lock: Lock, own: &Path, program: PathBuf) -> Result<Self, Failure> {
-        let arguments =
-            ["serve", "--plain", "--listen", "127.0.0.1:0", "--state"].map(Into::into).into_iter();
+        let arguments = ["serve", "--plain", "--listen", "127.0.0.1:0", "--state"].map(Into::into).into_iter();
         let start = Start {
             own,
             program: &program,

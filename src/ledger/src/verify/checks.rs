@@ -143,7 +143,7 @@ checks! {
     CommitOpening "commit.opening" Invalid
         "A value in `vals` does not match its commitment, stands where no commitment is, or is badly written: the text shown is not the text recorded."
     CommitLength "commit.length" Invalid
-        "The segments of a command add up to more than `cmd_bytes`."
+        "The segments of a command, or of the program on its standard input, add up to more than `cmd_bytes` or `stdin_bytes`."
     CommitMissing "commit.missing" Missing
         "A commitment has no opening, and nothing declares that it was redacted or erased: the text was cut out."
     EnrolFirst "enrol.first" Invalid "`host_enrolled` must be the entry with seq 0, and no other."
@@ -192,6 +192,8 @@ checks! {
         "The statement that let a command run does not have the submission's nonce."
     DecisionOutcome "decision.outcome" NotDecided
         "The statement does not say what `decided` claims: a refusal recorded as an approval, another decider, or a decider who cannot approve."
+    DecisionNeedsPerson "decision.needs_person" NotDecided
+        "A rule or grant let a command run that the host had marked as one that only a person may let run (`flags`)."
     DecisionExpiry "decision.expiry" NotDecided
         "The statement allows more time than the submission waited for."
     DecisionLate "decision.late" NotDecided

@@ -18,6 +18,8 @@ pub(super) struct Asked {
     pub boot: Boot,
     /// Whether the whole command is recorded.
     pub whole: bool,
+    /// Whether its `flags` leave it to a person.
+    pub needs_person: bool,
 }
 
 /// A moment of the host.
@@ -72,6 +74,9 @@ pub(super) fn lets_run(body: &Value, asked: &Asked, host: HostId, keys: &[Key]) 
     let Some(statement) = signed(statement, sig, keys, &mut ruled) else { return (None, ruled) };
     let faults = &mut ruled.faults;
     about(&statement, body, asked, host, faults);
+    if asked.needs_person && !matches!(statement.by, DecidedBy::Person(_)) {
+        faults.push((Check::DecisionNeedsPerson, format!("let run by {}", statement.by)));
+    }
     if statement.exp_ms > asked.wait_ms {
         let text = format!("the statement counts for {} ms, the host waited for {}", statement.exp_ms, asked.wait_ms);
         faults.push((Check::DecisionExpiry, text));

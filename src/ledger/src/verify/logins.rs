@@ -8,7 +8,7 @@ use super::recordings::{ChunkSaid, Reader, Recording};
 use super::report::{Counts, Findings};
 use super::signatures::{Job, Queue};
 use crate::{Kind, Namespace, Value};
-use countersign_core::{Digest, HostId, LoginId, Outcome, SubmissionId};
+use countersign_core::{Digest, Flag, HostId, LoginId, Outcome, SubmissionId};
 use std::collections::{HashMap, HashSet};
 
 /// An entry of a login.
@@ -255,6 +255,10 @@ impl Step<'_, '_, '_> {
             mono: self.event.at.mono,
             boot: self.event.at.boot,
             whole: self.event.whole,
+            needs_person: body
+                .get("flags")
+                .and_then(Value::as_list)
+                .is_some_and(|flags| flags.iter().any(|flag| flag.parse::<Flag>().is_some_and(Flag::needs_person))),
         };
         self.login.commands.insert(id, Command { asked, stage: Stage::Waiting });
         Some(id)

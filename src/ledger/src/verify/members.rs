@@ -41,11 +41,26 @@ enum Type {
     Texts,
     /// An object of integers.
     Counts,
+    /// A list of words; one that is not among these is a warning.
+    Words(&'static [&'static str]),
 }
 
 /// Name, type, and whether it must be there.
 type Member = (&'static str, Type, bool);
 
+/// Words of `flags`; [`countersign_core::Flag`] says what those mean that decide something.
+const FLAGS: &[&str] = &["interactive_escape", "opaque_code"];
+const TRANSFERS: &[&str] = &[
+    "scp_read",
+    "scp_write",
+    "sftp_read_only",
+    "sftp_read_write",
+    "rsync_read",
+    "rsync_write",
+    "git_fetch",
+    "git_push",
+    "git_archive",
+];
 const SIGNER: Type = Type::Word(&["same_uid", "own_uid"]);
 
 /// Words of `session_closed.why`.
@@ -84,6 +99,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("agent", Type::Digest, true),
             ("columns", Type::Int, false),
             ("kind", Type::Word(&["exec", "transfer", "interactive", "stdin"]), true),
+            ("nested", Type::Id, false),
             ("rows", Type::Int, false),
             ("source", Type::Digest, false),
             ("term", Type::Digest, false),
@@ -104,6 +120,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("cwd", Type::Digest, true),
             ("env", Type::Digest, true),
             ("expansions", Type::Counts, false),
+            ("flags", Type::Words(FLAGS), false),
             ("hidden", Type::Ints, false),
             ("hidden_kinds", Type::Texts, false),
             ("id", Type::Id, true),
@@ -112,6 +129,11 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("personal", Type::Counts, false),
             ("redactions", Type::Counts, false),
             ("shell", Type::Word(&["bash", "zsh", "fish", "dash", "tcsh"]), true),
+            ("stdin", Type::Digests, false),
+            ("stdin_bytes", Type::Int, false),
+            ("stdin_hidden", Type::Ints, false),
+            ("stdin_hidden_kinds", Type::Texts, false),
+            ("transfer", Type::Word(TRANSFERS), false),
             ("turned_away", Type::Int, false),
             ("wait_ms", Type::Int, true),
         ]),
@@ -132,6 +154,9 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("code", Type::Int, false),
             ("end", Type::Word(&["exited", "signaled", "not_started", "not_released", "lost"]), true),
             ("errno", Type::Int, false),
+            ("files", Type::Int, false),
+            ("files_read", Type::Int, false),
+            ("files_written", Type::Int, false),
             ("id", Type::Id, true),
             ("of", Type::Digest, true),
             ("signal", Type::Int, false),
@@ -242,6 +267,13 @@ fn fits(wanted: Type, value: &Value) -> Fit {
         Type::Object => value.as_object().is_some(),
         Type::Objects => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_object().is_some())),
         Type::Digests => value.as_list().is_some_and(|list| list.iter().all(is_digest)),
+        Type::Words(words) => {
+            match value.as_list().map(|list| list.iter().map(Value::as_text).collect::<Option<Vec<_>>>()) {
+                Some(Some(said)) if said.iter().all(|word| words.contains(word)) => true,
+                Some(Some(_)) => return Fit::Unknown,
+                Some(None) | None => false,
+            }
+        }
         Type::Ints => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_int().is_some())),
         Type::Texts => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_text().is_some())),
         Type::Counts => value.as_object().is_some_and(|object| object.values().all(|v| v.as_int().is_some())),
@@ -268,6 +300,21 @@ mod tests {
         assert!(matches!(odd.as_slice(), [Odd::Wrong(_), Odd::Unknown(_)]), "{odd:?}");
         let stopped = body([("why", Value::from("sunset"))]);
         assert!(matches!(check(Kind::HostStopped, &stopped).as_slice(), [Odd::Unknown(_)]));
+    }
+
+    #[test]
+    fn the_words_of_flags_and_transfers_are_the_domains() {
+        for flag in countersign_core::Flag::ALL {
+            assert!(FLAGS.contains(&flag.as_str()));
+        }
+        for word in TRANSFERS {
+            assert!(word.parse::<countersign_core::Transfer>().is_ok(), "{word}");
+        }
+        let flags =
+            |words: &[&str]| fits(Type::Words(FLAGS), &Value::List(words.iter().map(|w| (*w).into()).collect()));
+        assert!(matches!(flags(&["opaque_code"]), Fit::Yes));
+        assert!(matches!(flags(&["opaque_code", "later"]), Fit::Unknown));
+        assert!(matches!(fits(Type::Words(FLAGS), &Value::from(1u64)), Fit::No));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use checks::{CHECKS, Check, CheckInfo, Code, explain};
 pub use report::{Axis, BadLevel, Counts, Finding, Head, Report, Require};
 pub use signatures::{BadMode, Signatures};
 
-use crate::{Kind, KnownHead, Line, TrustFile, Value, openings};
+use crate::{Kind, KnownHead, Line, Opened, TrustFile, Value, openings};
 use chain::{Chain, Place};
 use countersign_core::{Digest, HostId};
 use decision::Moment;
@@ -272,13 +272,20 @@ impl<'a> Run<'a> {
             let text = format!("vals.{path} is missing and nothing declares it");
             self.findings.add(Check::CommitMissing, Some(line.seq), None, text);
         }
-        let (Some(segments), Some(total)) = (opened.many("cmd"), body.get("cmd_bytes").and_then(Value::as_int)) else {
+        [("cmd", "cmd_bytes"), ("stdin", "stdin_bytes")]
+            .into_iter()
+            .fold(true, |whole, (path, length)| self.is_whole(line.seq, &opened, body, path, length) && whole)
+    }
+
+    /// Whether the segments of `path` add up to what `length` says.
+    fn is_whole(&mut self, seq: u64, opened: &Opened, body: &Value, path: &str, length: &str) -> bool {
+        let (Some(segments), Some(total)) = (opened.many(path), body.get(length).and_then(Value::as_int)) else {
             return true;
         };
         let shown = segments.iter().flatten().fold(0usize, |sum, s| sum.saturating_add(s.len()));
         let shown = u64::try_from(shown).unwrap_or(u64::MAX);
         if shown > total {
-            self.findings.add(Check::CommitLength, Some(line.seq), None, format!("{shown} bytes of {total}"));
+            self.findings.add(Check::CommitLength, Some(seq), None, format!("{path}: {shown} bytes of {total}"));
         }
         segments.iter().any(Option::is_none) || shown == total
     }

@@ -53,6 +53,28 @@ pub const LIES: &[(&str, Lie, u8, &str)] = &[
         50,
         "decision.outcome",
     ),
+    (
+        "lets a rule run what needs a person",
+        |h| set(h, "submit3", "flags", Value::List(vec!["interactive_escape".into()])),
+        50,
+        "decision.needs_person",
+    ),
+    (
+        "lets a grant run what needs a person",
+        |h| set(h, "submit8", "flags", Value::List(vec!["opaque_code".into()])),
+        50,
+        "decision.needs_person",
+    ),
+    (
+        "lets run a program of which only a part is recorded",
+        |h| {
+            let made = h.plan("submit1").vals.insert_list("stdin", vec![Some((Salt([5; 32]), b"id".to_vec()))]);
+            set(h, "submit1", "stdin", Value::List(made.into_iter().flatten().map(Value::from).collect()));
+            set(h, "submit1", "stdin_bytes", 3u64.into());
+        },
+        50,
+        "decision.cut_command",
+    ),
     ("names another decider", |h| set(h, "decide1", "by", "boss".into()), 50, "decision.outcome"),
     ("names no decider", |h| unset(h, "decide1", "by"), 50, "decision.outcome"),
     ("leaves the statement out", |h| h.plan("decide1").ruling = None, 50, "decision.missing"),

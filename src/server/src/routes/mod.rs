@@ -40,6 +40,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/submissions", get(reviewer::pending).post(host::submit))
         .route("/api/submissions/{id}/entry", get(reviewer::entry))
         .route("/api/submissions/{id}/decision", get(host::decision).post(reviewer::decide))
+        .route("/api/submissions/{id}/program", get(reviewer::program))
         .route("/api/recordings/{login}", get(reviewer::recording).post(host::recording))
         .route("/api/audit", get(reviewer::audit))
         .route("/api/sessions", get(reviewer::sessions))

@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use countersign_api::service::{
-    AuditQuery, AuditRow, PendingSubmission, ReviewReply, ReviewRequest, SessionRow, SubmissionEntry,
+    AuditQuery, AuditRow, PendingSubmission, ProgramReply, ReviewReply, ReviewRequest, SessionRow, SubmissionEntry,
 };
 use countersign_core::{LoginId, SubmissionId};
 use countersign_ledger::{Kind, TrustFile};
@@ -42,6 +42,17 @@ pub async fn entry(
     let id: SubmissionId = id.parse().map_err(|_| unknown())?;
     let line = app.store.submission_line(id).await?.ok_or_else(unknown)?;
     Ok(Json(SubmissionEntry { line }))
+}
+
+/// `GET /api/submissions/{id}/program`
+pub async fn program(
+    State(app): State<Arc<App>>,
+    Reviewer(_): Reviewer,
+    Path(id): Path<String>,
+) -> Result<Json<ProgramReply>, Refusal> {
+    let id: SubmissionId = id.parse().map_err(|_| Refusal::NotFound("no such submission"))?;
+    let text = app.store.program(id).await?;
+    text.map(|text| Json(ProgramReply { text })).ok_or(Refusal::NotFound("no program on standard input"))
 }
 
 /// `POST /api/submissions/{id}/decision`

@@ -1,6 +1,6 @@
 //! The audit: one row a command, in the host's own words where it has spoken.
 
-use super::submissions::{names, read_steps, risk};
+use super::submissions::{names, program_facts, read_steps, risk};
 use super::{RuleRow, Store, StoreError, number, parsed};
 use countersign_api::service::{AuditQuery, AuditRow, Rule};
 use countersign_core::Outcome;
@@ -10,7 +10,7 @@ use sqlx::{QueryBuilder, Sqlite};
 const DEFAULT_ROWS: u32 = 50;
 
 const SELECT: &str = "SELECT s.id, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
-    s.cwd, s.shell, s.tty, s.locale, s.submitted_at_ms, s.outcome_at_ms, s.outcome, s.decided_by, s.latency_ms, s.reason, s.why, \
+    s.cwd, s.shell, s.tty, s.locale, s.flags, s.transfer, s.program_bytes, s.program_digest, s.submitted_at_ms, s.outcome_at_ms, s.outcome, s.decided_by, s.latency_ms, s.reason, s.why, \
     s.started_at_ms, s.finished_at_ms, s.exit_code, s.signal, s.seq, s.leaf, d.choice, \
     s.steps, s.score, s.anomalies, (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, \
     r.id AS rule_id, r.revision AS rule_revision, r.kind AS rule_kind, r.body AS rule_body, r.state AS rule_state, \
@@ -34,6 +34,10 @@ struct Row {
     shell: String,
     tty: i64,
     locale: String,
+    flags: String,
+    transfer: Option<String>,
+    program_bytes: Option<i64>,
+    program_digest: Option<String>,
     submitted_at_ms: i64,
     outcome_at_ms: Option<i64>,
     outcome: Option<String>,
@@ -119,6 +123,8 @@ impl Row {
             shell: self.shell,
             tty: self.tty != 0,
             locale: self.locale.lines().map(str::to_owned).collect(),
+            transfer: self.transfer,
+            program: program_facts(self.program_bytes, self.program_digest)?,
             submitted_at_ms: self.submitted_at_ms,
             decided_at_ms: self.outcome_at_ms,
             outcome,
@@ -128,7 +134,7 @@ impl Row {
             rule: self.rule.read()?,
             late_approval: approved && late,
             risk: risk(self.score)?,
-            anomalies: flags(&self.anomalies, tampered),
+            anomalies: flags(&self.flags, &self.anomalies, tampered),
             steps: read_steps(&self.steps)?,
             approvals: names(self.approvals.as_deref())?,
             exit_code: self.exit_code.map(|code| number("exit code", code)).transpose()?,
@@ -167,10 +173,12 @@ impl RuleColumns {
 }
 
 /// Anomaly flags, and one more where the host let run what nobody here approved.
-fn flags(stored: &str, tampered: bool) -> Vec<String> {
-    let mut flags: Vec<String> = stored.split_whitespace().map(str::to_owned).collect();
-    if tampered && !flags.iter().any(|flag| flag == "gate_tamper") {
-        flags.push("gate_tamper".to_owned());
+fn flags(of_host: &str, stored: &str, tampered: bool) -> Vec<String> {
+    let mut flags: Vec<String> = Vec::new();
+    for flag in stored.split_whitespace().chain(of_host.lines()).chain(tampered.then_some("gate_tamper")) {
+        if !flags.iter().any(|known| known == flag) {
+            flags.push(flag.to_owned());
+        }
     }
     flags
 }

@@ -4,7 +4,7 @@ use super::reviews::Demand;
 use super::{Store, StoreError, Tx, bigint, number, parsed};
 use countersign_analysis::anomaly::{History, Past};
 use countersign_analysis::risk::Level;
-use countersign_api::service::{PendingSubmission, Risk, SignedDecision, Step};
+use countersign_api::service::{PendingSubmission, ProgramFacts, Risk, SignedDecision, Step};
 use countersign_core::{Choice, DecidedBy, Digest, HostId, Name, Nonce, Outcome, SubmissionId};
 
 /// A submission as far as deciding needs it.
@@ -32,6 +32,8 @@ pub struct Submission {
     pub shell: String,
     /// Whether its login has a terminal.
     pub tty: bool,
+    /// Whether only a person may let it run.
+    pub needs_person: bool,
     /// What makes it answerable once.
     pub nonce: Nonce,
     /// How long an answer counts, in ms.
@@ -66,6 +68,7 @@ struct SubmissionRow {
     wholly_visible: i64,
     shell: String,
     tty: i64,
+    needs_person: i64,
     nonce: String,
     wait_ms: i64,
     deadline_ms: Option<i64>,
@@ -86,6 +89,7 @@ impl SubmissionRow {
             wholly_visible: self.wholly_visible == 1,
             shell: self.shell,
             tty: self.tty != 0,
+            needs_person: self.needs_person != 0,
             nonce: parsed("nonce", &self.nonce)?,
             wait_ms: number("wait", self.wait_ms)?,
             deadline_ms: self.deadline_ms,
@@ -97,7 +101,7 @@ impl SubmissionRow {
 /// The submission of this id.
 pub async fn submission(tx: &mut Tx, id: SubmissionId) -> Result<Option<Submission>, StoreError> {
     let row: Option<SubmissionRow> = sqlx::query_as(
-        "SELECT id, host, leaf, agent, session, cwd, people, command, wholly_visible, shell, tty, nonce, wait_ms, deadline_ms, \
+        "SELECT id, host, leaf, agent, session, cwd, people, command, wholly_visible, shell, tty, needs_person, nonce, wait_ms, deadline_ms, \
          outcome \
          FROM submissions WHERE id = $1",
     )
@@ -110,7 +114,7 @@ pub async fn submission(tx: &mut Tx, id: SubmissionId) -> Result<Option<Submissi
 /// Submissions that wait and whose time is up.
 pub async fn overdue(tx: &mut Tx, now_ms: i64) -> Result<Vec<Submission>, StoreError> {
     let rows: Vec<SubmissionRow> = sqlx::query_as(
-        "SELECT id, host, leaf, agent, session, cwd, people, command, wholly_visible, shell, tty, nonce, wait_ms, deadline_ms, \
+        "SELECT id, host, leaf, agent, session, cwd, people, command, wholly_visible, shell, tty, needs_person, nonce, wait_ms, deadline_ms, \
          outcome \
          FROM submissions WHERE outcome IS NULL AND deadline_ms IS NOT NULL AND deadline_ms <= $1 \
          AND NOT EXISTS (SELECT 1 FROM decisions WHERE submission = submissions.id) ORDER BY deadline_ms",
@@ -214,6 +218,10 @@ struct PendingRow {
     shell: String,
     tty: i64,
     locale: String,
+    flags: String,
+    transfer: Option<String>,
+    program_bytes: Option<i64>,
+    program_digest: Option<String>,
     submitted_at_ms: i64,
     deadline_ms: i64,
     score: Option<i64>,
@@ -239,6 +247,9 @@ impl PendingRow {
             shell: self.shell,
             tty: self.tty != 0,
             locale: self.locale.lines().map(str::to_owned).collect(),
+            flags: self.flags.lines().map(str::to_owned).collect(),
+            transfer: self.transfer,
+            program: program_facts(self.program_bytes, self.program_digest)?,
             submitted_at_ms: self.submitted_at_ms,
             left_ms: number("time left", self.deadline_ms.saturating_sub(now_ms))?,
             authority: Demand::of(&self.line).map(|demand| demand.authority),
@@ -347,12 +358,28 @@ pub async fn approvals(tx: &mut Tx, id: SubmissionId) -> Result<Vec<Name>, Store
     names.iter().map(|name| parsed("reviewer's name", name)).collect()
 }
 
+/// What is known of a program on standard input.
+pub(super) fn program_facts(bytes: Option<i64>, digest: Option<String>) -> Result<Option<ProgramFacts>, StoreError> {
+    let (Some(bytes), Some(digest)) = (bytes, digest) else { return Ok(None) };
+    Ok(Some(ProgramFacts { bytes: number("program length", bytes)?, digest: parsed("program digest", &digest)? }))
+}
+
 impl Store {
+    /// The program on a submission's standard input; `None` where there is none.
+    pub async fn program(&self, id: SubmissionId) -> Result<Option<String>, StoreError> {
+        let text: Option<Option<String>> = sqlx::query_scalar("SELECT program FROM submissions WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&self.reader)
+            .await?;
+        Ok(text.flatten())
+    }
+
     /// The queue, oldest first.
     pub async fn pending(&self, now_ms: i64) -> Result<Vec<PendingSubmission>, StoreError> {
         let rows: Vec<PendingRow> = sqlx::query_as(
             "SELECT s.id, s.leaf, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
-             s.cwd, s.shell, s.tty, s.locale, s.submitted_at_ms, s.deadline_ms, s.score, s.people, s.steps, \
+             s.cwd, s.shell, s.tty, s.locale, s.flags, s.transfer, s.program_bytes, s.program_digest, \
+             s.submitted_at_ms, s.deadline_ms, s.score, s.people, s.steps, \
              (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, e.line \
              FROM submissions s JOIN hosts h ON h.id = s.host JOIN entries e ON e.host = s.host AND e.seq = s.seq \
              WHERE s.outcome IS NULL AND s.deadline_ms IS NOT NULL AND s.deadline_ms > $1 \
@@ -418,9 +445,10 @@ pub async fn add(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO submissions (id, host, seq, leaf, login, session, number, agent, command, wholly_visible, cwd, \
-         nonce, wait_ms, submitted_at_ms, shell, locale, tty) VALUES ($1, $2, $3, $4, $5, $6, \
+         nonce, wait_ms, submitted_at_ms, shell, locale, flags, needs_person, transfer, program, program_bytes, \
+         program_digest, tty) VALUES ($1, $2, $3, $4, $5, $6, \
          (SELECT COALESCE(MAX(number), 0) + 1 FROM submissions WHERE session = $6), \
-         $7, $8, $9, $10, $11, $12, $13, $14, $15, (SELECT tty FROM logins WHERE id = $5))",
+         $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, (SELECT tty FROM logins WHERE id = $5))",
     )
     .bind(facts.id.to_string())
     .bind(host.to_string())
@@ -437,6 +465,12 @@ pub async fn add(
     .bind(place.at_ms)
     .bind(&facts.shell)
     .bind(&facts.locale)
+    .bind(&facts.flags)
+    .bind(i64::from(facts.needs_person))
+    .bind(&facts.transfer)
+    .bind(facts.program.as_ref().map(|program| &program.text))
+    .bind(facts.program.as_ref().map(|program| bigint(program.bytes)))
+    .bind(facts.program.as_ref().map(|program| program.digest.to_string()))
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -29,6 +29,10 @@ pub struct Host {
     pub shell: &'static str,
     /// The environment of what it holds.
     pub env: &'static str,
+    /// Marks of what it holds.
+    pub flags: &'static [&'static str],
+    /// The program on the standard input of what it holds.
+    pub program: Option<&'static str>,
     logins: HashMap<LoginId, (u64, Digest)>,
 }
 
@@ -65,6 +69,8 @@ impl Host {
             tty: false,
             shell: "bash",
             env: "PATH=/usr/bin",
+            flags: &[],
+            program: None,
             logins: HashMap::new(),
         }
     }
@@ -182,6 +188,14 @@ impl Host {
         ];
         if !hidden.is_empty() {
             members.push(("hidden", Value::List(hidden)));
+        }
+        if !self.flags.is_empty() {
+            members.push(("flags", self.flags.to_vec().into()));
+        }
+        if let Some(text) = self.program {
+            let made = vals.insert_list("stdin", vec![Some((salt(), text.as_bytes().to_vec()))]);
+            members.push(("stdin", Value::List(made.into_iter().flatten().map(Value::from).collect())));
+            members.push(("stdin_bytes", u64::try_from(text.len()).unwrap().into()));
         }
         let leaf = self.write(Kind::CommandSubmitted, Some(login), body(members), vals);
         Held { id, leaf, nonce, login }

@@ -1,6 +1,6 @@
 use crate::host::Host;
 use crate::running::Service;
-use countersign_api::service::{AuditRow, ErrorBody, PendingSubmission, Rule};
+use countersign_api::service::{AuditRow, ErrorBody, PendingSubmission, ProgramReply, Rule};
 use reqwest::StatusCode;
 
 #[tokio::test]
@@ -66,4 +66,35 @@ async fn a_rule_is_no_shell_on_a_terminal_and_none_for_another_shell() {
     assert_eq!(waiting[0].locale, ["LANG=tr_TR.UTF-8", "LC_TIME=C"]);
     let rows = service.get::<Vec<AuditRow>>("/api/audit", &reviewer).await.1.unwrap();
     assert_eq!((rows[0].tty, rows[0].shell.as_str(), rows[0].locale.len()), (false, "tcsh", 2));
+}
+
+#[tokio::test]
+async fn no_rule_speaks_where_only_a_person_may() {
+    let service = Service::start();
+    let reviewer = service.reviewer("ops-lead");
+    service.post::<Rule>("/api/rules", &reviewer, &serde_json::json!({"line": "uptime"})).await.1.unwrap();
+    let mut host = Host::enrolled(&service, "web-1").await;
+    for (flags, program, passes) in [
+        (&[][..], None, true),
+        (&["interactive_escape"][..], None, false),
+        (&["opaque_code"][..], None, false),
+        // One of a later version may mean the same.
+        (&["of_a_later_version"][..], None, false),
+        (&[][..], Some("id\n"), false),
+    ] {
+        (host.flags, host.program) = (flags, program);
+        let login = host.open_login("deploy-agent", None);
+        let held = host.hold(login, "uptime", 60_000);
+        let (_, reply) = host.ask(&service, held).await;
+        assert_eq!(reply.unwrap().decision.is_some(), passes, "{flags:?} {program:?}");
+    }
+    let waiting = service.get::<Vec<PendingSubmission>>("/api/submissions", &reviewer).await.1.unwrap();
+    assert_eq!(waiting[0].flags, ["interactive_escape"]);
+    let with = waiting.last().unwrap();
+    assert_eq!(with.program.as_ref().unwrap().bytes, 3);
+    let path = |id| format!("/api/submissions/{id}/program");
+    let shown = service.get::<ProgramReply>(&path(with.id), &reviewer).await.1.unwrap();
+    assert_eq!(shown.text, "id\n");
+    assert_eq!(service.get::<ProgramReply>(&path(waiting[0].id), &reviewer).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(service.get::<ProgramReply>(&path(with.id), "no-token").await.0, StatusCode::UNAUTHORIZED);
 }

@@ -67,6 +67,7 @@ impl Session {
                     return match message {
                         HostMessage::Fatal { reason, exit } => self.stop(Stop::Said(reason, exit)),
                         HostMessage::Welcome { .. }
+                        | HostMessage::WantProgram { .. }
                         | HostMessage::Pending { .. }
                         | HostMessage::Released(_)
                         | HostMessage::Refused { .. }
@@ -108,7 +109,7 @@ impl Session {
                 self.not_run(&format!("{} id={} by={by} reason=\"{reason}\"", refusal.outcome, refusal.id))
             }
             Answer::Fatal(reason, exit) => self.stop(Stop::Said(reason, exit)),
-            Answer::Unexpected => self.host_gone("countersign-hostd answered out of turn"),
+            Answer::Unexpected | Answer::WantsProgram(_) => self.host_gone("countersign-hostd answered out of turn"),
         }
     }
 

@@ -18,6 +18,7 @@ mod line;
 mod mark;
 mod notice;
 mod over;
+pub mod private;
 mod prompt;
 mod session;
 mod wires;

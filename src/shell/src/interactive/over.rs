@@ -54,7 +54,7 @@ impl Session {
     }
 
     pub(super) fn not_released(&mut self, id: SubmissionId, why: NotReleased) -> io::Result<()> {
-        self.tell(Finished { id, end: CommandEnd::NotReleased(why), stdout_bytes: 0, stderr_bytes: 0 })
+        self.tell(Finished { id, end: CommandEnd::NotReleased(why), stdout_bytes: 0, stderr_bytes: 0, files: None })
     }
 
     pub(super) fn finished(&mut self, id: SubmissionId, end: CommandEnd) -> io::Result<()> {
@@ -64,7 +64,7 @@ impl Session {
             self.stop(Stop::Recorder(error))?;
         }
         let (stdout_bytes, stderr_bytes) = self.login.recorder.since_command();
-        self.tell(Finished { id, end, stdout_bytes, stderr_bytes })
+        self.tell(Finished { id, end, stdout_bytes, stderr_bytes, files: None })
     }
 
     pub(super) fn tell(&mut self, finished: Finished) -> io::Result<()> {

@@ -1,8 +1,8 @@
 //! At the prompt: what the driver says, and what is typed.
 
 use super::driver::{self, Said};
+use super::private::Heard;
 use super::session::{Session, State, Stop};
-use super::wires::Heard;
 use crate::editor::{Candidate, Event, PASTE_MARKS_ON, PartialWord, Row, Step};
 use countersign_api::front::CommandEnd;
 use countersign_core::Exit;

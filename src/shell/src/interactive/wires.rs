@@ -2,14 +2,14 @@
 //! the shell's standard input, and the inner terminal. Moves bytes, decides
 //! nothing.
 
-use super::driver::{self, Listener, NotSaid, Said};
+use super::driver;
+use super::private::{Heard, Private, pair};
 use crate::pty::Pty;
 use crate::spawner::orders::{Order, Spawner, Unstarted};
 use countersign_core::b64_encode;
 use countersign_ledger::random_bytes;
 use countersign_sys::{self as sys, Wanted};
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -23,22 +23,8 @@ pub struct Wires {
     /// The word of the mark on the inner terminal.
     pub word: String,
     slave: OwnedFd,
-    private: Option<OwnedFd>,
+    private: Private,
     input: OwnedFd,
-    listener: Listener,
-    orders: Vec<u8>,
-}
-
-/// What was heard on the private socket.
-pub enum Heard {
-    /// A message.
-    Said(Said),
-    /// Nothing yet.
-    Nothing,
-    /// It was closed.
-    Closed,
-    /// Something the driver does not say.
-    Nonsense,
 }
 
 impl Wires {
@@ -50,24 +36,20 @@ impl Wires {
         spawner: &Spawner,
     ) -> io::Result<Result<Self, Unstarted>> {
         let slave = pty.slave.take().ok_or(io::ErrorKind::NotConnected)?;
-        let (private, theirs) = pair()?;
+        let (private, theirs) = Private::new()?;
         let (input, their_input) = pair()?;
-        sys::set_nonblocking(private.as_fd())?;
         sys::set_nonblocking(input.as_fd())?;
         let word = random_word()?;
         let start_file = driver::start_file(&word)?;
         let order = Order::Shell { environment };
         let fds = [slave.as_fd(), their_input.as_fd(), theirs.as_fd(), start_file.as_fd()];
         let started = spawner.spawn(&order, &fds);
-        let listener = Listener::default();
-        Ok(started.map(|()| Self { pty, word, slave, private: Some(private), input, listener, orders: Vec::new() }))
+        Ok(started.map(|()| Self { pty, word, slave, private, input }))
     }
 
     /// The private socket, while it is open, and what to wait for on it.
     pub fn wanted(&self) -> Vec<(BorrowedFd<'_>, Wanted)> {
-        let Some(private) = &self.private else { return Vec::new() };
-        let write = if self.orders.is_empty() { Wanted::Hangup } else { Wanted::Write };
-        vec![(private.as_fd(), Wanted::Read), (private.as_fd(), write)]
+        self.private.wanted()
     }
 
     /// The shell's standard input: to wait for its end.
@@ -86,47 +68,17 @@ impl Wires {
 
     /// Queues an order for the driver and sends what can be sent.
     pub fn order(&mut self, bytes: &[u8]) {
-        self.orders.extend_from_slice(bytes);
-        self.push();
+        self.private.order(bytes);
     }
 
     /// Sends what waits.
     pub fn push(&mut self) {
-        let Some(private) = &self.private else { return };
-        while !self.orders.is_empty() {
-            match sys::send_now(private.as_fd(), &self.orders) {
-                Ok(n) => drop(self.orders.drain(..n)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // Its end shows when it is read.
-                Err(_) => self.orders.clear(),
-            }
-        }
+        self.private.push();
     }
 
     /// Reads what the driver says.
     pub fn hear(&mut self) -> Heard {
-        match self.listener.next() {
-            Ok(Some(said)) => return Heard::Said(said),
-            Ok(None) => {}
-            Err(NotSaid) => return Heard::Nonsense,
-        }
-        let Some(private) = &self.private else { return Heard::Nothing };
-        let mut buffer = [0; READ];
-        match nix::unistd::read(private, &mut buffer) {
-            Ok(0) => {
-                self.private = None;
-                Heard::Closed
-            }
-            Ok(n) => match self.listener.push(buffer.get(..n).unwrap_or_default()) {
-                Ok(()) => self.hear(),
-                Err(NotSaid) => Heard::Nonsense,
-            },
-            Err(Errno::EAGAIN | Errno::EINTR) => Heard::Nothing,
-            Err(_) => {
-                self.private = None;
-                Heard::Closed
-            }
-        }
+        self.private.hear()
     }
 
     /// Lets bash begin its next cycle: the one newline on its standard input.
@@ -157,10 +109,6 @@ impl Wires {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?)
 }
 
 fn random_word() -> io::Result<String> {

@@ -51,6 +51,13 @@ pub enum Order {
         /// Its environment.
         environment: Vec<(String, String)>,
     },
+    /// Start the shell of a script, once. Comes with five descriptors: its
+    /// standard output and error, the input of its commands, its private
+    /// socket, and the file of a program.
+    Script {
+        /// Its environment.
+        environment: Vec<(String, String)>,
+    },
     /// Say where the shell is.
     Where,
     /// List the names in a directory that begin with a prefix, with the agent's

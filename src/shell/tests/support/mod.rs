@@ -227,7 +227,7 @@ pub fn release(command: &[u8], id: SubmissionId, nonce: Nonce, deadline_us: u64)
         let commitment = commitment(&format!("cmd/{i}"), &salt, part);
         ReleasedSegment { length: part.len() as u64, salt, commitment }
     });
-    Release { id, nonce, by: "ops-lead".parse().unwrap(), deadline_us, segments: segments.collect() }
+    Release { id, nonce, by: "ops-lead".parse().unwrap(), deadline_us, segments: segments.collect(), program: vec![] }
 }
 
 /// That the recording stands for exactly what was shown.

@@ -1,0 +1,325 @@
+//! File transfers: which lines are what a client's `scp`, `sftp`, `rsync` or
+//! `git` sends, and what they do.
+//!
+//! Such a line runs on the client's own descriptors, where nothing it writes
+//! is recorded. So a line is one only if it is that one simple command and no
+//! character in it could start more; anything else is an ordinary command.
+
+use std::fmt;
+
+/// What a transfer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transfer {
+    /// `scp -O` from this host.
+    ScpRead,
+    /// `scp -O` to this host.
+    ScpWrite,
+    /// sftp, and `scp` as it is today: may read.
+    SftpReadOnly,
+    /// The same: may read and change.
+    SftpReadWrite,
+    /// `rsync` from this host.
+    RsyncRead,
+    /// `rsync` to this host.
+    RsyncWrite,
+    /// `git clone`, `git fetch`.
+    GitFetch,
+    /// `git push`.
+    GitPush,
+    /// `git archive --remote`.
+    GitArchive,
+}
+
+/// Where systems have OpenSSH's `sftp-server`.
+pub const SFTP_SERVERS: [&str; 5] = [
+    "/usr/lib/openssh/sftp-server",
+    "/usr/libexec/openssh/sftp-server",
+    "/usr/lib/ssh/sftp-server",
+    "/usr/libexec/sftp-server",
+    "/usr/lib/sftp-server",
+];
+/// What makes it say on standard error which files it opens.
+const SFTP_LOG: &str = "-e -l INFO";
+
+impl Transfer {
+    const ALL: [Self; 9] = [
+        Self::ScpRead,
+        Self::ScpWrite,
+        Self::SftpReadOnly,
+        Self::SftpReadWrite,
+        Self::RsyncRead,
+        Self::RsyncWrite,
+        Self::GitFetch,
+        Self::GitPush,
+        Self::GitArchive,
+    ];
+
+    /// Whether a line, as it is to run, is a transfer and nothing else.
+    pub fn of(line: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(line).ok().filter(|text| text.chars().all(plain))?;
+        let words: Vec<String> = text.split(' ').filter(|word| !word.is_empty()).map(unquoted).collect();
+        let (program, rest) = words.split_first()?;
+        // The program's own word must be spelled as it is.
+        if !text.starts_with(program.as_str()) {
+            return None;
+        }
+        match program.as_str() {
+            "scp" => scp(rest),
+            "rsync" => rsync(rest),
+            "git-upload-pack" => git(Self::GitFetch, rest),
+            "git-receive-pack" => git(Self::GitPush, rest),
+            "git-upload-archive" => git(Self::GitArchive, rest),
+            "git" => match rest.split_first() {
+                Some((verb, rest)) if verb == "upload-pack" => git(Self::GitFetch, rest),
+                Some((verb, rest)) if verb == "receive-pack" => git(Self::GitPush, rest),
+                Some((verb, rest)) if verb == "upload-archive" => git(Self::GitArchive, rest),
+                Some(_) | None => None,
+            },
+            server if SFTP_SERVERS.contains(&server) => [Self::SftpReadOnly, Self::SftpReadWrite]
+                .into_iter()
+                .find(|mode| sftp_line(server, *mode == Self::SftpReadOnly) == text),
+            _ => None,
+        }
+    }
+
+    /// The word in the ledger.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ScpRead => "scp_read",
+            Self::ScpWrite => "scp_write",
+            Self::SftpReadOnly => "sftp_read_only",
+            Self::SftpReadWrite => "sftp_read_write",
+            Self::RsyncRead => "rsync_read",
+            Self::RsyncWrite => "rsync_write",
+            Self::GitFetch => "git_fetch",
+            Self::GitPush => "git_push",
+            Self::GitArchive => "git_archive",
+        }
+    }
+
+    /// What whoever decides should know of it.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::ScpRead => "scp session: the client reads the files named",
+            Self::ScpWrite => "scp session: the client writes to the place named",
+            Self::SftpReadOnly => "sftp session, read-only: may read every file that this account can",
+            Self::SftpReadWrite => "sftp session, read-write: may read and change every file that this account can",
+            Self::RsyncRead => "rsync session: the client reads the places named",
+            Self::RsyncWrite => "rsync session: the client writes to the place named",
+            Self::GitFetch => "git fetch or clone: the client reads the repository",
+            Self::GitPush => "git push: the client changes the repository, and git runs the hooks it holds",
+            Self::GitArchive => {
+                "git archive: the client reads the repository; filters that its configuration names run"
+            }
+        }
+    }
+
+    /// Whether its standard error is a log of ours and not the client's.
+    pub fn is_sftp(self) -> bool {
+        matches!(self, Self::SftpReadOnly | Self::SftpReadWrite)
+    }
+}
+
+impl fmt::Display for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that names no transfer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown kind of transfer")]
+pub struct UnknownTransfer;
+
+impl std::str::FromStr for Transfer {
+    type Err = UnknownTransfer;
+    fn from_str(text: &str) -> Result<Self, UnknownTransfer> {
+        Self::ALL.into_iter().find(|known| known.as_str() == text).ok_or(UnknownTransfer)
+    }
+}
+
+/// The line that runs for an sftp session.
+pub fn sftp_line(server: &str, read_only: bool) -> String {
+    format!("{server} {SFTP_LOG}{}", if read_only { " -R" } else { "" })
+}
+
+/// Whether a line is what sshd asks a login shell for where a client wants
+/// sftp, and then whether it says read-only. Options that would matter
+/// otherwise make it an ordinary command.
+pub fn asks_for_sftp(line: &[u8]) -> Option<bool> {
+    let text = std::str::from_utf8(line).ok()?;
+    let mut words = text.split(' ').filter(|word| !word.is_empty());
+    let program = words.next()?;
+    if program != "internal-sftp" && program != "sftp-server" && !SFTP_SERVERS.contains(&program) {
+        return None;
+    }
+    let mut read_only = false;
+    while let Some(word) = words.next() {
+        match word {
+            "-R" => read_only = true,
+            "-e" => {}
+            // How it logs: that is ours to say.
+            "-l" | "-f" => drop(words.next().filter(|value| value.bytes().all(|b| b.is_ascii_alphanumeric()))?),
+            _ => return None,
+        }
+    }
+    Some(read_only)
+}
+
+/// No character here means anything to a shell beyond quoting and file names.
+fn plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || (!c.is_ascii() && !c.is_control()) || " ./_~:@%+=,-*?[]'\"\\".contains(c)
+}
+
+/// A word as a program would see it, as far as options are concerned.
+fn unquoted(word: &str) -> String {
+    word.chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect()
+}
+
+fn scp(words: &[String]) -> Option<Transfer> {
+    let mut mode = None;
+    for word in words {
+        let Some(letters) = word.strip_prefix('-').filter(|rest| !rest.is_empty() && *rest != "-") else { break };
+        if !letters.chars().all(|letter| "tfrpdqv".contains(letter)) {
+            return None;
+        }
+        let this = match (letters.contains('t'), letters.contains('f')) {
+            (true, true) => return None,
+            (true, false) => Some(Transfer::ScpWrite),
+            (false, true) => Some(Transfer::ScpRead),
+            (false, false) => None,
+        };
+        if mode.is_some() && this.is_some() && mode != this {
+            return None;
+        }
+        mode = mode.or(this);
+    }
+    mode
+}
+
+fn rsync(words: &[String]) -> Option<Transfer> {
+    let (first, rest) = words.split_first()?;
+    if first != "--server" {
+        return None;
+    }
+    for word in rest {
+        // A remote shell, a daemon with a configuration of its own: programs that the line does not name.
+        if ["--daemon", "--rsh", "--config", "--dparam"].iter().any(|option| word.starts_with(option)) {
+            return None;
+        }
+        let letters = word.strip_prefix('-').filter(|rest| !rest.starts_with('-')).unwrap_or("");
+        // `-e.LsfxC` says what the client can do; another value would be a command.
+        if letters.split_once('e').is_some_and(|(_, value)| !value.starts_with('.')) {
+            return None;
+        }
+    }
+    let sends = rest.iter().take_while(|word| word.starts_with('-')).any(|word| word == "--sender");
+    Some(if sends { Transfer::RsyncRead } else { Transfer::RsyncWrite })
+}
+
+fn git(what: Transfer, words: &[String]) -> Option<Transfer> {
+    words.first().filter(|path| !path.starts_with('-')).map(|_| what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_what_clients_send() {
+        for (line, what) in [
+            ("scp -t /tmp", Transfer::ScpWrite),
+            ("scp -r -p -t -- '/a b'", Transfer::ScpWrite),
+            ("scp -f *.log", Transfer::ScpRead),
+            ("scp -vrpt /srv/é", Transfer::ScpWrite),
+            ("rsync --server -logDtpre.iLsfxCIvu . x", Transfer::RsyncWrite),
+            ("rsync --server --sender -vlogDtpre.iLsfxCIvu . '/srv/a b'", Transfer::RsyncRead),
+            ("git-upload-pack '/srv/x.git'", Transfer::GitFetch),
+            ("git-receive-pack 'x.git'", Transfer::GitPush),
+            ("git upload-archive '/srv/x'", Transfer::GitArchive),
+            ("/usr/lib/openssh/sftp-server -e -l INFO", Transfer::SftpReadWrite),
+            ("/usr/lib/openssh/sftp-server -e -l INFO -R", Transfer::SftpReadOnly),
+        ] {
+            assert_eq!(Transfer::of(line.as_bytes()), Some(what), "{line}");
+            assert_eq!(what.as_str().parse(), Ok(what));
+        }
+        for mode in [true, false] {
+            let line = sftp_line(SFTP_SERVERS[0], mode);
+            assert_eq!(asks_for_sftp(line.as_bytes()), Some(mode), "mapping it again changes nothing");
+        }
+    }
+
+    #[test]
+    fn a_line_that_could_do_more_is_none() {
+        for line in [
+            "scp -t x; id",
+            "scp -t $(id)",
+            "scp -t `id`",
+            "scp a b",
+            "scp -S prog -t x",
+            "scp -tf x",
+            "scp -t x\nid",
+            "scp -t\tx",
+            "/usr/bin/scp -t x",
+            "'scp' -t x",
+            "s\\cp -t x",
+            "scp -t x > y",
+            "scp -t x & id",
+            "scp",
+            "scp x -t",
+            "rsync a b",
+            "rsync --server --daemon .",
+            "rsync --server '--daemon' .",
+            "rsync --server --d\\aemon .",
+            "rsync --server -e 'sh -c id' . x",
+            "rsync --server -vesh . x",
+            "rsync --server --rsh=sh . x",
+            "rsync --server . x; id",
+            "rsync --server . {a,b}",
+            "git-upload-pack",
+            "git-receive-pack --x y",
+            "git-upload-pack 'a'; id",
+            "git-shell -c x",
+            "git status",
+            "git -c x upload-pack y",
+            "/usr/lib/openssh/sftp-server",
+            "/usr/lib/openssh/sftp-server -e -l INFO -R ",
+            "/usr/lib/openssh/sftp-server -e -l INFO -d /",
+            "/tmp/sftp-server -e -l INFO",
+            "internal-sftp",
+            "",
+        ] {
+            assert_eq!(Transfer::of(line.as_bytes()), None, "{line}");
+        }
+        assert_eq!(Transfer::of(b"scp -t \xff"), None);
+        assert_eq!(Transfer::of("scp -t \u{85}".as_bytes()), None);
+    }
+
+    #[test]
+    fn sftp_is_asked_for_in_few_ways() {
+        for (line, read_only) in [
+            ("internal-sftp", false),
+            ("internal-sftp -R", true),
+            ("internal-sftp -l VERBOSE -f AUTH", false),
+            ("/usr/lib/openssh/sftp-server -l INFO", false),
+            ("sftp-server -e -R", true),
+        ] {
+            assert_eq!(asks_for_sftp(line.as_bytes()), Some(read_only), "{line}");
+        }
+        for line in [
+            "internal-sftp -R; id",
+            "internal-sftp -l $(id)",
+            "internal-sftp -l INFO;id",
+            "internal-sftp -d /etc",
+            "internal-sftp -P write",
+            "internal-sftp\n-R",
+            "internal-sftp -l",
+            "/tmp/sftp-server",
+            "./internal-sftp",
+            "sftp x",
+            "",
+        ] {
+            assert_eq!(asks_for_sftp(line.as_bytes()), None, "{line}");
+        }
+    }
+}

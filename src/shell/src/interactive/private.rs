@@ -1,0 +1,96 @@
+//! The private socket between front and driver.
+
+use super::driver::{Listener, NotSaid, Said};
+use countersign_sys::{self as sys, Wanted};
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Most bytes of one read.
+const READ: usize = 16 * 1024;
+
+/// The front's end.
+pub struct Private {
+    socket: Option<OwnedFd>,
+    listener: Listener,
+    orders: Vec<u8>,
+}
+
+/// What was heard on it.
+pub enum Heard {
+    /// A message.
+    Said(Said),
+    /// Nothing yet.
+    Nothing,
+    /// It was closed.
+    Closed,
+    /// Something the driver does not say.
+    Nonsense,
+}
+
+impl Private {
+    /// A new one, and the driver's end.
+    pub fn new() -> io::Result<(Self, OwnedFd)> {
+        let (ours, theirs) = pair()?;
+        sys::set_nonblocking(ours.as_fd())?;
+        Ok((Self { socket: Some(ours), listener: Listener::default(), orders: Vec::new() }, theirs))
+    }
+
+    /// While it is open, what to wait for on it.
+    pub fn wanted(&self) -> Vec<(BorrowedFd<'_>, Wanted)> {
+        let Some(socket) = &self.socket else { return Vec::new() };
+        let write = if self.orders.is_empty() { Wanted::Hangup } else { Wanted::Write };
+        vec![(socket.as_fd(), Wanted::Read), (socket.as_fd(), write)]
+    }
+
+    /// Queues an order for the driver and sends what can be sent.
+    pub fn order(&mut self, bytes: &[u8]) {
+        self.orders.extend_from_slice(bytes);
+        self.push();
+    }
+
+    /// Sends what waits.
+    pub fn push(&mut self) {
+        let Some(socket) = &self.socket else { return };
+        while !self.orders.is_empty() {
+            match sys::send_now(socket.as_fd(), &self.orders) {
+                Ok(n) => drop(self.orders.drain(..n)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // Its end shows when it is read.
+                Err(_) => self.orders.clear(),
+            }
+        }
+    }
+
+    /// Reads what the driver says.
+    pub fn hear(&mut self) -> Heard {
+        match self.listener.next() {
+            Ok(Some(said)) => return Heard::Said(said),
+            Ok(None) => {}
+            Err(NotSaid) => return Heard::Nonsense,
+        }
+        let Some(socket) = &self.socket else { return Heard::Nothing };
+        let mut buffer = [0; READ];
+        match nix::unistd::read(socket, &mut buffer) {
+            Ok(0) => {
+                self.socket = None;
+                Heard::Closed
+            }
+            Ok(n) => match self.listener.push(buffer.get(..n).unwrap_or_default()) {
+                Ok(()) => self.hear(),
+                Err(NotSaid) => Heard::Nonsense,
+            },
+            Err(Errno::EAGAIN | Errno::EINTR) => Heard::Nothing,
+            Err(_) => {
+                self.socket = None;
+                Heard::Closed
+            }
+        }
+    }
+}
+
+/// A pair of connected sockets, closed on exec.
+pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?)
+}

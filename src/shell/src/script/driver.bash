@@ -1,0 +1,45 @@
+# The driver of a login that sends its commands on standard input. The shell
+# reads nothing by itself: this text is all it ever parses, and each command
+# arrives on the private socket (62) after it was approved. 61 is the pipe that
+# is a command's standard input, 63 the file of a program that was held with it.
+#
+# Two loops, so that a command's own `break` ends neither the login nor what is
+# checked here; lists and not conditions, so that `set -n` ends them.
+PS4='+ ' __cs_status=0 __cs_input= __cs_line=
+__cs_stop() { builtin exit "$1"; exit "$1"; builtin kill -KILL "$$"; kill -KILL "$$"; }
+# Redirections are undone from copies that a command can reach by number.
+__cs_gate() {
+  [[ /dev/fd/0 -ef /dev/null && -p /dev/fd/61 && -S /dev/fd/62 && -f /dev/fd/63 ]] ||
+    { builtin kill -KILL "$$"; __cs_stop 94; }
+}
+__cs_return() { builtin return "$1"; }
+__cs_ready() {
+  builtin local - __cs_was=$1 __cs_message || __cs_stop 95
+  builtin set +aefuvx
+  __cs_gate
+  builtin unset -n __cs_line __cs_input
+  builtin unset -v __cs_line __cs_input || __cs_stop 96
+  __cs_line= __cs_input=/dev/null
+  __cs_return "$__cs_was"
+  builtin printf 'R%s\t\0' "$__cs_was" >&62 || __cs_stop 90
+  IFS= builtin read -r -d '' -u 62 __cs_message || __cs_stop 91
+  builtin printf 'A\0' >&62 || __cs_stop 92
+  case $__cs_message in
+  N*) ;;
+  F*) __cs_input=/dev/fd/61 ;;
+  P*) __cs_input=/dev/fd/63 ;;
+  X*) __cs_stop "${__cs_message#?}" ;;
+  *) __cs_stop 93 ;;
+  esac
+  __cs_message=${__cs_message#?}
+  __cs_line=${__cs_message#*$'\t'}
+  builtin return "${__cs_message%%$'\t'*}"
+}
+readonly -f __cs_stop __cs_gate __cs_return __cs_ready
+for __cs_outer in {1..1000}; do
+  for __cs_inner in {1..1000}; do
+    \__cs_ready "$?"
+    \builtin eval "$__cs_line" 0<"$__cs_input" 61<&- 62<&- 63<&-
+  done
+done
+\__cs_stop 98

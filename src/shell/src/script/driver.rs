@@ -1,0 +1,41 @@
+//! The bash side of a script: how bash is started and what it is told. It says
+//! what the driver of an interactive login says. See `driver.bash`.
+
+use std::ffi::CString;
+
+/// Descriptors under which bash finds a command's standard input, its private
+/// socket and the program of a command; `driver.bash` has the same numbers.
+pub const INPUT: i32 = 61;
+pub const PRIVATE: i32 = 62;
+pub const PROGRAM: i32 = 63;
+
+/// Where a command's standard input comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// Nowhere.
+    Empty,
+    /// What follows the command.
+    Fed,
+    /// The program that was held with it.
+    Program,
+}
+
+/// The arguments of bash, name first.
+pub fn arguments() -> Vec<CString> {
+    let text = CString::new(include_str!("driver.bash")).unwrap_or_default();
+    let flags = [c"bash", c"--norc", c"--noprofile", c"-c"].map(CString::from);
+    flags.into_iter().chain([text, c"bash".to_owned()]).collect()
+}
+
+/// The command to run, and the status that `$?` has before it.
+pub fn run(input: Input, status: u8, command: &[u8]) -> Vec<u8> {
+    let word = match input {
+        Input::Empty => 'N',
+        Input::Fed => 'F',
+        Input::Program => 'P',
+    };
+    let mut message = format!("{word}{status}\t").into_bytes();
+    message.extend_from_slice(command);
+    message.push(0);
+    message
+}

@@ -1,0 +1,168 @@
+//! rsync and git, which run on the client's own descriptors.
+
+use std::path::Path;
+use std::process::Command;
+
+use countersign_tests::cast::Cast;
+use countersign_tests::installation::{AGENT, Installation, Options};
+use countersign_tests::journal;
+use countersign_tests::run::{Ended, LIMIT, Running, eventually, random_bytes, run};
+
+fn ssh(host: &Installation) -> String {
+    format!("ssh {}", host.ssh_options("-p").join(" "))
+}
+
+fn rsync(host: &Installation, words: &[&str]) -> Command {
+    let mut command = Command::new("rsync");
+    command.args(["-a", "-e", &ssh(host)]).args(words);
+    command
+}
+
+fn git(host: &Installation, at: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command.env("GIT_SSH_COMMAND", ssh(host)).env("HOME", host.scratch.path()).current_dir(at);
+    command.args(["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "safe.directory=*"]).args(words);
+    command
+}
+
+/// The line of what waits, once it begins like this.
+#[track_caller]
+fn waiting(host: &Installation, begins: &str) -> String {
+    eventually(&format!("{begins} to wait"), LIMIT, || {
+        let pending = host.reviewer().pending();
+        let line = pending.iter().filter_map(|row| row["command"].as_str()).find(|line| line.starts_with(begins))?;
+        Some(line.to_owned())
+    })
+}
+
+/// Runs a client whose line begins like this, approved; the line.
+#[track_caller]
+fn approved(host: &Installation, client: &mut Command, begins: &str) -> (Ended, String) {
+    let client = Running::start(client, Some(b""));
+    let line = waiting(host, begins);
+    host.reviewer().approve(&line);
+    (client.wait(LIMIT), line)
+}
+
+#[track_caller]
+fn only_markers(host: &Installation) {
+    for recording in std::fs::read_dir(host.host_dir().join("recordings")).expect("recordings").flatten() {
+        let cast = Cast::read(&recording.path());
+        assert!(cast.stdout().is_empty() && cast.stderr().is_empty());
+        assert!(cast.markers().iter().any(|marker| marker.starts_with("submitted: ")), "{:?}", cast.markers());
+    }
+    assert!(journal::of_kind(&host.journal(), "session_opened").iter().all(|e| e["body"]["kind"] == "transfer"));
+}
+
+#[test]
+fn rsync_both_ways() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let sent = random_bytes(2 << 20);
+    let (local, back) = (host.scratch.join("from"), host.scratch.join("back"));
+    std::fs::create_dir_all(&local).expect("directory");
+    std::fs::write(local.join("a b"), &sent).expect("file");
+    let (from, kept) = (format!("{}/", local.display()), format!("{AGENT}@127.0.0.1:kept/"));
+
+    let (ended, line) = approved(&host, &mut rsync(&host, &[&from, &kept]), "rsync --server -");
+    ended.expect(0);
+    assert!(line.ends_with(" kept/"), "{line}");
+    assert!(std::fs::read(host.home().join("kept/a b")).expect("kept") == sent, "what arrived is not what was sent");
+    let (ended, line) =
+        approved(&host, &mut rsync(&host, &[&kept, back.to_str().expect("path")]), "rsync --server --s");
+    ended.expect(0);
+    assert!(std::fs::read(back.join("a b")).expect("back") == sent, "what came back is not what was sent: {line}");
+
+    let words: Vec<_> = journal::of_kind(&host.journal(), "command_submitted");
+    assert_eq!(
+        (&words[0]["body"]["transfer"], &words[1]["body"]["transfer"]),
+        (&"rsync_write".into(), &"rsync_read".into())
+    );
+
+    // Denied: the reason reaches the client, nothing arrives.
+    let client = Running::start(&mut rsync(&host, &[&from, &format!("{AGENT}@127.0.0.1:made/")]), Some(b""));
+    let line = waiting(&host, "rsync --server -");
+    host.reviewer().deny(&line, "no files today");
+    let ended = client.wait(LIMIT);
+    assert_ne!(ended.code(), 0);
+    ended.says(&["no files today"]);
+    assert!(!host.home().join("made").exists());
+    only_markers(&host);
+    host.verify().expect(10);
+}
+
+#[test]
+fn an_rsync_that_would_start_programs_is_an_ordinary_command_for_a_person() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let line = "rsync --server --daemon .";
+    // Even a rule with this exact line does not let it run.
+    host.reviewer().allow(line);
+    let client = Running::start(&mut host.ssh(line), Some(b""));
+    host.reviewer().deny(line, "no");
+    client.wait(LIMIT).expect(126);
+    let submitted = journal::wait_for(&host.journal(), "command_submitted", 1);
+    assert_eq!(submitted["body"]["flags"], serde_json::json!(["opaque_code"]));
+    assert!(submitted["body"].get("transfer").is_none());
+    host.verify().expect(10);
+}
+
+#[test]
+fn git_clone_push_and_hooks() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let bare = host.home().join("repository");
+    let own = |words: &[&str]| {
+        let mut command = Command::new("setpriv");
+        let uid = host.uids.agent.to_string();
+        command.args([
+            "--reuid",
+            &uid,
+            "--regid",
+            &uid,
+            "--clear-groups",
+            "env",
+            "-i",
+            "PATH=/usr/local/bin:/usr/bin:/bin",
+        ]);
+        run(command.arg(format!("HOME={}", host.home().display())).args(words).current_dir(host.home())).expect(0);
+    };
+    own(&["git", "init", "-q", "--bare", "-b", "main", "repository"]);
+    own(&[
+        "sh",
+        "-c",
+        "printf '#!/bin/sh\\ntouch \"$HOME/hook-ran\"\\n' > repository/hooks/post-receive; chmod +x repository/hooks/post-receive",
+    ]);
+    let url = format!("{AGENT}@127.0.0.1:repository");
+    let top = host.scratch.path();
+
+    let (ended, line) = approved(&host, &mut git(&host, top, &["clone", "-q", &url, "work"]), "git");
+    ended.expect(0);
+    assert_eq!(line, "git-upload-pack 'repository'");
+    let work = host.scratch.join("work");
+    std::fs::write(work.join("file"), random_bytes(1 << 20)).expect("file");
+    run(&mut git(&host, &work, &["add", "file"])).expect(0);
+    run(&mut git(&host, &work, &["commit", "-q", "-m", "x"])).expect(0);
+
+    // Denied: neither objects nor hooks.
+    let client = Running::start(&mut git(&host, &work, &["push", "-q", "origin", "HEAD:main"]), Some(b""));
+    let line = waiting(&host, "git-receive-pack");
+    host.reviewer().deny(&line, "no pushes today");
+    let ended = client.wait(LIMIT);
+    assert_ne!(ended.code(), 0);
+    ended.says(&["no pushes today"]);
+    assert!(!host.home().join("hook-ran").exists() && !bare.join("refs/heads/main").exists());
+
+    let client = Running::start(&mut git(&host, &work, &["push", "-q", "origin", "HEAD:main"]), Some(b""));
+    waiting(&host, "git-receive-pack");
+    let shown = host.reviewer().run(&["pending"]).expect(0).out();
+    let flat = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("git push: the client changes the repository, and git runs the hooks it holds"), "{shown}");
+    host.reviewer().approve("git-receive-pack 'repository'");
+    client.wait(LIMIT).expect(0);
+    assert!(host.home().join("hook-ran").exists() && bare.join("refs/heads/main").exists());
+
+    // An exact rule may let a fetch pass.
+    host.reviewer().allow("git-upload-pack 'repository'");
+    run(&mut git(&host, top, &["clone", "-q", &url, "again"])).expect(0);
+    assert!(host.scratch.join("again/file").exists());
+    only_markers(&host);
+    host.verify().expect(10);
+}

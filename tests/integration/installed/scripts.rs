@@ -1,0 +1,187 @@
+//! `ssh host < file`: commands on standard input, each held, one shell.
+
+use std::path::Path;
+
+use countersign_tests::cast::Cast;
+use countersign_tests::installation::{AGENT, Installation, Options};
+use countersign_tests::journal;
+use countersign_tests::run::{Ended, LIMIT, Running, eventually, run_with};
+use nix::sys::signal::Signal;
+
+fn script(host: &Installation, text: &str) -> Running {
+    Running::start(&mut host.ssh_as(AGENT, &["-T"], &[]), Some(text.as_bytes()))
+}
+
+/// Runs a script to its end, every command of it approved as it comes.
+#[track_caller]
+fn approved(host: &Installation, text: &str) -> Ended {
+    let approving = host.reviewer().approving();
+    let ended = script(host, text).wait(LIMIT);
+    drop(approving);
+    ended
+}
+
+/// The commands that were submitted, in order.
+fn commands(host: &Installation) -> Vec<String> {
+    journal::of_kind(&host.journal(), "command_submitted").iter().map(journal::command).collect()
+}
+
+fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+#[test]
+fn runs_command_by_command_in_one_shell() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let text = "#!/bin/bash\n\n# a note\ncd /tmp\nx=five\nif true; then\n  echo \"$x in $PWD\"\nfi\n\
+                cat <<E >&2\nerror\nE\n(exit 3)\necho $?\nfalse || exit 7\necho never\n";
+    let ended = approved(&host, text).expect(7);
+    assert_eq!((ended.out().as_str(), ended.err().as_str()), ("five in /tmp\n3\n", "error\n"));
+    assert_eq!(
+        commands(&host),
+        [
+            "cd /tmp",
+            "x=five",
+            "if true; then\n  echo \"$x in $PWD\"\nfi",
+            "cat <<E >&2\nerror\nE",
+            "(exit 3)",
+            "echo $?",
+            "false || exit 7"
+        ]
+    );
+    let opened = journal::wait_for(&host.journal(), "session_opened", 1);
+    assert_eq!((&opened["body"]["kind"], &opened["body"]["tty"]), (&"stdin".into(), &false.into()));
+    let ends: Vec<_> =
+        journal::of_kind(&host.journal(), "exec_finished").iter().map(|e| e["body"]["code"].clone()).collect();
+    assert_eq!(ends, [0, 0, 0, 0, 3, 0, 7]);
+    journal::wait_for(&host.journal(), "session_closed", 1);
+    let recording = std::fs::read_dir(host.host_dir().join("recordings")).expect("recordings").flatten().next();
+    let cast = Cast::read(&recording.expect("a recording").path());
+    assert_eq!((cast.stdout(), cast.stderr()), (b"five in /tmp\n3\n".to_vec(), b"error\n".to_vec()));
+    assert_eq!(approved(&host, "true\n(exit 9)\n").code(), 9, "the last command's status");
+    host.verify().expect(10);
+}
+
+#[test]
+fn rules_let_lines_pass_and_the_next_line_is_never_swallowed() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    for line in ["uptime", "df -h", "cat", "touch after"] {
+        host.reviewer().allow(line);
+    }
+    // `cat` would read the rest, were it fed: nobody looked at that.
+    let ended = script(&host, "uptime\ncat\ndf -h\ntouch after\n").wait(LIMIT).expect(0);
+    assert!(ended.out().contains("load average") && ended.out().contains("Filesystem"), "{}", ended.out());
+    assert!(!ended.out().contains("touch"), "{}", ended.out());
+    assert!(exists(&host.home().join("after")));
+    assert_eq!(commands(&host), ["uptime", "cat", "df -h", "touch after"]);
+    assert!(journal::of_kind(&host.journal(), "decided").iter().all(|e| e["body"]["outcome"] == "whitelisted"));
+    host.verify().expect(10);
+}
+
+#[test]
+fn a_command_that_a_person_let_run_reads_what_follows_it() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let ended =
+        approved(&host, "read a\nfirst\nhead -c 4 > kept\nabc\necho \"$a\"\nread b; cat > rest\nx\nlast 1\nlast 2");
+    assert_eq!(ended.expect(0).out(), "first\n");
+    let read = |name: &str| std::fs::read_to_string(host.home().join(name)).expect("file");
+    assert_eq!((read("kept").as_str(), read("rest").as_str()), ("abc\n", "last 1\nlast 2"));
+    assert_eq!(commands(&host), ["read a", "head -c 4 > kept", "echo \"$a\"", "read b; cat > rest"]);
+    host.verify().expect(10);
+}
+
+#[test]
+fn a_command_that_does_not_run_ends_the_login() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    for line in ["echo before", "touch made"] {
+        host.reviewer().allow(line);
+    }
+    let client = script(&host, "echo before\nwhoami\ntouch made\n");
+    host.reviewer().deny("whoami", "not that");
+    let ended = client.wait(LIMIT).expect(126).says(&["denied", "not that"]);
+    assert_eq!(ended.out(), "before\n");
+    // What cannot be shown is recorded, not asked, and ends it too.
+    for bad in ["echo 'a\x1b[2K'\ntouch made\n", "echo \u{9b}\ntouch made\n"] {
+        script(&host, bad).wait(LIMIT).expect(126);
+    }
+    assert!(!exists(&host.home().join("made")));
+    assert_eq!(journal::of_kind(&host.journal(), "exec_started").len(), 1);
+    host.verify().expect(10);
+}
+
+#[test]
+fn an_interpreter_in_a_script_is_held_with_all_that_follows() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let text = "cd /tmp\nx=1\nbash -s one\npwd; echo $1\ntouch \"$HOME/inner\"\n";
+    host.reviewer().allow("cd /tmp");
+    host.reviewer().allow("x=1");
+    let client = script(&host, text);
+    host.reviewer().deny("bash -s one", "no");
+    client.wait(LIMIT).expect(126);
+    assert!(!exists(&host.home().join("inner")));
+    let submitted = journal::wait_for(&host.journal(), "command_submitted", 3);
+    assert_eq!(submitted["vals"]["stdin"][0][1], "pwd; echo $1\ntouch \"$HOME/inner\"\n");
+    let client = script(&host, text);
+    host.reviewer().approve("bash -s one");
+    assert_eq!(client.wait(LIMIT).expect(0).out(), "/tmp\none\n");
+    assert!(exists(&host.home().join("inner")));
+    host.verify().expect(10);
+}
+
+#[test]
+fn unfinished_text_runs_only_as_it_was_shown() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let client = script(&host, "touch 'made\ntouch made\n");
+    host.reviewer().approve("touch 'made\ntouch made\n");
+    client.wait(LIMIT).expect(2);
+    assert!(!exists(&host.home().join("made")));
+    run_with(&mut host.ssh_as(AGENT, &["-T"], &[]), b"").expect(0);
+    host.verify().expect(10);
+}
+
+#[test]
+fn a_client_that_goes_ends_it() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let mut client = Running::start(&mut host.ssh_as(AGENT, &["-T"], &[]), None);
+    client.write(b"touch made\n");
+    host.reviewer().wait_for("touch made");
+    client.signal(Signal::SIGKILL);
+    let closed = journal::wait_for(&host.journal(), "session_closed", 1);
+    assert_eq!(closed["body"]["why"], "hangup");
+    let mut client = Running::start(&mut host.ssh_as(AGENT, &["-T"], &[]), None);
+    client.write(b"echo begun; sleep 5; touch made\n");
+    host.reviewer().approve("echo begun; sleep 5; touch made");
+    eventually("it to begin", LIMIT, || (client.out_so_far() == b"begun\n").then_some(()));
+    client.signal(Signal::SIGKILL);
+    journal::wait_for(&host.journal(), "session_closed", 2);
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    assert!(!exists(&host.home().join("made")));
+    host.verify().expect(10);
+}
+
+#[test]
+fn a_command_cannot_make_the_shell_read_for_itself() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    // Everything is approved but `touch made`, which comes where a shell that read standard input would run it.
+    for attack in [
+        "exec 61<&-",
+        "exec 62<&-",
+        "break 99",
+        "continue 99",
+        "trap 'touch made' USR2",
+        "set -n",
+        "exec 10<&- 11<&- 12<&- 13<&-",
+        "__cs_ready() { eval \"$(cat <&61)\"; }",
+    ] {
+        let mut client = script(&host, &format!("{attack}\ntouch made\n"));
+        host.reviewer().approve(attack);
+        while client.is_running() {
+            for row in host.reviewer().pending().iter().filter(|row| row["command"] == "touch made") {
+                host.reviewer().run(&["deny", row["id"].as_str().expect("an id"), "--reason", "no"]);
+            }
+        }
+        let ended = client.wait(LIMIT);
+        assert!(!exists(&host.home().join("made")), "{attack}: {}", ended.err());
+    }
+    host.verify().expect(10);
+}
