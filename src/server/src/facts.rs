@@ -336,9 +336,9 @@ mod tests {
             ("hidden", Value::List(vec![Value::Int(1), Value::Int(3)])),
             ("hidden_kinds", Value::List(vec![text("password"), text("x›")])),
         ]);
-        assert_eq!(hidden_mark(&entry, 1), "‹redacted password›");
-        assert_eq!(hidden_mark(&entry, 3), HIDDEN, "what is no kind is not shown");
-        assert_eq!(hidden_mark(&entry, 2), HIDDEN, "its opening was cut later");
+        assert_eq!(hidden_mark(&entry, "", 1), "‹redacted password›");
+        assert_eq!(hidden_mark(&entry, "", 3), HIDDEN, "what is no kind is not shown");
+        assert_eq!(hidden_mark(&entry, "", 2), HIDDEN, "its opening was cut later");
     }
 
     #[test]
