@@ -107,8 +107,7 @@ pub(crate) struct Released {
 /// `command_submitted`, and what a release of it needs.
 pub(crate) fn command_submitted(
     login: LoginId,
-    id: SubmissionId,
-    nonce: Nonce,
+    (id, nonce): (SubmissionId, Nonce),
     submit: &Submit,
     cwd: &[u8],
     (held, transfer): (&Held, Option<Transfer>),
@@ -322,6 +321,9 @@ fn of_login(kind: Kind, login: LoginId, body: Value, vals: Openings) -> Draft {
     Draft { kind, login: Some(login), body, vals }
 }
 
+/// Segments as committed to; indexes and kinds of those whose openings are not stored.
+type Segments = (Vec<ReleasedSegment>, Vec<Value>, Vec<Value>);
+
 /// Collects openings while their commitments go into the body.
 #[derive(Default)]
 struct Private {
@@ -331,11 +333,7 @@ struct Private {
 impl Private {
     /// Commits to the segments of the list `path`; also the indexes and kinds
     /// of those whose openings are not stored.
-    fn segments(
-        &mut self,
-        path: &str,
-        segments: &[Segment],
-    ) -> Result<(Vec<ReleasedSegment>, Vec<Value>, Vec<Value>), RandomError> {
+    fn segments(&mut self, path: &str, segments: &[Segment]) -> Result<Segments, RandomError> {
         let (mut made, mut openings, mut hidden, mut kinds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (index, segment) in (0u64..).zip(segments) {
             let salt = Salt(random_bytes()?);

@@ -214,8 +214,7 @@ async fn record<'a>(
     let wait_ms = host.settings.wait_ms;
     let (draft, released) = drafts::command_submitted(
         login,
-        id,
-        nonce,
+        (id, nonce),
         submit,
         cwd,
         (held, transfer),
