@@ -153,7 +153,7 @@ check_files() {
     local failed=0 long paths
     long=$(git ls-files -z 'src/*.rs' 'tests/*.rs' | xargs -0 -r wc -l | awk '$2 != "total" && $1 > 500 { print $2 ": " $1 " lines" }')
     [ -z "$long" ] || { printf 'over 500 lines; split by idea:\n%s\n' "$long" >&2; failed=1; }
-    paths=$(git grep -nIE '/(work|farm|root)/' -- . ':!*.lock' || true)
+    paths=$(git grep -nIE '/(work|farm)/|/root/[.](cargo|rustup|pyenv)' -- . ':!*.lock' || true)
     [ -z "$paths" ] || { printf 'paths of a machine:\n%s\n' "$paths" >&2; failed=1; }
     return $failed
 }
