@@ -1,5 +1,6 @@
 //! The daemon from start to stop.
 
+use crate::ancestry::Fronts;
 use crate::authority::Authorities;
 use crate::book::{Book, WriteError};
 use crate::checkpoints::Checkpoints;
@@ -43,6 +44,7 @@ pub(crate) struct Host {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) authorities: Authorities,
     pub(crate) quotas: Arc<Quotas>,
+    pub(crate) fronts: Arc<Fronts>,
     pub(crate) places: Arc<Semaphore>,
     stop: watch::Sender<bool>,
     failed: Mutex<Option<String>>,
@@ -197,6 +199,7 @@ async fn start(
         checkpoints: Checkpoints::after(recovered.stamp, recovered.next_seq),
         shipper: Shipper::new(service, committer, outbox, uploads),
         authorities: Authorities::new(settings.authority.clone(), &settings.state)?,
+        fronts: Arc::default(),
         quotas: Quotas::new(settings.logins_per_agent, settings.submissions_per_minute),
         places: Arc::new(Semaphore::new(MAX_LOGINS)),
         stop: watch::Sender::new(false),

@@ -10,6 +10,7 @@
 //! the ledger, [`shipper`] sends it upstream.
 #![forbid(unsafe_code)]
 
+mod ancestry;
 mod authority;
 mod book;
 mod checkpoints;

@@ -11,6 +11,7 @@
 //! | running | `Finished` with its id | `exec_finished` durable, `Kept` → idle |
 //! | any | end of the connection, or anything else | what is open is closed as `killed` → over |
 
+use crate::ancestry::Front;
 use crate::daemon::Host;
 use crate::drafts;
 use crate::lost::{Lost, closed, lost_word};
@@ -40,13 +41,16 @@ const MAX_WORD: usize = 256;
 /// A front's connection.
 pub(crate) struct Connection {
     stream: UnixStream,
+    /// The front's process.
+    pid: Option<i32>,
     decoder: Decoder,
     buffer: Vec<u8>,
 }
 
 impl Connection {
     pub(crate) fn new(stream: UnixStream) -> Self {
-        Self { stream, decoder: Decoder::default(), buffer: vec![0; 64 * 1024] }
+        let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
+        Self { stream, pid, decoder: Decoder::default(), buffer: vec![0; 64 * 1024] }
     }
 
     /// The next message; `None` at the end of the connection. Loses nothing
@@ -102,6 +106,8 @@ struct Login {
     tape: Option<Tape>,
     /// What it is closed as where the front does not close it.
     lost: &'static str,
+    /// Makes what is started in this login known as nested.
+    _front: Option<Front>,
 }
 
 impl Login {
@@ -167,7 +173,8 @@ fn fits(hello: &Hello) -> bool {
 
 async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Place) -> Result<Login, String> {
     let id = drafts::random_id(LoginId::from_random).map_err(|why| why.to_string())?;
-    let draft = drafts::session_opened(id, hello, place.turned_away(), None).map_err(|why| why.to_string())?;
+    let outer = connection.pid.and_then(|pid| host.fronts.outer(pid));
+    let draft = drafts::session_opened(id, hello, place.turned_away(), outer).map_err(|why| why.to_string())?;
     if let Err(why) = host.book.write_one(draft).await {
         host.ledger_failed(&why);
         return Err(format!("the ledger of this host cannot be written: {why}"));
@@ -181,6 +188,7 @@ async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Pl
         running: None,
         tape: None,
         lost: "killed",
+        _front: connection.pid.map(|pid| host.fronts.enter(pid, id)),
     };
     let let_in = match Tape::create(host.state(), id, host.identity.host, hello) {
         Ok((tape, theirs)) => {

@@ -8,6 +8,7 @@ mod commands;
 mod environment;
 mod hang_up;
 mod interactive;
+mod nested;
 mod pinned;
 mod programs;
 mod rsync_git;

@@ -1,0 +1,104 @@
+//! Which login another one was started in, as the kernel tells it: the front
+//! of the outer one is among the ancestors of the inner one's.
+//!
+//! A program of the agent cannot leave that line: what it starts stays below
+//! its login's spawner, which takes in orphans. Nor can it put itself below
+//! another login. What a service starts for it later (cron, at, systemd) is
+//! below no login, and is not called nested.
+
+use countersign_core::LoginId;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Longest line of ancestors that is followed.
+const MAX_DEPTH: usize = 64;
+
+/// The fronts of open logins, by process id.
+#[derive(Debug, Default)]
+pub(crate) struct Fronts {
+    open: Mutex<HashMap<i32, LoginId>>,
+}
+
+/// An open login's entry; taken out when dropped.
+#[derive(Debug)]
+pub(crate) struct Front {
+    fronts: Arc<Fronts>,
+    pid: i32,
+}
+
+impl Fronts {
+    /// The login in whose processes this one was started.
+    pub(crate) fn outer(&self, pid: i32) -> Option<LoginId> {
+        self.outer_by(pid, parent)
+    }
+
+    /// Enters a login's front.
+    pub(crate) fn enter(self: &Arc<Self>, pid: i32, login: LoginId) -> Front {
+        self.lock().insert(pid, login);
+        Front { fronts: self.clone(), pid }
+    }
+
+    fn outer_by(&self, pid: i32, parent: impl Fn(i32) -> Option<i32>) -> Option<LoginId> {
+        let mut at = pid;
+        for _ in 0..MAX_DEPTH {
+            at = parent(at).filter(|pid| *pid > 1)?;
+            if let Some(login) = self.lock().get(&at) {
+                return Some(*login);
+            }
+        }
+        None
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, LoginId>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.fronts.lock().remove(&self.pid);
+    }
+}
+
+/// The parent of a process; its name, which it chooses itself, stands in
+/// brackets and may hold anything.
+fn parent(pid: i32) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    after_name.split(' ').nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_login_above_is_the_outer_one() {
+        let fronts = Arc::new(Fronts::default());
+        let (one, two) = (LoginId::from_random([1; 16]), LoginId::from_random([2; 16]));
+        let first = fronts.enter(10, one);
+        let second = fronts.enter(20, two);
+        // 40 → 30 → 20 → 11 → 10 → 1; 50 → 1
+        let parent = |pid| {
+            [(40, 30), (30, 20), (20, 11), (11, 10), (10, 1), (50, 1)].into_iter().find(|p| p.0 == pid).map(|p| p.1)
+        };
+        assert_eq!(fronts.outer_by(40, parent), Some(two));
+        assert_eq!(fronts.outer_by(20, parent), Some(one), "not itself");
+        assert_eq!(
+            (fronts.outer_by(10, parent), fronts.outer_by(50, parent), fronts.outer_by(7, parent)),
+            (None, None, None)
+        );
+        assert_eq!(fronts.outer_by(60, |_| Some(60)), None, "a circle ends");
+        drop(second);
+        assert_eq!(fronts.outer_by(40, parent), Some(one));
+        drop(first);
+        assert_eq!(fronts.outer_by(40, parent), None);
+    }
+
+    #[test]
+    fn the_kernel_knows_parents() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(parent(own), Some(nix::unistd::getppid().as_raw()));
+        assert_eq!(parent(-1), None);
+    }
+}

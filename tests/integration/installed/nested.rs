@@ -1,0 +1,82 @@
+//! Shells within the gate: marked, refused where the host says so, and our own login shell gated again.
+
+use countersign_tests::installation::{AGENT, Installation, Options, PROGRAMS};
+use countersign_tests::journal;
+use countersign_tests::run::{LIMIT, Running, run_with};
+
+#[test]
+fn a_login_within_a_login_is_gated_again_and_known_as_such() {
+    let Some(mut host) = Installation::new(Options::default()) else { return };
+    let outer = format!("{PROGRAMS}/countersign-sh -c 'touch made; echo inner'");
+    // Also through a process that its parent has left behind.
+    for (count, line) in [(1, outer.clone()), (2, format!("(setsid {outer} & ); sleep 3"))] {
+        let client = Running::start(&mut host.ssh(&line), Some(b""));
+        host.reviewer().approve(&line);
+        host.reviewer().deny("touch made; echo inner", "no");
+        client.wait(LIMIT);
+        let opened = journal::of_kind(&host.journal(), "session_opened");
+        let [first, second] = &opened[2 * count - 2..] else { panic!("two logins") };
+        assert!(first["body"].get("nested").is_none());
+        assert_eq!(second["body"]["nested"], first["sess"]["id"]);
+        assert_eq!((&second["body"]["uid"], &second["vals"]["agent"][1]), (&host.uids.agent.into(), &AGENT.into()));
+    }
+    assert!(!host.home().join("made").exists());
+    host.host.take().expect("host").terminate();
+    host.verify().expect(10);
+}
+
+#[test]
+fn what_opens_a_shell_is_marked_or_refused() {
+    let Some(mut host) = Installation::new(Options::default()) else { return };
+    // `-tt`: a terminal.
+    let client = Running::start(&mut host.ssh_as(AGENT, &["-tt"], &["bash"]), None);
+    let id = host.reviewer().wait_for("bash");
+    let shown = host.reviewer().run(&["pending"]).expect(0).out();
+    assert!(shown.contains("interactive_escape"), "{shown}");
+    host.reviewer().run(&["deny", &id, "--reason", "no"]).expect(0);
+    client.wait(LIMIT).expect(126);
+    let submitted = journal::wait_for(&host.journal(), "command_submitted", 1);
+    assert_eq!(submitted["body"]["flags"], serde_json::json!(["interactive_escape"]));
+
+    host.host.take().expect("host").terminate();
+    let file = "/etc/countersign/hostd.toml";
+    let before = std::fs::read_to_string(file).expect("configuration");
+    std::fs::write(file, format!("nested = \"refuse\"\n{before}")).expect("configuration");
+    host.start_host();
+    for (count, line) in [(2, "bash"), (3, "cd /; sudo -i"), (4, "vim x")] {
+        run_with(&mut host.ssh_as(AGENT, &["-tt"], &[line]), b"").expect(126).says(&["nested"]);
+        let decided = journal::wait_for(&host.journal(), "decided", count);
+        assert_eq!(decided["body"]["why"], "nested_refused", "{line}");
+    }
+    let client = Running::start(&mut host.ssh_as(AGENT, &["-tt"], &["echo plain"]), None);
+    host.reviewer().approve("echo plain");
+    client.wait(LIMIT).expect(0);
+    assert_eq!(journal::of_kind(&host.journal(), "exec_started").len(), 1);
+    host.verify().expect(10);
+}
+
+#[test]
+fn other_inner_shells_run_what_was_approved() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let file = "/etc/countersign/countersign-sh.toml";
+    let before = std::fs::read_to_string(file).expect("configuration");
+    for (shell, line, out) in [
+        ("zsh", "echo $ZSH_VERSION[1]", "5\n"),
+        ("fish", "echo $version | string sub -l 1 | string match -r '[0-9]'", ""),
+        ("dash", "echo $0", "dash\n"),
+        ("tcsh", "echo $tcsh:q | cut -c1", "6\n"),
+    ] {
+        let program = format!("/usr/bin/{shell}");
+        if !std::path::Path::new(&program).exists() {
+            eprintln!("SKIPPED: {shell} is not installed");
+            continue;
+        }
+        std::fs::write(file, before.replace("inner_shell = \"bash\"", &format!("inner_shell = \"{shell}\"")))
+            .expect("configuration");
+        let client = Running::start(&mut host.ssh(line), Some(b""));
+        host.reviewer().approve(line);
+        let ended = client.wait(LIMIT).expect(0);
+        assert!(if out.is_empty() { !ended.out().is_empty() } else { ended.out() == out }, "{shell}: {}", ended.out());
+    }
+    host.verify().expect(10);
+}
