@@ -80,7 +80,7 @@ fn hostile_starts() {
     let start = |(name, code): &(&str, &str)| {
         let script = format!("{SPOIL}\n{code}\nstart(*arguments)\n");
         let mut command: Command = host.as_agent("/usr/bin/python3", &["-c", &script, &line]);
-        let ended = Running::start(&mut command, Some(b"")).wait(LIMIT);
+        let ended = Running::start(&mut command, Some(line.as_bytes())).wait(LIMIT);
         let ran = made.exists();
         // 126 refused or timed out, 64 … 78 could not start, 127 the loader could not; anything else would be the line's own end.
         let closed = !ran && matches!(ended.code(), 64..=78 | 126 | 127 | 128..=192) && ended.out().is_empty();
@@ -128,7 +128,7 @@ def start(*words):
 /// How a start is spoiled.
 const STARTS: &[(&str, &str)] = &[
     ("ordinary, nobody answers", ""),
-    ("no argument at all", "arguments = []"),
+    ("no argument at all, a script on standard input", "arguments = []"),
     ("an empty name", "arguments[0] = ''"),
     ("two hundred kilobytes of name", "arguments[0] = 'x' * 120000"),
     ("many arguments", "arguments += ['-c', 'touch /dev/null'] * 500"),
