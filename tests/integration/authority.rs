@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::slice::from_ref;
 use std::time::Duration;
 
 use countersign_tests::fake_service::{Answer, FakeService, SshReview};
@@ -85,7 +86,7 @@ fn a_service_that_has_only_its_own_key_approves_nothing() {
     assert_eq!(case.submit(&[]), no("reviewers_missing"), "its own word");
     case.service.answer(Answer::ApproveAtOnce);
     assert_eq!(case.submit(&[]), no("rule_not_in_authority"), "a rule of its own");
-    assert_eq!(case.submit(&[ann.clone()]), no("rule_not_in_authority"), "a rule of its own beside a review");
+    assert_eq!(case.submit(from_ref(&ann)), no("rule_not_in_authority"), "a rule of its own beside a review");
     case.service.answer(Answer::Approve);
     assert_eq!(case.submit(&[eve]), no("review_invalid"), "a person of its own");
     assert_eq!(case.submit(&[case.review(2, "ann")]), no("review_invalid"), "a key of its own in another's name");
@@ -93,10 +94,10 @@ fn a_service_that_has_only_its_own_key_approves_nothing() {
     let other = SshReview { of_this: false, ..ann.clone() };
     assert_eq!(case.submit(&[other]), no("review_invalid"), "a review of something else");
     let denies = SshReview { decision: "deny", ..ann.clone() };
-    assert_eq!(case.submit(&[denies.clone()]), no("review_invalid"), "a review that says no");
+    assert_eq!(case.submit(from_ref(&denies)), no("review_invalid"), "a review that says no");
     assert_eq!(case.submit(&[ann.clone(), denies]), no("review_invalid"), "a yes and a no of one person");
     // The service says that ops-lead has approved, who has not signed.
-    assert_eq!(case.submit(&[ann.clone()]), no("reviewers_missing"), "in the name of somebody who has not signed");
+    assert_eq!(case.submit(from_ref(&ann)), no("reviewers_missing"), "in the name of somebody who has not signed");
     case.service.answer(Answer::ApprovedByAnn);
     assert_eq!(case.submit(&[bob]), no("reviewers_missing"));
     assert_eq!(case.submit(&[ann]), (true, "approved".to_owned()), "the control");
@@ -109,7 +110,7 @@ fn two_people_are_two_people() {
     let case = Case::new(2);
     case.service.answer(Answer::ApprovedByAnn);
     let (ann, bob) = (case.review(0, "ann"), case.review(1, "bob"));
-    assert_eq!(case.submit(&[ann.clone()]), (false, "reviewers_missing".to_owned()));
+    assert_eq!(case.submit(from_ref(&ann)), (false, "reviewers_missing".to_owned()));
     assert_eq!(case.submit(&[ann.clone(), ann.clone()]), (false, "reviewers_missing".to_owned()), "ann twice");
     assert_eq!(case.submit(&[ann, bob]), (true, "approved".to_owned()));
 }
@@ -120,23 +121,23 @@ fn a_document_that_changes_is_in_force_at_once_or_nothing_runs() {
     case.service.answer(Answer::ApprovedByAnn);
     let (ann, unusable) = (case.review(0, "ann"), (false, "authority_unusable".to_owned()));
     let changed = || journal::of_kind(&case.parts.journal(), "policy_changed").len();
-    assert_eq!(case.submit(&[ann.clone()]), (true, "approved".to_owned()));
+    assert_eq!(case.submit(from_ref(&ann)), (true, "approved".to_owned()));
     assert_eq!(changed(), 1);
     // Ann is removed, that is, her key is revoked.
     case.write(2, 1, &[1]);
-    assert_eq!(case.submit(&[ann.clone()]), (false, "review_invalid".to_owned()));
+    assert_eq!(case.submit(from_ref(&ann)), (false, "review_invalid".to_owned()));
     assert_eq!(changed(), 2);
     // The document in which she stood comes back.
     case.write(1, 1, &[0, 1]);
-    assert_eq!(case.submit(&[ann.clone()]), unusable, "an older version");
+    assert_eq!(case.submit(from_ref(&ann)), unusable, "an older version");
     case.write(2, 1, &[0, 1]);
-    assert_eq!(case.submit(&[ann.clone()]), unusable, "another document of the same version");
+    assert_eq!(case.submit(from_ref(&ann)), unusable, "another document of the same version");
     case.write(3, 1, &[0, 1]);
     let signed = fs::read_to_string(case.document()).expect("document");
     fs::write(case.document(), signed.replace("people = 1", "people = 1 ")).expect("document");
-    assert_eq!(case.submit(&[ann.clone()]), unusable, "changed after it was signed");
+    assert_eq!(case.submit(from_ref(&ann)), unusable, "changed after it was signed");
     fs::remove_file(case.document()).expect("document");
-    assert_eq!(case.submit(&[ann.clone()]), unusable, "gone");
+    assert_eq!(case.submit(from_ref(&ann)), unusable, "gone");
     case.write(3, 1, &[0, 1]);
     assert_eq!(case.submit(&[ann]), (true, "approved".to_owned()), "back in a higher version");
     assert_eq!(changed(), 3);

@@ -33,7 +33,8 @@ fn a_secret_runs_and_is_stored_nowhere() {
     let body = &submitted[0]["body"];
     assert_eq!(body["redactions"]["password"], 1);
     assert_eq!((&body["hidden"][0], &body["hidden_kinds"][0]), (&1.into(), &"password".into()));
-    assert_eq!(holding(&trial.state(), SECRET.as_bytes()), [PathBuf::new(); 0], "the secret stands in a file");
+    let found = holding(&trial.state(), SECRET.as_bytes());
+    assert!(found.is_empty(), "the secret stands in {found:?}");
     assert!(!holding(&trial.state(), b"PGPASSWORD").is_empty(), "the control: the rest of the line is there");
     trial.verify().expect(10);
 }
