@@ -9,22 +9,24 @@ code, the ids of what deviates, and DIR. With one DIR the exit code is its own.
 --own-ed25519 checks SSHSIG signatures here too, in place of ssh-keygen: faster
 where there are thousands.
 """
-import base64, datetime, hashlib, json, os, re, subprocess, sys, tempfile
+import base64, binascii, datetime, hashlib, json, os, re, subprocess, sys, tempfile, tomllib
 
 ORDER = [40, 41, 42, 50, 30, 51, 20, 11, 10]
 CODES = {}
 for code, ids in {
     40: "grammar.leaf member.type kind.sess journal.name chain.order chain.repeat chain.prev chain.host sig.entry"
         " sig.key_unknown commit.opening commit.length enrol.first trust.host_key trust.service_key sess.chain sess.order"
-        " sess.after_restart submission.repeat decided.of refusal.statement finish.of checkpoint.size checkpoint.signature",
-    41: "chain.seq commit.missing sess.gap head.missing",
+        " sess.after_restart submission.repeat decided.of refusal.statement finish.of checkpoint.size checkpoint.signature"
+        " kind.place sig.key_range key.certificate key.epoch key.start authority.document authority.signature authority.version",
+    41: "chain.seq commit.missing sess.gap head.missing key.missing",
     42: "recording.missing recording.digest recording.chunks recording.length recording.extra",
     50: "decision.cut_command decision.missing decision.signature decision.key_unknown decision.host decision.entry"
-        " decision.nonce decision.outcome decision.needs_person decision.expiry decision.late run.without_decision run.twice",
+        " decision.nonce decision.outcome decision.needs_person decision.expiry decision.late run.without_decision run.twice"
+        " authority.missing authority.not_in_force review.rule review.missing review.invalid review.entry review.revoked",
     30: "fork.seq fork.service checkpoint.root head.fork",
     51: "time.mono_falls time.jump time.boot",
     20: "source.unknown source.empty trust.none trust.host trust.service head.other_host",
-    11: "journal.torn sess.open sess.recovered submission.undecided run.unfinished recording.bad gap.declared",
+    11: "journal.torn sess.open sess.recovered submission.undecided run.unfinished recording.bad gap.declared time.silence",
     10: "assurance.self_attested",
 }.items():
     for name in ids.split():
@@ -37,6 +39,8 @@ OUTCOMES = "approved denied whitelisted timed_out blocked cancelled error".split
 LETS_RUN = ("approved", "whitelisted")
 ZERO = bytes(32)
 NS_ENTRY, NS_DECISION = "entry.v1@countersign", "decision.v1@countersign"
+NS_EPOCH, NS_AUTHORITY = "epoch.v1@countersign", "authority.v1@countersign"
+EPOCH_ENTRIES, EPOCH_US = 4096, 24 * 3600 * 10**6
 
 
 class Bad(Exception):
@@ -215,24 +219,118 @@ own_ed25519 = False
 
 
 def sshsig(namespace, public, message, signature):
-    """ssh-keygen -Y verify; each signature is asked about once."""
-    asked = (namespace, public, sha(message), signature)
-    if asked not in known_signatures and own_ed25519:
-        preimage = b"SSHSIG" + ssh(namespace.encode(), b"", b"sha256", sha(message))
-        known_signatures[asked] = ed25519(public, preimage, signature)
+    """Of a bare Ed25519 key and signature."""
+    blob = ssh(b"ssh-ed25519", public)
+    whole = b"SSHSIG\0\0\0\1" + ssh(blob, namespace.encode(), b"", b"sha256", ssh(b"ssh-ed25519", signature))
+    return people_sig(namespace, blob, message, whole)
+
+
+def people_sig(namespace, blob, message, whole):
+    """ssh-keygen -Y verify of a whole signature by this key; each is asked about once."""
+    asked = (namespace, blob, sha(message), whole)
     if asked not in known_signatures:
-        blob = ssh(b"ssh-ed25519", public)
-        whole = b"SSHSIG\0\0\0\1" + ssh(blob, namespace.encode(), b"", b"sha256", ssh(b"ssh-ed25519", signature))
+        known_signatures[asked] = own(namespace, blob, message, whole) if own_ed25519 else None
+    if known_signatures[asked] is None:
         coded = base64.encodebytes(whole).decode()
+        kind = strings(blob)[0].decode()
         with tempfile.TemporaryDirectory() as place:
             with open(place + "/sig", "w") as f:
-                f.write(f"-----BEGIN SSH SIGNATURE-----\n{coded}-----END SSH SIGNATURE-----\n")
+                f.write(f"{BEGIN_SIG}\n{coded}{END_SIG}\n")
             with open(place + "/allowed", "w") as f:
-                f.write(f'x namespaces="{namespace}" ssh-ed25519 {base64.b64encode(blob).decode()}\n')
+                f.write(f'x namespaces="{namespace}" {kind} {base64.b64encode(blob).decode()}\n')
             command = ["ssh-keygen", "-Y", "verify", "-f", place + "/allowed", "-I", "x", "-n", namespace, "-s", place + "/sig"]
             ended = subprocess.run(command, input=message, capture_output=True)
         known_signatures[asked] = ended.returncode == 0
     return known_signatures[asked]
+
+
+def own(namespace, blob, message, whole):
+    """The same here for an Ed25519 key; None for another."""
+    signed = read_sshsig(whole)
+    if signed is None or strings(blob)[0] != b"ssh-ed25519":
+        return None
+    key, space, hashed, signature, _ = signed
+    hashes = hashlib.sha512(message).digest() if hashed == b"sha512" else sha(message)
+    return key == blob and space == namespace.encode() and len(signature) == 64 \
+        and ed25519(strings(blob)[1], b"SSHSIG" + ssh(space, b"", hashed, hashes), signature)
+
+
+# OpenSSH's keys and signatures (RFC 4251 §5, PROTOCOL.sshsig, PROTOCOL.u2f), as people have them.
+
+BEGIN_SIG, END_SIG = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
+KEY_PARTS = {b"ssh-ed25519": 2, b"sk-ssh-ed25519@openssh.com": 3, b"ecdsa-sha2-nistp256": 3, b"sk-ecdsa-sha2-nistp256@openssh.com": 4}
+
+
+def take(data):
+    """A string and what follows it."""
+    length = int.from_bytes(data[:4], "big")
+    if len(data) < 4 + length:
+        raise Bad("string")
+    return data[4:4 + length], data[4 + length:]
+
+
+def strings(data):
+    out = []
+    while data:
+        part, data = take(data)
+        out.append(part)
+    return out
+
+
+def standard(text):
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Bad("base64")
+
+
+def key_blob(blob):
+    """Checks the form of a public key's binary form."""
+    parts = strings(blob)
+    if not parts or KEY_PARTS.get(parts[0]) != len(parts) or len(blob) > 4096:
+        raise Bad("key")
+    if b"ecdsa" in parts[0]:
+        good = parts[1] == b"nistp256" and len(parts[2]) == 65 and parts[2][0] == 4
+    else:
+        good = len(parts[1]) == 32
+    if not good:
+        raise Bad("key")
+    return blob
+
+
+def key_line(line):
+    words = line.split() if isinstance(line, str) else []
+    if len(words) < 2:
+        raise Bad("key line")
+    blob = key_blob(standard(words[1]))
+    if strings(blob)[0] != words[0].encode():
+        raise Bad("key line")
+    return blob
+
+
+def read_sshsig(whole):
+    """Key, namespace, hash, bare signature and FIDO flags; None where it is no signature."""
+    try:
+        if whole[:10] != b"SSHSIG\0\0\0\1" or len(whole) > 4096:
+            return None
+        key, namespace, reserved, hashed, inner = strings(whole[10:])
+        kind, rest = take(inner)
+        signature, rest = take(rest)
+        if reserved or hashed not in (b"sha256", b"sha512") or kind != strings(key_blob(key))[0]:
+            return None
+        if len(rest) != (5 if kind.startswith(b"sk-") else 0):
+            return None
+        return key, namespace, hashed, signature, rest[0] if rest else None
+    except (Bad, ValueError, IndexError):
+        return None
+
+
+def signs(whole, namespace, message):
+    """The key that has signed a message, if that holds and the key was touched."""
+    read = read_sshsig(whole)
+    if read is None or read[1] != namespace.encode() or read[4] is not None and not read[4] & 1:
+        return None
+    return read[0] if people_sig(namespace, read[0], message, whole) else None
 
 
 # Ed25519 of RFC 8032 §5.1 for notes, which ssh-keygen cannot check: their signature is over the bare text.
@@ -352,6 +450,7 @@ def is_name(v): return is_text(v) and NAME.match(v) is not None
 def is_outcome(v): return v in OUTCOMES
 def is_object(v): return isinstance(v, dict)
 def is_digests(v): return isinstance(v, list) and all(map(is_digest, v))
+def is_objects(v): return isinstance(v, list) and all(map(is_object, v))
 def is_ints(v): return isinstance(v, list) and all(map(is_int, v))
 def is_texts(v): return isinstance(v, list) and all(map(is_text, v))
 def is_counts(v): return isinstance(v, dict) and all(map(is_int, v.values()))
@@ -364,19 +463,28 @@ def is_by(v):
     return found and (found.group(1) is None or int(found.group(1)) < 2**64) or ":" not in v and is_name(v)
 
 
+def is_statement(said):
+    names = "by decision entry exp_ms fmt host key nonce policy".split()
+    return is_object(said) and list(said) == names and said["fmt"] == "cs-decision1" and is_by(said["by"]) \
+        and said["decision"] in ("approve", "deny") and is_digest(said["entry"]) and is_int(said["exp_ms"]) and is_id(said["host"]) \
+        and is_nonce(said["nonce"]) and is_digest(said["policy"]) and is_text(said["key"]) and re.fullmatch(r"[0-9a-f]{16}", said["key"])
+
+
 MEMBERS = {
     "host_enrolled": dict(key=is_digest, name=is_name, service=is_id, service_key=is_digest, signer=is_text, software=is_text),
-    "host_started": {"recovered?": is_object, "signer": is_text, "software": is_text},
+    "host_started": {"heartbeat_ms?": is_int, "recovered?": is_object, "signer": is_text, "software": is_text},
     "host_stopped": dict(why=is_text),
     "checkpoint": dict(cosig=is_sig, log=is_object, note_key=is_text, note_sig=is_sig, root=is_digest, service=is_id, size=is_int, time=is_int),
     "session_opened": {"agent": is_digest, "columns?": is_int, "kind": is_text, "nested?": is_id, "rows?": is_int, "source?": is_digest,
                        "term?": is_digest, "tty": is_bool, "turned_away?": is_int, "uid": is_int},
-    "command_submitted": {"cmd": is_digests, "cmd_bytes": is_int, "cwd": is_digest, "env": is_digest, "expansions?": is_counts, "flags?": is_texts,
+    "command_submitted": {"authority?": is_digest, "people?": is_int, "cmd": is_digests, "cmd_bytes": is_int, "cwd": is_digest, "env": is_digest, "expansions?": is_counts, "flags?": is_texts,
                           "hidden?": is_ints, "hidden_kinds?": is_texts, "id": is_id, "nonce": is_nonce, "personal?": is_counts,
                           "redactions?": is_counts, "shell": is_text, "stdin?": is_digests, "stdin_bytes?": is_int,
                           "stdin_hidden?": is_ints, "stdin_hidden_kinds?": is_texts, "transfer?": is_text, "turned_away?": is_int,
                           "wait_ms": is_int},
-    "decided": {"by?": is_by, "comment?": is_digest, "id": is_id, "latency_ms": is_int, "of": is_digest, "outcome": is_outcome,
+    "policy_changed": dict(authority=is_digest, digest=is_digest, signatures=is_digest, version=is_int),
+    "key_rotated": dict(by=is_text, cert=is_sig, key=is_digest),
+    "decided": {"by?": is_by, "comment?": is_digest, "id": is_id, "latency_ms": is_int, "of": is_digest, "outcome": is_outcome, "reviews?": is_objects,
                 "sig?": is_sig, "statement?": is_object, "why?": is_text},
     "exec_started": dict(id=is_id, of=is_digest),
     "exec_finished": {"code?": is_int, "end": is_text, "errno?": is_int, "files?": is_int, "files_read?": is_int, "files_written?": is_int, "id": is_id, "of": is_digest, "signal?": is_int,
@@ -389,8 +497,12 @@ MEMBERS = {
 PERSON = ["interactive_escape", "opaque_code"]
 IN_LOGIN = "session_opened command_submitted decided exec_started exec_seen exec_finished recording_chunk session_closed".split()
 OF_HOST = "host_enrolled host_started host_stopped checkpoint key_rotated policy_changed clock_step redaction erasure pruned gap heartbeat".split()
+OF_SERVICE = "admin_act signed_in access rule_changed grant anomaly_triaged hold report_read".split()
+for kind in OF_SERVICE:
+    MEMBERS[kind] = {"about?": is_text, "act": is_text, "by?": is_name, "detail?": is_digest, "policy?": is_digest}
 ROUTINE = "checkpoint heartbeat host_started host_stopped key_rotated clock_step".split()
-PRIVATE = {"session_opened": ["agent", "source", "term"], "command_submitted": ["cmd", "cwd", "env", "stdin"], "decided": ["comment"]}
+PRIVATE = {"session_opened": ["agent", "source", "term"], "command_submitted": ["cmd", "cwd", "env", "stdin"], "decided": ["comment"],
+           "policy_changed": ["authority", "signatures"], **{kind: ["detail"] for kind in OF_SERVICE}}
 
 
 # --- openings -----------------------------------------------------------------------------------------------
@@ -468,7 +580,62 @@ def openings(entry):
     if names != sorted(set(names)) or "{" + ",".join(spelled) + "}" != entry["vals"]:
         raise Bad("vals")
     missing += [p for p in PRIVATE.get(entry["kind"], []) if p in body and p not in opened]
+    entry["opened"] = opened
     return missing, opened
+
+
+# --- the administrators' document -----------------------------------------------------------------------------
+
+def document(text):
+    """version, people, {key: name} of a document; Bad where it cannot be used."""
+    try:
+        said = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        raise Bad("toml")
+    version, people, reviewers = said.get("version"), said.get("people", 1), said.get("reviewer")
+    tables = isinstance(said.get("settings", {}), dict) and isinstance(said.get("rule", []), list) \
+        and all(isinstance(rule, dict) for rule in said.get("rule", []))
+    if len(text.encode()) > 512 * 1024 or set(said) - {"fmt", "version", "people", "reviewer", "settings", "rule"} or not tables \
+            or said.get("fmt") != "cs-authority1" or not is_int(version) or version < 1 or not is_int(people) \
+            or not isinstance(reviewers, list) or not 1 <= people <= min(5, len(reviewers)):
+        raise Bad("document")
+    names, owners = set(), {}
+    for reviewer in reviewers:
+        if not isinstance(reviewer, dict) or set(reviewer) != {"name", "keys"} or not is_name(reviewer["name"]) \
+                or reviewer["name"] in names or not isinstance(reviewer["keys"], list) or not reviewer["keys"]:
+            raise Bad("reviewer")
+        names.add(reviewer["name"])
+        for line in reviewer["keys"]:
+            key = key_line(line)
+            if key in owners:
+                raise Bad("key twice")
+            owners[key] = reviewer["name"]
+    return version, people, owners
+
+
+def signers(text, signatures):
+    """The keys that have signed a document."""
+    found = set()
+    for rest in signatures.split(BEGIN_SIG)[1:]:
+        rest = rest.strip()
+        if not rest.endswith(END_SIG):
+            continue
+        try:
+            whole = standard("".join(rest.removesuffix(END_SIG).split()))
+        except Bad:
+            continue
+        found.add(signs(whole, NS_AUTHORITY, text.encode()))
+    return found - {None}
+
+
+def fingerprint(blob):
+    return "SHA256:" + base64.b64encode(sha(blob)).decode().rstrip("=")
+
+
+def micros(at):
+    at = at if "." in at else at[:-1] + ".000000Z"
+    since = datetime.datetime.strptime(at, "%Y-%m-%dT%H:%M:%S.%fZ") - datetime.datetime(1970, 1, 1)
+    return (since.days * 86400 + since.seconds) * 10**6 + since.microseconds
 
 
 # --- the run ------------------------------------------------------------------------------------------------
@@ -483,6 +650,13 @@ class Run:
         self.logins, self.known, self.submissions = {}, set(), set()
         self.leaves, self.broken, self.held, self.log, self.log_lost, self.told = [], False, None, None, False, None
         self.entries = 0
+        # Keys: the epochs as (first seq, key, by the identity key), the one that the line at hand begins, and the one in force.
+        self.epochs, self.begins, self.span, self.starting, self.unproven = [], None, None, False, None
+        self.of_service, self.heartbeat = False, None
+        # Documents: None, "unusable", or (digest, people, owners).
+        self.force, self.last_document = None, None
+        self.admins = None if trust is None or "admins" not in trust else {key_line(line) for line in trust["admins"]}
+        self.revoked = {} if trust is None else {r["key"]: micros(r["at"]) for r in trust.get("revoked", [])}
         if trust is None:
             self.add("trust.none")
         else:
@@ -524,6 +698,7 @@ class Run:
             self.add("journal.name")
         self.entries += 1
         self.begin(e)
+        self.jumped = e["seq"] > self.next
         signed = self.signed(e)
         if not self.place(e, signed):
             return
@@ -535,7 +710,9 @@ class Run:
             return
         self.begun = True
         if self.trust is not None:
-            known = [h for h in self.trust["hosts"] if h["host"] == e["host"]]
+            services = [dict(host=s["service"], key=s["key"]) for s in self.trust["services"]]
+            self.of_service = any(s["host"] == e["host"] for s in services)
+            known = [h for h in self.trust["hosts"] + services if h["host"] == e["host"]]
             if known:
                 self.host_key = digest(known[0]["key"])
             else:
@@ -543,16 +720,84 @@ class Run:
         if self.host_key is None and e["kind"] == "host_enrolled":
             self.host_key = b64(e["body"].get("key"), 32)
 
+    def key_at(self, seq):
+        return next((key for first, key, _ in reversed(self.epochs) if first <= seq), self.host_key)
+
+    def key_fault(self, e):
+        """What is wrong with key and signature of a line, or None."""
+        if e["kind"] == "key_rotated":
+            return self.rotated(e)
+        due = self.key_at(e["seq"])
+        if e["key"] != key_id(due):
+            ours = e["key"] in [key_id(key) for key in [self.host_key] + [key for _, key, _ in self.epochs]]
+            return "sig.key_range" if ours else "sig.key_unknown"
+        return None if sshsig(NS_ENTRY, due, e["signed"], e["sig"]) else "sig.entry"
+
+    def rotated(self, e):
+        b = e["body"]
+        by, cert, key = b.get("by"), b.get("cert"), b64(b.get("key"), 32)
+        if e["seq"] == 0 or not is_text(by) or not is_sig(cert) or key is None:
+            return "key.certificate"
+        by_identity = by == key_id(self.host_key)
+        certifier = self.host_key if by_identity else self.key_at(e["seq"] - 1)
+        prev = base64.urlsafe_b64encode(e["prev"]).decode().rstrip("=")
+        text = json.dumps(dict(fmt="cs-epoch1", host=e["host"], key=b["key"], prev=prev, seq=e["seq"]), separators=(",", ":"))
+        if by != key_id(certifier) or not sshsig(NS_EPOCH, certifier, text.encode(), b64(cert, 64)):
+            return "key.certificate"
+        return self.introduced(e, key, by_identity)
+
+    def introduced(self, e, key, by_identity):
+        used = key == self.host_key or any(known == key and first != e["seq"] for first, known, _ in self.epochs)
+        if used or e["key"] != key_id(key):
+            return "key.certificate"
+        if not sshsig(NS_ENTRY, key, e["signed"], e["sig"]):
+            return "sig.entry"
+        self.begins = (e["seq"], key, by_identity)
+        return None
+
     def signed(self, e):
+        self.begins = None
         if self.host_key is None:
             return True
-        if e["key"] != key_id(self.host_key):
-            self.add("sig.key_unknown")
-            return False
-        if not sshsig(NS_ENTRY, self.host_key, e["signed"], e["sig"]):
-            self.add("sig.entry")
-            return False
-        return True
+        fault = self.key_fault(e)
+        if fault is None:
+            self.unproven = None if self.begins else self.unproven
+            return True
+        if fault == "sig.key_unknown":
+            same = self.unproven == e["key"]
+            if self.jumped and not same:
+                self.add("key.missing")
+                self.unproven, self.span = e["key"], None
+            if self.jumped or same:
+                return True
+        if self.unproven and e["kind"] == "key_rotated" and e["body"].get("by") == self.unproven:
+            key = b64(e["body"].get("key"), 32)
+            if key and is_text(e["body"].get("cert")) and self.introduced(e, key, False) is None:
+                self.unproven = None
+                return True
+        self.add(fault)
+        return False
+
+    def follow(self, e):
+        """An entry in its place begins its epoch, or is within the one in force."""
+        by_identity = self.begins is not None and self.begins[2]
+        if e["kind"] == "key_rotated" and by_identity:
+            self.starting = True
+        elif e["kind"] != "clock_step":
+            due = self.starting
+            if not self.jumped and due != (e["kind"] == "host_started") and (due or self.span):
+                self.add("key.start")
+            self.starting = False
+        if self.begins:
+            if not by_identity and self.span and self.span["boot"] != e["boot"]:
+                self.add("key.epoch")
+            self.span = dict(first=e["seq"], mono=e["mono"], boot=e["boot"])
+            self.epochs = [epoch for epoch in self.epochs if epoch[0] < e["seq"]] + [self.begins]
+        elif self.span and not self.span.get("flagged"):
+            out = e["boot"] != self.span["boot"] or e["seq"] - self.span["first"] >= EPOCH_ENTRIES or e["mono"] - self.span["mono"] >= EPOCH_US
+            if out:
+                self.span["flagged"] = True
+                self.add("key.epoch")
 
     def place(self, e, signed):
         seq = e["seq"]
@@ -599,9 +844,13 @@ class Run:
 
     def entry(self, e):
         kind, body = e["kind"], e["body"]
+        self.follow(e)
         self.time(e)
+        if kind in ("host_started", "host_stopped"):
+            beat = body.get("heartbeat_ms")
+            self.heartbeat = beat * 1000 if kind == "host_started" and is_int(beat) else None
         whole = self.openings(e)
-        known = kind in IN_LOGIN or kind in OF_HOST
+        known = kind in IN_LOGIN or kind in OF_HOST or kind in OF_SERVICE
         if known and (kind in IN_LOGIN) != (e["sess"] is not None):
             self.add("kind.sess")
         valid = True
@@ -616,6 +865,8 @@ class Run:
             self.add("enrol.first")
         if kind == "host_enrolled" and e["seq"] == 0:
             self.enrolled(body)
+        if kind in IN_LOGIN if self.of_service else kind in OF_SERVICE:
+            self.add("kind.place")
         if kind == "host_started":
             for login in self.logins.values():
                 login["orphan"] = True
@@ -625,8 +876,79 @@ class Run:
             self.add("gap.declared")
         if kind == "checkpoint" and valid:
             self.checkpoint(e)
+        if kind == "policy_changed":
+            self.force = self.policy(e, body) if valid else "unusable"
         if e["sess"]:
             self.login(e, valid, whole)
+
+    # The administrators' documents
+
+    def policy(self, e, b):
+        opened = e.get("opened")
+        if opened is None:
+            self.add("authority.document")
+            return "unusable"
+        if "authority" not in opened or "signatures" not in opened:
+            return "unusable"
+        try:
+            text, signatures = opened["authority"].decode(), opened["signatures"].decode()
+            version, people, owners = document(text)
+        except (Bad, UnicodeDecodeError):
+            self.add("authority.document")
+            return "unusable"
+        before, hashed = sum(self.found.values()), sha(text.encode())
+        if (b["version"], digest(b["digest"])) != (version, hashed):
+            self.add("authority.document")
+        if self.admins is not None and len(signers(text, signatures) & self.admins) < self.trust.get("admins_needed", 1):
+            self.add("authority.signature")
+        if self.last_document and self.last_document != (version, hashed) and version <= self.last_document[0]:
+            self.add("authority.version")
+        else:
+            self.last_document = (version, hashed)
+        return (hashed, people, owners) if sum(self.found.values()) == before else "unusable"
+
+    def people(self, e, b, c, said, faults):
+        """Whether people have signed as they must; how long that counts, in ms."""
+        force, named, number = c["under"]
+        if force is None and (named is not None or number is not None) or force == "unusable":
+            faults.append("authority.not_in_force")
+        elif force is None and self.admins is not None:
+            faults.append("authority.missing")
+        if force in (None, "unusable"):
+            return said["exp_ms"]
+        hashed, people, owners = force
+        if named is None or digest(named) != hashed or number != people:
+            faults.append("authority.not_in_force")
+            return said["exp_ms"]
+        if ":" in said["by"] or said["by"] == "timeout":
+            faults.append("review.rule")
+            return said["exp_ms"]
+        valid = []
+        for review in b.get("reviews", []):
+            fault = self.review(e, c, review, hashed, owners)
+            if fault:
+                faults.append(fault)
+            else:
+                valid.append(review["statement"])
+        names = {review["by"] for review in valid}
+        if len(names) < people or said["by"] not in names:
+            faults.append("review.missing")
+        return min([said["exp_ms"]] + [review["exp_ms"] for review in valid])
+
+    def review(self, e, c, review, hashed, owners):
+        said = review.get("statement")
+        if list(review) != ["sig", "statement"] or not is_statement(said) or not is_text(review["sig"]):
+            return "review.invalid"
+        text = json.dumps(said, separators=(",", ":")).encode()
+        key = signs(b64(review["sig"], None) or b"", NS_DECISION, text)
+        if key not in owners or said["by"] != owners[key] or said["key"] != key_id(key) or digest(said["policy"]) != hashed:
+            return "review.invalid"
+        if said["host"] != self.host or digest(said["entry"]) != c["leaf"] or said["nonce"] != c["nonce"] \
+                or said["decision"] != "approve" or said["exp_ms"] > c["wait"]:
+            return "review.entry"
+        if e["at_us"] >= self.revoked.get(fingerprint(key), e["at_us"] + 1):
+            return "review.revoked"
+        return None
 
     def enrolled(self, body):
         key, service, service_key = b64(body.get("key"), 32), body.get("service"), b64(body.get("service_key"), 32)
@@ -647,13 +969,18 @@ class Run:
         if last and e["boot"] == last[0]:
             if e["mono"] < last[1]:
                 self.add("time.mono_falls")
-            elif abs(e["at_us"] - last[2] - (e["mono"] - last[1])) > 500_000 and e["kind"] != "clock_step":
+            if e["kind"] == "key_rotated":
+                return
+            silent = e["mono"] - last[1]
+            if self.heartbeat is not None and silent > 2 * self.heartbeat + 5_000_000:
+                self.add("time.silence")
+            if silent >= 0 and abs(e["at_us"] - last[2] - (e["mono"] - last[1])) > 500_000 and e["kind"] != "clock_step":
                 self.add("time.jump")
             mono = max(last[1], e["mono"])
         else:
             if e["boot"] in self.boots:
                 self.add("time.boot")
-            elif last and e["kind"] not in ("host_started", "host_enrolled"):
+            elif last and e["kind"] not in ("host_started", "host_enrolled", "key_rotated"):
                 self.add("time.boot")
             if e["boot"] not in self.boots:
                 self.boots.append(e["boot"])
@@ -686,9 +1013,12 @@ class Run:
         if not (is_int(log.get("size")) and is_digest(log.get("root")) and is_sig(log.get("sig")) and is_int(log.get("index"))
                 and all(is_digests(p) and len(p) <= 126 for p in proofs) and re.fullmatch(r"[0-9a-f]{16}", b["note_key"])):
             return self.add("member.type")
+        if self.unproven == b["note_key"]:
+            return
+        host_key = self.key_at(b["size"] - 1) if self.host_key and b["size"] else None
         before = sum(self.found.values())
         text = f"countersign/host/{self.host}\n{b['size']}\n{base64.b64encode(digest(b['root'])).decode()}\n".encode()
-        if not self.host_key or b["note_key"] != key_id(self.host_key) or not ed25519(self.host_key, text, b64(b["note_sig"], 64)):
+        if not host_key or b["note_key"] != key_id(host_key) or not ed25519(host_key, text, b64(b["note_sig"], 64)):
             self.add("checkpoint.signature")
         if self.services:
             self.cosigned(b, log, text, self.services[0])
@@ -760,7 +1090,8 @@ class Run:
     def submitted(self, e, b, login, whole):
         login["commands"][b["id"]] = dict(leaf=e["leaf"], nonce=b["nonce"], wait=b["wait_ms"], mono=e["mono"], boot=e["boot"],
                                           whole=whole, stage="waiting", late=False,
-                                          person=any(f in PERSON for f in b.get("flags", [])))
+                                          person=any(f in PERSON for f in b.get("flags", [])),
+                                          under=(self.force, b.get("authority"), b.get("people")))
         if b["id"] in self.submissions:
             self.flaw(login, "submission.repeat")
         self.submissions.add(b["id"])
@@ -796,11 +1127,7 @@ class Run:
         c["late"] = runs and deadline is not None and not (e["boot"] == c["boot"] and e["mono"] <= deadline)
 
     def statement(self, e, b, c, said, sig, runs, faults):
-        names = "by decision entry exp_ms fmt host key nonce policy".split()
-        good = list(said) == names and said["fmt"] == "cs-decision1" and is_by(said["by"]) and said["decision"] in ("approve", "deny") \
-            and is_digest(said["entry"]) and is_int(said["exp_ms"]) and is_id(said["host"]) and is_nonce(said["nonce"]) \
-            and is_digest(said["policy"]) and is_text(said["key"]) and re.fullmatch(r"[0-9a-f]{16}", said["key"])
-        if not good:
+        if not is_statement(said):
             faults.append("decision.signature")
             return None
         keys = [key for key in self.services if key_id(key) == said["key"]]
@@ -826,7 +1153,7 @@ class Run:
             faults.append("decision.needs_person")
         if runs and said["exp_ms"] > c["wait"]:
             faults.append("decision.expiry")
-        return c["mono"] + 1000 * said["exp_ms"]
+        return c["mono"] + 1000 * (self.people(e, b, c, said, faults) if runs else said["exp_ms"])
 
     def started(self, e, b, login, _):
         c = login["commands"].get(b["id"])

@@ -178,7 +178,7 @@ impl Authority {
         if statement_read.policy != self.digest {
             return Err(BadReview::OtherAuthority);
         }
-        Ok(Reviewed { by: name.clone(), statement: statement_read })
+        Ok(Reviewed { by: name.clone(), key: signature.key().fingerprint(), statement: statement_read })
     }
 
     /// Whether so many distinct people have approved, of reviews that are
@@ -260,6 +260,8 @@ impl Admins {
 pub struct Reviewed {
     /// Who.
     pub by: Name,
+    /// Fingerprint of the key it was signed with.
+    pub key: String,
     /// What they said.
     pub statement: Statement,
 }

@@ -27,6 +27,7 @@ mod signer;
 mod sshsig;
 mod statement;
 pub mod tlog;
+#[cfg(feature = "authority")]
 mod trust;
 mod utc;
 mod value;
@@ -59,7 +60,8 @@ pub use signer::{
 };
 pub use sshsig::{BadSignature, Namespace, allowed_signers_line, armored_signature, verify_digest, verify_signature};
 pub use statement::{BadStatement, Statement};
-pub use trust::{TrustError, TrustFile, TrustedHost, TrustedService};
+#[cfg(feature = "authority")]
+pub use trust::{RevokedKey, TrustError, TrustFile, TrustedHost, TrustedService};
 pub use value::{BadValue, MAX_DEPTH, MAX_INT, Value, body};
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! The trust file: the keys an auditor brings along.
 
+use crate::authority::{Admins, BadAuthority};
+use crate::openssh::SshKey;
+use crate::utc;
 use countersign_core::{Digest, HostId, Name, ServiceId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -15,11 +18,43 @@ const FORMAT: &str = "cs-trust1";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustFile {
-    fmt: String,
+    /// `cs-trust1`.
+    pub fmt: String,
     /// Hosts.
     pub hosts: Vec<TrustedHost>,
     /// Services.
     pub services: Vec<TrustedService>,
+    /// Public keys of the administrators, as lines of OpenSSH. With them every
+    /// command that ran must have been approved under a document they signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admins: Option<Vec<String>>,
+    /// How many of them must have signed a document; 1 where it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admins_needed: Option<usize>,
+    /// Reviewers' keys that count no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<RevokedKey>,
+}
+
+/// A reviewer's key that no longer counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokedKey {
+    /// Its fingerprint, `SHA256:` and 43 characters.
+    pub key: String,
+    /// From when on, `2026-11-20T12:34:56Z`.
+    pub at: String,
+}
+
+impl RevokedKey {
+    /// From when on, in µs since 1970; `None` where `at` is no time.
+    pub fn at_us(&self) -> Option<i64> {
+        let seconds = self.at.strip_suffix('Z').filter(|rest| rest.len() == 19);
+        match seconds {
+            Some(seconds) => utc::parse(&format!("{seconds}.000000Z")),
+            None => utc::parse(&self.at),
+        }
+    }
 }
 
 /// A host and its identity key.
@@ -69,7 +104,8 @@ pub enum TrustError {
 impl TrustFile {
     /// A trust file of these keys; refuses an id or key that stands twice.
     pub fn new(hosts: Vec<TrustedHost>, services: Vec<TrustedService>) -> Result<Self, TrustError> {
-        Self { fmt: FORMAT.to_owned(), hosts, services }.checked()
+        let (fmt, admins, admins_needed, revoked) = (FORMAT.to_owned(), None, None, Vec::new());
+        Self { fmt, hosts, services, admins, admins_needed, revoked }.checked()
     }
 
     /// Reads its JSON.
@@ -105,6 +141,16 @@ impl TrustFile {
         self.services.iter().find(|s| s.service == *service).map(|s| &s.key)
     }
 
+    /// The administrators; `None` where the file names none.
+    pub fn admins(&self) -> Result<Option<Admins>, BadAuthority> {
+        let Some(lines) = &self.admins else { return Ok(None) };
+        // One key an item: a list is not a way to bring in comments or lines.
+        if let Some(line) = lines.iter().find(|line| line.parse::<SshKey>().is_err() || line.contains('\n')) {
+            return Err(BadAuthority::Content(format!("admins: {line:?} is not the line of a .pub file")));
+        }
+        Admins::parse(&lines.join("\n"), self.admins_needed.unwrap_or(1)).map(Some)
+    }
+
     fn checked(self) -> Result<Self, TrustError> {
         let bad = |why: String| Err(TrustError::Content(why));
         if self.fmt != FORMAT {
@@ -120,6 +166,23 @@ impl TrustFile {
         let all = self.hosts.iter().map(|h| h.key).chain(self.services.iter().map(|s| s.key));
         if let Some(twice) = all.into_iter().find(|key| !keys.insert(*key)) {
             return bad(format!("the key {twice} stands twice"));
+        }
+        self.admins().map_err(|why| TrustError::Content(why.to_string()))?;
+        if self.admins.is_none() && self.admins_needed.is_some() {
+            return bad("admins_needed without admins".to_owned());
+        }
+        let mut revoked = BTreeSet::new();
+        for one in &self.revoked {
+            let digits = one.key.strip_prefix("SHA256:").filter(|rest| rest.len() == 43);
+            if digits.is_none() || !revoked.insert(&one.key) {
+                return bad(format!(
+                    "revoked: {:?} is no fingerprint, as ssh-keygen -l prints them, or stands twice",
+                    one.key
+                ));
+            }
+            if one.at_us().is_none() {
+                return bad(format!("revoked: {:?} is no time; write it as 2026-11-20T12:34:56Z", one.at));
+            }
         }
         Ok(self)
     }

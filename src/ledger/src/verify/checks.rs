@@ -155,6 +155,12 @@ checks! {
     TrustService "trust.service" NoTrust "The trust file does not know the service this host was enrolled with."
     TrustServiceKey "trust.service_key" Invalid
         "The decision key in `host_enrolled` is not the trust file's key for that service."
+    AuthorityDocument "authority.document" Invalid
+        "The administrators' document in a `policy_changed` is malformed, or its digest or version is not the one that the entry names."
+    AuthoritySignature "authority.signature" Invalid
+        "The administrators' document in a `policy_changed` is not signed by as many of the trust file's `admins` as must."
+    AuthorityVersion "authority.version" Invalid
+        "A `policy_changed` brings a document whose version is not higher than that of the one before: an old one was brought back."
     TimeMonoFalls "time.mono_falls" Time "`mono` falls within one boot, which CLOCK_BOOTTIME never does."
     TimeJump "time.jump" Time
         "Between two entries of one boot, wall clock and boot clock moved apart by more than 500 ms, and no `clock_step` says so: the wall clock was set."
@@ -198,6 +204,20 @@ checks! {
         "The statement allows more time than the submission waited for."
     DecisionLate "decision.late" NotDecided
         "A command was decided or started after the statement had expired, or in another boot, and `exec_finished` does not say `not_released`."
+    AuthorityMissing "authority.missing" NotDecided
+        "The trust file names administrators, and a command was let run before any `policy_changed` of theirs: nobody's signature but the service's let it run."
+    AuthorityNotInForce "authority.not_in_force" NotDecided
+        "A command was let run whose submission does not name the administrators' document in force then, with as many people as it demands, or that document cannot be read."
+    ReviewRule "review.rule" NotDecided
+        "A command was let run by a rule, grant or threshold of the service, although the administrators' document demands people."
+    ReviewMissing "review.missing" NotDecided
+        "An approval does not hold valid reviews of as many distinct people as the administrators' document demands, or none of the person it says has decided."
+    ReviewInvalid "review.invalid" NotDecided
+        "A review is malformed, not validly signed, by a key that is not in the document in force, in another's name, or made under another document."
+    ReviewEntry "review.entry" NotDecided
+        "A review is about another entry, host or nonce, says no, or allows more time than the submission waited for."
+    ReviewRevoked "review.revoked" NotDecided
+        "A review is signed with a key that the trust file lists as revoked at that time."
     RefusalStatement "refusal.statement" Invalid
         "The statement beside a refusal is malformed, not validly signed, or made for something else. (An approval beside a timeout is in order: it came too late.)"
     RunWithoutDecision "run.without_decision" NotDecided

@@ -1,5 +1,6 @@
 //! Whether a `decided` entry holds a decision that lets its command run.
 
+use super::authority::{Authorities, Said, Under};
 use super::checks::Check;
 use super::keys::Key;
 use super::time::Boot;
@@ -20,6 +21,16 @@ pub(super) struct Asked {
     pub whole: bool,
     /// Whether its `flags` leave it to a person.
     pub needs_person: bool,
+    /// Who could let it run, as the administrators say.
+    pub under: Under,
+}
+
+/// Whose word counts.
+#[derive(Clone, Copy)]
+pub(super) struct Vouching<'a> {
+    pub host: HostId,
+    pub services: &'a [Key],
+    pub authorities: &'a Authorities,
 }
 
 /// A moment of the host.
@@ -61,7 +72,7 @@ pub(super) struct Unchecked {
 
 /// Checks the decision of an outcome that lets run, all but the time. The
 /// deadline is `None` where it cannot be known.
-pub(super) fn lets_run(body: &Value, asked: &Asked, host: HostId, keys: &[Key]) -> (Option<Deadline>, Ruled) {
+pub(super) fn lets_run(body: &Value, asked: &Asked, at_us: i64, by: Vouching<'_>) -> (Option<Deadline>, Ruled) {
     let mut ruled = Ruled::default();
     let faults = &mut ruled.faults;
     if !asked.whole {
@@ -71,9 +82,9 @@ pub(super) fn lets_run(body: &Value, asked: &Asked, host: HostId, keys: &[Key]) 
         faults.push((Check::DecisionMissing, "there is no signed statement".to_owned()));
         return (None, ruled);
     };
-    let Some(statement) = signed(statement, sig, keys, &mut ruled) else { return (None, ruled) };
+    let Some(statement) = signed(statement, sig, by.services, &mut ruled) else { return (None, ruled) };
     let faults = &mut ruled.faults;
-    about(&statement, body, asked, host, faults);
+    about(&statement, body, asked, by.host, faults);
     if asked.needs_person && !matches!(statement.by, DecidedBy::Person(_)) {
         faults.push((Check::DecisionNeedsPerson, format!("let run by {}", statement.by)));
     }
@@ -81,7 +92,11 @@ pub(super) fn lets_run(body: &Value, asked: &Asked, host: HostId, keys: &[Key]) 
         let text = format!("the statement counts for {} ms, the host waited for {}", statement.exp_ms, asked.wait_ms);
         faults.push((Check::DecisionExpiry, text));
     }
-    let until = asked.mono.saturating_add(statement.exp_ms.saturating_mul(1000));
+    let said = Said { body, statement: &statement, asked, host: by.host, at_us };
+    let (of_reviews, reviews_ms) = by.authorities.lets_run(&said);
+    faults.extend(of_reviews);
+    let counts_ms = reviews_ms.map_or(statement.exp_ms, |reviews_ms| reviews_ms.min(statement.exp_ms));
+    let until = asked.mono.saturating_add(counts_ms.saturating_mul(1000));
     (Some(Deadline(Moment { mono: until, boot: asked.boot })), ruled)
 }
 

@@ -2,13 +2,12 @@
 //! submitted → decided → started → finished, each bound to the one before by its hash.
 
 use super::checks::{Check, Code};
-use super::decision::{self, Asked, Deadline, Moment, Unchecked};
-use super::keys::Key;
+use super::decision::{self, Asked, Deadline, Moment, Unchecked, Vouching};
 use super::recordings::{ChunkSaid, Reader, Recording};
 use super::report::{Counts, Findings};
 use super::signatures::{Job, Queue};
 use crate::{Kind, Namespace, Value};
-use countersign_core::{Digest, Flag, HostId, LoginId, Outcome, SubmissionId};
+use countersign_core::{Digest, Flag, LoginId, Outcome, SubmissionId};
 use std::collections::{HashMap, HashSet};
 
 /// An entry of a login.
@@ -23,14 +22,15 @@ pub(super) struct Event<'a> {
     pub prev: Digest,
     pub leaf: Digest,
     pub at: Moment,
+    /// Wall clock, µs since 1970.
+    pub at_us: i64,
     /// Whether the whole command is recorded, for `command_submitted`.
     pub whole: bool,
 }
 
 /// What a step may use and change.
 pub(super) struct Context<'a, 'r> {
-    pub host: HostId,
-    pub services: &'a [Key],
+    pub vouching: Vouching<'a>,
     pub queue: &'a mut Queue,
     pub reader: &'a mut Reader<'r>,
     pub counts: &'a mut Counts,
@@ -259,6 +259,7 @@ impl Step<'_, '_, '_> {
                 .get("flags")
                 .and_then(Value::as_list)
                 .is_some_and(|flags| flags.iter().any(|flag| flag.parse::<Flag>().is_some_and(Flag::needs_person))),
+            under: self.cx.vouching.authorities.submitted(body),
         };
         self.login.commands.insert(id, Command { asked, stage: Stage::Waiting });
         Some(id)
@@ -289,13 +290,13 @@ impl Step<'_, '_, '_> {
         if body.member("of") != Some(asked.leaf) {
             self.flaw(Check::DecidedOf, "of is not the leaf hash of the command_submitted");
         }
-        let (host, services, at) = (self.cx.host, self.cx.services, self.event.at);
+        let (by, at) = (self.cx.vouching, self.event.at);
         let (stage, ruled, check) = if outcome.lets_run() {
-            let (deadline, ruled) = decision::lets_run(body, &asked, host, services);
+            let (deadline, ruled) = decision::lets_run(body, &asked, self.event.at_us, by);
             let late = deadline.is_some_and(|deadline| !deadline.holds(at));
             (Stage::LetRun { decided: self.event.leaf, deadline, late }, ruled, Check::DecisionSignature)
         } else {
-            (Stage::Refused, decision::refusal(body, &asked, host, services), Check::RefusalStatement)
+            (Stage::Refused, decision::refusal(body, &asked, by.host, by.services), Check::RefusalStatement)
         };
         for (check, text) in ruled.faults {
             self.flaw(check, text);

@@ -6,6 +6,7 @@
 //! is kept is eight bytes an entry, the ids of logins and submissions, and the
 //! open logins.
 
+mod authority;
 mod chain;
 mod checks;
 mod conclude;
@@ -26,9 +27,10 @@ pub use report::{Axis, BadLevel, Counts, Finding, Head, Report, Require};
 pub use signatures::{BadMode, Signatures};
 
 use crate::{Kind, KnownHead, Line, Opened, TrustFile, Value, openings};
+use authority::Authorities;
 use chain::{Chain, Place};
 use countersign_core::{Digest, HostId};
-use decision::Moment;
+use decision::{Moment, Vouching};
 use keys::Keys;
 use lines::{Lines, Physical};
 use logins::{Context, Event, Logins};
@@ -123,6 +125,7 @@ struct Run<'a> {
     findings: Findings,
     counts: Counts,
     keys: Keys<'a>,
+    authorities: Authorities,
     chain: Chain,
     times: time::Times,
     logins: Logins,
@@ -147,6 +150,7 @@ impl<'a> Run<'a> {
             findings,
             counts: Counts::default(),
             keys,
+            authorities: Authorities::new(trust),
             chain: Chain::default(),
             times: time::Times::default(),
             logins: Logins::default(),
@@ -232,6 +236,13 @@ impl<'a> Run<'a> {
         if kind == Some(Kind::Checkpoint) && valid {
             self.checkpoint(line, body, host);
         }
+        if kind == Some(Kind::PolicyChanged) {
+            if valid {
+                self.authorities.changed(line, body, &mut self.findings);
+            } else {
+                self.authorities.unusable();
+            }
+        }
         let Some(sess) = &line.sess else { return };
         let Ok(login) = sess.id.parse() else { return };
         let event = Event {
@@ -243,11 +254,11 @@ impl<'a> Run<'a> {
             prev: sess.prev,
             leaf,
             at: Moment { mono: line.mono, boot },
+            at_us: line.at_us,
             whole,
         };
         let mut cx = Context {
-            host,
-            services: self.keys.services(),
+            vouching: Vouching { host, services: self.keys.services(), authorities: &self.authorities },
             queue: &mut self.queue,
             reader: &mut self.reader,
             counts: &mut self.counts,
@@ -376,8 +387,7 @@ impl<'a> Run<'a> {
     fn finish(mut self) -> Report {
         if let Some(host) = self.chain.host() {
             let mut cx = Context {
-                host,
-                services: self.keys.services(),
+                vouching: Vouching { host, services: self.keys.services(), authorities: &self.authorities },
                 queue: &mut self.queue,
                 reader: &mut self.reader,
                 counts: &mut self.counts,

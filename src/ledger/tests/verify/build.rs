@@ -2,6 +2,7 @@
 //! sealed (by a dishonest host) and lines that can be changed after (by anyone).
 
 pub use crate::fixtures::{golden, held};
+use crate::people::Review;
 pub use crate::stamps::Stamp;
 use crate::stamps::cosigned;
 use countersign_core::{Choice, DecidedBy, Digest, HostId, LoginId, Nonce, Salt, ServiceId, SubmissionId};
@@ -93,6 +94,8 @@ pub struct Plan {
     pub skew_n: u64,
     /// A checkpoint that the service gives.
     pub stamp: Option<Stamp>,
+    /// What people have signed.
+    pub reviews: Vec<Review>,
 }
 
 /// A history before it is sealed, and the recordings beside it.
@@ -158,11 +161,12 @@ impl History {
             signer: Who::Host,
             skew_n: 0,
             stamp: None,
+            reviews: Vec::new(),
         });
         self.plans.last_mut().unwrap()
     }
 
-    fn salt(&mut self) -> Salt {
+    pub fn salt(&mut self) -> Salt {
         self.salts = self.salts.wrapping_add(1);
         Salt([self.salts; 32])
     }
@@ -373,6 +377,10 @@ impl History {
                 let (statement, sig) = sign(ruling, leaf_of(&ruling.about));
                 members.insert("statement".into(), statement.to_value());
                 members.insert("sig".into(), sig.into());
+            }
+            if !plan.reviews.is_empty() {
+                let reviews: Vec<_> = plan.reviews.iter().map(|r| r.value(&leaf_of)).collect();
+                members.insert("reviews".into(), reviews.into());
             }
             if let Some(stamp) = &plan.stamp {
                 let stamp = cosigned(stamp, plan.at_us, &leaves, &mut log, &mut shown);

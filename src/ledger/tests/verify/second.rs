@@ -3,9 +3,11 @@
 
 use crate::build::{History, golden, held, join, trust, write_state};
 use crate::dishonest::LIES;
+use crate::people::{BOB, OTHER_ADMIN, key};
+use crate::reviews::{auditors, reviewed, with_admins};
 use countersign_core::LoginId;
 use countersign_ledger::verify::{Options, verify_with};
-use countersign_ledger::{KnownHead, TrustFile};
+use countersign_ledger::{KnownHead, RevokedKey, TrustFile};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -59,6 +61,35 @@ impl Cases {
             *codes.entry(ours.exit_code).or_default() += 1;
         }
         codes
+    }
+}
+
+/// Whether the second verifier comes to the same code on one directory.
+#[track_caller]
+pub fn agrees(dir: &Path, trust: &TrustFile, exit: u8) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/second_verifier.py");
+    let file = dir.join("trust.json");
+    std::fs::write(&file, trust.to_json().unwrap()).unwrap();
+    let ran = Command::new("python3").arg(script).args(OWN).arg("--trust").arg(file).arg(dir).output().unwrap();
+    let told = String::from_utf8(ran.stdout).unwrap() + &String::from_utf8(ran.stderr).unwrap();
+    assert!(told.starts_with(&format!("{exit} ")), "ours is {exit}: {told}");
+}
+
+#[test]
+fn agrees_on_reviews() {
+    let mut cases = Cases::new();
+    cases.history("reviewed", &reviewed());
+    // With ssh-keygen, which takes its time.
+    assert_eq!(cases.compare(&[], Some(&auditors()), &[]), BTreeMap::from([(0, 1)]));
+    cases.history("held", &held());
+    for (name, lie, ..) in crate::reviews::LIES {
+        let mut history = reviewed();
+        lie(&mut history);
+        cases.history(name, &history);
+    }
+    let revoked = vec![RevokedKey { key: key(BOB).fingerprint(), at: "2026-11-18T00:00:00Z".to_owned() }];
+    for trust in [auditors(), with_admins(&[OTHER_ADMIN], 1), trust(), TrustFile { revoked, ..auditors() }] {
+        println!("{:?}", cases.compare(OWN, Some(&trust), &[]));
     }
 }
 
