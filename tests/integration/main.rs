@@ -13,6 +13,7 @@ mod front;
 mod installed;
 mod interactive;
 mod killed;
+mod past_cves;
 mod players;
 mod quotas;
 mod recording;

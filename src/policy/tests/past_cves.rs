@@ -45,6 +45,10 @@ fn allowing() -> Policy {
 }
 
 fn decided(policy: &Policy, line: &str) -> Option<Ruling> {
+    decided_in(policy, line, "/")
+}
+
+fn decided_in(policy: &Policy, line: &str, cwd: &str) -> Option<Ruling> {
     let text = CommandText::parse(line.as_bytes()).ok()?;
     let asked = Asked {
         whole: Some(&text),
@@ -53,9 +57,9 @@ fn decided(policy: &Policy, line: &str) -> Option<Ruling> {
         agent: "a",
         host: HostId::from_random([0; 16]),
         session: "a-01",
-        cwd: "/",
+        cwd,
     };
-    let reading = Reading::of(line, "bash", Some("/"));
+    let reading = Reading::of(line, "bash", Some(cwd));
     let facts = Facts { reading: &reading, score: None, anomalies: &[], secrets: &[] };
     Some(policy.decide(&asked, &facts, &Now { at_ms: 0, uses: &|_| 0 }).ruling)
 }
@@ -327,4 +331,20 @@ fn words_that_a_far_shell_reads_again() {
         assert!(!matches!(decided(&copies, line), Some(Ruling::Pass(_))), "{line}");
     }
     none_passes(&["x='() { :; }; touch x' ls", "env x='() { :; }; touch x' ls", "scp a 'web:`touch x`'"]);
+}
+
+/// Claude Code CVE-2025-54794: a directory compared by its first characters.
+#[test]
+fn a_directory_is_not_its_prefix() {
+    let name: Name = "ops".parse().unwrap();
+    let body = Body { patterns: vec!["ls **".to_owned()], cwd: vec!["/srv/app".to_owned()], ..Body::default() };
+    let mut policy = Policy::new(Settings::default()).unwrap();
+    policy.add(Rule::check(1, Kind::Standing, name.clone(), name, body, None).unwrap()).unwrap();
+    let passes_in = |cwd| matches!(decided_in(&policy, "ls", cwd), Some(Ruling::Pass(_)));
+    assert!(passes_in("/srv/app") && passes_in("/srv/app/src"));
+    for cwd in
+        ["/srv/app-evil", "/srv/application", "/srv/app/../etc", "/srv", "/", "srv/app", "", "//srv/app", "/srv/app\n"]
+    {
+        assert!(!passes_in(cwd), "{cwd:?}");
+    }
 }
