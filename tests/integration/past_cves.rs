@@ -30,12 +30,16 @@ fn named(page: &str) -> Vec<(&str, &str)> {
     quoted.filter_map(|text| text.split_once("::")).filter(|(file, name)| word(file) && word(name)).collect()
 }
 
-/// Whether a function of this name, with a test's attribute above it, is in this file or folder.
+/// Whether a function of this name, with a test's attribute above it, is in this file or folder, or a file
+/// of this name in this folder.
 fn is_there(files: &[(PathBuf, String)], module: &str, name: &str) -> bool {
     let head = format!("fn {name}(");
     files.iter().any(|(path, text)| {
         let stem = path.file_stem().is_some_and(|stem| stem == module);
         let folder = path.components().any(|part| part.as_os_str() == module);
+        if folder && path.file_stem().is_some_and(|stem| stem == name) {
+            return true;
+        }
         let Some((before, _)) = text.split_once(&head).filter(|_| stem || folder) else { return false };
         before.lines().rev().take(6).any(|line| line.contains("#[test]") || line.contains("#[tokio::test"))
             || (text.contains("proptest!") && before.contains("proptest!"))
