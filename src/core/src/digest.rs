@@ -46,8 +46,13 @@ macro_rules! bytes_type {
         impl FromStr for $name {
             type Err = BadEncoding;
             fn from_str(text: &str) -> Result<Self, BadEncoding> {
-                let bytes = b64_decode(text).map_err(|_| BadEncoding { want: $len })?;
-                bytes.try_into().map(Self).map_err(|_| BadEncoding { want: $len })
+                const WANT: BadEncoding = BadEncoding { want: $len };
+                let mut bytes = [0; $len];
+                if text.len() != ($len * 4usize).div_ceil(3) {
+                    return Err(WANT);
+                }
+                let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| WANT)?;
+                if length == $len { Ok(Self(bytes)) } else { Err(WANT) }
             }
         }
 

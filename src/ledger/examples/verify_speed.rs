@@ -245,6 +245,14 @@ fn floor(dir: &Path) -> f64 {
     }
 }
 
+/// CPU seconds of all threads so far, the kernel's work for them included.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, after) = stat.rsplit_once(')').unwrap();
+    let ticks: u32 = after.split_whitespace().skip(11).take(2).map(|word| word.parse::<u32>().unwrap()).sum();
+    f64::from(ticks) / 100.0
+}
+
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
@@ -260,11 +268,11 @@ fn main() {
             let started = Instant::now();
             let report = verify_with(Path::new(dir), Some(&trust()), &options, &mut |_| {});
             let seconds = started.elapsed().as_secs_f64();
-            let peak = peak_kib();
+            let (peak, used) = (peak_kib(), cpu());
             assert_eq!(report.exit_code, 0, "{}", report.text());
             let floor = floor(Path::new(dir));
             println!(
-                "{} entries, {mode}: {seconds:.2} s, peak {peak} KiB; SHA-256 alone {floor:.2} s",
+                "{} entries, {mode}: {seconds:.2} s, {used:.2} CPU s, peak {peak} KiB; SHA-256 alone {floor:.2} s",
                 report.counts.entries
             );
         }

@@ -33,6 +33,7 @@ mod utc;
 mod value;
 #[cfg(feature = "verify")]
 pub mod verify;
+mod view;
 
 #[cfg(feature = "authority")]
 pub use authority::{

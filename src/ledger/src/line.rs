@@ -1,7 +1,7 @@
 //! One physical line, checked against the grammar and split, nothing copied.
 
 use crate::commit::sha256_of;
-use crate::scan::{BadLine, Check, Fault, Scanner, Tree};
+use crate::scan::{BadLine, Build, Check, Fault, Scanner, Tree};
 use crate::utc;
 use crate::value::Value;
 use base64::Engine as _;
@@ -62,6 +62,11 @@ pub struct LineSess<'a> {
 impl<'a> Line<'a> {
     /// Reads a line without its newline.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, BadLine> {
+        Self::parse_with::<Check>(bytes).map(|(line, ())| line)
+    }
+
+    /// Reads a line, and its body in the same scan.
+    pub(crate) fn parse_with<B: Build<'a>>(bytes: &'a [u8]) -> Result<(Self, B::Node), BadLine> {
         if bytes.len() > MAX_LINE_BYTES {
             return refused(MAX_LINE_BYTES, "a line over 1 MiB");
         }
@@ -73,7 +78,7 @@ impl<'a> Line<'a> {
         if s.rest().first() != Some(&b'{') {
             return s.expected("an object");
         }
-        s.value::<Check>(2)?;
+        let node = s.value::<B>(2)?;
         let body = s.since(start);
         s.literal(",\"boot\":")?;
         let boot = word(&mut s, "32 lower-case hex digits", |t| is_hex(t, 32).then_some(t))?;
@@ -99,7 +104,9 @@ impl<'a> Line<'a> {
         }
         s.literal(",\"vals\":")?;
         let vals = vals_text(&s)?;
-        Ok(Self { at, at_us, boot, host, key, kind, mono, prev, seq, sess, sig, sig_bytes, vals, body, signed, leaf })
+        let line =
+            Self { at, at_us, boot, host, key, kind, mono, prev, seq, sess, sig, sig_bytes, vals, body, signed, leaf };
+        Ok((line, node))
     }
 
     /// L: `SHA-256(0x00 ‖ leaf)`.
@@ -110,6 +117,12 @@ impl<'a> Line<'a> {
     /// SHA-256 of the signed text T: what the signature is over.
     pub fn signed_digest(&self) -> [u8; 32] {
         sha256_of(&[self.signed, b"}"]).0
+    }
+
+    /// A copy of the signed text T, for whoever hashes it later.
+    #[cfg(feature = "verify")]
+    pub(crate) fn signed_text(&self) -> Box<[u8]> {
+        [self.signed, b"}"].concat().into_boxed_slice()
     }
 
     /// The body's bytes: canonical, part of what is signed.

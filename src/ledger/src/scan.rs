@@ -27,14 +27,20 @@ pub enum Fault {
 
 /// Reads one value that is a whole document, e.g. a detached statement.
 pub(crate) fn document(bytes: &[u8]) -> Result<Value, BadLine> {
+    read::<Tree>(bytes)
+}
+
+/// Reads one value that is a whole document, as whatever is wanted of it.
+pub(crate) fn read<'a, B: Build<'a>>(bytes: &'a [u8]) -> Result<B::Node, BadLine> {
     let mut scanner = Scanner::new(bytes);
-    let value = scanner.value::<Tree>(1)?;
+    let value = scanner.value::<B>(1)?;
     scanner.end()?;
     Ok(value)
 }
 
-/// What a scan makes of the values it meets: a tree, or nothing but the check.
-pub(crate) trait Build {
+/// What a scan makes of the values it meets: a tree, a tree that borrows, or
+/// nothing but the check.
+pub(crate) trait Build<'a> {
     /// A finished value.
     type Node;
     /// An object being read.
@@ -42,13 +48,13 @@ pub(crate) trait Build {
     /// A list being read.
     type List: Default;
     /// A string.
-    fn text(text: &str) -> Self::Node;
+    fn text(text: &'a str) -> Self::Node;
     /// An integer.
     fn int(number: u64) -> Self::Node;
     /// A truth value.
     fn truth(truth: bool) -> Self::Node;
     /// Adds a member.
-    fn member(object: &mut Self::Object, name: &str, node: Self::Node);
+    fn member(object: &mut Self::Object, name: &'a str, node: Self::Node);
     /// Adds an item.
     fn item(list: &mut Self::List, node: Self::Node);
     /// Ends an object.
@@ -60,7 +66,7 @@ pub(crate) trait Build {
 /// Builds a [`Value`].
 pub(crate) struct Tree;
 
-impl Build for Tree {
+impl Build<'_> for Tree {
     type Node = Value;
     type Object = BTreeMap<String, Value>;
     type List = Vec<Value>;
@@ -90,7 +96,7 @@ impl Build for Tree {
 /// Only checks.
 pub(crate) struct Check;
 
-impl Build for Check {
+impl Build<'_> for Check {
     type Node = ();
     type Object = ();
     type List = ();
@@ -188,7 +194,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a value of any kind; `depth` is that of the value.
-    pub(crate) fn value<B: Build>(&mut self, depth: usize) -> Result<B::Node, BadLine> {
+    pub(crate) fn value<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Node, BadLine> {
         match self.peek() {
             Some(b'"') => self.string().map(B::text),
             Some(b'{') => self.object::<B>(depth),
@@ -207,7 +213,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn object<B: Build>(&mut self, depth: usize) -> Result<B::Node, BadLine> {
+    fn object<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Node, BadLine> {
         self.deeper(depth)?;
         self.literal("{")?;
         let mut object = B::Object::default();
@@ -235,7 +241,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn list<B: Build>(&mut self, depth: usize) -> Result<B::Node, BadLine> {
+    fn list<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Node, BadLine> {
         self.deeper(depth)?;
         self.literal("[")?;
         let mut list = B::List::default();

@@ -9,6 +9,7 @@
 use super::checks::Check;
 use super::decision::{Asked, Faults};
 use super::report::Findings;
+use crate::view::Node;
 use crate::{Admins, Authority, Kind, Line, Statement, TrustFile, Value, openings};
 use countersign_core::{Choice, DecidedBy, Digest, HostId};
 use std::collections::BTreeMap;
@@ -130,8 +131,8 @@ impl Authorities {
     }
 
     /// What a `command_submitted` is made under.
-    pub fn submitted(&self, body: &Value) -> Under {
-        let people = body.get("people").and_then(Value::as_int);
+    pub fn submitted<N: Node>(&self, body: &N) -> Under {
+        let people = body.get("people").and_then(N::as_int);
         Under { force: self.force.clone(), named: body.member("authority"), people }
     }
 

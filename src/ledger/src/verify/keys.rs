@@ -3,8 +3,9 @@
 
 use super::checks::Check;
 use super::report::Findings;
-use super::signatures::{Job, Queue};
-use crate::{EPOCH_ENTRIES, EPOCH_US, Epoch, KeyFault, KeyRing, Kind, Line, Namespace, TrustFile, Value, key_id};
+use super::signatures::{Job, Queue, Signed};
+use crate::view::{Node, View};
+use crate::{EPOCH_ENTRIES, EPOCH_US, Epoch, KeyFault, KeyRing, Kind, Line, Namespace, TrustFile, key_id};
 use countersign_core::{Digest, HostId, Name, ServiceId};
 
 /// A key and its id.
@@ -119,9 +120,9 @@ impl<'a> Keys<'a> {
         let later = queue.filter(|_| line.kind != Kind::KeyRotated.as_str());
         let checked = match later {
             Some(queue) => ring.due(line).map(|public| {
-                let (digest, text) = (line.signed_digest(), "the signature is not valid");
+                let (signed, text) = (Signed::Text(line.signed_text()), "the signature is not valid");
                 let (seq, public, sig, check) = (line.seq, *public, line.sig_bytes, Check::SigEntry);
-                queue.push(Job { seq, namespace: Namespace::Entry, public, digest, sig, check, text });
+                queue.push(Job { seq, namespace: Namespace::Entry, public, signed, sig, check, text });
                 None
             }),
             None => ring.check(line),
@@ -238,7 +239,7 @@ impl<'a> Keys<'a> {
     }
 
     /// Compares `host_enrolled` with the trust file and pins its service.
-    pub fn enrolled(&mut self, host: HostId, seq: u64, body: &Value, findings: &mut Findings) {
+    pub fn enrolled(&mut self, host: HostId, seq: u64, body: &View<'_>, findings: &mut Findings) {
         let key: Option<Digest> = body.member("key");
         let service: Option<ServiceId> = body.member("service");
         self.of_service |= service.is_some_and(|service| service.to_string() == host.to_string());

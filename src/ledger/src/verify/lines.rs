@@ -5,9 +5,9 @@ use std::io::{self, BufRead, Read};
 
 /// One physical line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Physical<'a> {
-    /// A line without its newline.
-    Whole(&'a [u8]),
+pub(super) enum Physical {
+    /// A line; it was added without its newline.
+    Whole,
     /// Over the limit; it was skipped.
     TooLong,
     /// The end of the file with no newline: so many bytes.
@@ -17,7 +17,6 @@ pub(super) enum Physical<'a> {
 /// Reads lines.
 pub(super) struct Lines<R> {
     reader: R,
-    buffer: Vec<u8>,
     /// Bytes read so far.
     pub done: u64,
 }
@@ -25,21 +24,24 @@ pub(super) struct Lines<R> {
 impl<R: BufRead> Lines<R> {
     /// Reads from `reader`.
     pub fn new(reader: R) -> Self {
-        Self { reader, buffer: Vec::new(), done: 0 }
+        Self { reader, done: 0 }
     }
 
-    /// The next line, `None` at the end.
-    pub fn next(&mut self) -> io::Result<Option<Physical<'_>>> {
+    /// Adds the next line to `buffer`; `None` at the end. Of a line that is no
+    /// whole one nothing is added.
+    pub fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Physical>> {
+        let start = buffer.len();
         let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-        self.buffer.clear();
-        let read = self.reader.by_ref().take(limit).read_until(b'\n', &mut self.buffer)?;
+        let read = self.reader.by_ref().take(limit).read_until(b'\n', buffer)?;
         self.count(read);
         if read == 0 {
             return Ok(None);
         }
-        if self.buffer.last() == Some(&b'\n') {
-            return Ok(Some(Physical::Whole(self.buffer.strip_suffix(b"\n").unwrap_or_default())));
+        if buffer.last() == Some(&b'\n') {
+            buffer.pop();
+            return Ok(Some(Physical::Whole));
         }
+        buffer.truncate(start);
         if read <= MAX_LINE_BYTES {
             return Ok(Some(Physical::Torn(read)));
         }
@@ -75,12 +77,14 @@ mod tests {
         let long = vec![b'x'; MAX_LINE_BYTES + 2];
         let text = [b"a\n\n".as_slice(), &long, b"\nb\nc"].concat();
         let mut lines = Lines::new(text.as_slice());
-        assert_eq!(lines.next().unwrap(), Some(Physical::Whole(b"a")));
-        assert_eq!(lines.next().unwrap(), Some(Physical::Whole(b"")));
-        assert_eq!(lines.next().unwrap(), Some(Physical::TooLong));
-        assert_eq!(lines.next().unwrap(), Some(Physical::Whole(b"b")));
-        assert_eq!(lines.next().unwrap(), Some(Physical::Torn(1)));
-        assert_eq!(lines.next().unwrap(), None);
+        let mut buffer = Vec::new();
+        let mut next = || (lines.next(&mut buffer).unwrap(), String::from_utf8(buffer.clone()).unwrap());
+        assert_eq!(next(), (Some(Physical::Whole), "a".to_owned()));
+        assert_eq!(next(), (Some(Physical::Whole), "a".to_owned()));
+        assert_eq!(next(), (Some(Physical::TooLong), "a".to_owned()));
+        assert_eq!(next(), (Some(Physical::Whole), "ab".to_owned()));
+        assert_eq!(next(), (Some(Physical::Torn(1)), "ab".to_owned()));
+        assert_eq!(next(), (None, "ab".to_owned()));
         assert_eq!(lines.done, u64::try_from(text.len()).unwrap());
     }
 }

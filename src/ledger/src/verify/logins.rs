@@ -5,8 +5,9 @@ use super::checks::{Check, Code};
 use super::decision::{self, Asked, Deadline, Moment, Unchecked, Vouching};
 use super::recordings::{ChunkSaid, Reader, Recording};
 use super::report::{Counts, Findings};
-use super::signatures::{Job, Queue};
-use crate::{Kind, Namespace, Value};
+use super::signatures::{Job, Queue, Signed};
+use crate::view::{Node, View};
+use crate::{Kind, Namespace};
 use countersign_core::{Digest, Flag, LoginId, Outcome, SubmissionId};
 use std::collections::{HashMap, HashSet};
 
@@ -16,7 +17,7 @@ pub(super) struct Event<'a> {
     /// `None` where this version does not know the kind.
     pub kind: Option<Kind>,
     /// `None` where its members are not what they must be.
-    pub body: Option<&'a Value>,
+    pub body: Option<&'a View<'a>>,
     pub login: LoginId,
     pub n: u64,
     pub prev: Digest,
@@ -245,19 +246,19 @@ impl Step<'_, '_, '_> {
         }
     }
 
-    fn submitted(&mut self, body: &Value) -> Option<SubmissionId> {
+    fn submitted(&mut self, body: &View<'_>) -> Option<SubmissionId> {
         self.cx.counts.commands = self.cx.counts.commands.saturating_add(1);
         let id = body.member("id")?;
         let asked = Asked {
             leaf: self.event.leaf,
             nonce: body.member("nonce")?,
-            wait_ms: body.get("wait_ms").and_then(Value::as_int)?,
+            wait_ms: body.get("wait_ms").and_then(View::as_int)?,
             mono: self.event.at.mono,
             boot: self.event.at.boot,
             whole: self.event.whole,
             needs_person: body
                 .get("flags")
-                .and_then(Value::as_list)
+                .and_then(View::as_list)
                 .is_some_and(|flags| flags.iter().any(|flag| flag.parse::<Flag>().is_some_and(Flag::needs_person))),
             under: self.cx.vouching.authorities.submitted(body),
         };
@@ -265,7 +266,7 @@ impl Step<'_, '_, '_> {
         Some(id)
     }
 
-    fn decided(&mut self, body: &Value) {
+    fn decided(&mut self, body: &View<'_>) {
         let outcome: Option<Outcome> = body.member("outcome");
         let (Some(id), Some(outcome)) = (body.member::<SubmissionId>("id"), outcome) else { return };
         let total = self.cx.counts.outcomes.entry(outcome).or_default();
@@ -292,23 +293,32 @@ impl Step<'_, '_, '_> {
         }
         let (by, at) = (self.cx.vouching, self.event.at);
         let (stage, ruled, check) = if outcome.lets_run() {
-            let (deadline, ruled) = decision::lets_run(body, &asked, self.event.at_us, by);
+            let (deadline, ruled) = decision::lets_run(&body.to_value(), &asked, self.event.at_us, by);
             let late = deadline.is_some_and(|deadline| !deadline.holds(at));
             (Stage::LetRun { decided: self.event.leaf, deadline, late }, ruled, Check::DecisionSignature)
         } else {
-            (Stage::Refused, decision::refusal(body, &asked, by.host, by.services), Check::RefusalStatement)
+            let ruled = decision::refusal(&body.to_value(), &asked, by.host, by.services);
+            (Stage::Refused, ruled, Check::RefusalStatement)
         };
         for (check, text) in ruled.faults {
             self.flaw(check, text);
         }
         if let Some(Unchecked { public, digest, sig }) = ruled.unchecked {
             let (seq, text, check) = (self.event.seq, "the statement's signature is not valid", self.blamed(check));
-            self.cx.queue.push(Job { seq, namespace: Namespace::Decision, public, digest, sig, check, text });
+            self.cx.queue.push(Job {
+                seq,
+                namespace: Namespace::Decision,
+                public,
+                signed: Signed::Digest(digest),
+                sig,
+                check,
+                text,
+            });
         }
         self.stage(id, stage);
     }
 
-    fn exec_started(&mut self, body: &Value) {
+    fn exec_started(&mut self, body: &View<'_>) {
         self.cx.counts.started = self.cx.counts.started.saturating_add(1);
         let Some(id) = body.member::<SubmissionId>("id") else { return };
         let stage = self.login.commands.get(&id).map(|command| command.stage);
@@ -335,7 +345,7 @@ impl Step<'_, '_, '_> {
         self.stage(id, Stage::Started { exec: self.event.leaf, decided, late: overdue });
     }
 
-    fn exec_finished(&mut self, body: &Value) {
+    fn exec_finished(&mut self, body: &View<'_>) {
         let Some(id) = body.member::<SubmissionId>("id") else { return };
         let stage = self.login.commands.get(&id).map(|command| command.stage);
         match stage {
@@ -344,7 +354,7 @@ impl Step<'_, '_, '_> {
                     self.flaw(Check::FinishOf, "of is not the leaf hash of the exec_started");
                 }
                 // The host looks at the clock once more after its last fsync.
-                let released = body.get("end").and_then(Value::as_text) != Some("not_released");
+                let released = body.get("end").and_then(View::as_text) != Some("not_released");
                 if late && released {
                     self.flaw(Check::DecisionLate, format!("{id} ran after the decision had expired"));
                 }
@@ -363,8 +373,8 @@ impl Step<'_, '_, '_> {
         }
     }
 
-    fn chunk(&mut self, body: &Value) {
-        let int = |name| body.get(name).and_then(Value::as_int);
+    fn chunk(&mut self, body: &View<'_>) {
+        let int = |name| body.get(name).and_then(View::as_int);
         let (Some(index), Some(offset), Some(length)) = (int("index"), int("offset"), int("length")) else { return };
         let Some(digest) = body.member("digest") else { return };
         let said = ChunkSaid { index, offset, length, digest };
@@ -372,8 +382,8 @@ impl Step<'_, '_, '_> {
         self.cx.reader.chunk(login, &mut self.login.recording, said, seq, self.cx.findings);
     }
 
-    fn closed(&mut self, body: &Value) {
-        let why = body.get("why").and_then(Value::as_text).unwrap_or_default();
+    fn closed(&mut self, body: &View<'_>) {
+        let why = body.get("why").and_then(View::as_text).unwrap_or_default();
         let recovered = why == "recovered";
         let by_host = ["recovered", "killed", "disk_full", "bad_recording"].contains(&why);
         if self.login.orphaned && !by_host {
@@ -391,7 +401,7 @@ impl Step<'_, '_, '_> {
             self.cx.findings.add(Check::RecordingBad, Some(self.event.seq), None, text);
         }
         self.login.unfinished(Some(self.event.seq), self.cx);
-        let said = body.get("recording_bytes").and_then(Value::as_int).unwrap_or(0);
+        let said = body.get("recording_bytes").and_then(View::as_int).unwrap_or(0);
         let (login, seq) = (self.event.login, self.event.seq);
         self.cx.reader.closed(login, &mut self.login.recording, said, seq, self.cx.findings);
     }

@@ -1,8 +1,10 @@
 //! The table of `docs/LEDGER.md`, "Members of `body`, kind by kind": which
 //! members a known kind has, of which type.
 
-use crate::{Kind, Value};
-use countersign_core::{DecidedBy, Digest, LoginId, Name, Nonce, Outcome, b64_decode};
+use crate::Kind;
+use crate::line::fixed;
+use crate::view::{Node, View};
+use countersign_core::{DecidedBy, Digest, LoginId, Name, Nonce, Outcome};
 
 /// What a member holds.
 #[derive(Debug, Clone, Copy)]
@@ -218,7 +220,7 @@ pub(super) enum Odd {
 }
 
 /// Compares a body with the table.
-pub(super) fn check(kind: Kind, body: &Value) -> Vec<Odd> {
+pub(super) fn check(kind: Kind, body: &View<'_>) -> Vec<Odd> {
     let Some(members) = table(kind) else { return Vec::new() };
     let mut odd = Vec::new();
     for (name, kind_of, required) in members {
@@ -234,7 +236,7 @@ pub(super) fn check(kind: Kind, body: &Value) -> Vec<Odd> {
     }
     let known = |name: &str| members.iter().any(|(member, ..)| *member == name);
     if let Some(object) = body.as_object() {
-        for name in object.keys().filter(|name| !known(name)) {
+        for (name, _) in object.iter().filter(|(name, _)| !known(name)) {
             odd.push(Odd::Unknown(format!("body.{name} of {kind} is not known here")));
         }
     }
@@ -247,7 +249,7 @@ enum Fit {
     Unknown,
 }
 
-fn fits(wanted: Type, value: &Value) -> Fit {
+fn fits(wanted: Type, value: &View<'_>) -> Fit {
     let yes = match wanted {
         Type::Int => value.as_int().is_some(),
         Type::Bool => value.as_bool().is_some(),
@@ -263,12 +265,12 @@ fn fits(wanted: Type, value: &Value) -> Fit {
         Type::Name => value.parse::<Name>().is_some(),
         Type::By => value.parse::<DecidedBy>().is_some(),
         Type::Outcome => value.parse::<Outcome>().is_some(),
-        Type::Signature => value.as_text().and_then(|t| b64_decode(t).ok()).is_some_and(|bytes| bytes.len() == 64),
+        Type::Signature => value.as_text().and_then(fixed::<64>).is_some(),
         Type::Object => value.as_object().is_some(),
         Type::Objects => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_object().is_some())),
         Type::Digests => value.as_list().is_some_and(|list| list.iter().all(is_digest)),
         Type::Words(words) => {
-            match value.as_list().map(|list| list.iter().map(Value::as_text).collect::<Option<Vec<_>>>()) {
+            match value.as_list().map(|list| list.iter().map(View::as_text).collect::<Option<Vec<_>>>()) {
                 Some(Some(said)) if said.iter().all(|word| words.contains(word)) => true,
                 Some(Some(_)) => return Fit::Unknown,
                 Some(None) | None => false,
@@ -276,19 +278,24 @@ fn fits(wanted: Type, value: &Value) -> Fit {
         }
         Type::Ints => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_int().is_some())),
         Type::Texts => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_text().is_some())),
-        Type::Counts => value.as_object().is_some_and(|object| object.values().all(|v| v.as_int().is_some())),
+        Type::Counts => value.as_object().is_some_and(|object| object.iter().all(|(_, v)| v.as_int().is_some())),
     };
     if yes { Fit::Yes } else { Fit::No }
 }
 
-fn is_digest(value: &Value) -> bool {
+fn is_digest(value: &View<'_>) -> bool {
     value.parse::<Digest>().is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::body;
+    use crate::{Value, body};
+
+    fn check(kind: Kind, value: &Value) -> Vec<Odd> {
+        let text = value.encode().unwrap();
+        super::check(kind, &crate::scan::read::<crate::view::Borrow>(text.as_bytes()).unwrap())
+    }
 
     #[test]
     fn wrong_is_told_from_unknown() {
@@ -311,10 +318,10 @@ mod tests {
             assert!(word.parse::<countersign_core::Transfer>().is_ok(), "{word}");
         }
         let flags =
-            |words: &[&str]| fits(Type::Words(FLAGS), &Value::List(words.iter().map(|w| (*w).into()).collect()));
+            |words: &[&str]| fits(Type::Words(FLAGS), &View::List(words.iter().map(|w| View::Text(w)).collect()));
         assert!(matches!(flags(&["opaque_code"]), Fit::Yes));
         assert!(matches!(flags(&["opaque_code", "later"]), Fit::Unknown));
-        assert!(matches!(fits(Type::Words(FLAGS), &Value::from(1u64)), Fit::No));
+        assert!(matches!(fits(Type::Words(FLAGS), &View::Int(1)), Fit::No));
     }
 
     #[test]

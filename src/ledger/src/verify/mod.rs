@@ -15,6 +15,7 @@ mod keys;
 mod lines;
 mod logins;
 mod members;
+mod prepare;
 mod recordings;
 mod report;
 mod signatures;
@@ -26,15 +27,17 @@ pub use checks::{CHECKS, Check, CheckInfo, Code, explain};
 pub use report::{Axis, BadLevel, Counts, Finding, Head, Report, Require};
 pub use signatures::{BadMode, Signatures};
 
-use crate::{Kind, KnownHead, Line, Opened, TrustFile, Value, openings};
+use crate::openings::{BadOpening, Shown};
+use crate::view::{Node, View};
+use crate::{Kind, KnownHead, Line, TrustFile};
 use authority::Authorities;
 use chain::{Chain, Place};
-use countersign_core::{Digest, HostId};
+use countersign_core::HostId;
 use decision::{Moment, Vouching};
 use keys::Keys;
-use lines::{Lines, Physical};
 use logins::{Context, Event, Logins};
 use members::Odd;
+use prepare::{Piece, Prepared};
 use recordings::Reader;
 use report::Findings;
 use signatures::Queue;
@@ -164,24 +167,28 @@ impl<'a> Run<'a> {
 
     fn file(&mut self, file: &JournalFile, last: bool, report: &mut dyn FnMut(u64, u64)) -> io::Result<()> {
         let reader = BufReader::with_capacity(256 * 1024, file.blob.range(0, file.blob.length)?);
-        let mut lines = Lines::new(reader);
         let mut first = file.first_seq;
         let mut number = 0u64;
-        while let Some(physical) = lines.next()? {
+        let read = prepare::each_line(reader, &mut |piece, done| {
             number = number.saturating_add(1);
-            match physical {
-                Physical::Whole(bytes) => self.line(bytes, &file.name, number, first.take()),
-                Physical::TooLong => self.unreadable(&file.name, number, "is over 1 MiB"),
-                Physical::Torn(length) if last => {
+            match piece {
+                Piece::Entry(entry) => self.line(&entry, &file.name, first.take()),
+                Piece::Bad(error) => {
+                    first = None;
+                    self.unreadable(&file.name, number, &error.to_string());
+                }
+                Piece::TooLong => self.unreadable(&file.name, number, "is over 1 MiB"),
+                Piece::Torn(length) if last => {
                     let text = format!("the last line is torn: {length} bytes without a newline");
                     self.findings.add(Check::JournalTorn, None, Some(&file.name), text);
                 }
-                Physical::Torn(_) => self.unreadable(&file.name, number, "has no newline, and another file follows"),
+                Piece::Torn(_) => self.unreadable(&file.name, number, "has no newline, and another file follows"),
             }
             if self.counts.entries.is_multiple_of(PROGRESS_EVERY) {
-                report(self.counts.entries, lines.done);
+                report(self.counts.entries, done);
             }
-        }
+        });
+        read?;
         if number == 0 && !last {
             self.findings.add(Check::JournalName, None, Some(&file.name), "is empty, and another file follows");
         }
@@ -193,44 +200,44 @@ impl<'a> Run<'a> {
         self.chain.unreadable();
     }
 
-    /// Checks one line; `promised` is the seq that the file's name promises for it.
-    fn line(&mut self, bytes: &[u8], file: &str, number: u64, promised: Option<u64>) {
-        let line = match Line::parse(bytes) {
-            Ok(line) => line,
-            Err(error) => return self.unreadable(file, number, &error.to_string()),
-        };
+    /// Checks one entry; `promised` is the seq that the file's name promises for it.
+    fn line(&mut self, entry: &Prepared<'_>, file: &str, promised: Option<u64>) {
+        let (line, leaf, kind) = (&entry.line, entry.leaf, entry.kind);
         // Where the promised entry itself is missing, the chain says so.
         let misnamed = |promised: u64| promised > line.seq || (promised < line.seq && promised != self.chain.next());
         if promised.is_some_and(misnamed) {
             self.findings.add(Check::JournalName, Some(line.seq), Some(file), "the name promises another first seq");
         }
         self.counts.entries = self.counts.entries.saturating_add(1);
-        self.keys.begin(&line, &mut self.findings);
+        self.keys.begin(line, &mut self.findings);
         // Only an entry that stands out of order can move the chain, so only that one must be known to be signed now.
         let missing = line.seq > self.chain.next();
         let queue = (line.seq == self.chain.next()).then_some(&mut self.queue);
-        let signed = self.keys.signed(&line, missing, queue, &mut self.findings);
-        let leaf = line.leaf_hash();
-        if self.chain.place(&line, leaf, signed, &mut self.findings) == Place::Elsewhere {
+        let signed = self.keys.signed(line, missing, queue, &mut self.findings);
+        if self.chain.place(line, leaf, signed, &mut self.findings) == Place::Elsewhere {
             return;
         }
         self.counts.first_seq.get_or_insert(line.seq);
-        let kind = line.kind.parse().ok();
         self.trees.push(line.seq, leaf, kind, &mut self.findings);
-        self.head = Some(Head { seq: line.seq, at: line.at.to_owned(), leaf, root: None });
-        match line.body() {
-            Ok(body) => self.entry(&line, leaf, kind, &body, missing),
-            Err(error) => self.findings.add(Check::GrammarLeaf, Some(line.seq), Some(file), error.to_string()),
-        }
+        self.reach(entry);
+        self.entry(entry, missing);
+    }
+
+    /// Remembers how far the history reaches.
+    fn reach(&mut self, Prepared { line, leaf, .. }: &Prepared<'_>) {
+        let mut at = self.head.take().map(|head| head.at).unwrap_or_default();
+        line.at.clone_into(&mut at);
+        self.head = Some(Head { seq: line.seq, at, leaf: *leaf, root: None });
     }
 
     /// Follows an entry that stands in its place.
-    fn entry(&mut self, line: &Line<'_>, leaf: Digest, kind: Option<Kind>, body: &Value, missing: bool) {
+    fn entry(&mut self, entry: &Prepared<'_>, missing: bool) {
+        let (line, leaf, kind, body) = (&entry.line, entry.leaf, entry.kind, &entry.body);
         self.keys.follow(line, kind, missing, &mut self.findings);
         let boot = self.times.step(line, kind, &mut self.findings);
         self.times.promise(kind, body);
-        let whole = self.openings(line, kind, body);
-        let valid = self.members(line, kind, body);
+        let whole = self.openings(line, &entry.openings, body);
+        let valid = self.members(line, kind, &entry.odd);
         let Some(host) = self.chain.host() else { return };
         self.host_kinds(line, kind, body, host);
         if kind == Some(Kind::Checkpoint) && valid {
@@ -238,7 +245,7 @@ impl<'a> Run<'a> {
         }
         if kind == Some(Kind::PolicyChanged) {
             if valid {
-                self.authorities.changed(line, body, &mut self.findings);
+                self.authorities.changed(line, &body.to_value(), &mut self.findings);
             } else {
                 self.authorities.unusable();
             }
@@ -270,9 +277,8 @@ impl<'a> Run<'a> {
 
     /// Checks openings against commitments; `false` where a command is not
     /// recorded from its first to its last byte.
-    fn openings(&mut self, line: &Line<'_>, kind: Option<Kind>, body: &Value) -> bool {
-        let private = kind.map(Kind::private_members).unwrap_or_default();
-        let opened = match openings::open(body, private, line.vals) {
+    fn openings(&mut self, line: &Line<'_>, opened: &Result<Shown<'_>, BadOpening>, body: &View<'_>) -> bool {
+        let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 self.findings.add(Check::CommitOpening, Some(line.seq), None, error.to_string());
@@ -285,24 +291,23 @@ impl<'a> Run<'a> {
         }
         [("cmd", "cmd_bytes"), ("stdin", "stdin_bytes")]
             .into_iter()
-            .fold(true, |whole, (path, length)| self.is_whole(line.seq, &opened, body, path, length) && whole)
+            .fold(true, |whole, (path, length)| self.is_whole(line.seq, opened, body, path, length) && whole)
     }
 
     /// Whether the segments of `path` add up to what `length` says.
-    fn is_whole(&mut self, seq: u64, opened: &Opened, body: &Value, path: &str, length: &str) -> bool {
-        let (Some(segments), Some(total)) = (opened.many(path), body.get(length).and_then(Value::as_int)) else {
+    fn is_whole(&mut self, seq: u64, opened: &Shown<'_>, body: &View<'_>, path: &str, length: &str) -> bool {
+        let (Some((shown, all)), Some(total)) = (opened.extent(path), body.get(length).and_then(View::as_int)) else {
             return true;
         };
-        let shown = segments.iter().flatten().fold(0usize, |sum, s| sum.saturating_add(s.len()));
         let shown = u64::try_from(shown).unwrap_or(u64::MAX);
         if shown > total {
             self.findings.add(Check::CommitLength, Some(seq), None, format!("{path}: {shown} bytes of {total}"));
         }
-        segments.iter().any(Option::is_none) || shown == total
+        !all || shown == total
     }
 
     /// Compares the body with the table of members.
-    fn members(&mut self, line: &Line<'_>, kind: Option<Kind>, body: &Value) -> bool {
+    fn members(&mut self, line: &Line<'_>, kind: Option<Kind>, odd: &[Odd]) -> bool {
         let Some(kind) = kind else {
             self.unknown(line.seq, format!("the kind {} is not known here", line.kind));
             return true;
@@ -315,13 +320,13 @@ impl<'a> Run<'a> {
             self.unknown(line.seq, format!("entries of the kind {kind} are not checked by this version"));
         }
         let mut valid = true;
-        for odd in members::check(kind, body) {
+        for odd in odd {
             match odd {
                 Odd::Wrong(text) => {
                     valid = false;
-                    self.findings.add(Check::MemberType, Some(line.seq), None, text);
+                    self.findings.add(Check::MemberType, Some(line.seq), None, text.as_str());
                 }
-                Odd::Unknown(text) => self.unknown(line.seq, text),
+                Odd::Unknown(text) => self.unknown(line.seq, text.clone()),
             }
         }
         valid
@@ -333,7 +338,7 @@ impl<'a> Run<'a> {
     }
 
     /// Kinds that speak of the host itself.
-    fn host_kinds(&mut self, line: &Line<'_>, kind: Option<Kind>, body: &Value, host: HostId) {
+    fn host_kinds(&mut self, line: &Line<'_>, kind: Option<Kind>, body: &View<'_>, host: HostId) {
         let enrolled = kind == Some(Kind::HostEnrolled);
         if enrolled != (line.seq == 0) {
             let text = if enrolled { "host_enrolled after seq 0" } else { "seq 0 is not host_enrolled" };
@@ -353,27 +358,27 @@ impl<'a> Run<'a> {
         }
         if enrolled || kind == Some(Kind::HostStarted) {
             // Once is enough: what the agent's uid could sign stays doubtful.
-            self.keys.same_uid |= body.get("signer").and_then(Value::as_text) != Some("own_uid");
+            self.keys.same_uid |= body.get("signer").and_then(View::as_text) != Some("own_uid");
         }
         if kind == Some(Kind::Gap) {
             self.findings.add(Check::GapDeclared, Some(line.seq), None, "the host declares a gap");
         }
     }
 
-    fn checkpoint(&mut self, line: &Line<'_>, body: &Value, host: HostId) {
+    fn checkpoint(&mut self, line: &Line<'_>, body: &View<'_>, host: HostId) {
         self.counts.checkpoints = self.counts.checkpoints.saturating_add(1);
-        let named = body.get("note_key").and_then(Value::as_text).unwrap_or_default();
+        let named = body.get("note_key").and_then(View::as_text).unwrap_or_default();
         // Entries are missing then, so that there is no root to compare either.
         if self.keys.is_unproven(named) {
             return;
         }
-        let size = body.get("size").and_then(Value::as_int).unwrap_or(0);
+        let size = body.get("size").and_then(View::as_int).unwrap_or(0);
         let host_key = self.keys.host_key(named, size);
         let told = Told {
             seq: line.seq,
             at_us: line.at_us,
             host,
-            body,
+            body: &body.to_value(),
             host_key: host_key.as_ref(),
             services: self.keys.services(),
         };

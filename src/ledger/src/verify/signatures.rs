@@ -6,6 +6,7 @@
 use super::checks::Check;
 use super::report::Findings;
 use crate::Namespace;
+use crate::commit::sha256;
 use crate::sshsig::verify_bytes;
 use countersign_core::Digest;
 use std::collections::VecDeque;
@@ -19,6 +20,9 @@ const BATCH: usize = 256;
 const WAITING: usize = 8;
 /// Signatures kept back for a checkpoint to cover, in `checkpoint` mode.
 const KEPT_BACK: usize = 100_000;
+
+/// Bytes of text kept back with them; of more only the digest is kept.
+const KEPT_TEXT: usize = 16 * 1024 * 1024;
 
 /// Which signatures are checked: `--signatures`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,17 +58,41 @@ pub(super) struct Job {
     pub seq: u64,
     pub namespace: Namespace,
     pub public: Digest,
-    /// SHA-256 of what is signed.
-    pub digest: [u8; 32],
+    pub signed: Signed,
     pub sig: [u8; 64],
     /// What it means where it does not verify.
     pub check: Check,
     pub text: &'static str,
 }
 
+/// What is signed. It is hashed only where its signature is checked.
+#[derive(Debug, Clone)]
+pub(super) enum Signed {
+    /// Its bytes.
+    Text(Box<[u8]>),
+    /// Its SHA-256.
+    Digest([u8; 32]),
+}
+
+impl Signed {
+    fn digest(&self) -> [u8; 32] {
+        match self {
+            Self::Text(text) => sha256(text).0,
+            Self::Digest(digest) => *digest,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Digest(_) => 0,
+        }
+    }
+}
+
 impl Job {
     fn holds(&self) -> bool {
-        verify_bytes(self.namespace, &self.public, &self.digest, &self.sig).is_ok()
+        verify_bytes(self.namespace, &self.public, &self.signed.digest(), &self.sig).is_ok()
     }
 }
 
@@ -91,6 +119,8 @@ pub(super) struct Queue {
     mode: Signatures,
     /// Not handed over yet, in order of seq.
     waiting: VecDeque<Job>,
+    /// Bytes of text in `waiting`.
+    text: usize,
     workers: SyncSender<Vec<Job>>,
     results: Receiver<Checked>,
     /// What no worker took.
@@ -110,11 +140,15 @@ impl Queue {
             let (jobs, tell) = (Arc::clone(&jobs), tell.clone());
             scope.spawn(move || work(&jobs, &tell));
         }
-        Self { mode, waiting: VecDeque::new(), workers, results, own: Vec::new(), handed: 0, covered: 0 }
+        Self { mode, waiting: VecDeque::new(), text: 0, workers, results, own: Vec::new(), handed: 0, covered: 0 }
     }
 
     /// Adds a signature.
-    pub fn push(&mut self, job: Job) {
+    pub fn push(&mut self, mut job: Job) {
+        if self.text.saturating_add(job.signed.bytes()) > KEPT_TEXT {
+            job.signed = Signed::Digest(job.signed.digest());
+        }
+        self.text = self.text.saturating_add(job.signed.bytes());
         self.waiting.push_back(job);
         let keep = match self.mode {
             Signatures::Strict => BATCH,
@@ -131,13 +165,15 @@ impl Queue {
             return;
         }
         while self.waiting.front().is_some_and(|job| job.seq < size) {
-            self.waiting.pop_front();
+            let covered = self.waiting.pop_front();
+            self.text = self.text.saturating_sub(covered.map_or(0, |job| job.signed.bytes()));
             self.covered = self.covered.saturating_add(1);
         }
     }
 
     fn hand_over(&mut self) {
         let batch: Vec<Job> = self.waiting.drain(..BATCH.min(self.waiting.len())).collect();
+        self.text = batch.iter().fold(self.text, |text, job| text.saturating_sub(job.signed.bytes()));
         self.handed = self.handed.saturating_add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
         if let Err(unsent) = self.workers.send(batch) {
             self.own.push(check(unsent.0));

@@ -3,7 +3,8 @@
 
 use super::checks::Check;
 use super::report::Findings;
-use crate::{Kind, Line, Value};
+use crate::view::{Node, View};
+use crate::{Kind, Line};
 
 /// How far wall clock and boot clock may move apart between two entries.
 const JUMP_US: i64 = 500_000;
@@ -33,10 +34,10 @@ struct Last {
 impl Times {
     /// A daemon that starts says how often it writes a heartbeat; one that
     /// stops in order promises nothing more.
-    pub fn promise(&mut self, kind: Option<Kind>, body: &Value) {
+    pub fn promise(&mut self, kind: Option<Kind>, body: &View<'_>) {
         match kind {
             Some(Kind::HostStarted) => {
-                let ms = body.get("heartbeat_ms").and_then(Value::as_int);
+                let ms = body.get("heartbeat_ms").and_then(View::as_int);
                 self.heartbeat_us = ms.map(|ms| ms.saturating_mul(1000));
             }
             Some(Kind::HostStopped) => self.heartbeat_us = None,

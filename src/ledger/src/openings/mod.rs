@@ -1,10 +1,13 @@
 //! `vals`: the openings of the commitments in a body. They trail the line,
 //! are neither hashed nor signed, and have exactly one spelling.
 
+mod read;
+
 use crate::commit::commitment;
-use crate::value::Value;
-use countersign_core::{Digest, Salt, b64_decode, b64_encode};
-use serde::Deserialize;
+use crate::view::Node;
+use countersign_core::{Digest, Salt, b64_encode};
+use read::{Found, Opening};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Openings to be written beside a body.
@@ -56,26 +59,6 @@ impl Openings {
         out.push('}');
         out
     }
-
-    fn decode(text: &str) -> Result<Self, BadOpening> {
-        let wire: BTreeMap<String, WireStored> =
-            serde_json::from_str(text).map_err(|error| BadOpening::Form(error.to_string()))?;
-        let mut openings = Self::new();
-        for (path, stored) in wire {
-            let stored = match stored {
-                WireStored::One((salt, value)) => Stored::One(salt, value.bytes()?),
-                WireStored::Many(items) => {
-                    Stored::Many(items.into_iter().map(WireItem::open).collect::<Result<_, _>>()?)
-                }
-            };
-            openings.0.insert(path, stored);
-        }
-        if openings.encode() != text {
-            let why = "members must be unique and sorted, and each text spelled in the one way that LEDGER.md gives";
-            return Err(BadOpening::Form(why.to_owned()));
-        }
-        Ok(openings)
-    }
 }
 
 fn write_many(out: &mut String, items: &[Option<(Salt, Vec<u8>)>]) {
@@ -97,7 +80,7 @@ fn write_one(out: &mut String, salt: &Salt, value: &[u8]) {
     let start = out.len();
     let fits = std::str::from_utf8(value).is_ok_and(|text| {
         write_json(out, text);
-        out.len() - start <= 3 * value.len() + 2
+        out.len() - start <= read::longest(value)
     });
     if !fits {
         out.truncate(start);
@@ -125,51 +108,6 @@ fn write_json(out: &mut String, text: &str) {
         }
     }
     out.push('"');
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireStored {
-    One((Salt, WireValue)),
-    Many(Vec<WireItem>),
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireItem {
-    Open((Salt, WireValue)),
-    Hidden([(); 0]),
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireValue {
-    Text(String),
-    Bytes(WireBytes),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireBytes {
-    b64: String,
-}
-
-impl WireValue {
-    fn bytes(self) -> Result<Vec<u8>, BadOpening> {
-        match self {
-            Self::Text(text) => Ok(text.into_bytes()),
-            Self::Bytes(bytes) => b64_decode(&bytes.b64).map_err(|error| BadOpening::Form(error.to_string())),
-        }
-    }
-}
-
-impl WireItem {
-    fn open(self) -> Result<Option<(Salt, Vec<u8>)>, BadOpening> {
-        match self {
-            Self::Open((salt, value)) => Ok(Some((salt, value.bytes()?))),
-            Self::Hidden([]) => Ok(None),
-        }
-    }
 }
 
 /// Openings that are not what the body asks for.
@@ -223,56 +161,102 @@ impl Opened {
     }
 }
 
+/// The private values of an entry as they stand in its line, checked.
+#[derive(Debug, Default)]
+pub(crate) struct Shown<'a> {
+    values: Vec<(Cow<'a, str>, ShownValue<'a>)>,
+    /// As [`Opened::missing`].
+    pub missing: Vec<String>,
+}
+
+#[derive(Debug)]
+enum ShownValue<'a> {
+    One(Cow<'a, [u8]>),
+    Many(Vec<Option<Cow<'a, [u8]>>>),
+}
+
+impl Shown<'_> {
+    /// Of the list at `path`, where it is there: the bytes that are shown, and
+    /// whether every item is.
+    #[cfg(feature = "verify")]
+    pub fn extent(&self, path: &str) -> Option<(usize, bool)> {
+        let (_, value) = self.values.iter().find(|(known, _)| known == path)?;
+        let ShownValue::Many(items) = value else { return None };
+        let bytes = items.iter().flatten().fold(0usize, |sum, item| sum.saturating_add(item.len()));
+        Some((bytes, items.iter().all(Option::is_some)))
+    }
+
+    fn into_owned(self) -> Opened {
+        let owned = |value| match value {
+            ShownValue::One(bytes) => OpenedValue::One(Cow::into_owned(bytes)),
+            ShownValue::Many(items) => {
+                OpenedValue::Many(items.into_iter().map(|item| item.map(Cow::into_owned)).collect())
+            }
+        };
+        let values = self.values.into_iter().map(|(path, value)| (path.into_owned(), owned(value))).collect();
+        Opened { values, missing: self.missing }
+    }
+}
+
 /// Reads `vals` and checks each opening against the body. `private` names the
 /// members whose openings ought to be there.
-pub(crate) fn open(body: &Value, private: &[&str], vals: &str) -> Result<Opened, BadOpening> {
-    let openings = if vals == "{}" { Openings::new() } else { Openings::decode(vals)? };
-    let mut opened = Opened::default();
-    for (path, stored) in &openings.0 {
-        let value = match stored {
-            Stored::One(salt, value) => open_one(body, path, salt, value)?,
-            Stored::Many(items) => open_many(body, path, items, &mut opened.missing)?,
-        };
-        opened.values.insert(path.clone(), value);
-    }
-    let absent = private.iter().filter(|path| body.get(path).is_some() && !opened.values.contains_key(**path));
-    opened.missing.extend(absent.map(|path| (*path).to_owned()));
-    Ok(opened)
+pub(crate) fn open<N: Node>(body: &N, private: &[&str], vals: &str) -> Result<Opened, BadOpening> {
+    check(body, private, vals).map(Shown::into_owned)
 }
 
-fn open_one(body: &Value, path: &str, salt: &Salt, value: &[u8]) -> Result<OpenedValue, BadOpening> {
+/// Does what [`open`] does and copies nothing.
+pub(crate) fn check<'a, N: Node>(body: &N, private: &[&str], vals: &'a str) -> Result<Shown<'a>, BadOpening> {
+    let found = if vals == "{}" { Vec::new() } else { read::read(vals)? };
+    let mut shown = Shown::default();
+    for (path, found) in found {
+        let value = match found {
+            Found::One(opening) => check_one(body, &path, opening)?,
+            Found::Many(items) => check_many(body, &path, items, &mut shown.missing)?,
+        };
+        shown.values.push((path, value));
+    }
+    let open = |path: &str| shown.values.iter().any(|(known, _)| known == path);
+    let absent = private.iter().filter(|path| body.get(path).is_some() && !open(path));
+    shown.missing.extend(absent.map(|path| (*path).to_owned()).collect::<Vec<_>>());
+    Ok(shown)
+}
+
+fn check_one<'a, N: Node>(body: &N, path: &str, (salt, value): Opening<'a>) -> Result<ShownValue<'a>, BadOpening> {
     let wanted: Digest = body.member(path).ok_or_else(|| BadOpening::Unasked(path.to_owned()))?;
-    if commitment(path, salt, value) != wanted {
+    if commitment(path, &salt, &value) != wanted {
         return Err(BadOpening::Mismatch(path.to_owned()));
     }
-    Ok(OpenedValue::One(value.to_vec()))
+    Ok(ShownValue::One(value))
 }
 
-fn open_many(
-    body: &Value,
+fn check_many<'a, N: Node>(
+    body: &N,
     path: &str,
-    items: &[Option<(Salt, Vec<u8>)>],
+    items: Vec<Option<Opening<'a>>>,
     missing: &mut Vec<String>,
-) -> Result<OpenedValue, BadOpening> {
-    let wanted = body.get(path).and_then(Value::as_list).filter(|wanted| wanted.len() == items.len());
+) -> Result<ShownValue<'a>, BadOpening> {
+    let wanted = body.get(path).and_then(N::as_list).filter(|wanted| wanted.len() == items.len());
     let wanted = wanted.ok_or_else(|| BadOpening::Unasked(path.to_owned()))?;
     let hidden_name = if path == "cmd" { "hidden".to_owned() } else { format!("{path}_hidden") };
-    let hidden = body.get(&hidden_name).and_then(Value::as_list).unwrap_or_default();
-    let mut opened = Vec::with_capacity(items.len());
-    for (index, (item, wanted)) in items.iter().zip(wanted).enumerate() {
+    let hidden = body.get(&hidden_name).and_then(N::as_list).unwrap_or_default();
+    let mut shown = Vec::with_capacity(items.len());
+    for (index, (item, wanted)) in items.into_iter().zip(wanted).enumerate() {
         let name = format!("{path}/{index}");
         let is_hidden = hidden.iter().any(|h| h.as_int().is_some_and(|h| usize::try_from(h) == Ok(index)));
         match item {
             Some(_) if is_hidden => return Err(BadOpening::Unasked(name)),
-            Some((salt, value)) if wanted.parse() == Some(commitment(&name, salt, value)) => {
-                opened.push(Some(value.clone()));
+            Some((salt, value)) if wanted.parse() == Some(commitment(&name, &salt, &value)) => {
+                shown.push(Some(value));
             }
             Some(_) => return Err(BadOpening::Mismatch(name)),
             None => {
                 missing.extend((!is_hidden).then_some(name));
-                opened.push(None);
+                shown.push(None);
             }
         }
     }
-    Ok(OpenedValue::Many(opened))
+    Ok(ShownValue::Many(shown))
 }
+
+#[cfg(test)]
+mod oracle;
