@@ -3,6 +3,9 @@
 #
 #   tests/long.sh [SECONDS [TARGET…]]     600 seconds each, every target, unless told otherwise
 #
+# Without TARGET the tamper matrix of the ledger runs first, whole: every byte of a history flipped, every entry changed
+# under the second verifier as well. The tests of each day take a sample of it.
+#
 # Needs a nightly compiler and cargo-fuzz (`cargo install --locked cargo-fuzz`). What was found is kept in
 # target/fuzz/corpus, so that a later run goes on from there; the summary of the last run of each target is in
 # tests/fuzz/SUMMARY.md, which is committed. An input that breaks a promise ends the script with a failure and its
@@ -19,6 +22,10 @@ cargo +nightly --version >/dev/null || { echo "needs a nightly compiler: rustup 
 cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 
 known() { sed -n 's/^name = "\(.*\)"$/\1/p' tests/fuzz/Cargo.toml | grep -v '^countersign-fuzz$'; }
+if [ $# -eq 0 ]; then
+    COUNTERSIGN_FULL_MATRIX=1 cargo nextest run -p countersign-ledger --test verify --no-capture \
+        -E 'test(flipped_bytes_are_seen) | test(agrees_on_what_anyone_can_change)'
+fi
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(known)
 
