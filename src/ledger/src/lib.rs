@@ -18,6 +18,7 @@ mod kind;
 #[cfg(feature = "verify")]
 mod known_head;
 mod line;
+mod node;
 mod openings;
 #[cfg(feature = "authority")]
 mod openssh;
@@ -33,6 +34,7 @@ mod utc;
 mod value;
 #[cfg(feature = "verify")]
 pub mod verify;
+#[cfg(feature = "verify")]
 mod view;
 
 #[cfg(feature = "authority")]

@@ -4,7 +4,7 @@
 mod read;
 
 use crate::commit::commitment;
-use crate::view::Node;
+use crate::node::Node;
 use countersign_core::{Digest, Salt, b64_encode};
 use read::{Found, Opening};
 use std::borrow::Cow;
