@@ -113,6 +113,19 @@ pub enum RuleAct {
     Expire,
 }
 
+/// Which text of a rule an approval is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhichText {
+    /// Its revision; the first one where it is absent.
+    #[serde(default = "first_revision")]
+    pub revision: u64,
+}
+
+fn first_revision() -> u64 {
+    1
+}
+
 impl RuleAct {
     /// The word in the route.
     pub fn as_str(self) -> &'static str {

@@ -127,7 +127,12 @@ impl Client {
         self.read(self.http.get(self.address("/api/rules/export"))).await
     }
 
-    /// Approves, reviews or ends a rule.
+    /// Approves the text of a rule that was looked at.
+    pub async fn approve_rule(&self, id: u64, revision: u64) -> Result<Rule, Failure> {
+        self.read(self.http.post(self.address(&format!("/api/rules/{id}/approve?revision={revision}")))).await
+    }
+
+    /// Reviews or ends a rule.
     pub async fn act_on_rule(&self, id: u64, act: RuleAct) -> Result<Rule, Failure> {
         self.read(self.http.post(self.address(&format!("/api/rules/{id}/{}", act.as_str())))).await
     }

@@ -1,7 +1,8 @@
 //! `countersign rules`: the whitelist and everything else that decides without
 //! a person. Reads, asks the service and shows; `check` and `test --file` need none.
 
-use crate::args::rules::{Add, EffectWord, Grant, Numbers, Rules, Speaks, Test};
+use crate::args::Where;
+use crate::args::rules::{Add, EffectWord, Grant, Numbers, Rules, Speaks, Test, Texts};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::link::Link;
@@ -72,9 +73,9 @@ pub async fn run(args: &Rules, json: bool) -> Result<(), Failure> {
             }
             if json { show_json(&rules) } else { show(&rules.iter().map(rows::rule).collect::<String>()) }
         }
-        Rules::Approve(numbers) => acts(numbers, RuleAct::Approve, json).await,
-        Rules::Review(numbers) => acts(numbers, RuleAct::Review, json).await,
-        Rules::Expire(numbers) => acts(numbers, RuleAct::Expire, json).await,
+        Rules::Approve(Texts { texts, at }) => acts(at, texts, RuleAct::Approve, json).await,
+        Rules::Review(Numbers { ids, at }) => acts(at, &whole(ids), RuleAct::Review, json).await,
+        Rules::Expire(Numbers { ids, at }) => acts(at, &whole(ids), RuleAct::Expire, json).await,
     }
 }
 
@@ -90,12 +91,21 @@ async fn give(client: &Client, grant: &Grant) -> Result<Rule, Failure> {
     client.grant(&NewGrant { body: value(&body)?, minutes: grant.minutes }).await
 }
 
-async fn acts(numbers: &Numbers, act: RuleAct, json: bool) -> Result<(), Failure> {
-    let link = Link::open(&numbers.at).await?;
+/// Rules by number alone: which text of them there is does not matter.
+fn whole(ids: &[u64]) -> Vec<(u64, u64)> {
+    ids.iter().map(|id| (*id, 0)).collect()
+}
+
+async fn acts(at: &Where, rules: &[(u64, u64)], act: RuleAct, json: bool) -> Result<(), Failure> {
+    let link = Link::open(at).await?;
     let mut done = Vec::new();
     let mut failed = Ok(());
-    for id in &numbers.ids {
-        match link.client().act_on_rule(*id, act).await {
+    for (id, revision) in rules {
+        let rule = match act {
+            RuleAct::Approve => link.client().approve_rule(*id, *revision).await,
+            RuleAct::Review | RuleAct::Expire => link.client().act_on_rule(*id, act).await,
+        };
+        match rule {
             Ok(rule) => done.push(rule),
             Err(failure) => {
                 failed = Err(failure);

@@ -195,8 +195,9 @@ async fn no_line_twice(tx: &mut Tx) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Approves, reviews or ends a rule.
-pub async fn act(app: &App, by: &Name, id: u64, what: RuleAct) -> Result<Rule, Refusal> {
+/// Approves, reviews or ends a rule. `revision`: the text that was looked at;
+/// another one is not approved, since somebody may have put it there meanwhile.
+pub async fn act(app: &App, by: &Name, (id, revision): (u64, u64), what: RuleAct) -> Result<Rule, Refusal> {
     let now = now_ms();
     let _one_at_a_time = app.rules_change.lock().await;
     let mut tx = app.store.write().await?;
@@ -205,6 +206,12 @@ pub async fn act(app: &App, by: &Name, id: u64, what: RuleAct) -> Result<Rule, R
     let done = match what {
         RuleAct::Approve => {
             let row = in_state("proposed").ok_or(Refusal::NotFound("no rule of this number waits for approval"))?;
+            if row.revision != revision {
+                let now = row.revision;
+                return Err(Refusal::Conflict(format!(
+                    "the text of rule {id} that waits for approval is revision {now}, not {revision}; look at it with `countersign rules list`, then approve {id}:{now}"
+                )));
+            }
             if row.author == *by && rules::people(&mut tx).await? > 1 {
                 return Err(Refusal::Conflict(format!("{by} wrote rule {id}; another person must approve it")));
             }

@@ -19,7 +19,7 @@ pub enum Rules {
     /// Propose rules that history suggests. Nothing is applied.
     Suggest(Where),
     /// Put proposed rules in force. Not your own.
-    Approve(Numbers),
+    Approve(Texts),
     /// Say that you looked at rules and they are still right.
     Review(Numbers),
     /// End rules.
@@ -182,6 +182,24 @@ pub struct Test {
     /// Where the service is.
     #[command(flatten)]
     pub at: Where,
+}
+
+/// Texts of rules.
+#[derive(Debug, Args)]
+pub struct Texts {
+    /// Numbers as `rules list` shows them: 7, or 7:2 for its second text; 0 is the settings.
+    #[arg(required = true, value_name = "NUMBER", value_parser = text)]
+    pub texts: Vec<(u64, u64)>,
+    /// Where the service is.
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// `7` or `7:2`.
+fn text(text: &str) -> Result<(u64, u64), String> {
+    let (id, revision) = text.split_once(':').unwrap_or((text, "1"));
+    let number = |part: &str| part.parse().map_err(|_| "write a number as `rules list` shows it: 7, or 7:2".to_owned());
+    Ok((number(id)?, number(revision)?))
 }
 
 /// Rules by number.

@@ -42,12 +42,10 @@ pub fn rule(rule: &Rule) -> String {
     }
     let marks: Vec<&str> = words.into_iter().filter(|word| *word != "allow" && !word.is_empty()).collect();
     let mark = if marks.is_empty() { String::new() } else { format!("{} ", paint(FLAG, &marks.join(" "))) };
-    format!(
-        "{:>5}  {mark}{}\n       {}\n",
-        rule.id,
-        paint(BOLD, &visible(&rule.line)),
-        paint(FAINT, &facts.join(" · "))
-    )
+    // A later text has its revision beside its number: an approval names both.
+    let number = if rule.revision > 1 { format!("{}:{}", rule.id, rule.revision) } else { rule.id.to_string() };
+    let line = if rule.kind == "settings" { format!("settings {}", rule.body) } else { rule.line.clone() };
+    format!("{number:>5}  {mark}{}\n       {}\n", paint(BOLD, &visible(&line)), paint(FAINT, &facts.join(" · ")))
 }
 
 /// Whom and where it is for, by the names of its members.

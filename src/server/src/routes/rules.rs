@@ -1,6 +1,6 @@
 //! What reviewers' tools ask about rules, and the policy texts that hosts keep.
 
-use super::Body;
+use super::{Asked, Body};
 use crate::app::{App, now_ms, to_the_end};
 use crate::auth::{Host, Reviewer};
 use crate::own_ledger::Act;
@@ -10,7 +10,7 @@ use crate::suggestions;
 use axum::Json;
 use axum::extract::{Path, State};
 use countersign_api::rules::{
-    NewGrant, NewRule, PolicyText, Rule, RuleAct, RuleTest, RuleVerdict, RulesFile, Suggestions,
+    NewGrant, NewRule, PolicyText, Rule, RuleAct, RuleTest, RuleVerdict, RulesFile, Suggestions, WhichText,
 };
 use countersign_core::{Digest, HostId, Name};
 use countersign_ledger::Kind;
@@ -55,13 +55,14 @@ pub async fn export(State(app): State<Arc<App>>, Reviewer(_): Reviewer) -> Resul
     rule_desk::export(&app).await.map(|toml| Json(RulesFile { toml }))
 }
 
-/// `POST /api/rules/{id}/{act}`
+/// `POST /api/rules/{id}/{act}`; with `approve`, `?revision=` says which text was looked at.
 pub async fn act(
     State(app): State<Arc<App>>,
     Reviewer(name): Reviewer,
     Path((id, act)): Path<(u64, RuleAct)>,
+    Asked(text): Asked<WhichText>,
 ) -> Result<Json<Rule>, Refusal> {
-    to_the_end(async move { rule_desk::act(&app, &name, id, act).await.map(Json) }).await
+    to_the_end(async move { rule_desk::act(&app, &name, (id, text.revision), act).await.map(Json) }).await
 }
 
 /// `POST /api/rules/test`

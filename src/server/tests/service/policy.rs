@@ -78,6 +78,28 @@ async fn patterns_pass_what_they_say_and_deny_rules_refuse() {
 }
 
 #[tokio::test]
+async fn a_text_that_was_swapped_is_not_approved() {
+    let service = Service::start();
+    let (ops, second) = (service.reviewer("ops-lead"), service.reviewer("on-call"));
+    let mut host = Host::enrolled(&service, "web-1").await;
+    assert_eq!(add(&service, &ops, json!({"exact": "uptime"})).await.1.unwrap().revision, 1);
+    // Between the other's look and the approval.
+    let toml = "fmt = \"cs-rules1\"\n[[rule]]\nid = 1\nexact = \"uname -a\"\n".to_owned();
+    let swapped = service.post::<Vec<Rule>>("/api/rules/import", &ops, &RulesFile { toml }).await.1.unwrap();
+    assert_eq!((swapped.len(), swapped[0].revision), (1, 2));
+    for old in ["approve", "approve?revision=1", "approve?revision=3"] {
+        let (status, why) = act(&service, &second, 1, old).await;
+        assert_eq!(status, StatusCode::CONFLICT, "{old}");
+        assert!(why.unwrap_err().contains("approve 1:2"), "{old}");
+    }
+    assert_eq!(by(&service, &ops, &mut host, "uname -a").await, "person");
+    assert_eq!(act(&service, &ops, 1, "approve?revision=2").await.0, StatusCode::CONFLICT, "its author");
+    assert_eq!(act(&service, &second, 1, "approve?revision=2").await.1.unwrap().state, "active");
+    assert_eq!(by(&service, &ops, &mut host, "uname -a").await, "whitelist_rule:1");
+    assert_eq!(by(&service, &ops, &mut host, "uptime").await, "person");
+}
+
+#[tokio::test]
 async fn with_two_reviewers_a_rule_needs_both() {
     let service = Service::start();
     let (ops, second) = (service.reviewer("ops-lead"), service.reviewer("on-call"));
