@@ -5,7 +5,7 @@ use crate::recording_files::{MIB, Quotas};
 use crate::serve::{self, Protection};
 use crate::state::StateDir;
 use crate::store::{StoreError, add_enroll_token, add_reviewer as add_reviewer_to, rules};
-use crate::{ServerError, app, token, trust};
+use crate::{ServerError, app, forks, token, trust};
 use clap::{Args, Parser, Subcommand};
 use countersign_core::{Class, Name, ServiceId};
 use countersign_ledger::{InProcessSigner, Kind, Signer as _};
@@ -51,6 +51,14 @@ enum Command {
         id: u64,
         #[command(flatten)]
         state: State,
+    },
+    /// List the hosts that signed two histories, and write out the evidence for `countersign verify`.
+    Forks {
+        #[command(flatten)]
+        state: State,
+        /// Write a file for each fork here: what the service holds up to it, then the other line.
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
     },
     /// Print the service's own ledger, for `countersign verify FILE.jsonl`.
     Ledger {
@@ -150,6 +158,12 @@ pub async fn run(cli: Cli) -> Result<(), ServerError> {
         }
         Command::EnrollToken { name, class, state } => enroll_token(&StateDir::open(&state.dir)?, &name, class).await,
         Command::EndRule { id, state } => end_rule(&StateDir::open(&state.dir)?, id).await,
+        Command::Forks { state, out } => {
+            let (store, ..) = serve::open_parts(&StateDir::open(&state.dir)?).await?;
+            let told = forks::write(&store, out.as_deref()).await?;
+            store.close().await;
+            print(&told)
+        }
         Command::Ledger { state } => print_ledger(&StateDir::open(&state.dir)?).await,
         Command::Trust { state } => print_trust(&StateDir::open(&state.dir)?).await,
     }

@@ -14,6 +14,7 @@ mod cli;
 mod connections;
 mod desk;
 mod facts;
+mod forks;
 mod in_force;
 mod ingest;
 mod own_ledger;

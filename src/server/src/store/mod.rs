@@ -7,6 +7,7 @@
 mod audit;
 pub mod entries;
 pub mod facts;
+mod forks;
 pub mod log;
 pub mod own;
 mod people;
@@ -17,6 +18,7 @@ mod sessions;
 pub mod submissions;
 
 pub use facts::FactError;
+pub use forks::Fork;
 pub use people::{HostCaller, TokenState, add_enroll_token, add_reviewer, enroll, enroll_token, reviewer_names};
 pub use recordings::{Chunk, Recording};
 pub use rules::RuleRow;

@@ -1,11 +1,13 @@
 use crate::host::Host;
-use crate::running::Service;
+use crate::running::{Service, run};
 use countersign_api::service::{Conflict, EntriesReply, EntriesRequest, ErrorBody, HostState};
 use countersign_core::Digest;
-use countersign_ledger::{Kind, Openings, body};
+use countersign_ledger::verify::{Require, verify};
+use countersign_ledger::{Kind, Openings, TrustFile, body};
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use std::path::Path;
 
 async fn send<T: DeserializeOwned>(
     service: &Service,
@@ -83,6 +85,25 @@ async fn a_fork_is_refused_and_both_lines_are_kept() {
     assert_eq!(kept, [(2, held.clone(), host.lines[3].clone()), (3, held, host.lines[4].clone())]);
     let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM entries").fetch_one(&db).await.unwrap();
     assert_eq!(count, 3);
+    evidence_convicts(&service);
+}
+
+/// What the service writes out about the forks of the test above.
+fn evidence_convicts(service: &Service) {
+    let (state, out) = (service.state(), service.dir.path().join("evidence"));
+    let (state, folder) = (state.to_str().unwrap(), out.to_str().unwrap());
+    let listed = run(&["forks", "--state", state]);
+    assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 2);
+    let told = String::from_utf8(run(&["forks", "--state", state, "--out", folder]).stdout).unwrap();
+    let files: Vec<&str> = told.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    let trust = TrustFile::parse(&run(&["trust", "--state", state]).stdout).unwrap();
+    let report = |file: &str| verify(Path::new(file), Some(&trust), Require::SelfAttested, &mut |_| {});
+    // Two lines for one place; then one that names another past: the hash that it must go on from.
+    let found: Vec<_> = files.iter().map(|file| report(file)).collect();
+    assert_eq!((found[0].exit_code, found[0].totals["fork.seq"]), (30, 1), "{}", found[0].text());
+    assert_eq!((found[1].exit_code, found[1].totals["chain.prev"]), (40, 1), "{}", found[1].text());
+    // What is there is not written over.
+    assert!(!run(&["forks", "--state", state, "--out", folder]).status.success());
 }
 
 #[tokio::test]
