@@ -6,10 +6,11 @@ use std::process::Command;
 
 use countersign_core::{b64_decode, b64_encode};
 use countersign_tests::journal;
+use countersign_tests::programs::{CLI, program};
 use countersign_tests::run::{Ended, run, run_with};
 use countersign_tests::scratch::Scratch;
 use countersign_tests::signing::leaf_hash;
-use countersign_tests::trial::Trial;
+use countersign_tests::trial::{Trial, second_verifier};
 
 /// `jq -cj FILTER` of a line.
 fn jq(filter: &str, line: &str) -> Vec<u8> {
@@ -104,6 +105,74 @@ fn every_line_verifies_with_jq_and_ssh_keygen() {
         assert_ne!(ssh_keygen_verify(scratch.path(), "decision.v1@countersign", &sig, &text).code(), 0);
     }
     assert_eq!(epochs, 2, "two starts of the daemon, an epoch each");
+}
+
+/// The commands of a step of the VERIFY-BY-HAND.txt that stands in a bundle.
+fn step(text: &str, number: usize) -> String {
+    let mut paragraphs = text.split("\n\n").skip_while(|part| !part.starts_with(&format!("{number}. ")));
+    paragraphs.nth(1).expect("a step").to_owned()
+}
+
+#[test]
+fn the_recipe_of_a_bundle_works_on_it() {
+    let trial = Trial::new();
+    trial.approve("echo one").expect(0);
+    trial.approve("echo two").expect(0);
+    let scratch = Scratch::new();
+    let bundle = scratch.join("bundle.tar");
+    run(Command::new(program(CLI)).arg("bundle").arg(trial.state()).arg("-o").arg(&bundle)).expect(0);
+    run(Command::new("tar").arg("-xf").arg(&bundle).arg("-C").arg(scratch.path())).expect(0);
+    let text = std::fs::read_to_string(scratch.join("VERIFY-BY-HAND.txt")).expect("recipe");
+    let entries = journal::entries(&trial.journal());
+    let [key, service] = ["key", "service_key"].map(|name| entries[0]["body"][name].as_str().expect("key").to_owned());
+    let mut script = format!("{}\nKEY={key}\nSERVICE_KEY={service}\nEPOCH=$KEY\n", step(&text, 1));
+    for (n, entry) in entries.iter().enumerate() {
+        script += &format!("N={n}\n");
+        if entry["kind"] == "key_rotated" {
+            script += &format!("{}\n", step(&text, 2));
+        }
+        script += &format!("{}\n", step(&text, 3));
+        if n + 1 < entries.len() {
+            script += &format!("set -- $({{ {}\n}} | cut -c1-64)\ntest \"$1\" = \"$2\"\n", step(&text, 4));
+        }
+        if entry["kind"] == "decided" {
+            script += &format!("{}\n", step(&text, 5));
+        }
+    }
+    let bash = |script: &str| {
+        let mut command = Command::new("bash");
+        run(command.args(["-e", "-o", "pipefail", "-c", script]).current_dir(scratch.path()))
+    };
+    let said = bash(&script).expect(0).out();
+    let good = |namespace: &str| said.matches(&format!("Good \"{namespace}\" signature")).count();
+    let rotated = journal::of_kind(&trial.journal(), "key_rotated").len();
+    assert!(rotated >= 2, "{rotated} epochs");
+    assert_eq!(good("entry.v1@countersign"), entries.len());
+    assert_eq!((good("epoch.v1@countersign"), good("decision.v1@countersign")), (rotated, 2));
+    // The identity key signs nothing but the first entry.
+    assert_ne!(bash(&script.replace("&& EPOCH=", "&& NOT=")).code(), 0);
+}
+
+#[test]
+fn the_second_verifier_agrees_on_a_real_journal() {
+    let trial = Trial::new();
+    trial.approve("echo one").expect(0);
+    trial.deny("echo no").expect(126);
+    let trust = trial.state().join("trust.json");
+    trial.verify().expect(10);
+    second_verifier(&trial.state(), &trust).expect(10);
+    let file = journal::files(&trial.journal()).pop().expect("a file");
+    let good = std::fs::read_to_string(&file).expect("journal");
+    let lines: Vec<&str> = good.split_inclusive('\n').collect();
+    let rotated = lines.iter().position(|line| line.contains("\"kind\":\"key_rotated\"")).expect("an epoch");
+    for (changed, code) in [
+        (good.replacen("\"outcome\":\"denied\"", "\"outcome\":\"approved\"", 1), 40),
+        ([&lines[..rotated], &lines[rotated + 1..]].concat().concat(), 41),
+    ] {
+        std::fs::write(&file, changed).expect("journal");
+        trial.verify().expect(code);
+        second_verifier(&trial.state(), &trust).expect(code);
+    }
 }
 
 #[test]
