@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::slice::from_ref;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use countersign_tests::parts::{Parts, write_private};
 use countersign_tests::reviewer::Reviewer;
 use countersign_tests::run::{LIMIT, Running, run};
 use countersign_tests::signing::SshKey;
-use countersign_tests::trial::verify;
+use countersign_tests::trial::{second_verifier, verify};
 
 /// A host under an authority, and a service that may lie.
 struct Case {
@@ -211,5 +212,29 @@ fn people_sign_with_their_own_keys() {
     assert_eq!(client.wait(LIMIT).expect(0).out(), "ran\n");
     let decided = journal::of_kind(&parts.journal(), "decided").pop().expect("decided");
     assert_eq!(decided["body"]["reviews"].as_array().map(Vec::len), Some(2));
-    parts.verify().expect(10);
+    assert!(parts.verify().expect(10).out().contains("names no administrators"));
+    auditors(&parts, &admin, &ann_key.public());
+}
+
+/// The same record under trust files that name administrators, by both verifiers.
+fn auditors(parts: &Parts, admin: &SshKey, reviewer: &str) {
+    let text = fs::read_to_string(parts.trust()).expect("trust file");
+    let mut trust: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let file = parts.scratch.join("auditors.json");
+    for (named, code) in [(admin.public(), 10), (reviewer.to_owned(), 40)] {
+        trust["admins"] = serde_json::json!([named]);
+        fs::write(&file, trust.to_string()).expect("trust file");
+        verify(&parts.host_dir(), Some(&file)).expect(code);
+        second_verifier(&parts.host_dir(), &file).expect(code);
+    }
+    let key = parts.scratch.join("reviewer.pub");
+    fs::write(&key, reviewer).expect("key");
+    let print = run(Command::new("ssh-keygen").arg("-lf").arg(&key)).expect(0).out();
+    let print = print.split(' ').nth(1).expect("a fingerprint");
+    trust["admins"] = serde_json::json!([admin.public()]);
+    trust["revoked"] = serde_json::json!([{"at": "2020-01-01T00:00:00Z", "key": print}]);
+    fs::write(&file, trust.to_string()).expect("trust file");
+    for ended in [verify(&parts.host_dir(), Some(&file)), second_verifier(&parts.host_dir(), &file)] {
+        assert!(ended.expect(50).out().contains("review.revoked"));
+    }
 }
