@@ -18,9 +18,9 @@ use std::thread::{available_parallelism, scope};
 
 /// Bytes of lines that are looked at together: what is held is this twice, and
 /// what was found in it.
-const ROUND: usize = 4 * 1024 * 1024;
+const ROUND: usize = 1024 * 1024;
 /// Bytes of lines that one thread takes at a time.
-const SHARE: usize = 128 * 1024;
+const SHARE: usize = 64 * 1024;
 
 /// An entry that keeps the grammar, and what it says by itself.
 pub(super) struct Prepared<'b> {
