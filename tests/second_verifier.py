@@ -21,7 +21,7 @@ for code, ids in {
     41: "chain.seq commit.missing sess.gap head.missing key.missing",
     42: "recording.missing recording.digest recording.chunks recording.length recording.extra",
     50: "decision.cut_command decision.missing decision.signature decision.key_unknown decision.host decision.entry"
-        " decision.nonce decision.outcome decision.needs_person decision.expiry decision.late run.without_decision run.twice"
+        " decision.nonce decision.outcome decision.needs_person decision.words decision.expiry decision.late run.without_decision run.twice"
         " authority.missing authority.not_in_force review.rule review.missing review.invalid review.entry review.revoked",
     30: "fork.seq fork.service checkpoint.root head.fork",
     51: "time.mono_falls time.jump time.boot",
@@ -475,13 +475,14 @@ MEMBERS = {
     "host_started": {"heartbeat_ms?": is_int, "recovered?": is_object, "signer": is_text, "software": is_text},
     "host_stopped": dict(why=is_text),
     "checkpoint": dict(cosig=is_sig, log=is_object, note_key=is_text, note_sig=is_sig, root=is_digest, service=is_id, size=is_int, time=is_int),
-    "session_opened": {"agent": is_digest, "columns?": is_int, "kind": is_text, "nested?": is_id, "rows?": is_int, "source?": is_digest,
+    "session_opened": {"agent": is_digest, "claimed?": is_digest, "claimed_error?": is_text,
+                       "identity?": is_digest, "identity_source?": is_text, "columns?": is_int, "kind": is_text, "nested?": is_id, "rows?": is_int, "source?": is_digest,
                        "term?": is_digest, "tty": is_bool, "turned_away?": is_int, "uid": is_int},
-    "command_submitted": {"authority?": is_digest, "people?": is_int, "cmd": is_digests, "cmd_bytes": is_int, "cwd": is_digest, "env": is_digest, "expansions?": is_counts, "flags?": is_texts,
+    "command_submitted": {"authority?": is_digest, "people?": is_int, "cmd": is_digests, "cmd_bytes": is_int, "context?": is_digest, "cwd": is_digest, "env": is_digest, "expansions?": is_counts, "flags?": is_texts,
                           "hidden?": is_ints, "hidden_kinds?": is_texts, "id": is_id, "nonce": is_nonce, "personal?": is_counts,
                           "redactions?": is_counts, "shell": is_text, "stdin?": is_digests, "stdin_bytes?": is_int,
                           "stdin_hidden?": is_ints, "stdin_hidden_kinds?": is_texts, "transfer?": is_text, "turned_away?": is_int,
-                          "wait_ms": is_int},
+                          "wait_ms": is_int, "words?": is_text},
     "policy_changed": dict(authority=is_digest, digest=is_digest, signatures=is_digest, version=is_int),
     "key_rotated": dict(by=is_text, cert=is_sig, key=is_digest),
     "decided": {"by?": is_by, "comment?": is_digest, "id": is_id, "latency_ms": is_int, "of": is_digest, "outcome": is_outcome, "reviews?": is_objects,
@@ -501,7 +502,7 @@ OF_SERVICE = "admin_act signed_in access rule_changed grant anomaly_triaged hold
 for kind in OF_SERVICE:
     MEMBERS[kind] = {"about?": is_text, "act": is_text, "by?": is_name, "detail?": is_digest, "policy?": is_digest}
 ROUTINE = "checkpoint heartbeat host_started host_stopped key_rotated clock_step".split()
-PRIVATE = {"session_opened": ["agent", "source", "term"], "command_submitted": ["cmd", "cwd", "env", "stdin"], "decided": ["comment"],
+PRIVATE = {"session_opened": ["agent", "claimed", "identity", "source", "term"], "command_submitted": ["cmd", "context", "cwd", "env", "stdin"], "decided": ["comment"],
            "policy_changed": ["authority", "signatures"], **{kind: ["detail"] for kind in OF_SERVICE}}
 
 
@@ -1089,7 +1090,7 @@ class Run:
 
     def submitted(self, e, b, login, whole):
         login["commands"][b["id"]] = dict(leaf=e["leaf"], nonce=b["nonce"], wait=b["wait_ms"], mono=e["mono"], boot=e["boot"],
-                                          whole=whole, stage="waiting", late=False,
+                                          whole=whole, words=b.get("words"), stage="waiting", late=False,
                                           person=any(f in PERSON for f in b.get("flags", [])),
                                           under=(self.force, b.get("authority"), b.get("people")))
         if b["id"] in self.submissions:
@@ -1113,6 +1114,8 @@ class Run:
         faults, deadline = [], None
         if runs and not c["whole"]:
             faults.append("decision.cut_command")
+        if b["outcome"] == "whitelisted" and c["words"] != "known":
+            faults.append("decision.words")
         said, sig = b.get("statement"), b.get("sig")
         if said is None or sig is None:
             if runs:

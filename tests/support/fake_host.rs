@@ -111,6 +111,7 @@ impl Login {
                 FrontMessage::Hello(_)
                 | FrontMessage::Submit(_)
                 | FrontMessage::Program(_)
+                | FrontMessage::Inspected { .. }
                 | FrontMessage::Cancel { .. } => {}
             }
         }
@@ -164,6 +165,7 @@ fn blank_submit() -> Submit {
         cwd: String::new(),
         environment: Vec::new(),
         inner_shell: "bash".to_owned(),
+        surroundings: countersign_api::context::Surroundings::default(),
     }
 }
 

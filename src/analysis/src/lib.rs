@@ -8,6 +8,7 @@
 
 mod analyze;
 pub mod anomaly;
+mod builtins;
 mod consequences;
 pub mod display;
 mod escapes;
@@ -22,9 +23,12 @@ pub mod programs;
 pub mod redact;
 pub mod risk;
 mod shell;
+mod starts;
 mod stdin_program;
 
 pub use analyze::{Analysis, VERSION, analyze};
+pub use builtins::is_builtin;
 pub use held::{Held, HeldProgram, Nested, NotAsked, Place, Segment, hold};
 pub use line::parse;
+pub use starts::{MAX_SCRIPTS, Script, Starts, first_words, starts};
 pub use stdin_program::reads_program_from_stdin;

@@ -141,6 +141,30 @@ impl Interpreter {
         Reading { source: Source::Input, sure }
     }
 
+    /// Whether the program that [`Self::reading`] found at this word is text of
+    /// its own, and not the name of a file that holds it.
+    pub fn is_text(&self, words: &[&str], at: usize) -> bool {
+        if self.is_shell() {
+            let before = words.get(..at).unwrap_or_default();
+            return before.iter().any(|word| {
+                *word == "--command" || (!word.starts_with("--") && word.starts_with('-') && word.contains('c'))
+            });
+        }
+        let names_file = |option: &str| matches!(option, "-f" | "--file");
+        let takes_program = |option: &str| {
+            let name = option.trim_start_matches('-').split('=').next().unwrap_or("");
+            let letters = !option.starts_with("--") && name.ends_with(|c| self.program.contains(c));
+            option.starts_with('-') && (letters || self.long_program.contains(&name))
+        };
+        let before = at.checked_sub(1).and_then(|before| words.get(before)).copied().unwrap_or("");
+        match words.get(at) {
+            // The value is in the same word: `-ecode`, `--file=x`.
+            Some(word) if word.starts_with('-') => true,
+            _ if takes_program(before) => !names_file(before),
+            _ => matches!(self.kind, Kind::Client { .. }),
+        }
+    }
+
     fn option(&self, word: &str, words: &[&str], after: usize, text_follows: &mut bool) -> Step {
         let bare = word.trim_start_matches('-');
         let (name, value) = bare.split_once('=').map_or((bare, None), |(name, value)| (name, Some(value)));

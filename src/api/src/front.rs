@@ -10,6 +10,8 @@
 //! Submit                    →
 //!                           ←  WantProgram         (only where the line reads a program from standard input)
 //! Program                   →
+//!                           ←  Inspect             (only where it would run script files)
+//! Inspected                 →
 //!                           ←  Pending             (not where a rule decided at once)
 //! Cancel (any time before the answer) →
 //!                           ←  Released | Refused
@@ -24,6 +26,7 @@
 //! ```
 //! `Fatal` may come from the host at any time: the login ends, nothing more runs.
 
+use crate::context::{Claim, FileSeen, Surroundings};
 use countersign_core::{DecidedBy, Digest, HostId, LoginId, Nonce, Outcome, Salt, SubmissionId};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +49,13 @@ pub enum FrontMessage {
     Submit(Submit),
     /// The program that the submitted line would read from its standard input.
     Program(Program),
+    /// What the files of [`HostMessage::Inspect`] are.
+    Inspected {
+        /// The front's own nonce of the submission.
+        nonce: Nonce,
+        /// In the same order.
+        files: Vec<FileSeen>,
+    },
     /// The agent gave up (hang-up, ^C) before an answer came.
     Cancel {
         /// The front's own nonce of the submission.
@@ -89,6 +99,9 @@ pub struct Hello {
     pub terminal: Option<Terminal>,
     /// `SSH_CONNECTION` as sshd set it: claimed, not verified.
     pub ssh_connection: Option<String>,
+    /// The `COUNTERSIGN_*` variables of its environment: what the agent states of itself.
+    #[serde(default)]
+    pub claims: Vec<Claim>,
 }
 
 /// What a login asks for.
@@ -147,6 +160,9 @@ pub struct Submit {
     pub environment: Vec<(String, String)>,
     /// `bash -c` and the like: the program that would parse the line.
     pub inner_shell: String,
+    /// What is around it.
+    #[serde(default)]
+    pub surroundings: Surroundings,
 }
 
 /// A program that a line reads from standard input.
@@ -246,6 +262,9 @@ pub enum NotReleased {
     Hangup,
     /// The recording could not be written.
     Recorder,
+    /// A file that it would run, or the directory it would run in, is no
+    /// longer what it was when the line was submitted.
+    Drifted,
 }
 
 /// The last message of a login.
@@ -309,6 +328,14 @@ pub enum HostMessage {
     WantProgram {
         /// The front's nonce.
         nonce: Nonce,
+    },
+    /// Say what these files are, with the agent's rights, before the line is
+    /// asked about; and make sure of it again before it runs.
+    Inspect {
+        /// The front's nonce.
+        nonce: Nonce,
+        /// At most eight paths; a relative one starts at the line's working directory.
+        paths: Vec<String>,
     },
     /// The submission stands in the ledger and the service was asked.
     Pending {

@@ -2,6 +2,7 @@
 //! format. Types and pure functions only: no sockets, no files, no clock.
 #![forbid(unsafe_code)]
 
+pub mod context;
 pub mod frame;
 pub mod front;
 pub mod recording;

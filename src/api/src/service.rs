@@ -29,6 +29,7 @@
 //! | `GET /api/trust` | reviewer | → the trust file (`docs/LEDGER.md`) |
 //! | `GET /healthz` | anyone | → `ok` |
 
+use crate::context::About;
 use countersign_core::{Choice, DecidedBy, Digest, HostId, LoginId, Name, Outcome, ServiceId, SubmissionId};
 use serde::{Deserialize, Serialize};
 
@@ -241,6 +242,9 @@ pub struct PendingSubmission {
     /// The administrators' document under which a reviewer must sign, on a host that demands it.
     #[serde(default)]
     pub authority: Option<Digest>,
+    /// What is known around it.
+    #[serde(default)]
+    pub about: Box<About>,
     /// Score and level; `None` until risk scoring lands.
     pub risk: Option<Risk>,
     /// How many different people must approve it.
@@ -405,6 +409,9 @@ pub struct AuditRow {
     pub started_at_ms: Option<i64>,
     /// When it finished, ms since 1970.
     pub finished_at_ms: Option<i64>,
+    /// What is known around it.
+    #[serde(default)]
+    pub about: Box<About>,
     /// `seq` of its `command_submitted` in the host's ledger.
     pub seq: u64,
     /// Leaf hash of that entry.

@@ -4,6 +4,7 @@
 //! [`run`] is the program. The rest is open to this crate's own tests.
 #![forbid(unsafe_code)]
 
+mod about;
 mod analyze;
 pub mod args;
 pub mod choose;

@@ -6,6 +6,7 @@ mod rules;
 
 pub use rules::{rule, suggestions, verdict};
 
+use crate::about;
 use crate::choose::short;
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{clock, count, date, span, time};
@@ -123,7 +124,8 @@ pub fn full(row: &AuditRow) -> String {
     let steps: Vec<(&str, String)> =
         row.steps.iter().map(|step| ("step", format!("{}: {}", visible(&step.step), visible(&step.found)))).collect();
     let line = |(name, value): &(&str, String)| format!("{}  {value}\n", paint(FAINT, &format!("{name:>10}")));
-    facts.iter().chain(&steps).map(line).collect()
+    let around = about::lines(&row.about, true).into_iter().map(|line| format!("{:>10}  {line}\n", ""));
+    facts.iter().chain(&steps).map(line).chain(around).collect()
 }
 
 /// One work session: its name, times and counts, then its logins.
@@ -176,7 +178,8 @@ pub fn queue(rows: &[PendingSubmission], programs: &[Option<String>], columns: O
         for mark in marks(&row.flags, row.transfer.as_deref(), row.program.as_ref()) {
             text.push_str(&format!("{:indent$}{}\n", "", paint(FLAG, &wrapped(&mark, indent, columns))));
         }
-        for fact in circumstances(&row.cwd, &row.shell, row.tty, &[]).into_iter().chain(quorum(row)) {
+        let around = quorum(row).into_iter().chain(about::lines(&row.about, false));
+        for fact in circumstances(&row.cwd, &row.shell, row.tty, &[]).into_iter().chain(around) {
             let fact = wrapped(&fact, indent, columns);
             text.push_str(&format!("{:indent$}{}\n", "", paint(FAINT, &fact)));
         }
@@ -201,7 +204,8 @@ pub fn card(row: &PendingSubmission, columns: Option<usize>) -> String {
     for mark in marks(&row.flags, row.transfer.as_deref(), row.program.as_ref()) {
         text.push_str(&format!("{:INDENT$}{}\n", "", paint(FLAG, &wrapped(&mark, INDENT, columns))));
     }
-    for fact in circumstances(&row.cwd, &row.shell, row.tty, &row.locale).into_iter().chain(quorum(row)) {
+    let around = quorum(row).into_iter().chain(about::lines(&row.about, true));
+    for fact in circumstances(&row.cwd, &row.shell, row.tty, &row.locale).into_iter().chain(around) {
         text.push_str(&format!("{:INDENT$}{}\n", "", paint(FAINT, &wrapped(&fact, INDENT, columns))));
     }
     text

@@ -257,6 +257,8 @@ fn test_file(test: &Test, file: &Path) -> Result<RuleVerdict, Failure> {
         host,
         session: &test.session,
         cwd: &test.cwd,
+        // What its words are is known on its host only.
+        words_known: true,
     };
     let reading = Reading::of(&test.line, &test.shell, Some(&test.cwd));
     let facts = Facts { reading: &reading, score: None, anomalies: &[], secrets: &[] };

@@ -41,6 +41,7 @@ fn row(outcome: Option<Outcome>, by: Option<&str>, command: &str) -> AuditRow {
         risk: None,
         steps: Vec::new(),
         approvals: Vec::new(),
+        about: known(),
         anomalies: vec![],
         exit_code: Some(0),
         signal: None,
@@ -272,6 +273,7 @@ fn pending(command: &str) -> PendingSubmission {
         submitted_at_ms: AT,
         left_ms: 42_000,
         authority: None,
+        about: known(),
         risk: None,
     }
 }
@@ -296,4 +298,9 @@ fn a_program_on_standard_input_is_shown_whole_and_cannot_pose_as_a_row_of_ours()
         assert!(shown.replace(char::is_whitespace, "").contains("mayreadandchangeeveryfile"), "{shown}");
     }
     assert!(strip_str(&rows::program("")).to_string().contains("⟨empty⟩"));
+}
+
+fn known() -> Box<countersign_api::context::About> {
+    let context = countersign_api::context::Context { words: Some(Vec::new()), ..Default::default() };
+    Box::new(countersign_api::context::About { context, ..Default::default() })
 }

@@ -88,6 +88,7 @@ fn row(byte: u8, command: &str) -> PendingSubmission {
         left_ms: 42_000,
         authority: None,
         risk: None,
+        about: Box::default(),
     }
 }
 

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Task {
     Serve(Settings),
     Enroll(Enrolment),
+    /// For the daemon that listens there.
+    Register(PathBuf),
 }
 
 #[derive(Parser)]
@@ -33,6 +35,15 @@ enum Command {
     Serve(Serve),
     /// Make this host's key and have a service know it.
     Enroll(Enroll),
+    /// Tell the daemon whom sshd has let in: for a session line of pam_exec.so.
+    Register(Register),
+}
+
+#[derive(Args)]
+struct Register {
+    /// Configuration file of the daemon.
+    #[arg(long, default_value = config::DEFAULT_PATH)]
+    config: PathBuf,
 }
 
 #[derive(Args)]
@@ -100,6 +111,7 @@ pub(crate) fn parse() -> Result<Task, HostError> {
         std::process::exit(if usage { i32::from(countersign_core::Exit::Usage.code()) } else { 0 })
     });
     match line.task {
+        Command::Register(Register { config }) => Settings::load_for(&config, true).map(|s| Task::Register(s.socket)),
         Command::Enroll(e) => Ok(Task::Enroll(Enrolment {
             token: match (e.token, e.token_file) {
                 (Some(token), _) => token,

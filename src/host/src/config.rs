@@ -119,13 +119,18 @@ impl Settings {
     /// Reads the configuration file, which must be root's and writable by
     /// nobody else, like every directory above it.
     pub(crate) fn load(path: &Path) -> Result<Self, HostError> {
+        Self::load_for(path, false)
+    }
+
+    /// The same; `root`: for root, who only asks where the daemon is.
+    pub(crate) fn load_for(path: &Path, root: bool) -> Result<Self, HostError> {
         let file = sys::open_trusted(path, None).map_err(|why| HostError::Config(why.to_string()))?;
         let mut text = String::new();
         file.take(MAX_CONFIG).read_to_string(&mut text).map_err(|why| HostError::config("read", path, why))?;
-        Self::parse(&text).map_err(|why| HostError::config("use", path, why))
+        Self::parse(&text, root).map_err(|why| HostError::config("use", path, why))
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str, root: bool) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|e| e.to_string())?;
         if !(1_000..=3_600_000).contains(&file.wait_ms) {
             return Err(format!("wait_ms is {}; set it between 1000 and 3600000", file.wait_ms));
@@ -138,7 +143,7 @@ impl Settings {
             .ok_or_else(|| {
                 format!("there is no account {}; make it (systemd-sysusers) or set front_user", file.front_user)
             })?;
-        if user.uid == nix::unistd::getuid() {
+        if user.uid == nix::unistd::getuid() && !root {
             return Err(format!(
                 "front and daemon would share the uid of {}; run the daemon under its own account",
                 file.front_user
@@ -165,7 +170,7 @@ impl Settings {
 
 /// Whether a configuration file may read like this.
 pub(crate) fn is_configuration(text: &str) -> bool {
-    Settings::parse(text).is_ok()
+    Settings::parse(text, false).is_ok()
 }
 
 /// Longest configuration file that is read, in bytes.
@@ -184,7 +189,7 @@ mod tests {
             ("state_dir='/s'\nsocket='/x'\ncolour='red'", "colour"),
             ("state_dir='/s'\nsocket='/x'\nnested='allow'", "nested"),
         ] {
-            let why = Settings::parse(text).unwrap_err();
+            let why = Settings::parse(text, false).unwrap_err();
             assert!(why.contains(hint), "{text:?}: {why}");
         }
     }

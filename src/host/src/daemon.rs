@@ -1,6 +1,7 @@
 //! The daemon from start to stop.
 
 use crate::ancestry::Fronts;
+use crate::approvals::Approvals;
 use crate::authority::Authorities;
 use crate::book::{Book, WriteError};
 use crate::checkpoints::Checkpoints;
@@ -14,6 +15,7 @@ use crate::listener;
 use crate::quotas::Quotas;
 use crate::recordings::{tape, uploads::Uploads};
 use crate::recovery;
+use crate::registry::{self, Registry};
 use crate::service::Service;
 use crate::shipper::{Outbox, Shipper};
 use crate::signer;
@@ -45,6 +47,8 @@ pub(crate) struct Host {
     pub(crate) authorities: Authorities,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) fronts: Arc<Fronts>,
+    pub(crate) approvals: Approvals,
+    pub(crate) registry: Registry,
     pub(crate) places: Arc<Semaphore>,
     stop: watch::Sender<bool>,
     failed: Mutex<Option<String>>,
@@ -105,7 +109,7 @@ pub(crate) fn run(task: Task) -> Result<(), HostError> {
     // Forked while this process has one thread and has read nothing from anybody.
     let ready = match &task {
         Task::Serve(settings) => Some(prepare(settings)?),
-        Task::Enroll(_) => None,
+        Task::Enroll(_) | Task::Register(_) => None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -116,6 +120,7 @@ pub(crate) fn run(task: Task) -> Result<(), HostError> {
         (Task::Serve(settings), Some((identity, signer))) => runtime.block_on(serve(settings, identity, signer)),
         (Task::Serve(_), None) => Err(HostError::Unavailable("there is no signer".to_owned())),
         (Task::Enroll(enrolment), _) => runtime.block_on(enroll::run(enrolment)),
+        (Task::Register(socket), _) => registry::register(&socket, |name| std::env::var(name).ok()),
     }
 }
 
@@ -140,6 +145,11 @@ async fn serve(settings: Settings, identity: Identity, signer: RemoteSigner) -> 
     let mut terminate = signal(SignalKind::terminate()).map_err(|why| HostError::Unavailable(why.to_string()))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|why| HostError::Unavailable(why.to_string()))?;
     let listener = listener::bind(&host.settings.socket)?;
+    // In a trial nobody but the one account could be registered.
+    if !host.settings.trial {
+        let root = registry::bind(&registry::place(&host.settings.socket))?;
+        tokio::spawn(registry::serve(host.clone(), root));
+    }
     let shipping = tokio::spawn({
         let host = host.clone();
         async move { host.shipper.run().await }
@@ -201,6 +211,8 @@ async fn start(
         authorities: Authorities::new(settings.authority.clone(), &settings.state)?,
         fronts: Arc::default(),
         quotas: Quotas::new(settings.logins_per_agent, settings.submissions_per_minute),
+        approvals: Approvals::default(),
+        registry: Registry::default(),
         places: Arc::new(Semaphore::new(MAX_LOGINS)),
         stop: watch::Sender::new(false),
         failed: Mutex::new(None),

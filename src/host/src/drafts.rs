@@ -1,8 +1,11 @@
 //! Bodies of entries, member by member as docs/LEDGER.md lists them.
 
+use crate::around::Around;
+use crate::claims;
 use crate::recordings::tape::Chunk;
 use countersign_analysis::redact::{Counts, Kinds, scrub, scrub_bytes};
 use countersign_analysis::{Held, Segment};
+use countersign_api::context::Identity;
 use countersign_api::front::{Close, CommandEnd, Finished, Hello, NotReleased, ReleasedSegment, Submit};
 use countersign_core::{
     DecidedBy, Digest, HostId, LoginId, Name, Nonce, Outcome, Salt, ServiceId, SubmissionId, Transfer,
@@ -71,6 +74,7 @@ pub(crate) fn policy_changed(authority: &Authority, text: &str, signatures: &str
 pub(crate) fn session_opened(
     login: LoginId,
     hello: &Hello,
+    identity: Option<&Identity>,
     turned_away: u64,
     nested: Option<LoginId>,
 ) -> Result<Draft, RandomError> {
@@ -83,6 +87,19 @@ pub(crate) fn session_opened(
     ];
     if turned_away > 0 {
         members.push(("turned_away", turned_away.into()));
+    }
+    members.push(("identity_source", if identity.is_some() { "verified" } else { "claimed" }.into()));
+    if let Some(identity) = identity {
+        let text = serde_json::to_vec(identity).unwrap_or_default();
+        members.push(("identity", private.commit("identity", &text)?));
+    }
+    let (claimed, wrong) = claims::read(&hello.claims);
+    if !claimed.members.is_empty() {
+        let text = serde_json::to_vec(&claimed).unwrap_or_default();
+        members.push(("claimed", private.commit("claimed", &text)?));
+    }
+    if let Some(wrong) = wrong {
+        members.push(("claimed_error", wrong.into()));
     }
     if let Some(outer) = nested {
         members.push(("nested", outer.to_string().into()));
@@ -110,13 +127,15 @@ pub(crate) fn command_submitted(
     (id, nonce): (SubmissionId, Nonce),
     submit: &Submit,
     cwd: &[u8],
-    (held, transfer): (&Held, Option<Transfer>),
+    (held, around, transfer): (&Held, &Around, Option<Transfer>),
     (wait_ms, turned_away): (u64, u64),
     authority: Option<&Authority>,
 ) -> Result<(Draft, Released), RandomError> {
     let mut private = Private::default();
     let (command, hidden, hidden_kinds) = private.segments("cmd", &held.segments)?;
     let environment: Vec<String> = submit.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    // The opening is these bytes; nothing that is signed depends on how they are spelled.
+    let context = serde_json::to_vec(&around.context).unwrap_or_default();
     let mut counts = held.counts.clone();
     let (cwd, found) = scrub_bytes(cwd);
     counts.add(&found);
@@ -125,12 +144,14 @@ pub(crate) fn command_submitted(
     let mut members = vec![
         ("cmd", commitments(&command)),
         ("cmd_bytes", submit.total_bytes.into()),
+        ("context", private.commit("context", &context)?),
         ("cwd", private.commit("cwd", &cwd)?),
         ("env", private.commit("env", environment.as_bytes())?),
         ("id", id.to_string().into()),
         ("nonce", nonce.to_string().into()),
         ("shell", submit.inner_shell.as_str().into()),
         ("wait_ms", wait_ms.into()),
+        ("words", if around.words_known { "known" } else { "other" }.into()),
     ];
     if turned_away > 0 {
         members.push(("turned_away", turned_away.into()));
@@ -310,6 +331,7 @@ fn not_released_word(why: NotReleased) -> &'static str {
         NotReleased::Mismatch => "mismatch",
         NotReleased::Hangup => "hangup",
         NotReleased::Recorder => "recorder",
+        NotReleased::Drifted => "drifted",
     }
 }
 

@@ -11,12 +11,17 @@
 #![forbid(unsafe_code)]
 
 mod ancestry;
+mod approvals;
+mod around;
 mod authority;
 mod book;
 mod checkpoints;
+mod claims;
 mod clock;
 mod command_line;
 mod config;
+mod credential;
+mod cut;
 mod daemon;
 mod drafts;
 mod enroll;
@@ -31,6 +36,8 @@ mod quotas;
 pub mod readers;
 mod recordings;
 mod recovery;
+mod registry;
+mod resolve;
 mod ruling;
 mod service;
 mod shipper;

@@ -4,7 +4,7 @@
 //! | state | may come | then |
 //! |---|---|---|
 //! | new | `Hello` | `session_opened` durable, `Welcome` → idle |
-//! | idle | `Submit` | held ([`crate::submission`]) → running or idle |
+//! | idle | `Submit` | held ([`crate::submission`]), perhaps after `Inspect` and `Inspected` → running or idle |
 //! | idle, running | `Spooled` | `recording_chunk`s, `Taken` → the same |
 //! | running | `Ended` with its id | `exec_finished`, `session_closed` durable, `Kept` → over |
 //! | idle | `Close` | `session_closed` durable, `Kept` → over |
@@ -102,6 +102,10 @@ struct Login {
     place: Place,
     terminal: bool,
     transfer: bool,
+    /// Its lines share one shell.
+    keeps_shell: bool,
+    /// A line that ran may have put code into that shell.
+    rewired: bool,
     running: Option<(SubmissionId, Digest)>,
     tape: Option<Tape>,
     /// What it is closed as where the front does not close it.
@@ -112,7 +116,14 @@ struct Login {
 
 impl Login {
     fn asking(&self) -> Asking<'_> {
-        Asking { login: self.id, terminal: self.terminal, transfer: self.transfer, place: &self.place }
+        Asking {
+            login: self.id,
+            terminal: self.terminal,
+            transfer: self.transfer,
+            keeps_shell: self.keeps_shell,
+            rewired: self.keeps_shell && self.rewired,
+            place: &self.place,
+        }
     }
 }
 
@@ -174,7 +185,9 @@ fn fits(hello: &Hello) -> bool {
 async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Place) -> Result<Login, String> {
     let id = drafts::random_id(LoginId::from_random).map_err(|why| why.to_string())?;
     let outer = connection.pid.and_then(|pid| host.fronts.outer(pid));
-    let draft = drafts::session_opened(id, hello, place.turned_away(), outer).map_err(|why| why.to_string())?;
+    let identity = host.registry.identify(&connection.stream, &hello.agent);
+    let draft = drafts::session_opened(id, hello, identity.as_ref(), place.turned_away(), outer)
+        .map_err(|why| why.to_string())?;
     if let Err(why) = host.book.write_one(draft).await {
         host.ledger_failed(&why);
         return Err(format!("the ledger of this host cannot be written: {why}"));
@@ -185,6 +198,8 @@ async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Pl
         place,
         terminal: hello.terminal.is_some(),
         transfer: hello.kind == LoginKind::Transfer,
+        keeps_shell: matches!(hello.kind, LoginKind::Interactive | LoginKind::Stdin),
+        rewired: false,
         running: None,
         tape: None,
         lost: "killed",
@@ -233,7 +248,10 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
                     tape.learn(&submission::known(&submit));
                 }
                 match submission::run(host, connection, login.asking(), &submit).await? {
-                    Fate::Running { id, of } => login.running = Some((id, of)),
+                    Fate::Running { id, of, rewires } => {
+                        login.running = Some((id, of));
+                        login.rewired |= rewires;
+                    }
                     Fate::Refused => {}
                     Fate::FrontGone => return Ok(false),
                 }
@@ -349,6 +367,7 @@ fn word(message: &FrontMessage) -> &'static str {
         FrontMessage::Hello(_) => "Hello",
         FrontMessage::Submit(_) => "Submit",
         FrontMessage::Program(_) => "Program",
+        FrontMessage::Inspected { .. } => "Inspected",
         FrontMessage::Cancel { .. } => "Cancel",
         FrontMessage::Spooled { .. } => "Spooled",
         FrontMessage::Finished(_) => "Finished",

@@ -53,6 +53,11 @@ impl Quotas {
 }
 
 impl Place {
+    /// Whose it is.
+    pub(crate) fn uid(&self) -> u32 {
+        self.uid
+    }
+
     /// Whether one more submission may come now (CLOCK_BOOTTIME in µs).
     pub(crate) fn may_submit(&self, now_us: u64) -> bool {
         let price_us = MINUTE_US / self.quotas.per_minute;

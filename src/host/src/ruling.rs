@@ -17,6 +17,8 @@ pub(crate) struct Asked {
     pub(crate) authority: Option<Arc<Authority>>,
     /// Only a person may let it run.
     pub(crate) needs_person: bool,
+    /// Whether every program it starts is a builtin or root's. No rule speaks for another.
+    pub(crate) words_known: bool,
 }
 
 impl Asked {
@@ -83,6 +85,9 @@ pub(crate) enum Ruling {
     Invalid(&'static str),
 }
 
+/// The word for a rule that spoke for a line whose programs are not known.
+pub(crate) const WORDS_NOT_KNOWN: &str = "words_not_known";
+
 /// Judges a signed decision at `now_us` (CLOCK_BOOTTIME). Anything that is not
 /// exactly right is [`Ruling::Invalid`].
 pub(crate) fn judge(asked: &Asked, service_key: &Digest, signed: &SignedDecision, now_us: u64) -> Ruling {
@@ -103,6 +108,9 @@ pub(crate) fn judge(asked: &Asked, service_key: &Digest, signed: &SignedDecision
         return Ruling::Invalid("reply_malformed");
     }
     let Some(outcome) = statement.by.outcome(statement.decision) else { return Ruling::Invalid("reply_malformed") };
+    if outcome == Outcome::Whitelisted && !asked.words_known {
+        return Ruling::Invalid(WORDS_NOT_KNOWN);
+    }
     let reviews = match &asked.authority {
         Some(authority) if statement.decision == Choice::Approve => {
             match approved_by_people(asked, authority, &statement.by, &signed.reviews) {
@@ -185,6 +193,7 @@ mod tests {
             wait_ms: 60_000,
             authority: None,
             needs_person: false,
+            words_known: true,
         }
     }
 
@@ -258,6 +267,23 @@ mod tests {
             (DecidedBy::Person("ops-lead".parse::<Name>().unwrap()), "run:approved"),
         ] {
             let (statement, sig) = Statement { by, ..statement(&asked, &key) }.sign(&mut signer).unwrap();
+            let signed = SignedDecision { statement, sig, comment: None, reviews: vec![] };
+            assert_eq!(word(&judge(&asked, &key, &signed, 2_000_000)), want);
+        }
+    }
+
+    #[test]
+    fn no_rule_speaks_for_words_that_are_not_known() {
+        let mut signer = InProcessSigner::generate().unwrap();
+        let key = signer.public_key();
+        let asked = Asked { words_known: false, ..asked() };
+        let base = statement(&asked, &key);
+        for (by, want) in [
+            (DecidedBy::WhitelistRule(4), WORDS_NOT_KNOWN),
+            (DecidedBy::Grant(4), WORDS_NOT_KNOWN),
+            (base.by.clone(), "run:approved"),
+        ] {
+            let (statement, sig) = Statement { by, ..base.clone() }.sign(&mut signer).unwrap();
             let signed = SignedDecision { statement, sig, comment: None, reviews: vec![] };
             assert_eq!(word(&judge(&asked, &key, &signed, 2_000_000)), want);
         }

@@ -1,6 +1,7 @@
 //! One held line: submitted durably, asked about, decided durably, released
 //! while the decision still holds.
 
+use crate::around::{self, Around};
 use crate::authority::NoAuthority;
 use crate::book::WriteError;
 use crate::clock::boottime_us;
@@ -8,16 +9,22 @@ use crate::daemon::Host;
 use crate::drafts::{self, Decided, Released};
 use crate::login::Connection;
 use crate::quotas::Place;
-use crate::ruling::{Asked, Permit, Ruling, Said, judge};
+use crate::ruling::{Asked, Permit, Ruling, Said, WORDS_NOT_KNOWN, judge};
 use crate::service::ServiceError;
 use countersign_analysis::redact::{Dialect, Known};
 use countersign_analysis::{Held, Nested, NotAsked, Place as Input, hold};
+use countersign_api::frame::BadFrame;
 use countersign_api::front::{
     CancelWhy, CommandEnd, Finished, FrontMessage, HostMessage, NotReleased, ProgramEnd, Release, Submit,
 };
 use countersign_api::service::SignedDecision;
-use countersign_core::{DecidedBy, Digest, Exit, LoginId, NotProgram, Outcome, SubmissionId, Transfer, b64_decode};
+use countersign_core::{
+    CommandText, DecidedBy, Digest, Exit, LoginId, NotProgram, Outcome, SubmissionId, Transfer, b64_decode,
+};
 use countersign_ledger::Authority;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +38,8 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// What became of a submission.
 pub(crate) enum Fate {
     /// It was released; its `exec_started` has this leaf hash.
-    Running { id: SubmissionId, of: Digest },
+    /// `rewires`: its shell may tell what it likes of itself from now on.
+    Running { id: SubmissionId, of: Digest, rewires: bool },
     /// It was refused and the front told so.
     Refused,
     /// The front broke off or broke the protocol; the login is over.
@@ -46,6 +54,10 @@ pub(crate) struct Asking<'a> {
     pub(crate) terminal: bool,
     /// Whether it is a transfer, and so runs where nothing is recorded.
     pub(crate) transfer: bool,
+    /// Whether its lines share one shell.
+    pub(crate) keeps_shell: bool,
+    /// Whether an earlier line may have put code into that shell.
+    pub(crate) rewired: bool,
     pub(crate) place: &'a Place,
 }
 
@@ -58,10 +70,13 @@ struct Submission<'a> {
     asked: Asked,
     released: Released,
     submit: &'a Submit,
+    around: Around,
+    uid: u32,
+    cwd: &'a Path,
 }
 
 /// Why there is no ruling.
-enum NoRuling {
+pub(crate) enum NoRuling {
     Cancelled(&'static str),
     FrontGone,
     Failed { why: &'static str, reason: String },
@@ -98,7 +113,11 @@ pub(crate) async fn run(
         Err(NoAuthority::Unusable(why)) => (None, Some(why)),
         Err(NoAuthority::Ledger(why)) => return Err(why),
     };
-    let submission = match record(host, asking, submit, &cwd, (&held, transfer), authority).await {
+    let text = CommandText::parse(&sent).ok().filter(|_| held.not_asked.is_none() && gone.is_none());
+    let text = text.as_ref().map(CommandText::as_str);
+    let (around, stopped) = around::look(connection, &asking, &host.approvals, submit, &cwd, text).await;
+    let gone = gone.or(stopped);
+    let submission = match record(host, asking, submit, &cwd, (&held, around, transfer), authority).await {
         Ok(submission) => submission,
         Err(why) if why.is_no_space() => {
             connection
@@ -130,6 +149,11 @@ pub(crate) async fn run(
         Ok(Ruling::Run(permit)) => submission.release(connection, *permit).await,
         Ok(Ruling::No { said, outcome }) => submission.no(connection, outcome, &said, None).await,
         Ok(Ruling::Late(said)) => submission.no(connection, Outcome::TimedOut, &said, Some("reply_late")).await,
+        Ok(Ruling::Invalid(WORDS_NOT_KNOWN)) => {
+            let reason = "a rule spoke for a line that starts a program which is no builtin and not root's on the configured PATH; \
+                          no rule can; tell the operator of the approval service";
+            submission.failed(connection, WORDS_NOT_KNOWN, reason).await
+        }
         Ok(Ruling::Invalid(why)) => {
             let reason = format!(
                 "the approval service's answer is not a decision about this command ({why}); tell its operator"
@@ -205,8 +229,8 @@ async fn record<'a>(
     host: &'a Host,
     Asking { login, place, .. }: Asking<'_>,
     submit: &'a Submit,
-    cwd: &[u8],
-    (held, transfer): (&Held, Option<Transfer>),
+    cwd: &'a [u8],
+    (held, around, transfer): (&Held, Around, Option<Transfer>),
     authority: Option<Arc<Authority>>,
 ) -> Result<Submission<'a>, WriteError> {
     let id = drafts::random_id(SubmissionId::from_random)?;
@@ -217,7 +241,7 @@ async fn record<'a>(
         (id, nonce),
         submit,
         cwd,
-        (held, transfer),
+        (held, &around, transfer),
         (wait_ms, place.turned_away()),
         authority.as_deref(),
     )?;
@@ -230,8 +254,10 @@ async fn record<'a>(
         wait_ms,
         authority,
         needs_person: held.flags.iter().any(|flag| flag.needs_person()),
+        words_known: around.words_known,
     };
-    Ok(Submission { host, login, id, seq: written.seq, asked, released, submit })
+    let (uid, cwd) = (place.uid(), Path::new(OsStr::from_bytes(cwd)));
+    Ok(Submission { host, login, id, seq: written.seq, asked, released, submit, around, uid, cwd })
 }
 
 impl Submission<'_> {
@@ -314,7 +340,8 @@ impl Submission<'_> {
             self.never_started(of, NotReleased::Hangup).await?;
             return Ok(Fate::FrontGone);
         }
-        Ok(Fate::Running { id: self.id, of })
+        self.host.approvals.remember(self.uid, self.cwd, &self.around.context.scripts);
+        Ok(Fate::Running { id: self.id, of, rewires: self.around.rewires })
     }
 
     async fn never_started(&self, of: Digest, why: NotReleased) -> Result<(), WriteError> {
@@ -422,7 +449,12 @@ impl Submission<'_> {
 /// Waits until the front gives up, goes away, or says something that is not
 /// allowed while a line is held.
 async fn given_up(connection: &mut Connection, submit: &Submit) -> NoRuling {
-    match connection.next().await {
+    given_up_by(connection.next().await, submit)
+}
+
+/// What a message means that comes in place of an expected one.
+pub(crate) fn given_up_by(message: Result<Option<FrontMessage>, BadFrame>, submit: &Submit) -> NoRuling {
+    match message {
         Ok(Some(FrontMessage::Cancel { nonce, why })) if nonce == submit.nonce => NoRuling::Cancelled(cancel_word(why)),
         Ok(_) | Err(_) => NoRuling::FrontGone,
     }

@@ -188,8 +188,8 @@ impl Kind {
     /// Members of the body that are commitments, whose openings stand in `vals`.
     pub fn private_members(self) -> &'static [&'static str] {
         match self {
-            Self::SessionOpened => &["agent", "source", "term"],
-            Self::CommandSubmitted => &["cmd", "cwd", "env", "stdin"],
+            Self::SessionOpened => &["agent", "claimed", "identity", "source", "term"],
+            Self::CommandSubmitted => &["cmd", "context", "cwd", "env", "stdin"],
             Self::Decided => &["comment"],
             Self::PolicyChanged => &["authority", "signatures"],
             Self::AdminAct

@@ -30,6 +30,9 @@ pub struct Asked<'a> {
     pub session: &'a str,
     /// Where it would run.
     pub cwd: &'a str,
+    /// Whether the host knew every program that it starts as a builtin of that
+    /// shell or as root's: no rule speaks for another, whose file the agent could change.
+    pub words_known: bool,
 }
 
 /// What was found out about the command.
@@ -94,7 +97,7 @@ pub enum Ruling {
 /// One step on the way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// Which: `deny`, `read`, `ask`, `hours`, `anomaly`, `risk`, `whitelist`, `threshold`, `people`.
+    /// Which: `deny`, `read`, `words`, `ask`, `hours`, `anomaly`, `risk`, `whitelist`, `threshold`, `people`.
     pub step: &'static str,
     /// What was found.
     pub found: String,
@@ -179,6 +182,10 @@ impl Policy {
         let mut person = false;
         if asked.whole.is_none() {
             steps.say("read", "a part of it is hidden, or it is not text");
+            person = true;
+        }
+        if !asked.words_known {
+            steps.say("words", "it starts a program that is no builtin and not root's, or that cannot be told");
             person = true;
         }
         // No tree of ours exists for other shells; only exact lines pass there, byte for byte.

@@ -111,6 +111,7 @@ fn passes(policy: &Policy, line: &str) -> bool {
         host: HostId::from_random([0; 16]),
         session: "a-01",
         cwd: "/",
+        words_known: true,
     };
     let reading = Reading::of(line, "bash", Some("/"));
     let facts = Facts { reading: &reading, score: None, anomalies: &[], secrets: &[] };

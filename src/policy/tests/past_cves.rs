@@ -58,6 +58,7 @@ fn decided_in(policy: &Policy, line: &str, cwd: &str) -> Option<Ruling> {
         host: HostId::from_random([0; 16]),
         session: "a-01",
         cwd,
+        words_known: true,
     };
     let reading = Reading::of(line, "bash", Some(cwd));
     let facts = Facts { reading: &reading, score: None, anomalies: &[], secrets: &[] };

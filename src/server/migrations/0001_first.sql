@@ -81,7 +81,11 @@ CREATE TABLE logins (
     closed_at_ms    BIGINT,
     close_why       TEXT,
     refused         TEXT,
-    recording_bytes BIGINT
+    recording_bytes BIGINT,
+    -- JSON as the host wrote it; what the agent states is never verified, an identity always is.
+    claimed         TEXT   NOT NULL,
+    claimed_error   TEXT,
+    identity        TEXT
 );
 CREATE INDEX logins_session ON logins (session, opened_at_ms);
 
@@ -110,6 +114,10 @@ CREATE TABLE submissions (
     program         TEXT,
     program_bytes   BIGINT,
     program_digest  TEXT,
+    -- JSON as the host wrote it.
+    context         TEXT   NOT NULL,
+    -- Whether the host knew every program it starts: else no rule speaks for it.
+    words_known     BIGINT NOT NULL,
     nonce           TEXT   NOT NULL,
     wait_ms         BIGINT NOT NULL,
     submitted_at_ms BIGINT NOT NULL,

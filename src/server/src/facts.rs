@@ -21,6 +21,12 @@ pub enum Fact {
         tty: bool,
         /// Source address as claimed, empty where there is none.
         source_ip: String,
+        /// What the agent states of itself, as JSON; empty where it states nothing.
+        claimed: String,
+        /// What was wrong with it.
+        claimed_error: Option<String>,
+        /// Who is behind it, as JSON, where sshd verified that.
+        identity: Option<String>,
     },
     /// A command is held.
     Submitted(Submitted),
@@ -87,6 +93,10 @@ pub struct Submitted {
     pub transfer: Option<String>,
     /// The program on its standard input.
     pub program: Option<Program>,
+    /// Its context, as JSON; empty where that was cut.
+    pub context: String,
+    /// Whether the host knew every program it starts.
+    pub words_known: bool,
     /// What makes it answerable once.
     pub nonce: Nonce,
     /// How long an answer counts, in ms.
@@ -139,6 +149,10 @@ pub fn fact_of(entry: &Entry, opened: &Opened) -> Result<Option<Fact>, String> {
             source_ip: text_of(opened, "source")
                 .and_then(|s| s.split_whitespace().next().map(str::to_owned))
                 .unwrap_or_default(),
+            claimed: text_of(opened, "claimed").unwrap_or_default(),
+            claimed_error: body.maybe("claimed_error")?,
+            identity: text_of(opened, "identity")
+                .filter(|_| entry.body.get("identity_source").and_then(Value::as_text) == Some("verified")),
         },
         Kind::CommandSubmitted => Fact::Submitted(submitted(&body, opened)?),
         Kind::Decided => Fact::Decided(Decided {
@@ -234,6 +248,8 @@ fn submitted(body: &Members<'_>, opened: &Opened) -> Result<Submitted, String> {
         flags: flags.join("\n"),
         transfer: body.maybe("transfer")?,
         program,
+        context: text_of(opened, "context").unwrap_or_default(),
+        words_known: body.maybe::<String>("words")?.as_deref() == Some("known"),
         nonce: body.read("nonce")?,
         wait_ms: body.int("wait_ms")?,
     })

@@ -99,6 +99,7 @@ impl InForce {
             host: submission.host,
             session: &submission.session,
             cwd: &submission.cwd,
+            words_known: submission.words_known,
         };
         let mut judged = self.decide(&asked, &submission.command, past, (uses, now_ms));
         if submission.needs_person {
@@ -145,6 +146,8 @@ impl InForce {
             host,
             session: &test.session,
             cwd: &test.cwd,
+            // What its words are is known on its host only.
+            words_known: true,
         };
         let verdict = self.decide(&asked, &test.line, &History::default(), (uses, now_ms)).verdict;
         let (decision, by, people) = match &verdict.ruling {

@@ -4,6 +4,7 @@
 use crate::inner::InnerShell;
 use crate::settings::Settings;
 use crate::start::Start;
+use countersign_api::context::{Claim, MAX_CLAIM, MAX_CLAIMS};
 use countersign_sys::Account;
 use std::path::Path;
 
@@ -13,6 +14,10 @@ const KEPT: [&str; 5] = ["TERM", "LANG", "TZ", "SSH_CONNECTION", "SSH_CLIENT"];
 /// something shows it, and that is all.
 const PAGERS: [(&str, &str); 5] =
     [("PAGER", "cat"), ("GIT_PAGER", "cat"), ("MANPAGER", "cat"), ("SYSTEMD_PAGER", "cat"), ("LESSSECURE", "1")];
+/// A wish for a kind of transfer, and no statement.
+const WISH: &str = "COUNTERSIGN_SFTP";
+/// Longest name of a claim, in bytes.
+const MAX_CLAIM_NAME: usize = 64;
 /// Longest value that is kept, in bytes.
 const MAX_VALUE: usize = 1024;
 /// Most `LC_*` variables that are kept.
@@ -42,6 +47,22 @@ pub fn build(start: &Start, settings: &Settings, account: &Account, terminal: Op
     built.sort();
     built.dedup_by(|a, b| a.0 == b.0);
     built
+}
+
+/// What the agent states of itself: its `COUNTERSIGN_*` variables, for the
+/// record. None of them goes into the environment of a command.
+pub fn claims(start: &Start) -> Vec<Claim> {
+    let named = start.claims.iter().filter_map(|(name, value)| Some((name.to_str()?, value)));
+    let named = named
+        .filter(|(name, _)| name.starts_with("COUNTERSIGN_") && name.len() <= MAX_CLAIM_NAME)
+        .filter(|(name, _)| *name != WISH);
+    let mut left = MAX_CLAIM;
+    let claims = named.take(MAX_CLAIMS).map(|(name, value)| {
+        let value = value.to_str().filter(|text| text.len() <= left);
+        left -= value.map_or(0, str::len);
+        Claim { name: name.to_owned(), value: value.map(str::to_owned) }
+    });
+    claims.collect()
 }
 
 /// A claimed value that is short and without control characters.

@@ -126,6 +126,7 @@ fn hello(start: &Start, account: &Account, kind: LoginKind, outer: &Outer) -> He
         kind,
         terminal: outer.tty.then_some(Terminal { term, columns: size.columns, rows: size.rows }),
         ssh_connection: environment::plain(start.claim("SSH_CONNECTION")).map(str::to_owned),
+        claims: environment::claims(start),
     }
 }
 

@@ -109,7 +109,10 @@ impl Held {
                 Answer::Refused(Refusal { id, outcome, by, reason, exit })
             }
             HostMessage::Fatal { reason, exit } => Answer::Fatal(reason, exit),
-            HostMessage::Welcome { .. } | HostMessage::Taken { .. } | HostMessage::Kept => Answer::Unexpected,
+            HostMessage::Welcome { .. }
+            | HostMessage::Inspect { .. }
+            | HostMessage::Taken { .. }
+            | HostMessage::Kept => Answer::Unexpected,
         }
     }
 }

@@ -11,6 +11,7 @@ mod feed;
 mod front;
 mod held;
 mod inner;
+mod inspected;
 mod interactive;
 mod link;
 mod login;

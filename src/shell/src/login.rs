@@ -3,6 +3,7 @@
 
 use crate::end::{Ending, Failure, Status};
 use crate::held::{Answer, Approved, Held, Refusal};
+use crate::inspected::Inspected;
 use crate::link::{Heard, Link};
 use crate::outer::{Outer, Sign};
 use crate::program::{self, Capture};
@@ -11,6 +12,7 @@ use crate::recorder::{Recorder, RecordingFailed};
 use crate::relay::{Ended, Relay, Stop, Wiring};
 use crate::settings::Settings;
 use crate::spawner::orders::{NO_NUMBER, Order, Spawner, Unstarted};
+use countersign_api::context::Surroundings;
 use countersign_api::front::{
     CancelWhy, Close, CloseWhy, CommandEnd, Files, Finished, FrontMessage, Hello, HostMessage, LoginKind,
     MAX_SENT_COMMAND, NotReleased, RefusedLogin, Submit,
@@ -25,6 +27,9 @@ const HOST_US: u64 = 15_000_000;
 /// How long it may take to put a submission into the ledger and ask, in µs.
 const ASK_US: u64 = 120_000_000;
 
+/// What is said of a line whose files changed.
+pub(crate) const DRIFTED: &str = "what it would run was changed after it was submitted; nothing ran; submit it again, so that the new content is seen";
+
 /// A login with its connection, its recording and its client.
 pub struct Login {
     pub(crate) link: Link,
@@ -34,6 +39,7 @@ pub struct Login {
     pub(crate) spawner: Spawner,
     inner: crate::inner::InnerShell,
     pub(crate) environment: Vec<(String, String)>,
+    inspected: Inspected,
 }
 
 /// What is said of a login that this host does not allow.
@@ -77,7 +83,10 @@ impl Login {
         }
         let file = link.take_descriptor().ok_or_else(|| unavailable("countersign-hostd gave no spool"))?;
         match Recorder::begin(file) {
-            Ok(recorder) => Ok(Self { link, recorder, outer, pty, spawner, inner: settings.inner, environment }),
+            Ok(recorder) => {
+                let inspected = Inspected::default();
+                Ok(Self { link, recorder, outer, pty, spawner, inner: settings.inner, environment, inspected })
+            }
             Err(error) => {
                 let close = Close { why: CloseWhy::DiskFull, refused: None, spool_bytes: 0 };
                 link.send(&FrontMessage::Close(close));
@@ -105,6 +114,7 @@ impl Login {
         if let Err(error) = self.recorder.marker(&format!("submitted: {}", String::from_utf8_lossy(&command))) {
             return self.cannot_record(None, &error);
         }
+        let seen = self.spawner.look(true, &[]).map_err(|e| Failure::system("cannot look around", &e))?.0;
         self.link.send(&FrontMessage::Submit(Submit {
             nonce: Nonce(nonce),
             command: b64_encode(command.get(..MAX_SENT_COMMAND).unwrap_or(&command)),
@@ -112,6 +122,7 @@ impl Login {
             cwd: b64_encode(cwd.as_os_str().as_bytes()),
             environment: self.environment.clone(),
             inner_shell: self.inner.as_str().to_owned(),
+            surroundings: Surroundings { branch: seen.branch, shell: None },
         }));
         let (answer, cancelled) = self.answer(Held::new(command, Nonce(nonce)))?;
         match answer {
@@ -136,6 +147,17 @@ impl Login {
         loop {
             let client = if cancelled.is_none() { Some((&mut self.outer, self.pty.as_mut())) } else { None };
             match wait(&mut self.link, client, until_us)? {
+                Event::Host(HostMessage::Inspect { nonce, paths }) => {
+                    let failed = |e| Failure::system("cannot look at the files of this command", &e);
+                    let own = held.nonce();
+                    let Some((answer, _)) = self.inspected.answer(&self.spawner, own, nonce, paths).map_err(failed)?
+                    else {
+                        return Ok((Answer::Unexpected, cancelled));
+                    };
+                    if cancelled.is_none() {
+                        self.link.send(&answer);
+                    }
+                }
                 Event::Host(message) => match held.hear(message) {
                     Answer::Waiting(still) => {
                         held = still;
@@ -188,6 +210,10 @@ impl Login {
         if cancelled.is_some() || self.client_gone()? {
             let reason = "the client was gone before it could run";
             return self.not_released(id, NotReleased::Hangup, Outcome::Cancelled, reason, Exit::Refused);
+        }
+        let holds = self.inspected.still_holds(&self.spawner);
+        if !holds.map_err(|e| Failure::system("cannot look at the files of this command", &e))?.0 {
+            return self.not_released(id, NotReleased::Drifted, Outcome::Error, DRIFTED, Exit::Refused);
         }
         let deadline_us = approved.deadline_us();
         let sealed = approved.program().map(|bytes| sys::descriptors::sealed_memory(c"countersign-program", bytes));

@@ -350,6 +350,7 @@ impl<'a> Relay<'a> {
                     Report::Spawned
                     | Report::Failed { .. }
                     | Report::Here { .. }
+                    | Report::Seen(_)
                     | Report::Names { .. }
                     | Report::History { .. },
                 )

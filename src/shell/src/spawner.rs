@@ -3,6 +3,7 @@
 //! else; when the front's end of the socket closes it ends what it started and
 //! goes.
 
+mod look;
 pub mod orders;
 
 use crate::end::Failure;
@@ -14,7 +15,7 @@ use countersign_core::{b64_decode, b64_encode};
 use countersign_sys::signals::{Name, Signals};
 use countersign_sys::spawn::{Controlling, Leave, Program};
 use countersign_sys::{self as sys, Forked, Inherited, Uids, Wanted};
-use orders::{MAX_HISTORY, MAX_ORDER, Names, Order, Report, Spawner};
+use orders::{MAX_HISTORY, MAX_ORDER, Names, Order, Report, Seen, Spawner};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -127,6 +128,18 @@ impl<'a> Office<'a> {
                 let path = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
                 self.tell(&Report::Here { path: b64_encode(path.as_os_str().as_bytes()) })
             }
+            (Order::Look(asked), State::Idle | State::Running(_)) if fds.is_empty() => {
+                // Before anything runs, this is where a line would start.
+                let base = match self.state {
+                    State::Running(pid) => format!("/proc/{pid}/cwd"),
+                    State::Idle | State::Over => ".".to_owned(),
+                };
+                let seen = self.errand(|| frame::encode(&look::look(base.as_ref(), &asked)).unwrap_or_default());
+                let mut decoder = frame::Decoder::default();
+                decoder.push(&seen);
+                let seen: Option<Seen> = decoder.next_message().unwrap_or_default();
+                self.tell(&Report::Seen(seen.unwrap_or_default()))
+            }
             (Order::List { directory, prefix }, State::Running(pid)) if fds.is_empty() => {
                 let names = self.errand(|| frame::encode(&names(pid, &directory, &prefix)).unwrap_or_default());
                 let mut decoder = frame::Decoder::default();
@@ -140,7 +153,7 @@ impl<'a> Office<'a> {
                 self.tell(&Report::History { text: String::from_utf8(text).unwrap_or_default() })
             }
             // It ended while the front was asking.
-            (Order::Where | Order::List { .. }, State::Over) if fds.is_empty() => {
+            (Order::Where | Order::Look(_) | Order::List { .. }, State::Over) if fds.is_empty() => {
                 self.tell(&Report::Here { path: String::new() })
             }
             (Order::Hangup, State::Running(_) | State::Over) if fds.is_empty() => self.hang_up(),
@@ -150,6 +163,7 @@ impl<'a> Office<'a> {
                 | Order::Shell { .. }
                 | Order::Script { .. }
                 | Order::Where
+                | Order::Look(_)
                 | Order::List { .. }
                 | Order::History { .. }
                 | Order::Hangup

@@ -55,6 +55,71 @@ pub fn open_trusted(path: &Path, also: Option<u32>) -> Result<File, Untrusted> {
     Ok(File::from(file))
 }
 
+/// Most symbolic links on the way to one file.
+const MAX_LINKS: usize = 32;
+
+/// Finds what a path leads to, through symbolic links, where all of it is
+/// root's: every directory and link on the way, and the regular file at its
+/// end, belong to root, and no group and nobody else can write them.
+pub fn trusted_target(path: &Path) -> Result<PathBuf, Untrusted> {
+    follow(path, SFlag::S_IFREG)
+}
+
+/// As [`trusted_target`], for a directory.
+pub fn trusted_directory(path: &Path) -> Result<PathBuf, Untrusted> {
+    follow(path, SFlag::S_IFDIR)
+}
+
+fn follow(path: &Path, want: SFlag) -> Result<PathBuf, Untrusted> {
+    let reversed = |path: &Path| -> Vec<PathBuf> {
+        let names = path.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir));
+        names.map(|part| PathBuf::from(part.as_os_str())).rev().collect()
+    };
+    if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
+        return Err(Untrusted::Path(path.to_owned()));
+    }
+    let (mut left, mut links) = (reversed(path), 0);
+    let mut at = PathBuf::from("/");
+    let mut above = vec![directory(None, &at)?];
+    let root = || Untrusted::Kind(path.to_owned());
+    check(above.last().ok_or_else(root)?, &at, SFlag::S_IFDIR, None)?;
+    while let Some(name) = left.pop() {
+        // Only a link's own text can hold `..`; what is above was checked on the way down.
+        if name.as_os_str() == ".." {
+            if above.len() > 1 {
+                above.pop();
+                at.pop();
+            }
+            continue;
+        }
+        let here = above.last().ok_or_else(root)?;
+        at.push(&name);
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let found = openat(here, name.as_path(), flags, Mode::empty()).map_err(|e| opening(&at, e))?;
+        let kind = fstat(&found).map_err(|e| opening(&at, e))?.st_mode;
+        if SFlag::from_bits_truncate(kind) & SFlag::S_IFMT == SFlag::S_IFLNK {
+            links += 1;
+            // Whoever could have put the link there could write to the directory, which was checked.
+            let target = nix::fcntl::readlinkat(here, name.as_path()).map_err(|e| opening(&at, e))?;
+            if links > MAX_LINKS {
+                return Err(Untrusted::Kind(path.to_owned()));
+            }
+            let target = PathBuf::from(target);
+            left.extend(reversed(&target));
+            at.pop();
+            if target.is_absolute() {
+                above.truncate(1);
+                at = PathBuf::from("/");
+            }
+            continue;
+        }
+        let last = left.is_empty();
+        check(&found, &at, if last { want } else { SFlag::S_IFDIR }, None)?;
+        above.push(found);
+    }
+    if want == SFlag::S_IFREG && at == Path::new("/") { Err(root()) } else { Ok(at) }
+}
+
 /// Checks every directory above a path as [`open_trusted`] does: nobody else
 /// can have put something in its place.
 pub fn trust_place(path: &Path, also: Option<u32>) -> Result<(), Untrusted> {
@@ -162,6 +227,25 @@ mod tests {
         assert!(matches!(trust_place(&file, None), Err(Untrusted::Writable { .. })));
         std::fs::remove_file(&file).unwrap();
         assert!(trust_place(Path::new("/etc/no-such-file"), None).is_ok());
+    }
+
+    #[test]
+    fn follows_links_only_where_all_is_roots() {
+        assert_eq!(trusted_target(Path::new("/etc/passwd")).unwrap(), Path::new("/etc/passwd"));
+        let shell = trusted_target(Path::new("/bin/sh")).unwrap();
+        assert_eq!(shell, std::fs::canonicalize("/bin/sh").unwrap());
+        assert!(trusted_directory(Path::new("/bin")).is_ok() && trusted_directory(Path::new("/")).is_ok());
+        for bad in ["/bin", "/", "bin/sh", "/bin/../bin/sh", "/bin/no-such-program", "/dev/null"] {
+            assert!(trusted_target(Path::new(bad)).is_err(), "{bad}");
+        }
+        assert!(trusted_directory(Path::new("/tmp")).is_err(), "others write there");
+        let place = std::env::temp_dir().join(format!("links-{}", std::process::id()));
+        std::fs::create_dir(&place).unwrap();
+        for (name, to) in [("ls", "/bin/ls"), ("round", "round"), ("self", ".")] {
+            std::os::unix::fs::symlink(to, place.join(name)).unwrap();
+            assert!(trusted_target(&place.join(name)).is_err(), "{name}");
+        }
+        std::fs::remove_dir_all(&place).unwrap();
     }
 
     #[test]

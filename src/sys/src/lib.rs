@@ -21,7 +21,7 @@ pub use clock::{boot_id, boottime_us, realtime_us};
 pub use descriptors::{
     Ready, Wanted, close_from_3, duplicate, ensure_standard, pipe, poll, set_nonblocking, sleep_ms, write_now,
 };
-pub use files::{Untrusted, free_bytes, open_trusted, trust_place};
+pub use files::{Untrusted, free_bytes, open_trusted, trust_place, trusted_directory, trusted_target};
 pub use identity::{Account, Uids, account_by_name, account_by_uid, at_secure, set_effective_uid, set_uids, uids};
 pub use inherited::{Inherited, clear_environment, reset_scheduling, stop_timers};
 pub use process::{Forked, children, dumpable_off, end_tree, fork, parent_death_signal, reap, subreaper};

@@ -2,6 +2,7 @@
 //! `drive.py`, and what somebody who owns the agent's account would try.
 
 mod attacks;
+mod context;
 mod driver;
 mod ends;
 mod held;

@@ -215,7 +215,7 @@ checks! {
         "systemctl mask user@UID.service";
     IDENTITY "pam.identity" Warning
         "Without the pam_exec line the key or certificate in the record is what the login claims, not what sshd verified."
-        "add the pam_exec.so session line of OPERATIONS.md to /etc/pam.d/sshd, before all others";
+        "add the pam_exec.so session line of OPERATIONS.md to /etc/pam.d/sshd, after pam_loginuid.so";
 
     SHELL_FILE "shell.file" Hole
         "The login shell must be setuid countersign, and only agents may start it: 4750 countersign:countersign-agents."

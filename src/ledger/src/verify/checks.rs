@@ -200,6 +200,8 @@ checks! {
         "The statement does not say what `decided` claims: a refusal recorded as an approval, another decider, or a decider who cannot approve."
     DecisionNeedsPerson "decision.needs_person" NotDecided
         "A rule or grant let a command run that the host had marked as one that only a person may let run (`flags`)."
+    DecisionWords "decision.words" NotDecided
+        "A rule let a command run that starts a program which the host did not know as a builtin or as root's."
     DecisionExpiry "decision.expiry" NotDecided
         "The statement allows more time than the submission waited for."
     DecisionLate "decision.late" NotDecided

@@ -21,6 +21,8 @@ pub(super) struct Asked {
     pub whole: bool,
     /// Whether its `flags` leave it to a person.
     pub needs_person: bool,
+    /// Whether the host knew every program it starts.
+    pub words_known: bool,
     /// Who could let it run, as the administrators say.
     pub under: Under,
 }
@@ -77,6 +79,9 @@ pub(super) fn lets_run(body: &Value, asked: &Asked, at_us: i64, by: Vouching<'_>
     let faults = &mut ruled.faults;
     if !asked.whole {
         faults.push((Check::DecisionCutCommand, "only a part of the command is recorded".to_owned()));
+    }
+    if body.member("outcome") == Some(Outcome::Whitelisted) && !asked.words_known {
+        faults.push((Check::DecisionWords, "no rule can speak for a program that is not known".to_owned()));
     }
     let (Some(statement), Some(sig)) = (body.get("statement"), body.get("sig").and_then(Value::as_text)) else {
         faults.push((Check::DecisionMissing, "there is no signed statement".to_owned()));

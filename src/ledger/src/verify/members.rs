@@ -99,7 +99,11 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
         Kind::HostStopped => Some(&[("why", Type::Word(&["signal"]), true)]),
         Kind::SessionOpened => Some(&[
             ("agent", Type::Digest, true),
+            ("claimed", Type::Digest, false),
+            ("claimed_error", Type::Text, false),
             ("columns", Type::Int, false),
+            ("identity", Type::Digest, false),
+            ("identity_source", Type::Word(&["verified", "claimed"]), false),
             ("kind", Type::Word(&["exec", "transfer", "interactive", "stdin"]), true),
             ("nested", Type::Id, false),
             ("rows", Type::Int, false),
@@ -119,6 +123,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("authority", Type::Digest, false),
             ("cmd", Type::Digests, true),
             ("cmd_bytes", Type::Int, true),
+            ("context", Type::Digest, false),
             ("cwd", Type::Digest, true),
             ("env", Type::Digest, true),
             ("expansions", Type::Counts, false),
@@ -138,6 +143,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("transfer", Type::Word(TRANSFERS), false),
             ("turned_away", Type::Int, false),
             ("wait_ms", Type::Int, true),
+            ("words", Type::Word(&["known", "other"]), false),
         ]),
         Kind::Decided => Some(&[
             ("by", Type::By, false),

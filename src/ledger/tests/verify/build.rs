@@ -196,6 +196,7 @@ impl History {
                 ("nonce", nonce(c).into()),
                 ("shell", "bash".into()),
                 ("wait_ms", WAIT_MS.into()),
+                ("words", "known".into()),
             ],
         );
         let segments = [(0, &command[..cut]), (1, &command[cut..])];

@@ -99,6 +99,13 @@ pub const LIES: &[(&str, Lie, u8, &str)] = &[
         50,
         "decision.outcome",
     ),
+    (
+        "lets a rule speak for a program that is not known",
+        |h| set(h, "submit3", "words", "other".into()),
+        50,
+        "decision.words",
+    ),
+    ("leaves out what programs it starts", |h| unset(h, "submit3", "words"), 50, "decision.words"),
     ("stretches the statement", |h| h.ruling("decide9").exp_ms = 600_000, 50, "decision.expiry"),
     ("decides late", |h| h.later("decide9", 60_000_000), 50, "decision.late"),
     ("starts late", |h| h.later("exec9", 60_000_000), 50, "decision.late"),

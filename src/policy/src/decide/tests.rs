@@ -43,6 +43,7 @@ struct Question {
     host: u8,
     session: &'static str,
     cwd: &'static str,
+    words_known: bool,
     hidden: bool,
     score: Option<u8>,
     anomalies: Vec<String>,
@@ -60,6 +61,7 @@ fn ask(line: &str) -> Question {
         host: 2,
         session: "deploy-agent-01",
         cwd: "/srv/app",
+        words_known: true,
         hidden: false,
         score: Some(0),
         anomalies: Vec::new(),
@@ -80,6 +82,7 @@ fn verdict(policy: &Policy, q: &Question) -> Verdict {
         host: host(q.host),
         session: q.session,
         cwd: q.cwd,
+        words_known: q.words_known,
     };
     let facts = Facts { reading: &reading, score: q.score, anomalies: &q.anomalies, secrets: &q.secrets };
     policy.decide(&asked, &facts, &Now { at_ms: q.at_ms, uses: &|_| q.used })
@@ -293,6 +296,7 @@ schedule = { days = "mon-fri", from = "09:00", until = "17:00", zone = "UTC" }
         ("target", Question { host: 3, score: Some(30), ..good.clone() }),
         ("unknown target", Question { host: 9, ..good.clone() }),
         ("cwd", Question { cwd: "/srv/apples", ..good.clone() }),
+        ("words", Question { words_known: false, ..good.clone() }),
         ("cwd climbs", Question { cwd: "/srv/app/../x", ..good.clone() }),
         ("cwd left", Question { line: "cd /x; ls".to_owned(), ..good.clone() }),
         ("used up", Question { used: 3, ..good.clone() }),

@@ -1,5 +1,6 @@
 //! The audit: one row a command, in the host's own words where it has spoken.
 
+use super::about::AboutRow;
 use super::submissions::{names, program_facts, read_steps, risk};
 use super::{RuleRow, Store, StoreError, number, parsed};
 use countersign_api::service::{AuditQuery, AuditRow, Rule};
@@ -13,10 +14,11 @@ const SELECT: &str = "SELECT s.id, s.agent, s.host, h.name AS host_name, s.login
     s.cwd, s.shell, s.tty, s.locale, s.flags, s.transfer, s.program_bytes, s.program_digest, s.submitted_at_ms, s.outcome_at_ms, s.outcome, s.decided_by, s.latency_ms, s.reason, s.why, \
     s.started_at_ms, s.finished_at_ms, s.exit_code, s.signal, s.seq, s.leaf, d.choice, \
     s.steps, s.score, s.anomalies, (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, \
+    s.context, l.claimed, l.claimed_error, l.identity, \
     r.id AS rule_id, r.revision AS rule_revision, r.kind AS rule_kind, r.body AS rule_body, r.state AS rule_state, \
     r.author AS rule_author, r.authored_at_ms, r.approver AS rule_approver, r.approved_at_ms, \
     r.last_reviewed_at_ms, r.last_reviewed_by \
-    FROM submissions s JOIN hosts h ON h.id = s.host LEFT JOIN decisions d ON d.submission = s.id \
+    FROM submissions s JOIN hosts h ON h.id = s.host JOIN logins l ON l.id = s.login LEFT JOIN decisions d ON d.submission = s.id \
     LEFT JOIN rules r ON s.decided_by IN ('whitelist_rule:' || r.id, 'deny_rule:' || r.id, 'grant:' || r.id) \
     AND r.revision = (SELECT MAX(revision) FROM rules WHERE id = r.id AND approved_at_ms <= s.outcome_at_ms) WHERE 1 = 1";
 
@@ -57,6 +59,8 @@ struct Row {
     anomalies: String,
     approvals: Option<String>,
     #[sqlx(flatten)]
+    about: AboutRow,
+    #[sqlx(flatten)]
     rule: RuleColumns,
 }
 
@@ -89,7 +93,9 @@ impl Store {
             sql.push(" AND s.outcome = ").push_bind(outcome.as_str());
         }
         if let Some(text) = &query.text {
-            sql.push(" AND s.command LIKE ").push_bind(like_pattern(text)).push(" ESCAPE '\\'");
+            let pattern = like_pattern(text);
+            sql.push(" AND (s.command LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
+            sql.push(" OR l.claimed LIKE ").push_bind(pattern).push(" ESCAPE '\\')");
         }
         if let Some(since_ms) = query.since_ms {
             sql.push(" AND s.submitted_at_ms >= ").push_bind(since_ms);
@@ -141,6 +147,7 @@ impl Row {
             signal: self.signal.map(|signal| number("signal", signal)).transpose()?,
             started_at_ms: self.started_at_ms,
             finished_at_ms: self.finished_at_ms,
+            about: Box::new(self.about.read()),
             seq: number("seq", self.seq)?,
             entry: parsed("leaf hash", &self.leaf)?,
         })

@@ -5,6 +5,7 @@ use super::recordings::{self, Chunk};
 use super::submissions::{self, NewSubmission};
 use super::{StoreError, Tx, bigint, sessions};
 use crate::facts::{Decided, Fact, Submitted};
+use countersign_api::context::Identity;
 use countersign_core::{Digest, HostId, LoginId};
 
 /// A fact does not fit what is known.
@@ -42,9 +43,7 @@ pub struct Place {
 /// Keeps a fact.
 pub async fn index(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), FactError> {
     match fact {
-        Fact::SessionOpened { agent, kind, tty, source_ip } => {
-            open_login(tx, place, agent, (kind, *tty), source_ip).await
-        }
+        Fact::SessionOpened { .. } => open_login(tx, place, fact).await,
         Fact::Submitted(facts) => submit(tx, place, facts).await,
         Fact::Decided(facts) => decided(tx, place, facts).await,
         Fact::Started { id } => {
@@ -105,13 +104,10 @@ pub async fn index(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), FactErr
     }
 }
 
-async fn open_login(
-    tx: &mut Tx,
-    place: Place,
-    agent: &str,
-    (kind, tty): (&str, bool),
-    source_ip: &str,
-) -> Result<(), FactError> {
+async fn open_login(tx: &mut Tx, place: Place, opened: &Fact) -> Result<(), FactError> {
+    let Fact::SessionOpened { agent, kind, tty, source_ip, claimed, claimed_error, identity } = opened else {
+        return Ok(());
+    };
     let taken: Option<i64> = sqlx::query_scalar("SELECT 1 FROM logins WHERE id = $1")
         .bind(place.login.to_string())
         .fetch_optional(&mut **tx)
@@ -119,20 +115,31 @@ async fn open_login(
     if taken.is_some() {
         return Err(FactError::Contradicts(format!("login {} was opened before", place.login)));
     }
-    let session = sessions::session_for(tx, place.host, agent, source_ip, place.at_ms).await?;
-    let sql = "INSERT INTO logins (id, host, session, agent, kind, tty, opened_at_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    // A verified identity tells sessions apart better than an address.
+    let source = identity.as_deref().and_then(credential_of).unwrap_or_else(|| source_ip.clone());
+    let session = sessions::session_for(tx, place.host, agent, &source, place.at_ms).await?;
+    let sql = "INSERT INTO logins (id, host, session, agent, kind, tty, opened_at_ms, claimed, claimed_error, identity) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     sqlx::query(sql)
         .bind(place.login.to_string())
         .bind(place.host.to_string())
         .bind(&session)
         .bind(agent)
         .bind(kind)
-        .bind(i64::from(tty))
+        .bind(i64::from(*tty))
         .bind(place.at_ms)
+        .bind(claimed)
+        .bind(claimed_error)
+        .bind(identity)
         .execute(&mut **tx)
         .await?;
     Ok(sessions::touch(tx, &session, place.at_ms).await?)
+}
+
+/// User and credential of a verified identity, as one word for both.
+fn credential_of(identity: &str) -> Option<String> {
+    let identity: Identity = serde_json::from_str(identity).ok()?;
+    Some(format!("verified {} {}", identity.user, identity.credential.unwrap_or_default()))
 }
 
 async fn submit(tx: &mut Tx, place: Place, facts: &Submitted) -> Result<(), FactError> {

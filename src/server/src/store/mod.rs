@@ -4,6 +4,7 @@
 //! so two writes of this process never meet as `SQLITE_BUSY`. A write is
 //! acknowledged after `COMMIT` returned with `synchronous=FULL`.
 
+mod about;
 mod audit;
 pub mod entries;
 pub mod facts;

@@ -1,5 +1,6 @@
 //! What waits, and what this service signed.
 
+use super::about::AboutRow;
 use super::reviews::Demand;
 use super::{Store, StoreError, Tx, bigint, number, parsed};
 use countersign_analysis::anomaly::{History, Past};
@@ -34,6 +35,8 @@ pub struct Submission {
     pub tty: bool,
     /// Whether only a person may let it run.
     pub needs_person: bool,
+    /// Whether the host knew every program it starts.
+    pub words_known: bool,
     /// What makes it answerable once.
     pub nonce: Nonce,
     /// How long an answer counts, in ms.
@@ -69,6 +72,7 @@ struct SubmissionRow {
     shell: String,
     tty: i64,
     needs_person: i64,
+    words_known: i64,
     nonce: String,
     wait_ms: i64,
     deadline_ms: Option<i64>,
@@ -90,6 +94,7 @@ impl SubmissionRow {
             shell: self.shell,
             tty: self.tty != 0,
             needs_person: self.needs_person != 0,
+            words_known: self.words_known == 1,
             nonce: parsed("nonce", &self.nonce)?,
             wait_ms: number("wait", self.wait_ms)?,
             deadline_ms: self.deadline_ms,
@@ -101,7 +106,7 @@ impl SubmissionRow {
 /// The submission of this id.
 pub async fn submission(tx: &mut Tx, id: SubmissionId) -> Result<Option<Submission>, StoreError> {
     let row: Option<SubmissionRow> = sqlx::query_as(
-        "SELECT id, host, leaf, agent, session, cwd, people, command, wholly_visible, shell, tty, needs_person, nonce, wait_ms, deadline_ms, \
+        "SELECT id, host, leaf, agent, session, cwd, people, command, wholly_visible, shell, tty, needs_person, words_known, nonce, wait_ms, deadline_ms, \
          outcome \
          FROM submissions WHERE id = $1",
     )
@@ -114,7 +119,7 @@ pub async fn submission(tx: &mut Tx, id: SubmissionId) -> Result<Option<Submissi
 /// Submissions that wait and whose time is up.
 pub async fn overdue(tx: &mut Tx, now_ms: i64) -> Result<Vec<Submission>, StoreError> {
     let rows: Vec<SubmissionRow> = sqlx::query_as(
-        "SELECT id, host, leaf, agent, session, cwd, people, command, wholly_visible, shell, tty, needs_person, nonce, wait_ms, deadline_ms, \
+        "SELECT id, host, leaf, agent, session, cwd, people, command, wholly_visible, shell, tty, needs_person, words_known, nonce, wait_ms, deadline_ms, \
          outcome \
          FROM submissions WHERE outcome IS NULL AND deadline_ms IS NOT NULL AND deadline_ms <= $1 \
          AND NOT EXISTS (SELECT 1 FROM decisions WHERE submission = submissions.id) ORDER BY deadline_ms",
@@ -229,6 +234,8 @@ struct PendingRow {
     steps: String,
     approvals: Option<String>,
     line: String,
+    #[sqlx(flatten)]
+    about: AboutRow,
 }
 
 impl PendingRow {
@@ -252,6 +259,7 @@ impl PendingRow {
             program: program_facts(self.program_bytes, self.program_digest)?,
             submitted_at_ms: self.submitted_at_ms,
             left_ms: number("time left", self.deadline_ms.saturating_sub(now_ms))?,
+            about: Box::new(self.about.read()),
             authority: Demand::of(&self.line).map(|demand| demand.authority),
             risk: risk(self.score)?,
             people: number("number of people", self.people)?,
@@ -380,8 +388,9 @@ impl Store {
             "SELECT s.id, s.leaf, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
              s.cwd, s.shell, s.tty, s.locale, s.flags, s.transfer, s.program_bytes, s.program_digest, \
              s.submitted_at_ms, s.deadline_ms, s.score, s.people, s.steps, \
-             (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, e.line \
-             FROM submissions s JOIN hosts h ON h.id = s.host JOIN entries e ON e.host = s.host AND e.seq = s.seq \
+             (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, e.line, \
+             s.context, l.claimed, l.claimed_error, l.identity \
+             FROM submissions s JOIN hosts h ON h.id = s.host JOIN logins l ON l.id = s.login JOIN entries e ON e.host = s.host AND e.seq = s.seq \
              WHERE s.outcome IS NULL AND s.deadline_ms IS NOT NULL AND s.deadline_ms > $1 \
              AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.submission = s.id) \
              ORDER BY s.asked_at_ms, s.seq",
@@ -446,9 +455,9 @@ pub async fn add(
     sqlx::query(
         "INSERT INTO submissions (id, host, seq, leaf, login, session, number, agent, command, wholly_visible, cwd, \
          nonce, wait_ms, submitted_at_ms, shell, locale, flags, needs_person, transfer, program, program_bytes, \
-         program_digest, tty) VALUES ($1, $2, $3, $4, $5, $6, \
+         program_digest, context, words_known, tty) VALUES ($1, $2, $3, $4, $5, $6, \
          (SELECT COALESCE(MAX(number), 0) + 1 FROM submissions WHERE session = $6), \
-         $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, (SELECT tty FROM logins WHERE id = $5))",
+         $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, (SELECT tty FROM logins WHERE id = $5))",
     )
     .bind(facts.id.to_string())
     .bind(host.to_string())
@@ -471,6 +480,8 @@ pub async fn add(
     .bind(facts.program.as_ref().map(|program| &program.text))
     .bind(facts.program.as_ref().map(|program| bigint(program.bytes)))
     .bind(facts.program.as_ref().map(|program| program.digest.to_string()))
+    .bind(&facts.context)
+    .bind(i64::from(facts.words_known))
     .execute(&mut **tx)
     .await?;
     Ok(())

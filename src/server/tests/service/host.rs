@@ -27,6 +27,8 @@ pub struct Host {
     pub tty: bool,
     /// The inner shell of what it holds.
     pub shell: &'static str,
+    /// What it says of the programs of its lines.
+    pub words: &'static str,
     /// The environment of what it holds.
     pub env: &'static str,
     /// Marks of what it holds.
@@ -68,6 +70,7 @@ impl Host {
             sent: 0,
             tty: false,
             shell: "bash",
+            words: "known",
             env: "PATH=/usr/bin",
             flags: &[],
             program: None,
@@ -185,6 +188,7 @@ impl Host {
             ("nonce", nonce.into()),
             ("shell", self.shell.into()),
             ("wait_ms", wait_ms.into()),
+            ("words", self.words.into()),
         ];
         if !hidden.is_empty() {
             members.push(("hidden", Value::List(hidden)));

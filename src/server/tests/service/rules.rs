@@ -98,3 +98,19 @@ async fn no_rule_speaks_where_only_a_person_may() {
     assert_eq!(service.get::<ProgramReply>(&path(waiting[0].id), &reviewer).await.0, StatusCode::NOT_FOUND);
     assert_eq!(service.get::<ProgramReply>(&path(with.id), "no-token").await.0, StatusCode::UNAUTHORIZED);
 }
+
+#[tokio::test]
+async fn no_rule_speaks_for_a_program_that_the_host_did_not_know() {
+    let service = Service::start();
+    let reviewer = service.reviewer("ops-lead");
+    let rule = serde_json::json!({"line": "uptime"});
+    assert_eq!(service.post::<Rule>("/api/rules", &reviewer, &rule).await.0, StatusCode::OK);
+    let mut host = Host::enrolled(&service, "web-1").await;
+    let login = host.open_login("deploy", None);
+    for (words, passes) in [("known", true), ("other", false), ("", false)] {
+        host.words = words;
+        let held = host.hold(login, "uptime", 60_000);
+        let (status, reply) = host.ask(&service, held).await;
+        assert_eq!((status, reply.unwrap().decision.is_some()), (StatusCode::OK, passes), "{words:?}");
+    }
+}

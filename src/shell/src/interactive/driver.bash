@@ -21,6 +21,18 @@ __cs_gate() {
 # bash itself shows no prompt; the front shows it.
 __cs_hide() { [[ -z $PS1 ]] || builtin declare -g "__cs_prompt=$PS1" PS1=; }
 __cs_return() { builtin return "$1"; }
+# What names mean here, for who decides; "as the shell reports", no more.
+__cs_tell() {
+  builtin printf 'P%s\0L' "$PATH"
+  builtin alias -p
+  builtin printf '\0F'
+  builtin declare -F
+  builtin printf '\0H'
+  builtin hash -l
+  builtin printf '\0V'
+  builtin declare -px
+  builtin printf '\0'
+}
 __cs_ready() {
   builtin local - __cs_was=$__cs_status __cs_message || __cs_stop 95
   builtin set +aefkuvx
@@ -32,6 +44,7 @@ __cs_ready() {
   __cs_status=$__cs_was __cs_busy= __cs_line=
   __cs_hide
   builtin printf '\033]133;D;@MARK@\007' >&61 || __cs_stop 97
+  __cs_tell >&62 2>/dev/null || __cs_stop 98
   __cs_return "$__cs_was"
   builtin printf 'R%s\t%s\0' "$__cs_was" "${__cs_prompt@P}" >&62 || __cs_stop 90
   IFS= builtin read -r -d '' -u 62 __cs_message || __cs_stop 91
@@ -57,4 +70,4 @@ PROMPT_COMMAND='\__cs_ready "$?"; \builtin eval "$__cs_line" 0<&61 61<&- 62<&-; 
 # Whatever the shell should ever read as a command by itself ends it.
 PS0='$(builtin kill -KILL $$)'
 readonly PROMPT_COMMAND PS0
-readonly -f __cs_stop __cs_gate __cs_hide __cs_return __cs_ready __cs_done
+readonly -f __cs_stop __cs_gate __cs_hide __cs_return __cs_tell __cs_ready __cs_done

@@ -1,6 +1,7 @@
 //! The bash side of an interactive login: how bash is started, what it is told
 //! and what it says. See `driver.bash` beside this file.
 
+use super::told::Told;
 use countersign_sys as sys;
 use std::ffi::CString;
 use std::io;
@@ -51,6 +52,8 @@ pub enum Said {
         status: u8,
         /// The prompt, expanded.
         prompt: String,
+        /// What it told of itself before.
+        told: Told,
     },
 }
 
@@ -62,35 +65,57 @@ pub struct NotSaid;
 #[derive(Debug, Default)]
 pub struct Listener {
     buffer: Vec<u8>,
+    told: Told,
+    /// Bytes of the part that is coming were dropped.
+    cut: bool,
 }
 
 impl Listener {
-    /// Adds bytes that were read.
+    /// Adds bytes that were read. A part of its report that is too long is
+    /// dropped; anything else that is too long is nothing the driver says.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), NotSaid> {
         self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() > MAX_MESSAGE { Err(NotSaid) } else { Ok(()) }
+        if self.buffer.len() <= MAX_MESSAGE || self.buffer.contains(&0) {
+            return Ok(());
+        }
+        match self.buffer.first() {
+            Some(letter) if Told::is_part(*letter) => {
+                self.buffer.truncate(1);
+                self.cut = true;
+                Ok(())
+            }
+            Some(_) | None => Err(NotSaid),
+        }
     }
 
     /// Takes the next message.
     pub fn next(&mut self) -> Result<Option<Said>, NotSaid> {
-        let Some(end) = self.buffer.iter().position(|byte| *byte == 0) else { return Ok(None) };
-        let message: Vec<u8> = self.buffer.drain(..=end).take(end).collect();
-        parse(&message).map(Some)
-    }
-}
-
-fn parse(message: &[u8]) -> Result<Said, NotSaid> {
-    match message.split_first() {
-        Some((b'A', [])) => Ok(Said::Taken),
-        Some((b'R', rest)) => {
-            let text = String::from_utf8_lossy(rest);
-            let (status, prompt) = text.split_once('\t').ok_or(NotSaid)?;
-            Ok(Said::Ready {
-                status: status.parse().map_err(|_| NotSaid)?,
-                prompt: prompt.replace(['\x01', '\x02'], ""),
-            })
+        while let Some(end) = self.buffer.iter().position(|byte| *byte == 0) {
+            let message: Vec<u8> = self.buffer.drain(..=end).take(end).collect();
+            match message.split_first() {
+                Some((letter, text)) if Told::is_part(*letter) => {
+                    self.told.take(*letter, text, std::mem::take(&mut self.cut) || text.len() > MAX_MESSAGE);
+                }
+                Some(_) | None => return self.parse(&message).map(Some),
+            }
         }
-        Some(_) | None => Err(NotSaid),
+        Ok(None)
+    }
+
+    fn parse(&mut self, message: &[u8]) -> Result<Said, NotSaid> {
+        match message.split_first() {
+            Some((b'A', [])) => Ok(Said::Taken),
+            Some((b'R', rest)) if rest.len() <= MAX_MESSAGE => {
+                let text = String::from_utf8_lossy(rest);
+                let (status, prompt) = text.split_once('\t').ok_or(NotSaid)?;
+                Ok(Said::Ready {
+                    status: status.parse().map_err(|_| NotSaid)?,
+                    prompt: prompt.replace(['\x01', '\x02'], ""),
+                    told: std::mem::take(&mut self.told),
+                })
+            }
+            Some(_) | None => Err(NotSaid),
+        }
     }
 }
 
@@ -111,8 +136,29 @@ mod tests {
                 }
             }
             assert_eq!(said.len(), 3, "{said:?}");
-            assert_eq!(said[0], Said::Ready { status: 130, prompt: "\x1b[1ma@b:~$ ".to_owned() });
+            assert_eq!(
+                said[0],
+                Said::Ready { status: 130, prompt: "\x1b[1ma@b:~$ ".to_owned(), told: Told::default() }
+            );
         }
+    }
+
+    #[test]
+    fn a_report_that_is_too_long_ends_nothing() {
+        let mut listener = Listener::default();
+        let mut stream = b"P/bin\0L\0F\0H\0V".to_vec();
+        stream.resize(5 * MAX_MESSAGE, b'x');
+        stream.extend_from_slice(b"\0R0\t$ \0");
+        let mut said = None;
+        for piece in stream.chunks(4096) {
+            listener.push(piece).unwrap();
+            while let Some(one) = listener.next().unwrap() {
+                said = Some(one);
+            }
+        }
+        let Some(Said::Ready { told, .. }) = said else { panic!("not heard") };
+        let report = told.report(told.exported());
+        assert!(!report.complete && report.path == "/bin");
     }
 
     #[test]

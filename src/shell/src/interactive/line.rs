@@ -4,9 +4,12 @@ use super::session::{HOST_US, Pending, Session, State, Stop, TAKE_US};
 use super::{driver, notice};
 use crate::editor::PASTE_MARKS_OFF;
 use crate::held::{Answer, Approved, Held};
+use crate::inspected::Inspected;
 use crate::link::Heard;
+use crate::login::DRIFTED;
+use countersign_api::context::Surroundings;
 use countersign_api::front::{FrontMessage, HostMessage, NotReleased, Submit};
-use countersign_core::{Exit, Nonce, b64_encode};
+use countersign_core::{Exit, Nonce, Outcome, b64_encode};
 use countersign_ledger::random_bytes;
 use countersign_sys::{self as sys, Ready};
 use std::io;
@@ -26,6 +29,11 @@ impl Session {
         if let Some(report) = ended {
             return self.ended(report);
         }
+        let (seen, ended) = self.login.spawner.look(true, &[])?;
+        if let Some(report) = ended {
+            return self.ended(report);
+        }
+        let surroundings = Surroundings { branch: seen.branch, shell: Some(self.told.report(&self.baseline)) };
         if let Err(error) = self.login.recorder.marker(&format!("submitted: {command}")) {
             return self.stop(Stop::Recorder(error));
         }
@@ -34,13 +42,16 @@ impl Session {
             nonce,
             command: b64_encode(command.as_bytes()),
             total_bytes: u64::try_from(command.len()).unwrap_or(u64::MAX),
-            cwd: b64_encode(&place.unwrap_or_default()),
+            cwd: b64_encode(place.as_deref().unwrap_or_default()),
             environment: self.login.environment.clone(),
             inner_shell: "bash".to_owned(),
+            surroundings,
         }));
         let held = Held::new(command.into_bytes(), nonce);
         let until_us = sys::boottime_us()?.saturating_add(8 * HOST_US);
-        self.state = State::Pending(Pending { held, asked: None, until_us, cancelled: false });
+        let inspected = Inspected::default();
+        let pending = Pending { held, asked: None, until_us, cancelled: false, place, inspected };
+        self.state = State::Pending(Box::new(pending));
         Ok(())
     }
 
@@ -56,7 +67,7 @@ impl Session {
                 Heard::Message(message) => message,
             };
             match std::mem::replace(&mut self.state, State::Over) {
-                State::Pending(pending) => self.answer(pending, message)?,
+                State::Pending(pending) => self.answer(*pending, message)?,
                 other @ (State::Starting
                 | State::Editing
                 | State::Committing { .. }
@@ -68,6 +79,7 @@ impl Session {
                         HostMessage::Fatal { reason, exit } => self.stop(Stop::Said(reason, exit)),
                         HostMessage::Welcome { .. }
                         | HostMessage::WantProgram { .. }
+                        | HostMessage::Inspect { .. }
                         | HostMessage::Pending { .. }
                         | HostMessage::Released(_)
                         | HostMessage::Refused { .. }
@@ -84,7 +96,10 @@ impl Session {
     }
 
     pub(super) fn answer(&mut self, pending: Pending, message: HostMessage) -> io::Result<()> {
-        let Pending { held, mut asked, mut until_us, cancelled } = pending;
+        if let HostMessage::Inspect { nonce, paths } = message {
+            return self.inspect(pending, nonce, paths);
+        }
+        let Pending { held, mut asked, mut until_us, cancelled, place, inspected } = pending;
         self.state = State::Editing;
         if let HostMessage::Pending { id, asked: names, deadline_us, .. } = &message {
             asked = Some((*id, names.clone()));
@@ -92,10 +107,27 @@ impl Session {
         }
         match held.hear(message) {
             Answer::Waiting(held) => {
-                self.state = State::Pending(Pending { held, asked, until_us, cancelled });
+                self.state = State::Pending(Box::new(Pending { held, asked, until_us, cancelled, place, inspected }));
                 self.show_waiting()
             }
-            Answer::Approved(approved) => self.approved(approved, cancelled),
+            Answer::Approved(approved) => {
+                let id = approved.id();
+                let (holds, ended) = inspected.still_holds(&self.login.spawner)?;
+                // The end is told beside the answer that it overtook.
+                let (place_now, ended) = match ended {
+                    Some(end) => (None, Some(end)),
+                    None => self.login.spawner.place()?,
+                };
+                if let Some(report) = ended {
+                    self.not_released(id, NotReleased::Hangup)?;
+                    return self.ended(report);
+                }
+                if !holds || place_now != place {
+                    self.not_released(id, NotReleased::Drifted)?;
+                    return self.not_run(&format!("{} id={id} by=- reason=\"{DRIFTED}\"", Outcome::Error));
+                }
+                self.approved(approved, cancelled)
+            }
             Answer::Mismatch(id) => {
                 self.not_released(id, NotReleased::Mismatch)?;
                 self.not_run("the release is not for this command; nothing ran")
@@ -111,6 +143,19 @@ impl Session {
             Answer::Fatal(reason, exit) => self.stop(Stop::Said(reason, exit)),
             Answer::Unexpected | Answer::WantsProgram(_) => self.host_gone("countersign-hostd answered out of turn"),
         }
+    }
+
+    /// Looks at the files that the line would run, as the host asks.
+    fn inspect(&mut self, mut pending: Pending, nonce: Nonce, paths: Vec<String>) -> io::Result<()> {
+        let own = pending.held.nonce();
+        let Some((answer, ended)) = pending.inspected.answer(&self.login.spawner, own, nonce, paths)? else {
+            return self.host_gone("countersign-hostd answered out of turn");
+        };
+        if !pending.cancelled {
+            self.login.link.send(&answer);
+        }
+        self.state = State::Pending(Box::new(pending));
+        ended.map_or(Ok(()), |report| self.ended(report))
     }
 
     /// Commits an approved line to the driver: recorded first, sent once.
@@ -159,7 +204,8 @@ impl Session {
     }
 
     pub(super) fn show_waiting(&mut self) -> io::Result<()> {
-        let State::Pending(Pending { asked: Some((id, names)), until_us, cancelled: false, .. }) = &self.state else {
+        let State::Pending(pending) = &self.state else { return Ok(()) };
+        let Pending { asked: Some((id, names)), until_us, cancelled: false, .. } = pending.as_ref() else {
             return Ok(());
         };
         let left_us = until_us.saturating_sub(HOST_US).saturating_sub(sys::boottime_us()?);

@@ -21,6 +21,7 @@ mod over;
 pub mod private;
 mod prompt;
 mod session;
+pub mod told;
 mod wires;
 
 pub use session::run;

@@ -31,6 +31,7 @@ impl Session {
             Report::Spawned
             | Report::Failed { .. }
             | Report::Here { .. }
+            | Report::Seen(_)
             | Report::Names { .. }
             | Report::History { .. } => return Ok(()),
         });

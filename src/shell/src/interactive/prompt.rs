@@ -14,10 +14,15 @@ impl Session {
             match (self.wires.hear(), &self.state) {
                 (Heard::Nothing, _) => break,
                 (Heard::Said(Said::Taken), State::Committing { id, .. }) => self.state = State::Running(*id),
-                (Heard::Said(Said::Ready { status, prompt }), State::Starting | State::Running(_))
+                (Heard::Said(Said::Ready { status, prompt, told }), State::Starting | State::Running(_))
                     if self.ready.is_none() =>
                 {
                     self.ready = Some((status, prompt));
+                    // The first prompt comes before any line.
+                    if matches!(self.state, State::Starting) {
+                        self.baseline = told.exported().clone();
+                    }
+                    self.told = told;
                     self.wires.next_cycle()?;
                 }
                 // A late ^C made it begin its cycle again; it has its newline.

@@ -2,11 +2,13 @@
 //! states of [`super`].
 
 use super::mark::Mark;
+use super::told::{Exported, Told};
 use super::wires::Wires;
 use crate::complete::{Completeness, is_complete};
 use crate::editor::{Editor, History, Terminal};
 use crate::end::{Ending, Failure};
 use crate::held::Held;
+use crate::inspected::Inspected;
 use crate::login::{Login, unavailable};
 use crate::outer::Sign;
 use crate::outlet::Outlet;
@@ -32,7 +34,7 @@ const HISTORY_FILE: &str = ".countersign_history";
 pub(super) enum State {
     Starting,
     Editing,
-    Pending(Pending),
+    Pending(Box<Pending>),
     Committing { id: SubmissionId, until_us: u64 },
     Running(SubmissionId),
     Replaced(Option<SubmissionId>),
@@ -45,6 +47,9 @@ pub(super) struct Pending {
     pub(super) asked: Option<(SubmissionId, Vec<String>)>,
     pub(super) until_us: u64,
     pub(super) cancelled: bool,
+    /// Where it would run, and what it would run there.
+    pub(super) place: Option<Vec<u8>>,
+    pub(super) inspected: Inspected,
 }
 
 /// Why the login ends before its shell does.
@@ -64,6 +69,9 @@ pub(super) struct Session {
     pub(super) outlet: Outlet,
     pub(super) state: State,
     pub(super) ready: Option<(u8, String)>,
+    /// What the shell last told of itself, and what it exported at its first prompt.
+    pub(super) told: Told,
+    pub(super) baseline: Exported,
     pub(super) marked: bool,
     pub(super) prompt: String,
     /// `$?` for the next line.
@@ -102,6 +110,8 @@ pub fn run(mut login: Login) -> Result<Ending, Failure> {
         outlet,
         state: State::Starting,
         ready: None,
+        told: Told::default(),
+        baseline: Exported::default(),
         marked: false,
         prompt: String::new(),
         status: 0,

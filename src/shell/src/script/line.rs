@@ -4,9 +4,11 @@
 use super::driver::{self, Input};
 use super::session::{HOST_US, Pending, Session, State, Stop, TAKE_US};
 use crate::held::{Answer, Approved, Held, Refusal};
+use crate::inspected::Inspected;
 use crate::link::Heard;
-use crate::login::refusal_line;
+use crate::login::{DRIFTED, refusal_line};
 use crate::program::{self, Capture};
+use countersign_api::context::Surroundings;
 use countersign_api::front::{FrontMessage, HostMessage, MAX_SENT_COMMAND, NotReleased, Submit};
 use countersign_core::{DecidedBy, Exit, Nonce, Outcome, b64_encode};
 use countersign_ledger::random_bytes;
@@ -20,6 +22,11 @@ impl Session {
         if let Some(report) = ended {
             return self.ended(report);
         }
+        let (seen, ended) = self.login.spawner.look(true, &[])?;
+        if let Some(report) = ended {
+            return self.ended(report);
+        }
+        let surroundings = Surroundings { branch: seen.branch, shell: Some(self.told.report(&self.baseline)) };
         if let Err(error) = self.login.recorder.marker(&format!("submitted: {}", String::from_utf8_lossy(&command))) {
             return self.stop(Stop::Recorder(error));
         }
@@ -28,12 +35,14 @@ impl Session {
             nonce,
             command: b64_encode(command.get(..MAX_SENT_COMMAND).unwrap_or(&command)),
             total_bytes: u64::try_from(command.len()).unwrap_or(u64::MAX),
-            cwd: b64_encode(&place.unwrap_or_default()),
+            cwd: b64_encode(place.as_deref().unwrap_or_default()),
             environment: self.login.environment.clone(),
             inner_shell: "bash".to_owned(),
+            surroundings,
         }));
         let until_us = sys::boottime_us()?.saturating_add(8 * HOST_US);
-        self.state = State::Pending(Pending { held: Held::new(command, nonce), until_us, cancelled: false });
+        let (held, inspected) = (Held::new(command, nonce), Inspected::default());
+        self.state = State::Pending(Box::new(Pending { held, until_us, cancelled: false, place, inspected }));
         Ok(())
     }
 
@@ -53,7 +62,7 @@ impl Session {
                 Heard::Message(message) => message,
             };
             match std::mem::replace(&mut self.state, State::Over) {
-                State::Pending(pending) => self.answer(pending, message)?,
+                State::Pending(pending) => self.answer(*pending, message)?,
                 other @ (State::Starting
                 | State::Reading
                 | State::Committing { .. }
@@ -66,6 +75,7 @@ impl Session {
                         HostMessage::Fatal { reason, exit } => self.stop(Stop::Said(reason, exit)),
                         HostMessage::Welcome { .. }
                         | HostMessage::WantProgram { .. }
+                        | HostMessage::Inspect { .. }
                         | HostMessage::Pending { .. }
                         | HostMessage::Released(_)
                         | HostMessage::Taken { .. }
@@ -82,7 +92,10 @@ impl Session {
     }
 
     fn answer(&mut self, pending: Pending, message: HostMessage) -> io::Result<()> {
-        let Pending { held, mut until_us, cancelled } = pending;
+        if let HostMessage::Inspect { nonce, paths } = message {
+            return self.inspect(pending, nonce, paths);
+        }
+        let Pending { held, mut until_us, cancelled, place, inspected } = pending;
         // From here on nothing more is read, unless this command runs.
         self.state = State::Leaving;
         if let HostMessage::Pending { deadline_us, .. } = &message {
@@ -90,11 +103,28 @@ impl Session {
         }
         match held.hear(message) {
             Answer::Waiting(held) => {
-                self.state = State::Pending(Pending { held, until_us, cancelled });
+                self.state = State::Pending(Box::new(Pending { held, until_us, cancelled, place, inspected }));
                 Ok(())
             }
-            Answer::WantsProgram(held) => self.program(held),
-            Answer::Approved(approved) => self.approved(approved, cancelled),
+            Answer::WantsProgram(held) => self.program(held, place, inspected),
+            Answer::Approved(approved) => {
+                let id = approved.id();
+                let (holds, ended) = inspected.still_holds(&self.login.spawner)?;
+                // The end is told beside the answer that it overtook.
+                let (place_now, ended) = match ended {
+                    Some(end) => (None, Some(end)),
+                    None => self.login.spawner.place()?,
+                };
+                if let Some(report) = ended {
+                    self.not_released(id, NotReleased::Hangup)?;
+                    return self.ended(report);
+                }
+                if !holds || place_now != place {
+                    self.not_released(id, NotReleased::Drifted)?;
+                    return self.not_run(refusal_line(Outcome::Error, id, "-", DRIFTED), Exit::Refused.code());
+                }
+                self.approved(approved, cancelled)
+            }
             Answer::Mismatch(id) => {
                 self.not_released(id, NotReleased::Mismatch)?;
                 let reason = "the release is not for this command; nothing ran";
@@ -108,7 +138,7 @@ impl Session {
 
     /// The command takes all that follows it for its program: that is read to
     /// its end and held with it.
-    fn program(&mut self, held: Held) -> io::Result<()> {
+    fn program(&mut self, held: Held, place: Option<Vec<u8>>, inspected: Inspected) -> io::Result<()> {
         let (begun, ended) = self.source.take_all();
         let read = program::capture(&mut self.login.link, &mut self.login.outer, begun, ended);
         let until_us = sys::boottime_us()?.saturating_add(8 * HOST_US);
@@ -117,14 +147,27 @@ impl Session {
                 self.source.end();
                 self.login.link.send(&FrontMessage::Program(program::message(held.nonce(), &bytes, end)));
                 let held = held.with_program(bytes);
-                self.state = State::Pending(Pending { held, until_us, cancelled: false });
+                self.state = State::Pending(Box::new(Pending { held, until_us, cancelled: false, place, inspected }));
                 Ok(())
             }
             Capture::Cancelled(why) => {
-                self.state = State::Pending(Pending { held, until_us, cancelled: false });
+                self.state = State::Pending(Box::new(Pending { held, until_us, cancelled: false, place, inspected }));
                 self.stop(Stop::by(why))
             }
         }
+    }
+
+    /// Looks at the files that the command would run, as the host asks.
+    fn inspect(&mut self, mut pending: Pending, nonce: Nonce, paths: Vec<String>) -> io::Result<()> {
+        let own = pending.held.nonce();
+        let Some((answer, ended)) = pending.inspected.answer(&self.login.spawner, own, nonce, paths)? else {
+            return self.host_gone("countersign-hostd answered out of turn");
+        };
+        if !pending.cancelled {
+            self.login.link.send(&answer);
+        }
+        self.state = State::Pending(Box::new(pending));
+        ended.map_or(Ok(()), |report| self.ended(report))
     }
 
     /// Commits an approved command to the driver: recorded first, sent once.

@@ -28,6 +28,7 @@ impl Session {
             Report::Spawned
             | Report::Failed { .. }
             | Report::Here { .. }
+            | Report::Seen(_)
             | Report::Names { .. }
             | Report::History { .. } => return Ok(()),
         });

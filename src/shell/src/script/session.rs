@@ -4,8 +4,10 @@
 use super::source::{Next, Source};
 use crate::end::{Ending, Failure};
 use crate::held::Held;
+use crate::inspected::Inspected;
 use crate::interactive::driver::{Said, exit};
 use crate::interactive::private::{Heard, Private};
+use crate::interactive::told::{Exported, Told};
 use crate::login::{Login, unavailable};
 use crate::outer::Sign;
 use crate::outlet::Outlet;
@@ -33,7 +35,7 @@ const READ: usize = 32 * 1024;
 pub(super) enum State {
     Starting,
     Reading,
-    Pending(Pending),
+    Pending(Box<Pending>),
     Committing {
         id: SubmissionId,
         fed: bool,
@@ -54,6 +56,9 @@ pub(super) struct Pending {
     pub(super) held: Held,
     pub(super) until_us: u64,
     pub(super) cancelled: bool,
+    /// Where it would run, and what it would run there.
+    pub(super) place: Option<Vec<u8>>,
+    pub(super) inspected: Inspected,
 }
 
 /// Why the login ends before its script does.
@@ -92,6 +97,9 @@ pub(super) struct Session {
     pub(super) state: State,
     /// `$?` for the next command.
     pub(super) status: u8,
+    /// What the shell last told of itself, and what it exported at first.
+    pub(super) told: Told,
+    pub(super) baseline: Exported,
     pub(super) stop: Option<Stop>,
     pub(super) end: Option<CommandEnd>,
 }
@@ -121,7 +129,20 @@ pub fn run(mut login: Login) -> Result<Ending, Failure> {
     }
     drop((stdout.1, stderr.1, theirs, program_file));
     let state = State::Starting;
-    Session { login, source, outputs, wires, program, state, status: 0, stop: None, end: None }.serve()
+    Session {
+        login,
+        source,
+        outputs,
+        wires,
+        program,
+        state,
+        status: 0,
+        told: Told::default(),
+        baseline: Exported::default(),
+        stop: None,
+        end: None,
+    }
+    .serve()
 }
 
 /// What a descriptor in a wait belongs to.
@@ -280,9 +301,14 @@ impl Session {
                 (Heard::Said(Said::Taken), State::Committing { id, fed, .. }) => {
                     self.state = State::Running { id: *id, fed: *fed };
                 }
-                (Heard::Said(Said::Ready { .. }), State::Starting) => self.state = State::Reading,
-                (Heard::Said(Said::Ready { status, .. }), State::Running { id, fed }) => {
+                (Heard::Said(Said::Ready { told, .. }), State::Starting) => {
+                    self.baseline = told.exported().clone();
+                    self.told = told;
+                    self.state = State::Reading;
+                }
+                (Heard::Said(Said::Ready { status, told, .. }), State::Running { id, fed }) => {
                     let (id, fed) = (*id, *fed);
+                    self.told = told;
                     self.read_all()?;
                     if fed {
                         self.source.take_back()?;

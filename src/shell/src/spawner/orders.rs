@@ -2,6 +2,7 @@
 //! is one message.
 
 use crate::inner::InnerShell;
+use countersign_api::context::{FileSeen, Unread};
 use countersign_api::frame;
 use countersign_api::front::{CommandEnd, NotReleased};
 use countersign_core::b64_decode;
@@ -60,6 +61,8 @@ pub enum Order {
     },
     /// Say where the shell is.
     Where,
+    /// Look at files around a line with the agent's rights.
+    Look(Asked),
     /// List the names in a directory that begin with a prefix, with the agent's
     /// rights. A relative path is relative to the shell's working directory.
     List {
@@ -81,6 +84,26 @@ pub enum Order {
     Kill,
 }
 
+/// What to look at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Whether the branch that is checked out is wanted.
+    pub branch: bool,
+    /// Files; a relative path starts at the working directory.
+    pub paths: Vec<String>,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// The branch, where there is one.
+    pub branch: Option<String>,
+    /// What each file is, in the order of [`Asked::paths`].
+    pub files: Vec<FileSeen>,
+}
+
 /// Names in a directory, each with whether it is a directory itself.
 pub type Names = Vec<(String, bool)>;
 
@@ -100,6 +123,8 @@ pub enum Report {
         /// Its path, base64url.
         path: String,
     },
+    /// What was seen; without files where there was no answer.
+    Seen(Seen),
     /// Names in a directory, and whether each is one itself.
     Names {
         /// Bounded in number and length.
@@ -187,6 +212,7 @@ impl Spawner {
             Ok(
                 Some(
                     Report::Here { .. }
+                    | Report::Seen(_)
                     | Report::Names { .. }
                     | Report::History { .. }
                     | Report::Exited { .. }
@@ -235,6 +261,16 @@ impl Spawner {
         })
     }
 
+    /// What is around a line, as the agent sees it. A file of which nothing was
+    /// heard in time counts as not read.
+    pub fn look(&self, branch: bool, paths: &[String]) -> io::Result<(Seen, Option<Report>)> {
+        let (report, ended) = self.ask(&Order::Look(Asked { branch, paths: paths.to_vec() }))?;
+        let mut seen = if let Report::Seen(seen) = report { seen } else { Seen::default() };
+        let silent = FileSeen::Unread { why: Unread::NoAnswer, stamp: String::new() };
+        seen.files.resize(paths.len(), silent);
+        Ok((seen, ended))
+    }
+
     /// Names in a directory that begin with `prefix`, as the agent sees them.
     pub fn names(&self, directory: &str, prefix: &str) -> io::Result<(Names, Option<Report>)> {
         let order = Order::List { directory: directory.to_owned(), prefix: prefix.to_owned() };
@@ -260,7 +296,9 @@ impl Spawner {
         let mut ended = None;
         loop {
             match self.answer()? {
-                Some(answer @ (Report::Here { .. } | Report::Names { .. } | Report::History { .. })) => {
+                Some(
+                    answer @ (Report::Here { .. } | Report::Seen(_) | Report::Names { .. } | Report::History { .. }),
+                ) => {
                     return Ok((answer, ended));
                 }
                 Some(end @ (Report::Exited { .. } | Report::Signaled { .. })) => ended = Some(end),

@@ -37,6 +37,7 @@ fn begun(state: &Path) -> (Tape, File) {
         kind: LoginKind::Exec,
         terminal: None,
         ssh_connection: None,
+        claims: Vec::new(),
     };
     Tape::create(state, login(), HostId::from_random([2; 16]), &hello).unwrap()
 }

@@ -1,0 +1,249 @@
+//! What a line would start: the first word of every simple command in it, and
+//! the files that would be run as scripts.
+//!
+//! It fails closed: where the syntax tree is not sure of every command,
+//! [`first_words`] says so and a person is asked. The list of scripts is a help
+//! for that person, so it holds what can be seen even then.
+
+use crate::builtins::{changes_meaning, rewires};
+use crate::facts::{Context, Opaque, Origin, Place, Runs, Shell, SimpleCommand, Unknown, Word};
+use crate::parse;
+use crate::programs::{Source, interpreter};
+
+/// Most first words that are told.
+const MAX_WORDS: usize = 64;
+/// Most scripts that are told.
+pub const MAX_SCRIPTS: usize = 8;
+/// Variables whose value decides what a word starts.
+const DECISIVE: &[&str] = &["PATH", "ENV", "IFS", "SHELLOPTS", "BASHOPTS", "PS4", "CDPATH"];
+
+/// A file that a line would run as a program.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Script {
+    /// Its path as the line has it.
+    pub path: String,
+    /// Directories that the line goes to before, each as it stands there;
+    /// `None` where it cannot be told where the line is then.
+    pub after: Option<Vec<String>>,
+}
+
+/// What a line would start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Starts {
+    /// First words, each once, in order; `None` where it is not sure that
+    /// these are all.
+    pub words: Option<Vec<String>>,
+    /// Scripts that can be seen, at most [`MAX_SCRIPTS`].
+    pub scripts: Vec<Script>,
+    /// Whether there are more scripts than are told.
+    pub more_scripts: bool,
+    /// Whether it may put code of its own into the shell it runs in, which then
+    /// tells what it likes of itself: functions, traps, text that it reads and runs.
+    pub rewires: bool,
+}
+
+/// The first word of every simple command; `None` where it cannot be told.
+pub fn first_words(line: &str, shell: &str) -> Option<Vec<String>> {
+    starts(line, shell).words
+}
+
+/// What a line would start, for an inner shell named as in the ledger.
+pub fn starts(line: &str, shell: &str) -> Starts {
+    let read_as = match shell {
+        "bash" => Shell::Bash,
+        "dash" => Shell::Posix,
+        _ if is_plain(line) => Shell::Bash,
+        _ => Shell::Other,
+    };
+    let tree = parse(line, &Place { shell: read_as, ..Place::default() });
+    let doubts = |opaque: Opaque| tree.opaque.iter().any(|fact| fact.what == opaque);
+    let mut found = Found { sure: tree.opaque.is_empty() && tree.functions.is_empty(), ..Found::default() };
+    found.rewires = !tree.functions.is_empty() || REWIRING.into_iter().any(doubts);
+    let mut places = Places::default();
+    let several = tree.commands.len() > 1;
+    for (index, command) in tree.commands.iter().enumerate() {
+        if elsewhere(&tree.commands, index) {
+            continue;
+        }
+        if command.origin == Origin::Typed {
+            places.before(command);
+        }
+        found.command(command, &places, several);
+        places.after(command);
+    }
+    let more_scripts = found.scripts.len() > MAX_SCRIPTS;
+    found.scripts.truncate(MAX_SCRIPTS);
+    let told = found.sure && found.words.len() <= MAX_WORDS && !tree.commands.is_empty() && !more_scripts;
+    Starts { words: told.then_some(found.words), scripts: found.scripts, more_scripts, rewires: found.rewires }
+}
+
+/// Doubts of a line after which its shell may not be what it was. Aliases, PATH
+/// and the like are not among them: a shell that has its own code reports them.
+const REWIRING: [Opaque; 7] = [
+    Opaque::Unparsed,
+    Opaque::Disputed,
+    Opaque::TooLong,
+    Opaque::TooDeep,
+    Opaque::TooMuch,
+    Opaque::DynamicCommand,
+    Opaque::ForeignShell,
+];
+
+/// One simple command of harmless letters: the same to every shell.
+fn is_plain(line: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphanumeric() || " _./:,+-".contains(c);
+    let head = line.split_ascii_whitespace().next().unwrap_or("");
+    line.chars().all(letter) && !matches!(head, "if" | "for" | "while" | "function" | "begin" | "foreach" | "switch")
+}
+
+/// A path as a word has it; `~` at its beginning stands for the home directory.
+fn path_of(word: &Word) -> Option<String> {
+    let home = || word.unknown == Unknown::TILDE && (word.text == "~" || word.text.starts_with("~/"));
+    match word.exact() {
+        // Quoted, it is the name of a file.
+        Some(text) if text.starts_with('~') => Some(format!("./{text}")),
+        Some(text) => Some(text.to_owned()),
+        None => home().then(|| word.text.clone()),
+    }
+}
+
+/// Whether a command runs on another host or in a container: what its words
+/// are there cannot be looked up here.
+fn elsewhere(commands: &[SimpleCommand], index: usize) -> bool {
+    let mut at = index;
+    // Each parent comes before its child.
+    while let Some(Origin::Command { parent, by }) = commands.get(at).map(|command| &command.origin) {
+        if matches!(by, Runs::Remote | Runs::Contained) {
+            return true;
+        }
+        if *parent >= at {
+            return false;
+        }
+        at = *parent;
+    }
+    false
+}
+
+#[derive(Default)]
+struct Found {
+    words: Vec<String>,
+    scripts: Vec<Script>,
+    sure: bool,
+    rewires: bool,
+}
+
+impl Found {
+    fn script(&mut self, path: &str, places: &Places) {
+        for after in places.may_be.iter().cloned() {
+            let script = Script { path: path.to_owned(), after };
+            if !self.scripts.contains(&script) {
+                self.scripts.push(script);
+            }
+        }
+    }
+
+    /// One simple command.
+    fn command(&mut self, command: &SimpleCommand, places: &Places, several: bool) {
+        let decisive = |name: &str| {
+            DECISIVE.contains(&name) || ["LD_", "BASH_", "DYLD_"].iter().any(|prefix| name.starts_with(prefix))
+        };
+        self.sure &= !command.assignments.iter().any(|assignment| decisive(&assignment.name));
+        let Some(program) = command.program() else { return };
+        let (Some(name), Some(base)) = (program.exact(), command.program_name()) else {
+            self.sure = false;
+            if let Some(path) = path_of(program) {
+                self.script(&path, places);
+            }
+            return;
+        };
+        if !self.words.iter().any(|known| known == name) {
+            self.words.push(name.to_owned());
+        }
+        if name.contains('/') {
+            self.script(name, places);
+        }
+        let arguments: Vec<&str> = command.arguments().iter().map(|word| word.exact().unwrap_or("?")).collect();
+        self.rewires |= rewires(base);
+        self.sure &= !(several && changes_meaning(base, &arguments));
+        match base {
+            "." | "source" => match command.arguments().first().and_then(path_of) {
+                Some(path) => self.script(&path, places),
+                None => self.sure = false,
+            },
+            _ => self.interpreted(base, command.arguments(), places),
+        }
+    }
+
+    fn interpreted(&mut self, name: &str, arguments: &[Word], places: &Places) {
+        let Some(known) = interpreter(name) else { return };
+        let paths: Vec<Option<String>> = arguments.iter().map(path_of).collect();
+        let seen: Vec<&str> = paths.iter().map(|path| path.as_deref().unwrap_or("-")).collect();
+        let reading = known.reading(&seen);
+        self.sure &= reading.sure;
+        let at = match reading.source {
+            Source::Nothing => return,
+            Source::Input => {
+                self.sure = false;
+                return;
+            }
+            Source::Word(at) => at,
+        };
+        match paths.get(at).and_then(Option::as_deref) {
+            Some(path) if !known.is_text(&seen, at) => self.script(path, places),
+            // A program of that language in the line itself; of a shell, the tree has its commands.
+            Some(_) => {}
+            None => self.sure = false,
+        }
+    }
+}
+
+/// Where a line may be, as far as its own `cd`s tell. Each place is a chain of
+/// directories, or `None` where it cannot be told.
+#[derive(Debug, Clone)]
+struct Places {
+    /// Where the command at hand may run.
+    may_be: Vec<Option<Vec<String>>>,
+    /// Where the line may be once a `cd` may have failed.
+    ever: Vec<Option<Vec<String>>>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        let here = vec![Some(Vec::new())];
+        Self { may_be: here.clone(), ever: here }
+    }
+}
+
+impl Places {
+    /// A command that runs only where the one before it succeeded is where that led.
+    fn before(&mut self, command: &SimpleCommand) {
+        if command.context.last() != Some(&Context::AfterSuccess) {
+            self.may_be = self.ever.clone();
+        }
+    }
+
+    fn after(&mut self, command: &SimpleCommand) {
+        let words: Vec<Option<String>> = command.words.iter().map(path_of).collect();
+        let words: Vec<Option<&str>> = words.iter().map(Option::as_deref).collect();
+        let to = match words.as_slice() {
+            [Some("cd"), Some(to)] if !to.starts_with('-') && !to.is_empty() => Some(*to),
+            [Some("cd" | "pushd" | "popd"), ..] => None,
+            _ => return,
+        };
+        let there = self.may_be.iter().map(|place| {
+            let (mut chain, to) = (place.clone()?, to?);
+            chain.push(to.to_owned());
+            Some(chain)
+        });
+        self.may_be = there.collect();
+        let before = std::mem::replace(&mut self.ever, self.may_be.clone());
+        for place in before {
+            if !self.ever.contains(&place) && self.ever.len() < MAX_SCRIPTS {
+                self.ever.push(place);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

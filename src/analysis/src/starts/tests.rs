@@ -1,0 +1,185 @@
+use super::*;
+
+fn words(line: &str) -> Option<Vec<String>> {
+    first_words(line, "bash")
+}
+
+fn scripts(line: &str) -> Vec<String> {
+    let shown = |script: Script| match script.after {
+        None => format!("?:{}", script.path),
+        Some(chain) => chain.iter().map(|dir| format!("{dir}:")).collect::<String>() + &script.path,
+    };
+    starts(line, "bash").scripts.into_iter().map(shown).collect()
+}
+
+#[test]
+fn every_first_word_is_told() {
+    for (line, want) in [
+        ("ls -l /srv", "ls"),
+        ("  ls;id ; uptime\nwho", "ls id uptime who"),
+        ("ls | wc -l && true || false &", "ls wc true false"),
+        ("A=1 B='x y' make all", "make"),
+        ("echo 'a;b' \"c|d\" e\\;f", "echo"),
+        ("ls >out 2>&1 </dev/null", "ls"),
+        ("(cd /tmp; ls)", "cd ls"),
+        ("if true; then ls; else id; fi", "true ls id"),
+        ("! grep -q x f", "grep"),
+        ("sudo -n systemctl restart nginx", "sudo systemctl"),
+        ("env A=1 timeout 5 curl x", "env timeout curl"),
+        ("find . -name '*.o' -exec rm {} +", "find rm"),
+        ("bash -c 'ls | id'", "bash ls id"),
+        ("python3 x.py", "python3"),
+        ("source env.sh", "source"),
+        ("./run.sh a", "./run.sh"),
+        ("ls # and; more", "ls"),
+        ("cat <<< text", "cat"),
+        ("echo $HOME \"$X\" ${Y}", "echo"),
+        ("[ -f x ] && ls", "[ ls"),
+        ("command -v git", "command"),
+        ("python3 --version", "python3"),
+        ("git log --format=%h", "git"),
+        ("printf '%s' x; ls", "printf ls"),
+        ("echo $(id) \"`who`\"", "id who echo"),
+        ("cat <<EOF\n$(id)\nEOF", "cat id"),
+        ("diff <(ls) x", "ls diff"),
+        ("for x in a; do ls; done", "ls"),
+        ("sudo -u root watch ls", "sudo watch ls"),
+        ("ssh host rm x", "ssh"),
+        ("a=(1 2)", ""),
+        ("x=1", ""),
+    ] {
+        assert_eq!(words(line).map(|w| w.join(" ")).as_deref(), Some(want), "{line}");
+    }
+}
+
+#[test]
+fn what_is_not_sure_is_not_told() {
+    for line in [
+        "",
+        "$X",
+        "$(id)",
+        "\"$X\" a",
+        "ls(){ id; }; ls",
+        "f () { id; }",
+        "function f { id; }",
+        "eval ls",
+        "PATH=/tmp ls",
+        "LD_PRELOAD=x ls",
+        "PATH=/tmp; ls",
+        "export PATH=/tmp; ls",
+        "alias ls=id; ls",
+        "hash -p /tmp/x ls; ls",
+        "enable -f x y; y",
+        "bash",
+        "bash -s",
+        "bash -c \"$X\"",
+        "parallel ls",
+        "ls 'x",
+        "echo \"x",
+        "[[ -f x ]]",
+        "((x=1))",
+        "l? x",
+        "{ls,id}",
+        "find . $X",
+        "python3 $X",
+        "python3 -",
+        "perl -I x y.pl",
+        "trap ls EXIT; id",
+        ". $X",
+        "read PATH; ls",
+        "~x/ls",
+        "printf -v PATH x; ls",
+        "xargs -I {} {}",
+        "command -p ls; $X",
+        "if $(id); then ls; fi",
+    ] {
+        assert_eq!(words(line), None, "{line}");
+    }
+    let many: String = (0..100).map(|n| format!("a{n};")).collect();
+    assert_eq!(words(&many), None);
+    let many: String = (0..20).map(|n| format!("./a{n};")).collect();
+    assert_eq!(words(&many), None, "scripts that are not told are not known");
+}
+
+#[test]
+fn other_shells_are_told_of_plain_lines_only() {
+    for shell in ["fish", "tcsh", "zsh"] {
+        assert_eq!(first_words("ls -l /srv", shell).unwrap(), ["ls"]);
+        for line in ["ls; id", "ls (id)", "A=1 ls", "if true", "echo $X", "ls | id", "begin"] {
+            assert_eq!(first_words(line, shell), None, "{shell} {line}");
+        }
+    }
+}
+
+#[test]
+fn scripts_are_found_with_their_place() {
+    for (line, want) in [
+        ("./x.sh", "./x.sh"),
+        ("bash x.sh a b", "x.sh"),
+        ("bash -eu x.sh", "x.sh"),
+        ("python3 -u /srv/x.py", "/srv/x.py"),
+        ("perl x.pl; ruby y.rb", "x.pl y.rb"),
+        (". ./env && source more", "./env more"),
+        ("sudo ./x.sh", "./x.sh"),
+        ("cd /srv && ./x.sh", "/srv:./x.sh"),
+        ("cd a && cd b && bash x", "a:b:x"),
+        ("cd /srv; ./x.sh", "/srv:./x.sh ./x.sh"),
+        ("cd $D && ./x.sh", "?:./x.sh"),
+        ("cd $D; ./x.sh", "?:./x.sh ./x.sh"),
+        ("psql -f x.sql db", "x.sql"),
+        ("php -f x.php", "x.php"),
+        ("echo $(./x.sh)", "./x.sh"),
+        ("bash -c './x.sh'", "./x.sh"),
+        ("for i in 1 2; do ./x.sh $i; done", "./x.sh"),
+        ("find . -exec ./x.sh {} \\;", "./x.sh"),
+        ("nohup ./x.sh >log 2>&1 &", "./x.sh"),
+        ("~/x.sh", "~/x.sh"),
+        ("cd ~ && bash ~/y", "~:~/y"),
+        ("bash '~/x'", "./~/x"),
+        ("bash -c 'ls'", ""),
+        ("python3 -c 'print(1)'", ""),
+        ("python3 -m http.server", ""),
+        ("perl -e 1", ""),
+        ("perl -pi.bak -e s/a/b/ x", ""),
+        ("node --eval 1", ""),
+        ("psql -c 'select 1'", ""),
+        ("ls -l", ""),
+    ] {
+        assert_eq!(scripts(line).join(" "), want, "{line}");
+    }
+    let many: String = (0..20).map(|n| format!("./a{n};")).collect();
+    let told = starts(&many, "bash");
+    assert!(told.scripts.len() == MAX_SCRIPTS && told.more_scripts);
+}
+
+#[test]
+fn what_may_rewire_the_shell_is_told() {
+    for line in [
+        "f(){ :; }",
+        "f () ( : )",
+        "function f { :; }",
+        "eval x",
+        ". x",
+        "enable -f x y",
+        "$X",
+        "trap x DEBUG",
+        "ls 'x",
+    ] {
+        assert!(starts(line, "bash").rewires, "{line}");
+    }
+    for line in [
+        "ls",
+        "cd /srv",
+        "X=1",
+        "export X=1",
+        "PATH=/tmp",
+        "alias ls=id",
+        "hash -p /tmp/x ls",
+        "echo $(date)",
+        "for i in 1; do ls; done",
+        "./x.sh",
+        "(ls)",
+    ] {
+        assert!(!starts(line, "bash").rewires, "{line}");
+    }
+}

@@ -1,0 +1,160 @@
+//! What is known around a command, as lines of text: each says whose word it
+//! is. Every string comes from somebody else and goes through [`visible`].
+
+use countersign_api::context::{About, FileSeen, Resolution, Script, ShellReport, Word};
+use countersign_core::visible;
+
+/// Most names of one list that are shown in a line.
+const SHOWN_NAMES: usize = 12;
+
+/// One line of text for each fact; with `contents`, scripts are shown too.
+pub fn lines(about: &About, contents: bool) -> Vec<String> {
+    let context = &about.context;
+    let mut lines = Vec::new();
+    lines.extend(who(about));
+    lines.extend(context.branch.as_ref().map(|branch| format!("git branch {}", visible(branch))));
+    lines.extend(programs(context.words.as_deref()));
+    lines.extend(context.shell.as_ref().and_then(reported));
+    for script in &context.scripts {
+        lines.extend(script_lines(script, contents));
+    }
+    if context.more_scripts {
+        lines.push("⚑ it runs more files than are listed here".to_owned());
+    }
+    for (member, text) in &about.claimed.members {
+        lines.push(format!("claimed {}: {}", visible(member), visible(text)));
+    }
+    lines.extend(about.claimed_error.as_ref().map(|why| format!("⚑ claimed, and not readable: {}", visible(why))));
+    lines
+}
+
+fn who(about: &About) -> Option<String> {
+    let Some(identity) = &about.identity else { return None };
+    let mut text = format!("verified user {}", visible(&identity.user));
+    for (name, value) in [("key", &identity.credential), ("certified by", &identity.authority)] {
+        if let Some(value) = value.as_ref().filter(|value| **value != identity.user) {
+            text.push_str(&format!(" · {name} {}", visible(value)));
+        }
+    }
+    if !identity.principals.is_empty() {
+        text.push_str(&format!(" · principals {}", names(&identity.principals)));
+    }
+    if !identity.source.is_empty() {
+        text.push_str(&format!(" · from {}", visible(&identity.source)));
+    }
+    Some(text)
+}
+
+/// What is usual, builtins and programs of root's, is not said.
+fn programs(words: Option<&[Word]>) -> Vec<String> {
+    let Some(words) = words else {
+        return vec!["⚑ which programs it starts cannot be told before it runs".to_owned()];
+    };
+    let other = words.iter().filter(|word| word.is == Resolution::Other);
+    other
+        .map(|word| {
+            let why = word.why.as_deref().map_or_else(String::new, |why| format!(" ({})", visible(why)));
+            format!("⚑ {} is no builtin and no program of root's{why}", visible(&word.word))
+        })
+        .collect()
+}
+
+fn reported(shell: &ShellReport) -> Option<String> {
+    if !shell.complete {
+        return Some("⚑ the shell did not report what names mean in it".to_owned());
+    }
+    let mut facts = Vec::new();
+    for (name, list) in
+        [("aliases", &shell.aliases), ("functions", &shell.functions), ("changed variables", &shell.changed)]
+    {
+        if !list.is_empty() {
+            facts.push(format!("{name} {}", names(list)));
+        }
+    }
+    let path = format!("PATH {}", visible(&shell.path));
+    (!facts.is_empty()).then(|| format!("as the shell reports: {} · {path}", facts.join(" · ")))
+}
+
+fn names(list: &[String]) -> String {
+    let shown: Vec<String> = list.iter().take(SHOWN_NAMES).map(|name| visible(name)).collect();
+    let more = list.len().saturating_sub(SHOWN_NAMES);
+    if more == 0 { shown.join(", ") } else { format!("{}, and {more} more", shown.join(", ")) }
+}
+
+fn script_lines(script: &Script, contents: bool) -> Vec<String> {
+    let path = visible(&script.path);
+    match &script.file {
+        FileSeen::Unread { why, .. } => vec![format!("⚑ script {path}: {}", why.as_words())],
+        FileSeen::Read { size, digest, excerpt } => {
+            let changed = match script.changed {
+                Some(true) => " · ⚑ changed since it was last let run",
+                Some(false) => " · as it was last let run",
+                None => "",
+            };
+            let mut lines = vec![format!("script {path} · {size} bytes · sha256 {digest}{changed}")];
+            if contents {
+                lines.extend(excerpt.lines().map(|line| format!("  │ {}", visible(line))));
+                let shown = u64::try_from(excerpt.len()).unwrap_or(u64::MAX);
+                if *size > shown {
+                    lines.push(format!("  │ … {} of {size} bytes are shown", shown));
+                }
+            }
+            lines
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_api::context::{Context, Identity, Unread};
+    use countersign_core::Digest;
+
+    fn script(file: FileSeen, changed: Option<bool>) -> Script {
+        Script { path: "x\u{1b}[2J.sh".to_owned(), file, changed }
+    }
+
+    #[test]
+    fn whose_word_it_is_is_said_and_controls_are_seen() {
+        let read = FileSeen::Read { size: 9000, digest: Digest([1; 32]), excerpt: "echo \u{202e}hi\nrm\r x".into() };
+        let unread = FileSeen::Unread { why: Unread::Link, stamp: String::new() };
+        let word = Word { word: "./x".into(), is: Resolution::Other, path: None, why: Some("a relative path".into()) };
+        let mut about = About {
+            context: Context {
+                branch: Some("main".into()),
+                words: Some(vec![word]),
+                scripts: vec![script(read, Some(true)), script(unread, None)],
+                more_scripts: false,
+                shell: Some(ShellReport { functions: vec!["ls".into()], complete: true, ..ShellReport::default() }),
+            },
+            claimed_error: Some("not_json".into()),
+            identity: Some(Identity { user: "alice\u{7}".into(), ..Identity::default() }),
+            ..About::default()
+        };
+        about.claimed.members.insert("task".into(), "deploy\nnow".into());
+        let text = lines(&about, true).join("\n");
+        for part in [
+            "verified user alice",
+            "git branch main",
+            "⚑ ./x is no builtin and no program of root's (a relative path)",
+            "as the shell reports: functions ls",
+            "9000 bytes",
+            "⚑ changed since it was last let run",
+            "bytes are shown",
+            "a symbolic link, not followed",
+            "claimed task: deploy",
+            "⚑ claimed, and not readable: not_json",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{7}', '\r']) && !text.contains("deploy\nnow"), "{text}");
+        assert!(!lines(&about, false).join("\n").contains("│"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_said() {
+        assert_eq!(lines(&About::default(), false), ["⚑ which programs it starts cannot be told before it runs"]);
+        let known = Context { words: Some(Vec::new()), ..Context::default() };
+        assert!(lines(&About { context: known, ..About::default() }, true).is_empty());
+    }
+}

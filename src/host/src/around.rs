@@ -1,0 +1,196 @@
+//! What surrounds a line: gathered before it is written down, so that the
+//! entry a person decides about holds it. Nothing here runs anything.
+
+use crate::approvals::Approvals;
+use crate::cut;
+use crate::login::Connection;
+use crate::resolve::{Shell, is_roots};
+use crate::submission::{Asking, NoRuling, given_up_by};
+use countersign_analysis::{Starts, starts};
+use countersign_api::context::{
+    Context, FileSeen, MAX_NAMES, Resolution, SCRIPT_EXCERPT, Script, ShellReport, Unread, Word,
+};
+use countersign_api::front::{FrontMessage, HostMessage, Submit};
+use countersign_core::b64_decode;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a front may take to look at files.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
+/// Longest branch, `PATH` and name that are kept, in bytes.
+const MAX_TEXT: usize = 4096;
+
+/// What is known around a line.
+#[derive(Default)]
+pub(crate) struct Around {
+    pub(crate) context: Context,
+    /// Whether each program it starts is a builtin or root's: else no rule may let it run.
+    pub(crate) words_known: bool,
+    /// Whether its shell tells what it likes of itself after it.
+    pub(crate) rewires: bool,
+}
+
+/// Looks around a line. `text` is `None` where it is not asked about anyhow.
+/// Beside what was seen stands why nobody is asked any more, where the front
+/// gave up meanwhile.
+pub(crate) async fn look(
+    connection: &mut Connection,
+    asking: &Asking<'_>,
+    approvals: &Approvals,
+    submit: &Submit,
+    cwd: &[u8],
+    text: Option<&str>,
+) -> (Around, Option<NoRuling>) {
+    let report = submit.surroundings.shell.as_ref().map(bounded);
+    let branch = submit.surroundings.branch.clone().filter(|branch| branch.len() <= MAX_TEXT);
+    let Some(text) = text else {
+        let context = Context { branch, shell: report, ..Context::default() };
+        return (Around { context, rewires: true, ..Around::default() }, None);
+    };
+    let found = starts(text, &submit.inner_shell);
+    let shell = Shell {
+        name: &submit.inner_shell,
+        path: variable(submit, "PATH"),
+        report: report.as_ref(),
+        anywhere: asking.transfer,
+        unreliable: match () {
+            () if asking.rewired => Some("an earlier line of this login may have put code into the shell"),
+            () if asking.keeps_shell && report.is_none() => Some("the shell did not say what names mean in it"),
+            () => None,
+        },
+    };
+    let words: Option<Vec<Word>> = found.words.as_ref().map(|words| words.iter().map(|w| shell.resolve(w)).collect());
+    let plans = plans(&found, words.as_deref().unwrap_or_default(), variable(submit, "HOME"));
+    let (scripts, given_up) = scripts(connection, asking, approvals, (submit, cwd), plans).await;
+    let known = |words: &[Word]| words.iter().all(|word| word.is != Resolution::Other);
+    let words_known = words.as_deref().is_some_and(known)
+        && !found.more_scripts
+        && scripts.iter().all(|script| is_roots(&script.path));
+    let context = Context { branch, words, scripts, more_scripts: found.more_scripts, shell: report };
+    (Around { context, words_known, rewires: found.rewires }, given_up)
+}
+
+fn variable<'a>(submit: &'a Submit, name: &str) -> &'a str {
+    submit.environment.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+}
+
+/// A report within its limits, whatever the front sent.
+fn bounded(report: &ShellReport) -> ShellReport {
+    let fits = |names: &[String]| names.len() <= MAX_NAMES && names.iter().all(|name| name.len() <= MAX_TEXT);
+    let hashed = report.hashed.len() <= MAX_NAMES
+        && report.hashed.iter().all(|(name, path)| name.len().max(path.len()) <= MAX_TEXT);
+    let lists = fits(&report.aliases) && fits(&report.functions) && fits(&report.changed);
+    if lists && hashed && report.path.len() <= MAX_TEXT { report.clone() } else { ShellReport::default() }
+}
+
+/// A script and the path by which it is asked for; `None` where that is not known.
+type Plan = (String, Option<String>);
+
+fn plans(found: &Starts, words: &[Word], home: &str) -> Vec<Plan> {
+    let is_system = |path: &str| words.iter().any(|word| word.word == path && word.is == Resolution::System);
+    let scripts = found.scripts.iter().filter(|script| !is_system(&script.path));
+    scripts
+        .map(|script| {
+            let place = script.after.as_ref().map(|chain| {
+                let steps = chain.iter().chain([&script.path]);
+                steps.fold(PathBuf::new(), |at, step| match step.strip_prefix("~/") {
+                    Some(below) => Path::new(home).join(below),
+                    None if step == "~" => PathBuf::from(home),
+                    None => at.join(step),
+                })
+            });
+            match place.map(|place| place.to_string_lossy().into_owned()) {
+                Some(place) => (place.clone(), Some(place)),
+                None => (script.path.clone(), None),
+            }
+        })
+        .collect()
+}
+
+/// Has the front look at the files.
+async fn scripts(
+    connection: &mut Connection,
+    asking: &Asking<'_>,
+    approvals: &Approvals,
+    (submit, cwd): (&Submit, &[u8]),
+    plans: Vec<Plan>,
+) -> (Vec<Script>, Option<NoRuling>) {
+    let paths: Vec<String> = plans.iter().filter_map(|(_, asked)| asked.clone()).collect();
+    let (files, given_up) = if paths.is_empty() { (Vec::new(), None) } else { ask(connection, submit, paths).await };
+    let mut files = files.into_iter();
+    let unread = |why| FileSeen::Unread { why, stamp: String::new() };
+    let scripts = plans.into_iter().map(|(path, asked)| {
+        let file = match asked {
+            Some(_) => files.next().map_or_else(|| unread(Unread::NoAnswer), readable),
+            None => unread(Unread::Unresolved),
+        };
+        let place = Path::new(OsStr::from_bytes(cwd)).join(&path);
+        let changed = match &file {
+            FileSeen::Read { digest, .. } => approvals.differs(asking.place.uid(), &place, digest),
+            FileSeen::Unread { .. } => None,
+        };
+        Script { path, file, changed }
+    });
+    (scripts.collect(), given_up)
+}
+
+async fn ask(connection: &mut Connection, submit: &Submit, paths: Vec<String>) -> (Vec<FileSeen>, Option<NoRuling>) {
+    let wanted = paths.len();
+    if connection.send(&HostMessage::Inspect { nonce: submit.nonce, paths }).await.is_err() {
+        return (Vec::new(), Some(NoRuling::FrontGone));
+    }
+    match tokio::time::timeout(LOOK_WITHIN, connection.next()).await {
+        Ok(Ok(Some(FrontMessage::Inspected { nonce, files }))) if nonce == submit.nonce && files.len() == wanted => {
+            (files, None)
+        }
+        Ok(other) => (Vec::new(), Some(given_up_by(other, submit))),
+        // What it says later would be out of turn.
+        Err(_) => (Vec::new(), Some(NoRuling::FrontGone)),
+    }
+}
+
+/// The excerpt as text, of a bounded length whatever the front sent.
+fn readable(file: FileSeen) -> FileSeen {
+    match file {
+        FileSeen::Read { size, digest, excerpt } => {
+            let bytes = b64_decode(&excerpt).unwrap_or_default();
+            let shown = bytes.get(..SCRIPT_EXCERPT).unwrap_or(&bytes);
+            FileSeen::Read { size, digest, excerpt: cut::script(&String::from_utf8_lossy(shown)) }
+        }
+        FileSeen::Unread { why, stamp } => FileSeen::Unread { why, stamp: stamp.chars().take(256).collect() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_follow_the_line() {
+        let place = |line: &str| {
+            let plans = plans(&starts(line, "bash"), &[], "/home/a");
+            plans.into_iter().map(|(_, asked)| asked.unwrap_or_else(|| "?".to_owned())).collect::<Vec<_>>().join(" ")
+        };
+        for (line, want) in [
+            ("./x.sh", "./x.sh"),
+            ("bash ~/x.sh", "/home/a/x.sh"),
+            ("cd /srv && bash x.sh", "/srv/x.sh"),
+            ("cd ~ && cd b && ./x.sh", "/home/a/b/./x.sh"),
+            ("cd b && /opt/x.sh", "/opt/x.sh"),
+            ("cd $X && ./x.sh", "?"),
+        ] {
+            assert_eq!(place(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_report_over_its_limits_is_none() {
+        let long = ShellReport { path: "x".repeat(MAX_TEXT + 1), complete: true, ..ShellReport::default() };
+        assert!(!bounded(&long).complete);
+        let many =
+            ShellReport { aliases: vec![String::new(); MAX_NAMES + 1], complete: true, ..ShellReport::default() };
+        assert!(!bounded(&many).complete);
+    }
+}

@@ -1,0 +1,231 @@
+//! What a word of a line resolves to, looked up by the host itself. Fails
+//! closed: what is not certainly a builtin or root's program is `other`.
+
+use countersign_analysis::is_builtin;
+use countersign_api::context::{Resolution, ShellReport, Word};
+use countersign_sys as sys;
+use std::path::{Path, PathBuf};
+
+/// Longest `PATH` that is followed, in directories.
+const MAX_DIRECTORIES: usize = 32;
+
+/// The shell that would run a line.
+pub(crate) struct Shell<'a> {
+    /// Its name, as in the ledger.
+    pub(crate) name: &'a str,
+    /// `PATH` as it is configured.
+    pub(crate) path: &'a str,
+    /// What it reports, where it is an interactive one.
+    pub(crate) report: Option<&'a ShellReport>,
+    /// Whether a program of root's may be named that is on no path: the server
+    /// of a file transfer is.
+    pub(crate) anywhere: bool,
+    /// Why nothing it reports can be relied on.
+    pub(crate) unreliable: Option<&'static str>,
+}
+
+impl Shell<'_> {
+    /// What a word is.
+    pub(crate) fn resolve(&self, word: &str) -> Word {
+        let made = |is, path: Option<PathBuf>, why: Option<&str>| Word {
+            word: word.to_owned(),
+            is,
+            path: path.map(|path| path.to_string_lossy().into_owned()),
+            why: why.map(str::to_owned),
+        };
+        match self.find(word) {
+            Ok(None) => made(Resolution::Builtin, None, None),
+            Ok(Some(path)) => made(Resolution::System, Some(path), None),
+            Err(why) => made(Resolution::Other, None, Some(why)),
+        }
+    }
+
+    /// The program file, or nothing for a builtin.
+    fn find(&self, word: &str) -> Result<Option<PathBuf>, &'static str> {
+        if let Some(why) = self.unreliable {
+            return Err(why);
+        }
+        if let Some(report) = self.report {
+            reported(report, word)?;
+        }
+        if word.contains('/') {
+            return absolute(self.path, self.anywhere, word).map(Some);
+        }
+        if is_builtin(self.name, word) {
+            return Ok(None);
+        }
+        let configured = on_path(self.path, word)?;
+        let Some(report) = self.report else { return Ok(Some(configured)) };
+        if !report.changed.is_empty() {
+            return Err("exported variables are not as they were at login");
+        }
+        let same = |found: &Path| found == configured;
+        if report.path != self.path && !on_path(&report.path, word).is_ok_and(|found| same(&found)) {
+            return Err("PATH was changed in this shell");
+        }
+        let mut places = report.hashed.iter().filter(|(name, _)| name == word);
+        if places.any(|(_, place)| !sys::trusted_target(Path::new(place)).is_ok_and(|found| same(&found))) {
+            return Err("the shell remembers another place for it");
+        }
+        Ok(Some(configured))
+    }
+}
+
+fn reported(report: &ShellReport, word: &str) -> Result<(), &'static str> {
+    if !report.complete {
+        return Err("the shell did not say what names mean in it");
+    }
+    if report.aliases.iter().any(|name| name == word) {
+        return Err("an alias");
+    }
+    if report.functions.iter().any(|name| name == word) {
+        return Err("a function");
+    }
+    if is_builtin("bash", word) && report.hashed.iter().any(|(name, _)| name == word) {
+        return Err("the shell remembers another place for it");
+    }
+    Ok(())
+}
+
+/// A program that is named with its directory, which must be on the path or
+/// may be `anywhere`.
+fn absolute(path: &str, anywhere: bool, word: &str) -> Result<PathBuf, &'static str> {
+    let named = Path::new(word);
+    let above = named.parent().filter(|_| named.is_absolute()).ok_or("a relative path")?;
+    if !anywhere && !path.split(':').take(MAX_DIRECTORIES).any(|directory| Path::new(directory) == above) {
+        return Err("not on the configured PATH");
+    }
+    program(named)
+}
+
+/// What a shell finds first on a path. A directory that others can write
+/// could hold anything by the time the line runs.
+fn on_path(path: &str, word: &str) -> Result<PathBuf, &'static str> {
+    for directory in path.split(':').take(MAX_DIRECTORIES) {
+        let directory = Path::new(directory);
+        match sys::trusted_directory(directory) {
+            Ok(_) => {}
+            // Nobody but root could make it.
+            Err(sys::Untrusted::Open { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(_) => return Err("a directory before it on PATH is not root's alone"),
+        }
+        let named = directory.join(word);
+        match std::fs::symlink_metadata(&named) {
+            Ok(_) => return program(&named),
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {}
+            Err(_) => return Err("cannot be looked up"),
+        }
+    }
+    Err("not found on PATH")
+}
+
+fn program(named: &Path) -> Result<PathBuf, &'static str> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let found = sys::trusted_target(named).map_err(|_| "not a program that only root can change")?;
+    let runs = std::fs::metadata(&found).is_ok_and(|data| data.permissions().mode() & 0o111 != 0);
+    runs.then_some(found).ok_or("not a program that can be run")
+}
+
+/// Whether a script file is root's, in a place of root's.
+pub(crate) fn is_roots(path: &str) -> bool {
+    sys::trusted_target(Path::new(path)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+    fn exec() -> Shell<'static> {
+        Shell { name: "bash", path: PATH, report: None, anywhere: false, unreliable: None }
+    }
+
+    fn why(shell: &Shell<'_>, word: &str) -> String {
+        let found = shell.resolve(word);
+        assert_eq!(found.is, Resolution::Other, "{word}: {found:?}");
+        found.why.unwrap()
+    }
+
+    #[test]
+    fn builtins_and_roots_programs_are_known() {
+        assert_eq!(exec().resolve("cd").is, Resolution::Builtin);
+        let found = exec().resolve("ls");
+        assert_eq!((found.is, found.path.is_some()), (Resolution::System, true), "{found:?}");
+        assert_eq!(exec().resolve("/usr/bin/ls").is, Resolution::System);
+        // A link of /etc/alternatives or the like.
+        assert_eq!(exec().resolve("sh").path.as_deref(), std::fs::canonicalize("/usr/bin/sh").unwrap().to_str());
+        let transfer = Shell { anywhere: true, ..exec() };
+        assert_eq!(transfer.resolve("/usr/sbin/nologin").is, Resolution::System);
+        assert_eq!(exec().resolve("/usr/sbin/nologin").is, Resolution::Other);
+        assert_eq!(transfer.resolve("/tmp/nologin").is, Resolution::Other);
+        assert_eq!(Shell { name: "dash", ..exec() }.resolve("source").is, Resolution::Other);
+    }
+
+    #[test]
+    fn anything_else_is_other() {
+        for word in [
+            "./ls",
+            "bin/ls",
+            "no-such-program",
+            "../usr/bin/ls",
+            "/usr/bin/../bin/ls",
+            "/tmp/ls",
+            "/sbin/ls",
+            "/usr/bin",
+            "",
+            "ls\n",
+            "~/ls",
+            "/usr/bin/no-such-program",
+            "*",
+        ] {
+            assert!(!why(&exec(), word).is_empty());
+        }
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("mine");
+        std::fs::write(&file, "#!/bin/sh\n").unwrap();
+        let path = format!("{}:{PATH}", place.path().display());
+        let spoiled = Shell { path: &path, ..exec() };
+        assert!(why(&spoiled, "mine").contains("not root's alone"));
+        assert!(why(&spoiled, "ls").contains("not root's alone"), "it could be put before it");
+        assert!(why(&spoiled, file.to_str().unwrap()).contains("only root"));
+        for path in ["", ".", "bin:/usr/bin", ":/usr/bin"] {
+            why(&Shell { path, ..exec() }, "ls");
+        }
+    }
+
+    #[test]
+    fn what_an_interactive_shell_reports_can_only_take_away() {
+        let calm = ShellReport { path: PATH.to_owned(), complete: true, ..ShellReport::default() };
+        fn shell(report: &ShellReport) -> Shell<'_> {
+            Shell { report: Some(report), ..exec() }
+        }
+        assert_eq!(shell(&calm).resolve("ls").is, Resolution::System);
+        assert_eq!(shell(&calm).resolve("cd").is, Resolution::Builtin);
+        let names = vec!["ls".to_owned(), "cd".to_owned()];
+        let hashed: Vec<_> = names.iter().map(|name| (name.clone(), "/tmp/evil".to_owned())).collect();
+        for spoiled in [
+            ShellReport { aliases: names.clone(), ..calm.clone() },
+            ShellReport { functions: names.clone(), ..calm.clone() },
+            ShellReport { hashed, ..calm.clone() },
+            ShellReport { complete: false, ..calm.clone() },
+        ] {
+            why(&shell(&spoiled), "ls");
+            why(&shell(&spoiled), "cd");
+        }
+        for spoiled in [
+            ShellReport { path: "/tmp:/usr/bin".to_owned(), ..calm.clone() },
+            ShellReport { path: String::new(), ..calm.clone() },
+            ShellReport { changed: vec!["LD_PRELOAD".to_owned()], ..calm.clone() },
+        ] {
+            why(&shell(&spoiled), "ls");
+            assert_eq!(shell(&spoiled).resolve("cd").is, Resolution::Builtin);
+        }
+        let longer = ShellReport { path: format!("{PATH}:/tmp"), ..calm.clone() };
+        assert_eq!(shell(&longer).resolve("ls").is, Resolution::System);
+        let hashed = vec![("ls".to_owned(), "/usr/bin/ls".to_owned())];
+        assert_eq!(shell(&ShellReport { hashed, ..calm.clone() }).resolve("ls").is, Resolution::System);
+        let rewired = Shell { unreliable: Some("x"), ..shell(&calm) };
+        assert_eq!(why(&rewired, "cd"), "x");
+    }
+}

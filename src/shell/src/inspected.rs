@@ -1,0 +1,45 @@
+//! The files that a held line would run: looked at before it is asked about,
+//! and again before it runs.
+
+use crate::spawner::orders::{Report, Spawner};
+use countersign_api::context::FileSeen;
+use countersign_api::front::FrontMessage;
+use countersign_core::Nonce;
+use std::io;
+
+/// Most files that a host may ask for.
+const MAX_FILES: usize = 8;
+
+/// What was seen of the files of a held line.
+#[derive(Debug, Default)]
+pub struct Inspected {
+    seen: Option<(Vec<String>, Vec<FileSeen>)>,
+}
+
+impl Inspected {
+    /// Looks at what the host asks for, once for a line. `None` where it asks
+    /// out of turn.
+    pub fn answer(
+        &mut self,
+        spawner: &Spawner,
+        own: Nonce,
+        nonce: Nonce,
+        paths: Vec<String>,
+    ) -> io::Result<Option<(FrontMessage, Option<Report>)>> {
+        if own != nonce || self.seen.is_some() || paths.len() > MAX_FILES {
+            return Ok(None);
+        }
+        let (seen, ended) = spawner.look(false, &paths)?;
+        self.seen = Some((paths, seen.files.clone()));
+        Ok(Some((FrontMessage::Inspected { nonce, files: seen.files }, ended)))
+    }
+
+    /// Whether each file is still what it was.
+    pub fn still_holds(&self, spawner: &Spawner) -> io::Result<(bool, Option<Report>)> {
+        let Some((paths, before)) = self.seen.as_ref().filter(|(paths, _)| !paths.is_empty()) else {
+            return Ok((true, None));
+        };
+        let (now, ended) = spawner.look(false, paths)?;
+        Ok((now.files == *before, ended))
+    }
+}

@@ -1,0 +1,185 @@
+//! What an interactive shell tells of itself before each prompt: facts "as the
+//! shell reports". Read so that a strange text names too much and never too
+//! little.
+
+use countersign_api::context::{MAX_NAMES, ShellReport};
+use std::collections::BTreeSet;
+
+/// Longest name that is told, in bytes.
+const MAX_NAME: usize = 256;
+/// Longest `PATH` that is told, in bytes.
+const MAX_PATH: usize = 4096;
+/// What every command may change without changing what another one means.
+const RESTLESS: [&str; 6] = ["PWD", "OLDPWD", "SHLVL", "_", "COLUMNS", "LINES"];
+
+/// The parts that one prompt must have told.
+const PARTS: &[u8] = b"PLFHV";
+
+/// Exported variables, each as the shell writes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exported(BTreeSet<String>);
+
+/// What was told since the last prompt but one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    path: String,
+    aliases: Vec<String>,
+    functions: Vec<String>,
+    hashed: Vec<(String, String)>,
+    exported: Exported,
+    heard: Vec<u8>,
+    cut: bool,
+}
+
+impl Told {
+    /// Whether a message that begins with this letter is a part of it.
+    pub fn is_part(letter: u8) -> bool {
+        PARTS.contains(&letter)
+    }
+
+    /// Takes a part. `PATH` comes first and begins anew.
+    pub fn take(&mut self, letter: u8, text: &[u8], cut: bool) {
+        let text = String::from_utf8_lossy(text);
+        match letter {
+            b'P' => *self = Self { path: text.into_owned(), ..Self::default() },
+            b'L' => self.aliases = text.lines().filter_map(alias).collect(),
+            b'F' => self.functions = text.lines().filter_map(function).collect(),
+            b'H' => self.hashed = text.lines().filter_map(hashed).collect(),
+            _ => self.exported = Exported(text.lines().map(str::to_owned).collect()),
+        }
+        self.cut |= cut;
+        self.heard.push(letter);
+    }
+
+    /// What is exported now.
+    pub fn exported(&self) -> &Exported {
+        &self.exported
+    }
+
+    /// The report, with what differs from the first prompt.
+    pub fn report(&self, first: &Exported) -> ShellReport {
+        let changed: BTreeSet<String> = self
+            .exported
+            .0
+            .symmetric_difference(&first.0)
+            .map(|line| variable(line))
+            .filter(|name| !RESTLESS.contains(&name.as_str()) && name != "PATH")
+            .collect();
+        let mut report = ShellReport {
+            path: self.path.clone(),
+            aliases: self.aliases.clone(),
+            functions: self.functions.clone(),
+            hashed: self.hashed.clone(),
+            changed: changed.into_iter().collect(),
+            complete: !self.cut && self.heard == PARTS && self.path.len() <= MAX_PATH,
+        };
+        report.complete &= fits(&mut report.aliases, String::len);
+        report.complete &= fits(&mut report.functions, String::len);
+        report.complete &= fits(&mut report.changed, String::len);
+        report.complete &= fits(&mut report.hashed, |(name, path)| name.len().max(path.len()));
+        if report.path.len() > MAX_PATH {
+            report.path = "…".to_owned();
+        }
+        report
+    }
+}
+
+/// Cuts a list to its limits; false where it was over them.
+fn fits<T>(list: &mut Vec<T>, length: impl Fn(&T) -> usize) -> bool {
+    let before = list.len();
+    list.retain(|one| length(one) <= MAX_NAME);
+    list.truncate(MAX_NAMES);
+    list.len() == before
+}
+
+/// `alias name='text'`; a line of a longer text may look like one.
+fn alias(line: &str) -> Option<String> {
+    let rest = line.strip_prefix("alias ")?;
+    let rest = rest.strip_prefix("-- ").unwrap_or(rest);
+    Some(rest.split('=').next().unwrap_or(rest).to_owned())
+}
+
+/// `declare -f name`
+fn function(line: &str) -> Option<String> {
+    let name = line.strip_prefix("declare -")?.split_once(' ')?.1;
+    (!name.starts_with("__cs_")).then(|| name.to_owned())
+}
+
+/// `builtin hash -p path name`
+fn hashed(line: &str) -> Option<(String, String)> {
+    let (path, name) = line.strip_prefix("builtin hash -p ")?.rsplit_once(' ')?;
+    Some((name.to_owned(), path.to_owned()))
+}
+
+/// The name in `declare -x name="value"`.
+fn variable(line: &str) -> String {
+    let named = line.strip_prefix("declare -").and_then(|rest| rest.split_once(' ')).map(|(_, rest)| rest);
+    named.map_or("?", |rest| rest.split('=').next().unwrap_or("?")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(parts: &[(u8, &str)]) -> Told {
+        let mut told = Told::default();
+        for (letter, text) in parts {
+            told.take(*letter, text.as_bytes(), false);
+        }
+        told
+    }
+
+    const CALM: [(u8, &str); 5] = [
+        (b'P', "/usr/bin:/bin"),
+        (b'L', ""),
+        (b'F', "declare -fr __cs_stop\n"),
+        (b'H', "hash: hash table empty\n"),
+        (b'V', "declare -x HOME=\"/h\"\ndeclare -x PWD=\"/a\"\n"),
+    ];
+
+    #[test]
+    fn a_calm_shell_has_changed_nothing() {
+        let first = told(&CALM).exported().clone();
+        let mut later = CALM;
+        later[4].1 = "declare -x HOME=\"/h\"\ndeclare -x PWD=\"/b\"\ndeclare -x OLDPWD=\"/a\"\n";
+        let report = told(&later).report(&first);
+        let want = ShellReport { path: "/usr/bin:/bin".to_owned(), complete: true, ..ShellReport::default() };
+        assert_eq!(report, want);
+    }
+
+    #[test]
+    fn names_are_told() {
+        let first = told(&CALM).exported().clone();
+        let report = told(&[
+            (b'P', "/tmp/x:/usr/bin"),
+            (b'L', "alias ls='id'\nalias -- -x='y'\nalias a='one\nalias b=two'\n"),
+            (b'F', "declare -f ls\ndeclare -fx other\ndeclare -fr __cs_stop\n"),
+            (b'H', "builtin hash -p /tmp/evil ls\nbuiltin hash -p /usr/bin/id id\n"),
+            (b'V', "declare -x LD_PRELOAD=\"/tmp/x.so\"\ndeclare -x PWD=\"/a\"\n"),
+        ])
+        .report(&first);
+        assert!(report.complete);
+        assert_eq!(report.path, "/tmp/x:/usr/bin");
+        assert_eq!(report.aliases, ["ls", "-x", "a", "b"]);
+        assert_eq!(report.functions, ["ls", "other"]);
+        assert_eq!(report.hashed[0], ("ls".to_owned(), "/tmp/evil".to_owned()));
+        assert_eq!(report.changed, ["HOME", "LD_PRELOAD"]);
+    }
+
+    #[test]
+    fn what_was_not_heard_whole_is_not_complete() {
+        let first = Exported::default();
+        assert!(!Told::default().report(&first).complete);
+        assert!(!told(&CALM[..4]).report(&first).complete);
+        let mut cut = told(&CALM[..4]);
+        cut.take(b'V', b"", true);
+        assert!(!cut.report(&first).complete);
+        let many: String = (0..MAX_NAMES + 1).map(|n| format!("alias a{n}='x'\n")).collect();
+        let mut parts = CALM;
+        parts[1].1 = &many;
+        assert!(!told(&parts).report(&first).complete);
+        let long = format!("alias {}='x'\n", "a".repeat(MAX_NAME + 1));
+        parts[1].1 = &long;
+        assert!(!told(&parts).report(&first).complete);
+    }
+}

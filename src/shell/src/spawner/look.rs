@@ -1,0 +1,237 @@
+//! Looks at the files around a line with the agent's rights, in the short-lived
+//! child that [`countersign_sys::errand`] makes. Runs nothing, follows no link at
+//! the end of a path, waits for no FIFO, reads no more than it says.
+
+use super::orders::{Asked, Seen};
+use countersign_api::context::{FileSeen, MAX_SCRIPT, SCRIPT_EXCERPT, Unread};
+use countersign_core::b64_encode;
+use countersign_ledger::sha256;
+use nix::errno::Errno;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// How far above the working directory a `.git` is looked for.
+const MAX_UP: usize = 32;
+/// Longest `HEAD` or `.git` file, in bytes.
+const MAX_HEAD: u64 = 4096;
+/// Longest name of a branch that is told, in bytes.
+const MAX_BRANCH: usize = 255;
+
+/// Looks at what is asked for; relative paths start at `base`.
+pub fn look(base: &Path, asked: &Asked) -> Seen {
+    Seen {
+        branch: asked.branch.then(|| branch(base)).flatten(),
+        files: asked.paths.iter().map(|path| file(&base.join(path))).collect(),
+    }
+}
+
+/// What the file at a path is.
+fn file(path: &Path) -> FileSeen {
+    read(path).unwrap_or_else(|error| {
+        let why = match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENOENT | Errno::ENOTDIR) => Unread::Missing,
+            Some(Errno::ELOOP) => Unread::Link,
+            Some(Errno::EACCES | Errno::EPERM) => Unread::Forbidden,
+            Some(Errno::ENXIO) => Unread::NotRegular,
+            Some(_) | None => Unread::Failed,
+        };
+        FileSeen::Unread { why, stamp: String::new() }
+    })
+}
+
+fn read(path: &Path) -> io::Result<FileSeen> {
+    // Looked at first: opening a device may do something.
+    let found = std::fs::symlink_metadata(path)?;
+    let unread = |why, stamp| Ok(FileSeen::Unread { why, stamp });
+    if found.file_type().is_symlink() {
+        let behind = std::fs::metadata(path).map(|behind| stamp(&behind)).unwrap_or_default();
+        return unread(Unread::Link, format!("{} {behind}", stamp(&found)));
+    }
+    if !found.is_file() {
+        return unread(Unread::NotRegular, stamp(&found));
+    }
+    let open = open(path)?;
+    let found = open.metadata()?;
+    if !found.is_file() {
+        return unread(Unread::NotRegular, stamp(&found));
+    }
+    let mut bytes = Vec::new();
+    if found.len() <= MAX_SCRIPT {
+        open.take(MAX_SCRIPT + 1).read_to_end(&mut bytes)?;
+    }
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if found.len() > MAX_SCRIPT || size > MAX_SCRIPT {
+        return unread(Unread::TooLarge, stamp(&found));
+    }
+    let excerpt = b64_encode(bytes.get(..SCRIPT_EXCERPT).unwrap_or(&bytes));
+    Ok(FileSeen::Read { size, digest: sha256(&bytes), excerpt })
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY;
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+/// The kernel alone sets the time of change.
+fn stamp(found: &Metadata) -> String {
+    format!("{}:{}:{}:{}.{}", found.dev(), found.ino(), found.len(), found.ctime(), found.ctime_nsec())
+}
+
+/// The branch that is checked out at or above a directory, or its commit. git
+/// itself is never asked: its configuration can name programs to run.
+fn branch(base: &Path) -> Option<String> {
+    let mut directory = base.to_owned();
+    let mut before = None;
+    for _ in 0..MAX_UP {
+        let here = std::fs::metadata(&directory).ok()?;
+        let identity = (here.dev(), here.ino());
+        if before == Some(identity) {
+            return None;
+        }
+        before = Some(identity);
+        let git = directory.join(".git");
+        match std::fs::symlink_metadata(&git) {
+            Ok(found) if found.is_dir() => return head(&git),
+            // A worktree or a submodule: the file says where its HEAD is.
+            Ok(found) if found.is_file() => {
+                let text = small(&git)?;
+                let named = PathBuf::from(text.strip_prefix("gitdir:")?.trim());
+                return head(&directory.join(named));
+            }
+            // A link, or something stranger: not followed.
+            Ok(_) => return None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => directory.push(".."),
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+fn head(git: &Path) -> Option<String> {
+    let text = small(&git.join("HEAD"))?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let name = match line.strip_prefix("ref:") {
+        Some(named) => named.trim().strip_prefix("refs/heads/")?,
+        None if matches!(line.len(), 40 | 64) && line.bytes().all(|b| b.is_ascii_hexdigit()) => line,
+        None => return None,
+    };
+    let plain = !name.is_empty() && name.len() <= MAX_BRANCH && !name.chars().any(char::is_control);
+    plain.then(|| name.to_owned())
+}
+
+/// A short regular file as text.
+fn small(path: &Path) -> Option<String> {
+    let open = open(path).ok()?;
+    let found = open.metadata().ok()?;
+    if !found.is_file() || found.len() > MAX_HEAD {
+        return None;
+    }
+    let mut text = String::new();
+    open.take(MAX_HEAD).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn why(path: &Path) -> Unread {
+        match file(path) {
+            FileSeen::Unread { why, .. } => why,
+            FileSeen::Read { .. } => panic!("{} was read", path.display()),
+        }
+    }
+
+    #[test]
+    fn regular_files_are_read_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        std::fs::write(at("x.sh"), "echo hi\n").unwrap();
+        let FileSeen::Read { size, digest, excerpt } = file(&at("x.sh")) else { panic!("not read") };
+        assert_eq!((size, digest, excerpt), (8, sha256(b"echo hi\n"), b64_encode(b"echo hi\n")));
+        std::fs::write(at("long"), vec![b'x'; usize::try_from(MAX_SCRIPT).unwrap()]).unwrap();
+        assert!(matches!(file(&at("long")), FileSeen::Read { size: MAX_SCRIPT, .. }));
+        std::fs::write(at("longer"), vec![b'x'; usize::try_from(MAX_SCRIPT).unwrap() + 1]).unwrap();
+        nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        symlink("x.sh", at("link")).unwrap();
+        symlink("round", at("round")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        for (name, want) in [
+            ("longer", Unread::TooLarge),
+            ("fifo", Unread::NotRegular),
+            ("socket", Unread::NotRegular),
+            (".", Unread::NotRegular),
+            ("link", Unread::Link),
+            ("round", Unread::Link),
+            ("none", Unread::Missing),
+            ("x.sh/none", Unread::Missing),
+        ] {
+            assert_eq!(why(&at(name)), want, "{name}");
+        }
+        assert_eq!(why(Path::new("/dev/zero")), Unread::NotRegular);
+    }
+
+    #[test]
+    fn what_is_not_read_is_told_apart_all_the_same() {
+        let place = tempfile::tempdir().unwrap();
+        let (link, target) = (place.path().join("link"), place.path().join("target"));
+        std::fs::write(&target, "one").unwrap();
+        symlink("target", &link).unwrap();
+        let before = file(&link);
+        assert_eq!(before, file(&link));
+        std::fs::write(&target, "other").unwrap();
+        assert_ne!(before, file(&link), "what it leads to has changed");
+    }
+
+    #[test]
+    fn finds_the_branch() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        std::fs::create_dir_all(at("repo/.git/worktrees/w")).unwrap();
+        std::fs::create_dir_all(at("repo/deep/er")).unwrap();
+        std::fs::create_dir_all(at("w")).unwrap();
+        std::fs::write(at("repo/.git/HEAD"), "ref: refs/heads/feature/x\n").unwrap();
+        std::fs::write(at("repo/.git/worktrees/w/HEAD"), "0123456789012345678901234567890123456789\n").unwrap();
+        std::fs::write(at("w/.git"), "gitdir: ../repo/.git/worktrees/w\n").unwrap();
+        assert_eq!(branch(&at("repo")).as_deref(), Some("feature/x"));
+        assert_eq!(branch(&at("repo/deep/er")).as_deref(), Some("feature/x"));
+        assert_eq!(branch(&at("w")).unwrap().len(), 40);
+        assert_eq!(branch(&at("none")), None);
+    }
+
+    #[test]
+    fn a_hostile_git_says_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let with = |name: &str, make: &dyn Fn(&Path)| {
+            let at = place.path().join(name);
+            std::fs::create_dir(&at).unwrap();
+            make(&at.join(".git"));
+            assert_eq!(branch(&at), None, "{name}");
+        };
+        with("loop", &|git| symlink(".git", git).unwrap());
+        with("link", &|git| symlink("/etc", git).unwrap());
+        with("fifo", &|git| nix::unistd::mkfifo(git, nix::sys::stat::Mode::S_IRWXU).unwrap());
+        with("secret", &|git| std::fs::write(git, "gitdir: /etc/passwd").unwrap());
+        with("empty", &|git| std::fs::create_dir(git).unwrap());
+        let head = |text: &'static str| {
+            move |git: &Path| {
+                std::fs::create_dir(git).unwrap();
+                std::fs::write(git.join("HEAD"), text).unwrap();
+            }
+        };
+        with("text", &head("root:x:0:0\n"));
+        with("two", &head("ref: refs/heads/a\nb\n"));
+        with("control", &head("ref: refs/heads/a\x1b[2J\n"));
+        with("long", &|git| {
+            std::fs::create_dir(git).unwrap();
+            std::fs::write(git.join("HEAD"), format!("ref: refs/heads/{}\n", "x".repeat(5000))).unwrap();
+        });
+        with("link to a head", &|git| {
+            std::fs::create_dir(git).unwrap();
+            symlink("/etc/passwd", git.join("HEAD")).unwrap();
+        });
+    }
+}

@@ -1,0 +1,116 @@
+//! What surrounds a line: scripts, what words are, what the agent claims.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use countersign_tests::installation::{AGENT, Installation, Options};
+use countersign_tests::journal;
+use countersign_tests::run::{LIMIT, Running};
+
+/// What `countersign show` says of a command.
+fn shown(host: &Installation, command: &str) -> String {
+    let id = host.reviewer().wait_for(command);
+    host.reviewer().run(&["show", &id]).expect(0).out()
+}
+
+#[test]
+fn a_script_that_is_swapped_after_it_was_shown_does_not_run() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let (script, made) = (host.home().join("x.sh"), host.home().join("made"));
+    let write = |text: &str| {
+        fs::write(&script, text).expect("script");
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("mode");
+    };
+    for (line, count) in [("bash x.sh", 1), ("./x.sh", 2), ("cd / && . ~/x.sh", 3)] {
+        write("echo good\n");
+        let client = Running::start(&mut host.ssh(line), Some(b""));
+        let text = shown(&host, line);
+        assert!(text.contains("echo good") && text.contains("10 bytes"), "{text}");
+        write("touch made\n");
+        host.reviewer().approve(line);
+        let ended = client.wait(LIMIT).expect(126);
+        assert!(ended.err().contains("changed after it was submitted"), "{}", ended.err());
+        let finished = journal::wait_for(&host.journal(), "exec_finished", count);
+        assert_eq!((&finished["body"]["end"], &finished["body"]["why"]), (&"not_released".into(), &"drifted".into()));
+    }
+    assert!(!made.exists(), "what nobody saw ran");
+    // The control: what stays as it was runs, and the next version is told to be another one.
+    write("echo good\n");
+    assert_eq!(host.run("bash x.sh").expect(0).out(), "good\n");
+    write("echo better\n");
+    let client = Running::start(&mut host.ssh("bash x.sh"), Some(b""));
+    let text = shown(&host, "bash x.sh");
+    assert!(text.contains("changed since it was last let run"), "{text}");
+    host.reviewer().deny("bash x.sh", "no");
+    client.wait(LIMIT).expect(126);
+    host.verify().expect(10);
+}
+
+#[test]
+fn what_is_no_readable_file_is_said_and_holds_up_nobody() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let at = |name: &str| host.home().join(name);
+    nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).expect("fifo");
+    symlink("/etc/passwd", at("link")).expect("link");
+    fs::write(at("huge"), vec![b'x'; 10 << 20]).expect("file");
+    fs::write(at("secret"), "x").expect("file");
+    fs::set_permissions(at("secret"), fs::Permissions::from_mode(0o0)).expect("mode");
+    for (line, want) in [
+        ("bash fifo", "not a regular file"),
+        ("bash link", "a symbolic link"),
+        ("bash huge", "too large"),
+        ("bash secret", "may not read it"),
+        ("bash none", "no such file"),
+        ("bash $X.sh", "cannot be told"),
+    ] {
+        let client = Running::start(&mut host.ssh(line), Some(b""));
+        let text = shown(&host, line);
+        assert!(text.contains(want), "{line}: {text}");
+        host.reviewer().deny(line, "no");
+        client.wait(LIMIT).expect(126);
+    }
+}
+
+#[test]
+fn no_rule_speaks_for_a_file_of_the_agent() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    fs::write(host.home().join("x.sh"), "echo good\n").expect("script");
+    for line in ["uname", "bash x.sh", "cd /tmp && bash x.sh"] {
+        host.reviewer().allow(line);
+    }
+    host.ssh("uname").output().expect("ssh");
+    assert_eq!(journal::wait_for(&host.journal(), "decided", 1)["body"]["outcome"], "whitelisted");
+    for line in ["bash x.sh", "cd /tmp && bash x.sh"] {
+        let client = Running::start(&mut host.ssh(line), Some(b""));
+        host.reviewer().deny(line, "a person is asked");
+        client.wait(LIMIT).expect(126);
+    }
+    host.verify().expect(10);
+}
+
+#[test]
+fn what_the_agent_states_is_claimed_and_reaches_no_program() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let stating = |line: &str, variables: &[(&str, &str)]| {
+        let mut ssh = host.ssh_as(AGENT, &["-o", "SendEnv=COUNTERSIGN_*"], &[line]);
+        ssh.envs(variables.iter().copied());
+        Running::start(&mut ssh, Some(b""))
+    };
+    let json = r#"{"model":"m1","approved":"yes"}"#;
+    let client = stating("env", &[("COUNTERSIGN_TASK", "deploy-42"), ("COUNTERSIGN_CONTEXT", json)]);
+    let text = shown(&host, "env");
+    assert!(text.contains("claimed task: deploy-42") && text.contains("claimed model: m1"), "{text}");
+    assert!(text.contains("unknown_member") && !text.contains("claimed approved"), "{text}");
+    host.reviewer().approve("env");
+    let ended = client.wait(LIMIT).expect(0);
+    assert!(!ended.out().contains("COUNTERSIGN"), "{}", ended.out());
+    let found = host.reviewer().rows(&["audit", "--text", "deploy-42"]);
+    assert_eq!(found.len(), 1);
+    // As long as one variable may be; broken, too.
+    let long = format!("{{\"task\":\"{}", "x".repeat(60_000));
+    let client = stating("id", &[("COUNTERSIGN_CONTEXT", &long)]);
+    let text = shown(&host, "id");
+    assert!(text.contains("claimed, and not readable: too_long"), "{text}");
+    host.reviewer().approve("id");
+    client.wait(LIMIT).expect(0);
+}
