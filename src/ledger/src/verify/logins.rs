@@ -261,7 +261,7 @@ impl Step<'_, '_, '_> {
                 .and_then(View::as_list)
                 .is_some_and(|flags| flags.iter().any(|flag| flag.parse::<Flag>().is_some_and(Flag::needs_person))),
             under: self.cx.vouching.authorities.submitted(body),
-            words_known: body.get("words").and_then(Value::as_text) == Some("known"),
+            words_known: body.get("words").and_then(View::as_text) == Some("known"),
         };
         self.login.commands.insert(id, Command { asked, stage: Stage::Waiting });
         Some(id)
