@@ -18,7 +18,7 @@
 //! | `GET /api/submissions/{id}/program` | reviewer | → [`ProgramReply`]; 404 where there is none |
 //! | `GET /api/audit?…` | reviewer | [`AuditQuery`] → `Vec<`[`AuditRow`]`>`, newest first |
 //! | `GET /api/sessions?limit=N` | reviewer | → `Vec<`[`SessionRow`]`>`, newest first |
-//! | `GET /api/rules` · `POST /api/rules` | reviewer | → `Vec<`[`Rule`]`>` · [`NewRule`](crate::rules::NewRule) → [`Rule`] |
+//! | `GET /api/rules` · `POST /api/rules` | reviewer | → `Vec<`[`Rule`]`>` · [`NewRule`] → [`Rule`] |
 //! | `POST /api/rules/{id}/{approve,review,expire}` | reviewer | → [`Rule`] |
 //! | `POST /api/rules/import` · `GET /api/rules/export` | reviewer | [`RulesFile`](crate::rules::RulesFile) → `Vec<`[`Rule`]`>` · → [`RulesFile`](crate::rules::RulesFile) |
 //! | `POST /api/rules/test` | reviewer | [`RuleTest`](crate::rules::RuleTest) → [`RuleVerdict`](crate::rules::RuleVerdict) |

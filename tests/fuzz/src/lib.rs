@@ -6,13 +6,17 @@
 //! target is listed in [`TARGETS`] with examples of what its reader takes, and
 //! has a file of its name in `fuzz_targets/`.
 
+use countersign_analysis::redact::{self, Dialect};
+use countersign_analysis::{Nested, facts, hold};
 use countersign_api::frame::{Decoder, encode};
 use countersign_api::front::{FrontMessage, HostMessage};
 use countersign_api::recording::Recording;
 use countersign_api::spool::{HEAD, MAX_DATA, What, take};
 use countersign_cli::replay::Sanitiser;
 use countersign_core::{CommandText, DecidedBy, MAX_COMMAND_BYTES, Name, SubmissionId, parse_utc_micros, visible};
-use countersign_ledger::{Entry, Statement, TrustFile};
+use countersign_ledger::tlog::{Checkpoint, Note};
+use countersign_ledger::{Authority, Entry, SshSignature, Statement, TrustFile};
+use countersign_policy::{Document, Pattern};
 use countersign_shell::readers;
 
 /// One reader.
@@ -41,6 +45,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "entry", run: entry, examples: ENTRIES },
     Target { name: "statement", run: statement, examples: STATEMENTS },
     Target { name: "trust_file", run: trust_file, examples: TRUST },
+    Target { name: "command_line", run: command_line, examples: LINES },
+    Target { name: "held_command", run: held_command, examples: SECRETS },
+    Target { name: "recorded_output", run: recorded_output, examples: SECRETS },
+    Target { name: "rules_document", run: rules_document, examples: RULES },
+    Target { name: "authority", run: authority, examples: AUTHORITY },
+    Target { name: "note", run: note, examples: NOTES },
     Target { name: "configuration", run: configuration, examples: CONFIGURATION },
 ];
 
@@ -88,6 +98,24 @@ const CONFIGURATION: &[&str] = &[
     "socket = \"/run/countersign/hostd.sock\"\npath = \"/usr/bin:/bin\"\n[agents.a]\ninner_shell = \"zsh\"\n",
     "state_dir = \"/var/lib/countersign/host\"\nsocket = \"/run/x\"\nfront_user = \"root\"\nwait_ms = 60000\n",
     "service = \"https://127.0.0.1:8443\"\ntoken = \"csr1.AAAA\"\nname = \"ops-lead\"\n",
+];
+
+const SECRETS: &[&str] = &[
+    "mysql -u root -pS3cretPass99 -h db shop",
+    "curl -u admin:hunter2Xy -H 'Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl' https://x.example",
+    "export AWS_SECRET_ACCESS_KEY=abcdefghijklmnopqrstuvwxyz0123456789ABCD; mysql -p\"$(id)\"",
+    "git clone https://bob:ghp_0123456789abcdefghijklmnopqrstuvwxyz@github.com/x/y",
+    "cat <<E > key\n-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\nE",
+];
+const RULES: &[&str] = &[
+    "fmt = \"cs-rules1\"\n[[rule]]\npatterns = [\"docker pull ghcr.io/myorg/api:*\", \"ls **\"]\nmatch = [\"docker pull ghcr.io/myorg/api:1\"]\n",
+];
+const AUTHORITY: &[&str] = &[
+    "fmt = \"cs-authority1\"\nversion = 3\npeople = 1\n[[reviewer]]\nname = \"ann\"\nkeys = [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ann\"]\n",
+    "-----BEGIN SSH SIGNATURE-----\nU1NIU0lHAAAAAQAAADMAAAALc3NoLWVkMjU1MTkAAAAgAAECAwQFBgcICQoLDA0ODxAREh\n-----END SSH SIGNATURE-----\n",
+];
+const NOTES: &[&str] = &[
+    "countersign/host/x\n42\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\u{2014} example.com/key AAAAAAAAAAAAAAAA\n",
 ];
 
 /// No key sequence makes text that a reviewer could not see, or that is too long.
@@ -244,4 +272,79 @@ pub fn configuration(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     readers::is_configuration(&text);
     countersign_host::readers::is_configuration(&text);
+}
+
+/// A line is read in bounded time, and every span of what is said about it is inside it.
+pub fn command_line(bytes: &[u8]) {
+    let line = String::from_utf8_lossy(bytes);
+    for shell in [facts::Shell::Bash, facts::Shell::Posix, facts::Shell::Other] {
+        let place = facts::Place { cwd: Some("/srv"), home: Some("/home/x"), shell };
+        let said = countersign_analysis::analyze(&line, &place, &[]);
+        assert!(said.risk.score <= 100);
+    }
+}
+
+/// However it is cut, the segments are the exact bytes, and text with an expansion is never hidden.
+pub fn held_command(bytes: &[u8]) {
+    let place = countersign_analysis::Place { terminal: false, nested: Nested::Ask };
+    for dialect in [Dialect::Posix, Dialect::Other] {
+        let held = hold(bytes, bytes.len() as u64, place, dialect);
+        let whole: Vec<u8> = held.segments.iter().flat_map(|segment| segment.bytes.clone()).collect();
+        assert_eq!(whole, bytes);
+    }
+    let line = String::from_utf8_lossy(bytes);
+    let mut last = 0;
+    for found in redact::find(&line).into_iter().filter(redact::Finding::is_cut) {
+        assert!(found.start >= last && found.end <= line.len() && found.start < found.end, "{found:?}");
+        last = found.end;
+        let text = line.get(found.start..found.end).expect("whole characters");
+        let runs = ["$(", "`", "<("].iter().any(|begin| text.contains(begin));
+        // Inside single quotes these are only characters; whoever hides them must know that.
+        assert!(!(found.literal && runs) || line.contains('\''), "{found:?} hides {text:?}");
+    }
+}
+
+/// However output is cut, the same is recorded.
+pub fn recorded_output(bytes: &[u8]) {
+    let whole = {
+        let mut stream = redact::Stream::default();
+        let mut out = stream.push(bytes).into_owned();
+        out.extend(stream.finish());
+        out
+    };
+    let mut stream = redact::Stream::default();
+    let mut out = Vec::new();
+    for piece in bytes.chunks(1 + bytes.len() % 7) {
+        out.extend_from_slice(&stream.push(piece));
+    }
+    out.extend(stream.finish());
+    assert_eq!(out, whole);
+}
+
+/// A document that is taken is the same when it is written again, and its patterns can be asked.
+pub fn rules_document(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(document) = Document::parse(&text) {
+        let again = document.to_toml().expect("what was read can be written");
+        assert_eq!(Document::parse(&again).expect("and read"), document);
+    }
+    Pattern::parse(&text).ok();
+}
+
+/// Nothing that was not signed counts, and nothing panics.
+pub fn authority(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(authority) = Authority::parse(&text) {
+        assert!(authority.people >= 1 && authority.people <= authority.names().count());
+    }
+    if let Ok(signature) = SshSignature::from_armor(&text) {
+        assert!(signature.verify("decision.v1@countersign", b"what nobody has signed").is_err());
+    }
+    SshSignature::from_blob(bytes).ok();
+}
+
+/// A note that is taken is written in one spelling.
+pub fn note(bytes: &[u8]) {
+    Note::parse(bytes).ok();
+    Checkpoint::parse(&String::from_utf8_lossy(bytes)).ok();
 }
