@@ -21,7 +21,7 @@ readonly summary=tests/fuzz/SUMMARY.md work=$PWD/target/fuzz
 cargo +nightly --version >/dev/null || { echo "needs a nightly compiler: rustup toolchain install nightly" >&2; exit 69; }
 cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 
-known() { sed -n 's/^name = "\(.*\)"$/\1/p' tests/fuzz/Cargo.toml | grep -vx -e countersign-fuzz -e examples; }
+known() { sed -n 's/^name = "\(.*\)"$/\1/p' tests/fuzz/Cargo.toml | grep -vx -e countersign-fuzz -e seeds; }
 if [ $# -eq 0 ]; then
     COUNTERSIGN_FULL_MATRIX=1 cargo nextest run -p countersign-ledger --test verify --no-capture \
         -E 'test(flipped_bytes_are_seen) | test(agrees_on_what_anyone_can_change)'
@@ -40,7 +40,7 @@ remember() {
 }
 
 mkdir -p "$work/corpus" "$work/logs"
-cargo +nightly run --quiet --release --manifest-path tests/fuzz/Cargo.toml --target-dir "$work/examples" --bin examples -- "$work/corpus"
+cargo +nightly run --quiet --release --manifest-path tests/fuzz/Cargo.toml --target-dir "$work/examples" --bin seeds -- "$work/corpus"
 for target in "${targets[@]}"; do
     known | grep -qx "$target" || { echo "there is no target $target; they are: $(known | tr '\n' ' ')" >&2; exit 64; }
     mkdir -p "$work/corpus/$target"
