@@ -7,8 +7,8 @@
     reason = "helpers of tests; clippy.toml lets the tests themselves unwrap"
 )]
 
-use countersign_core::{CommandText, HostId, Name};
-use countersign_policy::{Asked, Body, Effect, Facts, Kind, Now, Policy, Reading, Rule, Ruling, Settings};
+use countersign_core::{Class, CommandText, HostId, Name};
+use countersign_policy::{Asked, Body, Effect, Facts, Kind, Now, Policy, Reading, Rule, Ruling, Settings, Target};
 
 /// What a careful team would allow.
 const ALLOWED: &[&str] = &[
@@ -347,5 +347,27 @@ fn a_directory_is_not_its_prefix() {
         ["/srv/app-evil", "/srv/application", "/srv/app/../etc", "/srv", "/", "srv/app", "", "//srv/app", "/srv/app\n"]
     {
         assert!(!passes_in(cwd), "{cwd:?}");
+    }
+}
+
+/// A grant is one person's word; a host of this name that is critical, enrolled later, needs two.
+#[test]
+fn a_grant_given_before_its_target_is_critical() {
+    let name: Name = "web-1".parse().unwrap();
+    let one = |text: &str| vec![text.to_owned()];
+    let body = Body {
+        patterns: one("git status"),
+        agents: one("a"),
+        targets: one("web-1"),
+        expires: Some("2027-03-01".to_owned()),
+        uses: Some(9),
+        ..Body::default()
+    };
+    for (class, want) in [(Class::High, true), (Class::Critical, false)] {
+        let mut policy = Policy::new(Settings::default()).unwrap();
+        policy.set_target(Target { host: HostId::from_random([0; 16]), name: name.clone(), class });
+        let grant = Rule::check(1, Kind::Grant, name.clone(), name.clone(), body.clone(), None).unwrap();
+        policy.add(grant).unwrap();
+        assert_eq!(matches!(decided(&policy, "git status"), Some(Ruling::Pass(_))), want, "{class}");
     }
 }

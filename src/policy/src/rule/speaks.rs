@@ -1,6 +1,6 @@
 //! Whether a rule speaks for a command.
 
-use super::{Effect, Rule};
+use super::{Effect, Kind, Rule};
 use crate::decide::{Asked, Now};
 use crate::pattern::{Could, climbs};
 use crate::plain::Simple;
@@ -26,6 +26,10 @@ impl Rule {
         }
         if !body.classes.is_empty() && !body.classes.contains(&class) {
             return Some(format!("is not for class {class}"));
+        }
+        // Also where the host was enrolled, or became critical, after the grant was given.
+        if self.kind == Kind::Grant && class == Class::Critical {
+            return Some("is a grant, and this target is critical".to_owned());
         }
         if body.session.as_deref().is_some_and(|session| session != asked.session) {
             return Some("is for another session".to_owned());
