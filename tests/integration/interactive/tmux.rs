@@ -60,7 +60,7 @@ fn looks_right_in_80_by_24() {
     tmux.run(&["send-keys", "C-a"]);
     tmux.run(&["send-keys", "-l", "e"]);
     tmux.run(&["send-keys", "Enter"]);
-    let screen = tmux.wait("the count", |s| s.contains("\n51\n"));
+    let screen = tmux.wait("the count", |s| s.contains("\n51\n") && s.trim_end().ends_with("p>"));
     assert!(screen.starts_with("p> echo '漢漢"), "{screen}");
     assert!(screen.trim_end().ends_with("51\np>"), "nothing of the waiting line is left:\n{screen}");
     tmux.run(&["send-keys", "-l", "true # LATER"]);
