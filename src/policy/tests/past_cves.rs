@@ -371,3 +371,20 @@ fn a_grant_given_before_its_target_is_critical() {
         assert_eq!(matches!(decided(&policy, "git status"), Some(Ruling::Pass(_))), want, "{class}");
     }
 }
+
+/// Where two people must agree, the rule of one person who found nobody to approve it lets nothing pass.
+#[test]
+fn a_rule_that_its_author_approved_on_a_critical_target() {
+    let [author, other]: [Name; 2] = ["ann", "bob"].map(|name| name.parse().unwrap());
+    let body = Body { patterns: vec!["git status".to_owned()], ..Body::default() };
+    for (class, approver, want) in
+        [(Class::High, &author, true), (Class::Critical, &author, false), (Class::Critical, &other, true)]
+    {
+        let mut policy = Policy::new(Settings::default()).unwrap();
+        policy.set_target(Target { host: HostId::from_random([0; 16]), name: "web-1".parse().unwrap(), class });
+        policy
+            .add(Rule::check(1, Kind::Standing, author.clone(), approver.clone(), body.clone(), None).unwrap())
+            .unwrap();
+        assert_eq!(matches!(decided(&policy, "git status"), Some(Ruling::Pass(_))), want, "{class} {approver}");
+    }
+}

@@ -175,15 +175,18 @@ fn the_recipe_works_with_stock_tools() {
         (label.to_owned(), VERIFY_BY_HAND[start..end].to_owned())
     };
     let steps = [
-        script("submit1", "2. One", "3. The"),
-        script("submit1", "3. The", "4. A"),
-        script("decide1", "4. A", "5. A"),
-        script("submit1", "5. A", "6. A"),
-        script("chunk1.1", "6. A", "\u{0}"),
+        script("submit1", "3. One", "4. The"),
+        script("submit1", "4. The", "5. A"),
+        script("decide1", "5. A", "6. People"),
+        script("submit1", "7. A", "8. A"),
+        script("chunk1.1", "8. A", "\u{0}"),
     ];
-    let (_, helpers) = script("", "1. Helpers", "2. One");
-    let keys =
-        format!("KEY={}\nSERVICE_KEY={}\n", crate::build::Who::Host.public(), crate::build::Who::Service.public());
+    let (_, helpers) = script("", "1. Helpers", "2. Which");
+    let keys = format!(
+        "KEY={}\nEPOCH=$KEY\nSERVICE_KEY={}\n",
+        crate::build::Who::Host.public(),
+        crate::build::Who::Service.public()
+    );
     for (label, step) in steps {
         let n = history.at(&label);
         let take = format!("N={n}; sed -n \"$((N+1))p\" journal/0000000000000000.jsonl > line\n");
@@ -201,7 +204,7 @@ fn the_recipe_works_with_stock_tools() {
     let text = format!(
         "set -eu\n{keys}{helpers}\nN={}; sed -i 's/\"uid\":1001/\"uid\":1000/' journal/*.jsonl\n{}",
         history.at("open1"),
-        script("", "2. One", "3. The").1
+        script("", "3. One", "4. The").1
     );
     let run = std::process::Command::new("bash").args(["-c", &text]).current_dir(&unpacked).output().unwrap();
     assert!(!run.status.success());

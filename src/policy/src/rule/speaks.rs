@@ -31,6 +31,10 @@ impl Rule {
         if self.kind == Kind::Grant && class == Class::Critical {
             return Some("is a grant, and this target is critical".to_owned());
         }
+        // What one person wrote and nobody else approved is one person's word; here two must agree.
+        if body.effect == Effect::Allow && class == Class::Critical && self.author == self.approver {
+            return Some("was approved by its author alone, and this target is critical".to_owned());
+        }
         if body.session.as_deref().is_some_and(|session| session != asked.session) {
             return Some("is for another session".to_owned());
         }
