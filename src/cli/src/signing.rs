@@ -9,7 +9,7 @@
 
 use crate::failure::Failure;
 use countersign_api::service::{PendingSubmission, SignedReview};
-use countersign_core::{Choice, DecidedBy, Digest, Name, Nonce, SubmissionId, b64_encode};
+use countersign_core::{Choice, DecidedBy, Digest, Name, Nonce, SubmissionId, b64_encode, mark, unmarked};
 use countersign_ledger::{Entry, Kind, Namespace, SshKey, SshSignature, Statement};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -57,9 +57,10 @@ impl Recorded {
             return Err(wrong("another submission"));
         }
         let opened = entry.openings().map_err(|_| wrong("its openings do not fit"))?;
-        let whole = |path: &str| -> Option<Vec<u8>> {
-            let mark = "‹hidden›".as_bytes();
-            Some(opened.many(path)?.iter().flat_map(|s| s.as_deref().unwrap_or(mark).to_vec()).collect())
+        // What was written by hand must not pass for a part that redaction took out.
+        let piece = |bytes: &[u8]| unmarked(&String::from_utf8_lossy(bytes)).into_owned();
+        let whole = |path: &str| -> Option<String> {
+            Some(opened.many(path)?.iter().map(|s| s.as_deref().map_or_else(|| mark("part"), piece)).collect())
         };
         let command = whole("cmd").ok_or_else(|| wrong("no command"))?;
         let program = match entry.body.get("stdin") {
@@ -70,11 +71,11 @@ impl Recorded {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let number = |name: &str| entry.body.get(name).and_then(countersign_ledger::Value::as_int);
         Ok(Self {
-            command: text(&command),
+            command,
             cwd: text(opened.one("cwd").ok_or_else(|| wrong("no working directory"))?),
             flags: words("flags").iter().filter_map(|flag| flag.as_text().map(str::to_owned)).collect(),
             transfer: entry.body.get("transfer").and_then(|word| word.as_text().map(str::to_owned)),
-            program: program.as_deref().map(text),
+            program,
             authority: entry.body.member("authority"),
             people: number("people").unwrap_or(1),
             entry: entry.leaf,
