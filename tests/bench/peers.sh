@@ -30,6 +30,7 @@ started=()
 stop() {
     for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
     wait
+    ! mountpoint -q "$state/etc" || umount -l "$state/etc"
     rm -rf "$state"
 }
 trap stop EXIT
@@ -118,10 +119,6 @@ run() { (cd "$bench" && "${prefix[@]}" ./bench.py "$@" "${boost[@]}" --quiet); }
 seconds() { awk -v ticks="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%.2f\n", ($12 + $13) / ticks }' "/proc/$1/stat"; }
 has() { [[ " ${parts[*]} " == *" $1 "* ]]; }
 
-# An interactive login reads these; they are to do nothing but show bash's own prompt.
-echo "PS1='bash-5.2\$ '" > "$state/bashrc"
-for file in /etc/bash.bashrc ~/.bashrc; do [ ! -e "$file" ] || mount --bind "$state/bashrc" "$file"; done
-
 trial
 if has throughput; then
     allow "/bin/cat $bench/data/build.log" --on-terminal
@@ -130,16 +127,21 @@ if has throughput; then
         --wrapper "ours=$ours -c {q}" --json "$results/throughput.json"
     # Runs that were repeated used the daemon too.
     jq --argjson before "$before" --argjson after "$(seconds "$hostd")" \
-        '{"hostd, CPU s a run": (($after - $before) / ([.data.catlog.ours[].tries] | add))}' "$results/throughput.json" |
-        tee "$results/hostd.json"
-    awk '/VmHWM/ { print "hostd, peak RSS KiB:", $2 }' "/proc/$hostd/status" | tee -a "$results/hostd.json"
+        '{"hostd, CPU s a run": (($after - $before) / ([.data.catlog.ours[].tries] | add))}' "$results/throughput.json" > "$results/hostd.json"
+    peak=$(awk '/VmHWM/ { print $2 }' "/proc/$hostd/status")
+    jq --argjson peak "$peak" '."hostd, peak RSS KiB" = $peak' "$results/hostd.json" > "$state/hostd.json"
+    cp "$state/hostd.json" "$results/hostd.json"
 fi
 if has echo || has idle; then approver; fi
 has echo && run echo --only "${PEERS:-relay,script}" --reps "${REPS:-10}" --wrapper "ours=$ours -c {q}" --json "$results/echo.json"
 if has start; then
-    # Our own prompt is that of an interactive login, and bash -i is what it is compared with.
+    # Our own prompt is that of an interactive login, and bash -i is what it is compared with. The bench waits for
+    # "bash-5.", which our prompt, \u@\h:\w, shows in a directory of that name.
     allow exit --on-terminal
-    run startup --items prompt --only "${PEERS:-relay,script}" --reps "${REPS:-30}" --wrapper "ours=$ours" --json "$results/startup.json"
+    mount -t tmpfs -o mode=755 none /mnt
+    mkdir /mnt/bash-5.2
+    mount --bind "$bench" /mnt/bash-5.2
+    bench=/mnt/bash-5.2 run startup --items prompt --only "${PEERS:-relay,script}" --reps "${REPS:-30}" --wrapper "ours=$ours" --json "$results/startup.json"
 fi
 has idle && run idle --only "${PEERS:-relay,script}" --reps "${REPS:-3}" --settle 3 --wrapper "ours=$ours -c {q}" --json "$results/idle.json"
 if has enter; then
@@ -149,7 +151,6 @@ fi
 if has ssh || has scp; then
     installed
     allow true
-    allow true --on-terminal
 fi
 has ssh && run ssh --items notty-true,mux-true --only "${PEERS:-force-sh,script}" --reps "${REPS:-15}" --login-shell "ours=$shell" --json "$results/ssh.json"
 if has scp; then
@@ -163,4 +164,9 @@ if has scp; then
 fi
 json=()
 for part in throughput echo startup idle ssh; do [ -e "$results/$part.json" ] && json+=("$results/$part.json"); done
-[ ${#json[@]} -eq 0 ] || (cd "$bench" && ./bench.py report "${json[@]}") | tee "$results/report.md"
+[ ${#json[@]} -eq 0 ] || (cd "$bench" && ./bench.py report "${json[@]}") > "$results/report.md"
+(
+    echo "$(date +%F), $(git -C "$repository" rev-parse --short HEAD), load $(cut -d' ' -f1-3 /proc/loadavg)${BOOST:+, raised priority}"
+    echo
+    python3 "$repository/tests/bench/table.py" "$results"
+) | tee "$results/table.md"

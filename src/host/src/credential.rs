@@ -14,7 +14,8 @@ const MAX_NAME: usize = 256;
 /// Most principals that are kept.
 const MAX_PRINCIPALS: usize = 16;
 
-/// Reads what sshd says of an authentication. `None` where it names no method.
+/// Reads what sshd says of an authentication. `None` where it names no method,
+/// or one that is no name.
 pub(crate) fn read(auth_info: &str, source: &str) -> Option<Identity> {
     if auth_info.len() > MAX_AUTH_INFO {
         return None;
@@ -26,8 +27,8 @@ pub(crate) fn read(auth_info: &str, source: &str) -> Option<Identity> {
     });
     let mut identity = keys.filter_map(key).next().unwrap_or_default();
     let first = methods.first()?;
-    identity.method = if methods.len() == 1 { (*first).to_owned() } else { methods.join(",") };
-    identity.method.truncate(MAX_NAME);
+    let method = if methods.len() == 1 { (*first).to_owned() } else { methods.join(",") };
+    identity.method = name(method.as_bytes())?;
     identity.source = name(source.as_bytes()).unwrap_or_default();
     if identity.user.is_empty() {
         identity.user = identity.credential.clone()?;
@@ -178,6 +179,10 @@ mod tests {
             assert_eq!(read(text, ""), None, "{text:?}");
         }
         assert_eq!(read(&"x".repeat(MAX_AUTH_INFO + 1), ""), None);
+        let first = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n";
+        for method in ["\u{e4}".repeat(MAX_NAME), "x".repeat(MAX_NAME), "\x1b[2K".to_owned()] {
+            assert_eq!(read(&format!("{first}{method} x"), ""), None, "{method:?}");
+        }
         let mut blob = Vec::new();
         put(&mut blob, b"ssh-ed25519-cert-v01@openssh.com");
         put(&mut blob, &[1; 32]);

@@ -92,6 +92,17 @@ impl Registry {
     }
 }
 
+/// Takes every registration of a stream; returns how many sessions are known.
+pub(crate) fn take_all(bytes: &[u8]) -> usize {
+    let (registry, mut decoder) = (Registry::default(), Decoder::default());
+    decoder.push(bytes);
+    while let Ok(Some(registration)) = decoder.next_message() {
+        registry.take(registration);
+    }
+    let known = registry.lock();
+    known.order.len().max(known.sessions.len())
+}
+
 /// Where root registers: beside the socket of the fronts.
 pub(crate) fn place(socket: &Path) -> PathBuf {
     socket.with_file_name("register.sock")

@@ -4,7 +4,8 @@
 
 use crate::complete::{Completeness, is_complete};
 use crate::editor::{Editor, Event, History, Row, Terminal};
-use crate::interactive::driver::Listener;
+use crate::interactive::driver::{Listener, NotSaid, Said};
+use crate::script::source;
 use crate::settings;
 
 /// Types these bytes at a prompt, in two pieces cut at `cut`, on the kind of
@@ -43,15 +44,38 @@ pub fn is_unfinished(text: &str) -> bool {
     needs_more(text)
 }
 
-/// What the driver of an interactive login says; `None` where it may not.
-pub fn hear_driver(bytes: &[u8]) -> Option<usize> {
-    let mut listener = Listener::default();
-    listener.push(bytes).ok()?;
-    let mut count = 0;
-    while listener.next().ok()?.is_some() {
-        count += 1;
+/// What the driver of an interactive login or of a script says, as text, where
+/// it comes in pieces of `size` bytes; the last is `None` where it may not say
+/// what it said.
+pub fn hear_driver(bytes: &[u8], size: usize) -> Vec<Option<String>> {
+    let (mut listener, mut first) = (Listener::default(), None);
+    let mut heard = Vec::new();
+    for piece in bytes.chunks(size.max(1)) {
+        if listener.push(piece).is_err() {
+            heard.push(None);
+            return heard;
+        }
+        loop {
+            match listener.next() {
+                Ok(Some(Said::Ready { status, prompt, told })) => {
+                    let first = first.get_or_insert_with(|| told.exported().clone());
+                    heard.push(Some(format!("{status} {prompt} {:?}", told.report(first))));
+                }
+                Ok(Some(Said::Taken)) => heard.push(Some("taken".to_owned())),
+                Ok(None) => break,
+                Err(NotSaid) => {
+                    heard.push(None);
+                    return heard;
+                }
+            }
+        }
     }
-    Some(count)
+    heard
+}
+
+/// The commands of a script that comes in pieces of `size` bytes.
+pub fn script_commands(bytes: &[u8], size: usize) -> Vec<Vec<u8>> {
+    source::commands(bytes.chunks(size.max(1)))
 }
 
 /// The history file of an agent, read and written again.

@@ -33,7 +33,8 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "editor", run: editor, examples: EDITOR },
     Target { name: "completeness", run: completeness, examples: LINES },
-    Target { name: "driver", run: driver, examples: &["R0\tagent@host:~$ \0", "A\0R130\t$ \0", "A\0"] },
+    Target { name: "driver", run: driver, examples: DRIVER },
+    Target { name: "script", run: script, examples: SCRIPTS },
     Target { name: "history", run: history, examples: &["ls -l\ncat <<E\\nx\\nE\n", "a\\\\b\n"] },
     Target { name: "front_messages", run: front_messages, examples: FRONT },
     Target { name: "host_messages", run: host_messages, examples: HOST },
@@ -52,6 +53,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "authority", run: authority, examples: AUTHORITY },
     Target { name: "note", run: note, examples: NOTES },
     Target { name: "configuration", run: configuration, examples: CONFIGURATION },
+    Target { name: "claims", run: claims, examples: CLAIMS },
+    Target { name: "credential", run: credential, examples: CREDENTIALS },
+    Target { name: "registration", run: registration, examples: REGISTRATIONS },
 ];
 
 const LINES: &[&str] = &[
@@ -68,6 +72,30 @@ const EDITOR: &[&str] = &[
     "cat <<E\rtext\rE\r",
     "\x12ls\r\x1b[A\x1b[B\t\x04",
     "h\u{e4}\u{6f22}\u{5b57}\u{1f469}\u{200d}\u{1f52c}\x17\r",
+];
+/// Of an interactive login, and of a script: the second tells the same and has no prompt.
+const DRIVER: &[&str] = &[
+    "R0\tagent@host:~$ \0",
+    "A\0R130\t$ \0",
+    "P/usr/bin\0Lalias ls='id'\n\0Fdeclare -f ls\ndeclare -fr __cs_stop\n\0Hbuiltin hash -p /usr/bin/id id\n\0Vdeclare -x HOME=\"/h\"\n\0R0\t\0A\0",
+    "P/bin\0L\0F\0H\0Vdeclare -x A=\"1\"\n\0R0\t\0A\0P/bin\0L\0F\0H\0Vdeclare -x A=\"2\"\n\0R2\t\0",
+];
+const SCRIPTS: &[&str] = &[
+    "#!/bin/bash\n\nuptime\nif a; then\n  b\nfi\ncat <<E\nx\nE\necho 'two\nlines'\na \\\n  b\nc",
+    "for i in 1 2; do\n  read -r x\ndone\ndata\n",
+];
+const CLAIMS: &[&str] = &[
+    r#"{"task":"deploy","alternatives":["wait","ask"],"tokens":1200,"cost":0.5,"tool":{"name":"bash"}}"#,
+    r#"{"trigger":"cron","approved":"yes","analysis":"export AWS_SECRET_ACCESS_KEY=abcdefghijklmnopqrstuvwxyz0123456789ABCD"}"#,
+];
+const CREDENTIALS: &[&str] = &[
+    "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n",
+    "publickey ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAAW4AAAAgAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8AAAAAAAAAKgAAAAEAAAAFYWxpY2UAAAAHAAAAA29wcwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fAAAAAA==\n",
+    "keyboard-interactive\npublickey ecdsa-sha2-nistp256 AAAA\npassword\n",
+];
+const REGISTRATIONS: &[&str] = &[
+    r#"{"t":"open","session":7,"account":"deploy","source":"192.0.2.7","auth_info":"publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"}"#,
+    r#"{"t":"close","session":7}"#,
 ];
 const SPOOL: &[&str] = &[
     "\x01\0\0\x03\0\0\0\0\0\0\0\x07hi\n\x02\0\0\x01\0\0\0\0\0\0\0\x08x",
@@ -137,10 +165,25 @@ pub fn completeness(bytes: &[u8]) {
     readers::is_unfinished(&String::from_utf8_lossy(bytes));
 }
 
-/// Takes no message of which a part is missing.
+/// Takes no message of which a part is missing, and hears the same however it is cut.
 pub fn driver(bytes: &[u8]) {
-    if let Some(count) = readers::hear_driver(bytes) {
-        assert!(count <= bytes.iter().filter(|byte| **byte == 0).count());
+    let heard = readers::hear_driver(bytes, bytes.len());
+    assert!(heard.iter().flatten().count() <= bytes.iter().filter(|byte| **byte == 0).count());
+    assert_eq!(readers::hear_driver(bytes, 1 + bytes.len() % 7), heard);
+}
+
+/// However it is cut, the same commands come out of it, whole and in order.
+pub fn script(bytes: &[u8]) {
+    // A command over the limit goes nowhere, and is cut where reading was.
+    if bytes.len() > MAX_COMMAND_BYTES {
+        return;
+    }
+    let commands = readers::script_commands(bytes, bytes.len());
+    assert_eq!(readers::script_commands(bytes, 1 + bytes.len() % 7), commands);
+    let mut rest = bytes;
+    for command in &commands {
+        let at = rest.windows(command.len()).position(|piece| piece == command).expect("what came");
+        rest = &rest[at + command.len()..];
     }
 }
 
@@ -272,6 +315,39 @@ pub fn configuration(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     readers::is_configuration(&text);
     countersign_host::readers::is_configuration(&text);
+}
+
+/// Nothing but what is known is kept, and what is left out is said.
+pub fn claims(bytes: &[u8]) {
+    const KNOWN: &str =
+        " task trigger analysis alternatives scope change_ref tool parameters model tokens cost session ";
+    let text = String::from_utf8_lossy(bytes);
+    let (kept, wrong) = countersign_host::readers::claims(&text, "own");
+    for (name, _) in &kept {
+        assert!(KNOWN.contains(&format!(" {name} ")), "{name:?}");
+    }
+    match wrong {
+        Some("too_long") => assert!(kept.is_empty()),
+        Some("not_json") => assert_eq!(kept, [("task".to_owned(), "own".to_owned())]),
+        Some(word) => assert_eq!(word, "unknown_member"),
+        None => assert!(kept.iter().any(|(name, value)| name == "task" && value == "own")),
+    }
+}
+
+/// What is kept of a credential is short and shows on one line.
+pub fn credential(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for kept in countersign_host::readers::credential(&text, &text).into_iter().flatten() {
+        assert!(kept.len() <= 256 && !kept.chars().any(char::is_control), "{kept:?}");
+    }
+}
+
+/// One message makes at most one session known.
+pub fn registration(bytes: &[u8]) {
+    let mut framed = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes().to_vec();
+    framed.extend_from_slice(bytes);
+    assert!(countersign_host::readers::registrations(&framed) <= 1);
+    assert!(countersign_host::readers::registrations(bytes) <= bytes.len() / 4);
 }
 
 /// A line is read in bounded time, and every span of what is said about it is inside it.

@@ -18,6 +18,6 @@ pub mod driver;
 mod line;
 mod over;
 mod session;
-mod source;
+pub mod source;
 
 pub use session::run;

@@ -130,23 +130,40 @@ impl Source {
 
     /// The next command: the fewest lines after which bash would run something.
     pub fn next(&mut self) -> Next {
-        loop {
-            match next(&self.buffer, self.ended) {
-                Found::More if self.ended && self.buffer.is_empty() => return Next::End,
-                Found::More => return Next::More,
-                Found::Command { length, with_newline } => {
-                    let command: Vec<u8> = self.buffer.drain(..with_newline).take(length).collect();
-                    if !does_nothing(&command) {
-                        return Next::Command(command);
-                    }
-                }
-            }
-        }
+        take(&mut self.buffer, self.ended)
     }
 
     fn holds_unread(&self) -> io::Result<bool> {
         let ready = sys::poll(&[(self.pipe.as_fd(), Wanted::Read)], Some(0))?;
         Ok(ready.first().is_some_and(|pipe| pipe.readable))
+    }
+}
+
+/// The commands of a script that came in these pieces.
+pub fn commands<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
+    let (mut buffer, mut found) = (Vec::new(), Vec::new());
+    for (piece, ended) in pieces.map(|piece| (piece, false)).chain([(&[][..], true)]) {
+        buffer.extend_from_slice(piece);
+        while let Next::Command(command) = take(&mut buffer, ended) {
+            found.push(command);
+        }
+    }
+    found
+}
+
+/// Takes the next command out of what was read.
+fn take(buffer: &mut Vec<u8>, ended: bool) -> Next {
+    loop {
+        match next(buffer, ended) {
+            Found::More if ended && buffer.is_empty() => return Next::End,
+            Found::More => return Next::More,
+            Found::Command { length, with_newline } => {
+                let command: Vec<u8> = buffer.drain(..with_newline).take(length).collect();
+                if !does_nothing(&command) {
+                    return Next::Command(command);
+                }
+            }
+        }
     }
 }
 
