@@ -74,6 +74,12 @@ fn honest_answers_run() {
 }
 
 #[test]
+fn a_rule_whose_policy_is_not_shown() {
+    refused(Answer::NoPolicy, 69, "error", &["policy_unknown"]);
+    refused(Answer::OtherPolicy, 69, "error", &["policy_unknown"]);
+}
+
+#[test]
 fn server_error() {
     refused(Answer::ServerError, 69, "error", &["service_refused", "service_unreachable"]);
 }

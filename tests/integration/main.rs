@@ -1,6 +1,7 @@
 //! The programs together, as people, agents, sshd and auditors meet them. Tests whose name begins with
 //! `installed::` need root and run one at a time (`.config/nextest.toml`).
 
+mod again;
 mod authority;
 mod bad_input;
 mod by_hand;

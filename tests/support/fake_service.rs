@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::signing::{Key, SshKey, Words, leaf_hash};
+use crate::signing::{Key, SshKey, Words, leaf_hash, text_digest};
 
 /// How a submission is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub enum Answer {
     Approve,
     /// Also honest, with the decision in the reply to the submission, as a whitelist rule gives it.
     ApproveAtOnce,
+    /// As [`Answer::ApproveAtOnce`], and keeps its policy to itself.
+    NoPolicy,
+    /// As [`Answer::ApproveAtOnce`], and sends another policy than its decisions name.
+    OtherPolicy,
     /// As [`Answer::Approve`], in the name of `ann`.
     ApprovedByAnn,
     /// HTTP 500.
@@ -73,6 +77,7 @@ struct Inner {
     submitted: Option<String>,
     asked: usize,
     reviews: Vec<SshReview>,
+    policy: String,
 }
 
 /// A review that a reviewer has signed, or somebody says so.
@@ -107,6 +112,7 @@ impl FakeService {
             submitted: None,
             asked: 0,
             reviews: Vec::new(),
+            policy: "nobody can read this policy\n".to_owned(),
         }));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("address").port();
@@ -133,6 +139,11 @@ impl FakeService {
     /// Sends these with what it decides.
     pub fn reviews(&self, reviews: &[SshReview]) {
         self.inner.lock().expect("service").reviews = reviews.to_vec();
+    }
+
+    /// Names this policy in what it decides, and gives its text to whoever asks.
+    pub fn policy(&self, text: &str) {
+        self.inner.lock().expect("service").policy = text.to_owned();
     }
 
     /// How many submissions it was asked about.
@@ -212,7 +223,7 @@ fn respond(method: &str, path: &str, body: &[u8], shared: &Mutex<Inner>) -> Opti
                 Answer::Unauthorized => Some((401, json!({"error": "who are you?"}).to_string())),
                 Answer::NotJson => Some((200, "<html>welcome</html>".to_owned())),
                 Answer::OtherJson => Some((200, json!({"decision": "approve"}).to_string())),
-                Answer::ApproveAtOnce => {
+                Answer::ApproveAtOnce | Answer::NoPolicy | Answer::OtherPolicy => {
                     let decision = inner.decision()?;
                     Some((200, json!({"next_seq": inner.next_seq, "asked": [], "decision": decision}).to_string()))
                 }
@@ -236,6 +247,11 @@ fn respond(method: &str, path: &str, body: &[u8], shared: &Mutex<Inner>) -> Opti
             }
             Some((200, json!({"decision": decision}).to_string()))
         }
+        ("GET", path) if path.starts_with("/api/policies/") => match inner.answer {
+            Answer::NoPolicy => Some((404, json!({"error": "no policy of this digest was ever in force"}).to_string())),
+            Answer::OtherPolicy => Some((200, json!({"text": format!("{}\n", inner.policy)}).to_string())),
+            _ => Some((200, json!({"text": inner.policy}).to_string())),
+        },
         ("POST", path) if path.starts_with("/api/recordings/") => Some((200, json!({"held": 0}).to_string())),
         _ => Some((404, json!({"error": "no such route"}).to_string())),
     }
@@ -284,7 +300,7 @@ impl Inner {
             Answer::DenyRuleApproves => words.by = "deny_rule:1".to_owned(),
             Answer::TimeoutApproves => words.by = "timeout".to_owned(),
             Answer::ApprovedByAnn => words.by = "ann".to_owned(),
-            Answer::ApproveAtOnce => words.by = "whitelist_rule:1".to_owned(),
+            Answer::ApproveAtOnce | Answer::NoPolicy | Answer::OtherPolicy => words.by = "whitelist_rule:1".to_owned(),
             Answer::Expired => words.exp_ms = 0,
             _ => {}
         }
@@ -295,7 +311,7 @@ impl Inner {
         };
         let named =
             if matches!(self.answer, Answer::OtherKey | Answer::NamesOtherKey) { &self.other_key } else { &self.key };
-        let mut statement = words.statement(&named.id());
+        let mut statement = words.statement_under(&named.id(), &text_digest(&self.policy));
         let namespace =
             if self.answer == Answer::OtherNamespace { "entry.v1@countersign" } else { "decision.v1@countersign" };
         if self.answer == Answer::StatementNotCanonical {

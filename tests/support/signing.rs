@@ -103,6 +103,11 @@ pub fn leaf_hash(line: &str) -> String {
     b64_encode(digest(&SHA256, &leaf).as_ref())
 }
 
+/// SHA-256 of a text, as statements have it.
+pub fn text_digest(text: &str) -> String {
+    b64_encode(digest(&SHA256, text.as_bytes()).as_ref())
+}
+
 /// What a decision says.
 #[derive(Clone)]
 pub struct Words {
@@ -121,12 +126,7 @@ pub struct Words {
 }
 
 impl Words {
-    /// The statement, to be signed by a key of this id.
-    pub fn statement(&self, key_id: &str) -> String {
-        self.statement_under(key_id, &b64_encode(&[0; 32]))
-    }
-
-    /// The statement under these rules.
+    /// The statement under these rules, to be signed by a key of this id.
     pub fn statement_under(&self, key_id: &str, policy: &str) -> String {
         let Self { by, decision, entry, exp_ms, host, nonce } = self;
         format!(

@@ -12,6 +12,7 @@ mod client;
 mod decide;
 mod doctor;
 mod enrol;
+mod evaluate;
 pub mod failure;
 mod link;
 mod look;

@@ -1,12 +1,13 @@
 //! `countersign verify` and `bundle`: the ledger, without any service.
 
 use crate::args::{Bundle, Verify};
+use crate::evaluate::Rules;
 use crate::failure::Failure;
 use crate::screen::{note, show, show_json};
 use crate::style::{self, FAINT, paint};
 use countersign_core::{Outcome, visible};
 use countersign_ledger::bundle::{BundleError, write};
-use countersign_ledger::verify::{CHECKS, Options, Progress, Report, verify_with};
+use countersign_ledger::verify::{CHECKS, Options, Progress, Report, verify_by};
 use countersign_ledger::{BadHead, KnownHead, TrustError, TrustFile};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -33,7 +34,7 @@ pub fn verify(args: &Verify, json: bool) -> Result<u8, Failure> {
         bar.set_length(progress.total_bytes);
         bar.set_position(progress.bytes);
     };
-    let report = verify_with(&args.source, trust.as_ref(), &options, &mut report_progress);
+    let report = verify_by(&args.source, trust.as_ref(), &options, Some(&Rules), &mut report_progress);
     bar.finish_and_clear();
     if json {
         show_json(&report)?;

@@ -12,6 +12,7 @@ use crate::enroll;
 use crate::error::HostError;
 use crate::identity::{self, Identity};
 use crate::listener;
+use crate::policies::Policies;
 use crate::quotas::Quotas;
 use crate::recordings::{tape, uploads::Uploads};
 use crate::recovery;
@@ -45,6 +46,7 @@ pub(crate) struct Host {
     pub(crate) shipper: Shipper,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) authorities: Authorities,
+    pub(crate) policies: Policies,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) fronts: Arc<Fronts>,
     pub(crate) approvals: Approvals,
@@ -209,6 +211,7 @@ async fn start(
         checkpoints: Checkpoints::after(recovered.stamp, recovered.next_seq),
         shipper: Shipper::new(service, committer, outbox, uploads),
         authorities: Authorities::new(settings.authority.clone(), &settings.state)?,
+        policies: Policies::default(),
         fronts: Arc::default(),
         quotas: Quotas::new(settings.logins_per_agent, settings.submissions_per_minute),
         approvals: Approvals::default(),

@@ -70,6 +70,20 @@ pub(crate) fn policy_changed(authority: &Authority, text: &str, signatures: &str
     Ok(draft)
 }
 
+/// `policy_text`: a part of a policy of the service, and of how many.
+pub(crate) fn policy_text(digest: Digest, (part, parts): (u64, u64), text: &str) -> Result<Draft, RandomError> {
+    let mut private = Private::default();
+    let members = [
+        ("digest", digest.into()),
+        ("part", part.into()),
+        ("parts", parts.into()),
+        ("text", private.commit("text", text.as_bytes())?),
+    ];
+    let mut draft = plain(Kind::PolicyText, body(members));
+    draft.vals = private.vals;
+    Ok(draft)
+}
+
 /// `session_opened`
 pub(crate) fn session_opened(
     login: LoginId,

@@ -31,6 +31,7 @@ mod listener;
 mod login;
 mod lost;
 mod peer;
+mod policies;
 mod quotas;
 #[doc(hidden)]
 pub mod readers;

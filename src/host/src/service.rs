@@ -1,6 +1,7 @@
 //! The approval service as the host sees it: HTTPS with the certificate pinned
 //! at enrolment, plain HTTP to loopback only.
 
+use countersign_api::rules::PolicyText;
 use countersign_api::service::{
     CheckpointReply, CheckpointRequest, Conflict, DecisionReply, EnrollReply, EnrollRequest, EntriesReply,
     EntriesRequest, ErrorBody, HostState, RecordingReply, SubmitReply, SubmitRequest,
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 /// Longest answer that is read, in bytes.
 const MAX_REPLY: usize = 1024 * 1024;
+/// The same for a policy, of which much may be escaped.
+const MAX_POLICY_REPLY: usize = 40 * 1024 * 1024;
 /// How long a connection may take to come up.
 const CONNECT: Duration = Duration::from_secs(5);
 /// The service closes a connection that is idle for 30 s; we drop it first.
@@ -107,6 +110,13 @@ impl Service {
         Ok(reply.held)
     }
 
+    /// The text of a policy that decisions name.
+    pub(crate) async fn policy(&self, digest: Digest) -> Result<String, ServiceError> {
+        let request = self.request(Method::GET, &format!("/api/policies/{digest}"));
+        let reply: PolicyText = self.call_for(request, ANSWER, MAX_POLICY_REPLY).await?;
+        Ok(reply.text)
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {
@@ -116,14 +126,23 @@ impl Service {
     }
 
     async fn call<T: DeserializeOwned>(&self, request: RequestBuilder, limit: Duration) -> Result<T, ServiceError> {
+        self.call_for(request, limit, MAX_REPLY).await
+    }
+
+    async fn call_for<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        limit: Duration,
+        most: usize,
+    ) -> Result<T, ServiceError> {
         let mut response =
             request.timeout(limit).send().await.map_err(|why| ServiceError::Unreachable(root_cause(&why)))?;
         let status = response.status();
         let mut body = Vec::new();
         while let Some(part) = response.chunk().await.map_err(|why| ServiceError::Unreachable(root_cause(&why)))? {
             body.extend_from_slice(&part);
-            if body.len() > MAX_REPLY {
-                return Err(ServiceError::Malformed(format!("more than {MAX_REPLY} bytes")));
+            if body.len() > most {
+                return Err(ServiceError::Malformed(format!("more than {most} bytes")));
             }
         }
         if status == StatusCode::OK || status == StatusCode::CREATED || status == StatusCode::ACCEPTED {

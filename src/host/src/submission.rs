@@ -5,13 +5,15 @@ use crate::around::{self, Around};
 use crate::authority::NoAuthority;
 use crate::book::WriteError;
 use crate::clock::boottime_us;
+use crate::cut::dialect;
 use crate::daemon::Host;
 use crate::drafts::{self, Decided, Released};
 use crate::login::Connection;
+use crate::policies::NoPolicy;
 use crate::quotas::Place;
 use crate::ruling::{Asked, Permit, Ruling, Said, WORDS_NOT_KNOWN, judge};
 use crate::service::ServiceError;
-use countersign_analysis::redact::{Dialect, Known};
+use countersign_analysis::redact::Known;
 use countersign_analysis::{Held, Nested, NotAsked, Place as Input, hold};
 use countersign_api::frame::BadFrame;
 use countersign_api::front::{
@@ -144,10 +146,25 @@ pub(crate) async fn run(
         let reason = format!("who may approve on this host cannot be told, so nothing runs: {why}");
         return submission.failed(connection, "authority_unusable", &reason).await;
     }
+    follow(host, connection, submission).await
+}
+
+/// Does what the ruling on a line that was asked about says.
+async fn follow(host: &Host, connection: &mut Connection, submission: Submission<'_>) -> Result<Fate, WriteError> {
     match submission.ruling(connection).await {
         Ok(Ruling::Run(_)) if host.is_stopping() => submission.failed(connection, "host_stopping", STOPPING).await,
-        Ok(Ruling::Run(permit)) => submission.release(connection, *permit).await,
-        Ok(Ruling::No { said, outcome }) => submission.no(connection, outcome, &said, None).await,
+        Ok(Ruling::Run(permit)) => match host.policies.keep_of(host, &permit.said).await {
+            Ok(()) => submission.release(connection, *permit).await,
+            Err(NoPolicy::Unknown(why)) => {
+                let reason = format!("the rules that let this run cannot be recorded, so it does not: {why}");
+                submission.failed(connection, "policy_unknown", &reason).await
+            }
+            Err(NoPolicy::Ledger(why)) => Err(why),
+        },
+        Ok(Ruling::No { said, outcome }) => {
+            host.policies.keep_of_refusal(host, &said).await?;
+            submission.no(connection, outcome, &said, None).await
+        }
         Ok(Ruling::Late(said)) => submission.no(connection, Outcome::TimedOut, &said, Some("reply_late")).await,
         Ok(Ruling::Invalid(WORDS_NOT_KNOWN)) => {
             let reason = "a rule spoke for a line that starts a program which is no builtin and not root's on the configured PATH; \
@@ -176,15 +193,6 @@ pub(crate) fn known(submit: &Submit) -> Known {
         }
     }
     known
-}
-
-/// Whose quoting rules an inner shell follows. One that is not known gets the
-/// narrow ones.
-fn dialect(inner_shell: &str) -> Dialect {
-    match inner_shell {
-        "bash" | "dash" | "zsh" | "sh" => Dialect::Posix,
-        _ => Dialect::Other,
-    }
 }
 
 /// Asks the front for the program on standard input and adds it to what is

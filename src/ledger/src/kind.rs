@@ -34,6 +34,8 @@ pub enum Kind {
     KeyRotated,
     /// The rules in force changed.
     PolicyChanged,
+    /// The text of a policy that the service's decisions name, or a part of it.
+    PolicyText,
     /// The wall clock jumped.
     ClockStep,
     /// A secret was taken out before it was kept.
@@ -71,7 +73,7 @@ pub struct UnknownKind;
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::HostEnrolled,
         Self::HostStarted,
         Self::HostStopped,
@@ -86,6 +88,7 @@ impl Kind {
         Self::Checkpoint,
         Self::KeyRotated,
         Self::PolicyChanged,
+        Self::PolicyText,
         Self::ClockStep,
         Self::Redaction,
         Self::Erasure,
@@ -119,6 +122,7 @@ impl Kind {
             Self::Checkpoint => "checkpoint",
             Self::KeyRotated => "key_rotated",
             Self::PolicyChanged => "policy_changed",
+            Self::PolicyText => "policy_text",
             Self::ClockStep => "clock_step",
             Self::Redaction => "redaction",
             Self::Erasure => "erasure",
@@ -153,6 +157,7 @@ impl Kind {
             | Self::Checkpoint
             | Self::KeyRotated
             | Self::PolicyChanged
+            | Self::PolicyText
             | Self::ClockStep
             | Self::Redaction
             | Self::Erasure
@@ -192,6 +197,7 @@ impl Kind {
             Self::CommandSubmitted => &["cmd", "context", "cwd", "env", "stdin"],
             Self::Decided => &["comment"],
             Self::PolicyChanged => &["authority", "signatures"],
+            Self::PolicyText => &["text"],
             Self::AdminAct
             | Self::SignedIn
             | Self::Access

@@ -5,9 +5,11 @@
 //! people who write rules.
 #![forbid(unsafe_code)]
 
+mod again;
 mod decide;
 mod document;
 mod fitness;
+mod judge;
 mod known;
 mod pattern;
 mod plain;
@@ -20,9 +22,11 @@ mod suggest;
 mod words;
 mod wrapper;
 
+pub use again::{Again, Piece, Recorded, Uses, Whose};
 pub use decide::{Asked, Facts, Now, Passed, Ruling, Step, Verdict};
 pub use document::{BadDocument, Document, Imported};
 pub use fitness::{Unfit, UnfitPattern, advice, check_line, check_pattern};
+pub use judge::{Examined, Judged};
 pub use pattern::{BadPattern, Could, Pattern};
 pub use plain::{NotPlain, Simple};
 pub use policy::{BadPolicy, Policy, Target};

@@ -2,12 +2,13 @@
 
 use crate::rule::{BadRule, Body, Kind, Rule};
 use crate::settings::{BadSettings, Settings};
+use countersign_analysis::VERSION;
 use countersign_core::{Class, HostId, Name};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
 /// First line of the canonical text.
-const FORMAT: &str = "cs-policy2";
+const FORMAT: &str = "cs-policy3";
 /// Longest canonical text that is read, in bytes.
 const MAX_TEXT: usize = 16 * 1024 * 1024;
 
@@ -56,6 +57,9 @@ pub enum BadPolicy {
         /// Number or line.
         what: &'static str,
     },
+    /// The text of a service with another analyzer, whose scores and flags may differ.
+    #[error("the policy was applied with version {0} of the analyzer, and this is {VERSION}")]
+    Analyzer(u32),
     /// Not a canonical policy text.
     #[error("the policy text is not in its one spelling (line {line})")]
     Text {
@@ -117,11 +121,12 @@ impl Policy {
         self.targets.get(&host).map_or(("", Class::High), |(name, class)| (name.as_str(), *class))
     }
 
-    /// The policy as text with one spelling: `cs-policy2`, then a line each of
-    /// JSON behind `settings`, `target` (by id) and `rule` (by number). Its
-    /// SHA-256 is the `policy` of a decision statement.
+    /// The policy as text with one spelling: `cs-policy3`, `analyzer` with the
+    /// version of the analysis that it is applied with, then a line each of JSON
+    /// behind `settings`, `target` (by id) and `rule` (by number). Its SHA-256
+    /// is the `policy` of a decision statement.
     pub fn canonical_text(&self) -> String {
-        let mut text = format!("{FORMAT}\n");
+        let mut text = format!("{FORMAT}\nanalyzer {VERSION}\n");
         // These types always become JSON; a line that did not would not be read back.
         let mut line = |word: &str, json: Result<String, serde_json::Error>| {
             text.push_str(&format!("{word} {}\n", json.unwrap_or_default()));
@@ -156,6 +161,12 @@ impl Policy {
         for (index, line) in lines {
             let bad = || BadPolicy::Text { line: index + 1 };
             match line.split_once(' ') {
+                Some(("analyzer", version)) => {
+                    let version: u32 = version.parse().map_err(|_| bad())?;
+                    if version != VERSION {
+                        return Err(BadPolicy::Analyzer(version));
+                    }
+                }
                 Some(("settings", json)) => {
                     policy.settings = serde_json::from_str(json).map_err(|_| bad())?;
                     policy.settings.check()?;

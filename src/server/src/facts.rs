@@ -197,6 +197,7 @@ pub fn fact_of(entry: &Entry, opened: &Opened) -> Result<Option<Fact>, String> {
         | Kind::Checkpoint
         | Kind::KeyRotated
         | Kind::PolicyChanged
+        | Kind::PolicyText
         | Kind::ClockStep
         | Kind::Redaction
         | Kind::Erasure

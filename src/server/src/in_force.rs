@@ -4,14 +4,12 @@
 //! that would make one is not taken.
 
 use crate::store::{RuleRow, StoreError, Submission, Tx, rules};
-use countersign_analysis::analyze;
 use countersign_analysis::anomaly::{History, of_history};
-use countersign_analysis::facts::Place;
 use countersign_api::rules::{RuleVerdict, Step};
 use countersign_core::{Choice, CommandText, Digest, HostId, Name};
 use countersign_ledger::sha256;
 use countersign_policy::{
-    Asked, BadPolicy, Body, Facts, Kind, Now, Policy, Reading, Rule, Ruling, Settings, Target, Verdict,
+    Asked, BadPolicy, Body, Examined, Judged, Kind, Now, Policy, Rule, Ruling, Settings, Target, Verdict,
 };
 use std::collections::HashMap;
 
@@ -27,17 +25,6 @@ pub struct InForce {
     pub digest: Digest,
     /// Its canonical text.
     pub text: String,
-}
-
-/// A verdict and what it rests on.
-#[derive(Debug)]
-pub struct Judged {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// The score, 0 to 100.
-    pub score: u8,
-    /// Anomaly flags.
-    pub anomalies: Vec<String>,
 }
 
 /// What is stored is no policy.
@@ -112,21 +99,10 @@ impl InForce {
     /// `command`: the text that can be seen, which is scored whole or not.
     fn decide(&self, asked: &Asked<'_>, command: &str, past: &History, now: (&HashMap<u64, u64>, i64)) -> Judged {
         let (uses, now_ms) = now;
-        let cwd = Some(asked.cwd).filter(|cwd| cwd.starts_with('/'));
-        let place = Place { cwd, home: None, shell: countersign_policy::shell_of(asked.shell) };
-        let found = analyze(command, &place, &[]);
-        let mut flags = found.anomalies;
-        flags.extend(of_history(command, &found.risk, now_ms, past));
-        flags.sort_unstable();
-        flags.dedup();
-        let anomalies: Vec<String> = flags.into_iter().map(|flag| flag.code().to_owned()).collect();
-        let secrets: Vec<String> = found.redactions.iter().map(|finding| finding.kind.to_string()).collect();
-        let reading = Reading::from_tree(command, asked.shell, &found.facts);
-        let facts =
-            Facts { reading: &reading, score: Some(found.risk.score), anomalies: &anomalies, secrets: &secrets };
+        let line = Examined::of(command, asked.shell, asked.cwd);
+        let flags = of_history(command, line.risk(), now_ms, past);
         let used = |id| uses.get(&id).copied().unwrap_or(0);
-        let verdict = self.policy.decide(asked, &facts, &Now { at_ms: now_ms, uses: &used });
-        Judged { verdict, score: found.risk.score, anomalies }
+        self.policy.judge(asked, &line, &flags, &Now { at_ms: now_ms, uses: &used })
     }
 
     /// What it would say of a line.

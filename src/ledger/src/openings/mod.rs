@@ -186,6 +186,24 @@ impl Shown<'_> {
         Some((bytes, items.iter().all(Option::is_some)))
     }
 
+    /// The bytes of a single value.
+    #[cfg(feature = "verify")]
+    pub fn one(&self, path: &str) -> Option<&[u8]> {
+        match &self.values.iter().find(|(known, _)| known == path)?.1 {
+            ShownValue::One(bytes) => Some(bytes),
+            ShownValue::Many(_) => None,
+        }
+    }
+
+    /// The items of a list; `None` where one is hidden or missing.
+    #[cfg(feature = "verify")]
+    pub fn many(&self, path: &str) -> Option<&[Option<Cow<'_, [u8]>>]> {
+        match &self.values.iter().find(|(known, _)| known == path)?.1 {
+            ShownValue::One(_) => None,
+            ShownValue::Many(items) => Some(items),
+        }
+    }
+
     fn into_owned(self) -> Opened {
         let owned = |value| match value {
             ShownValue::One(bytes) => OpenedValue::One(Cow::into_owned(bytes)),

@@ -161,6 +161,8 @@ checks! {
         "The administrators' document in a `policy_changed` is not signed by as many of the trust file's `admins` as must."
     AuthorityVersion "authority.version" Invalid
         "A `policy_changed` brings a document whose version is not higher than that of the one before: an old one was brought back."
+    PolicyText "policy.text" Invalid
+        "The text of a policy in a `policy_text` is not the one that its digest names, or a part of it is out of place."
     TimeMonoFalls "time.mono_falls" Time "`mono` falls within one boot, which CLOCK_BOOTTIME never does."
     TimeJump "time.jump" Time
         "Between two entries of one boot, wall clock and boot clock moved apart by more than 500 ms, and no `clock_step` says so: the wall clock was set."
@@ -202,6 +204,8 @@ checks! {
         "A rule or grant let a command run that the host had marked as one that only a person may let run (`flags`)."
     DecisionWords "decision.words" NotDecided
         "A rule let a command run that starts a program which the host did not know as a builtin or as root's."
+    DecisionRule "decision.rule" NotDecided
+        "A rule, grant or threshold is said to have let a command run, and the policy that the statement names, evaluated again on what is recorded, does not let it."
     DecisionExpiry "decision.expiry" NotDecided
         "The statement allows more time than the submission waited for."
     DecisionLate "decision.late" NotDecided
@@ -222,6 +226,8 @@ checks! {
         "A review is signed with a key that the trust file lists as revoked at that time."
     RefusalStatement "refusal.statement" Invalid
         "The statement beside a refusal is malformed, not validly signed, or made for something else. (An approval beside a timeout is in order: it came too late.)"
+    RefusalRule "refusal.rule" Invalid
+        "A deny rule is said to have refused a command, and the policy that the statement names, evaluated again on what is recorded, does not."
     RunWithoutDecision "run.without_decision" NotDecided
         "`exec_started` names no `decided` entry of the same login and id that lets it run."
     RunTwice "run.twice" NotDecided "A command was started twice on one decision."

@@ -3,7 +3,8 @@
 use super::checks::{Check, Code};
 use super::report::{Axis, Counts, Findings, Head, Report, Require, thousands};
 use super::tree::Held;
-use countersign_core::{HostId, format_utc_micros};
+use countersign_core::{HostId, Outcome, format_utc_micros};
+use std::collections::BTreeMap;
 
 /// What the run has found out besides findings.
 pub(super) struct Facts {
@@ -63,6 +64,11 @@ pub(super) fn conclude(facts: Facts, mut findings: Findings, require: Require) -
             many => format!("The {many} heads that you know are in it."),
         });
     }
+    if !report.counts.not_reevaluable_because.is_empty() {
+        let because = &report.counts.not_reevaluable_because;
+        let reasons: Vec<String> = because.iter().map(|(why, n)| format!("{} because {why}", thousands(*n))).collect();
+        report.notes.push(format!("Decisions by rule that were not evaluated again: {}.", reasons.join("; ")));
+    }
     report.up_to = facts.head;
     findings.into_report(&mut report);
     report
@@ -114,14 +120,29 @@ fn conformance(counts: &Counts, findings: &Findings) -> Axis {
     let mut parts = Vec::new();
     for (outcome, number) in &counts.outcomes {
         let word = outcome.as_str().replace('_', " ");
-        let extra = if outcome.as_str() == "whitelisted" { " (not re-evaluable)" } else { "" };
-        parts.push(format!("{} {word}{extra}", thousands(*number)));
+        parts.push(format!("{} {word}{}", thousands(*number), again(*outcome, *number, counts)));
     }
     if counts.undecided > 0 {
         parts.push(format!("{} undecided", thousands(counts.undecided)));
     }
     parts.push(format!("{} without decision", thousands(findings.count_code(Code::NotDecided))));
     Axis { verdict, detail: format!("{}: {}", many(counts.commands, "command", "commands"), parts.join(", ")) }
+}
+
+/// How many of these were decided again, and with what result.
+fn again(outcome: Outcome, all: u64, counts: &Counts) -> String {
+    let of = |map: &BTreeMap<Outcome, u64>| map.get(&outcome).copied().unwrap_or(0);
+    let found = [
+        (of(&counts.reevaluated), "re-evaluated"),
+        (of(&counts.not_reevaluable), "not re-evaluable"),
+        (of(&counts.refuted), "refuted"),
+    ];
+    let words: Vec<String> = found
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| if number == all { word.to_owned() } else { format!("{} {word}", thousands(number)) })
+        .collect();
+    if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
 }
 
 fn many(number: u64, one: &str, more: &str) -> String {

@@ -1,11 +1,13 @@
 //! The life of each login and of each command in it:
 //! submitted → decided → started → finished, each bound to the one before by its hash.
 
+use super::again::{self, Claim, Kept, Rules};
 use super::checks::{Check, Code};
 use super::decision::{self, Asked, Deadline, Moment, Unchecked, Vouching};
 use super::recordings::{ChunkSaid, Reader, Recording};
 use super::report::{Counts, Findings};
 use super::signatures::{Job, Queue, Signed};
+use crate::openings::Shown;
 use crate::view::{Node, View};
 use crate::{Kind, Namespace};
 use countersign_core::{Digest, Flag, LoginId, Outcome, SubmissionId};
@@ -27,11 +29,14 @@ pub(super) struct Event<'a> {
     pub at_us: i64,
     /// Whether the whole command is recorded, for `command_submitted`.
     pub whole: bool,
+    /// Its openings, where they hold.
+    pub opened: Option<&'a Shown<'a>>,
 }
 
 /// What a step may use and change.
 pub(super) struct Context<'a, 'r> {
     pub vouching: Vouching<'a>,
+    pub rules: &'a mut Rules<'r>,
     pub queue: &'a mut Queue,
     pub reader: &'a mut Reader<'r>,
     pub counts: &'a mut Counts,
@@ -57,6 +62,8 @@ struct Login {
     gapped: bool,
     /// It was open when the host started again.
     orphaned: bool,
+    agent: Option<String>,
+    terminal: bool,
     commands: HashMap<SubmissionId, Command>,
     recording: Recording,
 }
@@ -64,6 +71,8 @@ struct Login {
 #[derive(Debug)]
 struct Command {
     asked: Asked,
+    /// What was submitted, where rules are evaluated again, until it is decided.
+    kept: Option<Box<Kept>>,
     stage: Stage,
 }
 
@@ -111,6 +120,10 @@ impl Logins {
             return;
         };
         match event.kind {
+            Some(Kind::SessionOpened) => {
+                step.login.agent = event.opened.and_then(|opened| opened.one("agent")).map(again::text);
+                step.login.terminal = body.get("tty").and_then(View::as_bool) == Some(true);
+            }
             Some(Kind::CommandSubmitted) => {
                 let id = step.submitted(body);
                 if id.is_some_and(|id| !self.submissions.insert(id)) {
@@ -263,7 +276,9 @@ impl Step<'_, '_, '_> {
             under: self.cx.vouching.authorities.submitted(body),
             words_known: body.get("words").and_then(View::as_text) == Some("known"),
         };
-        self.login.commands.insert(id, Command { asked, stage: Stage::Waiting });
+        let keep = self.cx.rules.wants_commands();
+        let kept = keep.then(|| Box::new(Kept::of(body, self.event.opened, self.event.at_us)));
+        self.login.commands.insert(id, Command { asked, kept, stage: Stage::Waiting });
         Some(id)
     }
 
@@ -304,6 +319,7 @@ impl Step<'_, '_, '_> {
         for (check, text) in ruled.faults {
             self.flaw(check, text);
         }
+        self.again(id, outcome, body);
         if let Some(Unchecked { public, digest, sig }) = ruled.unchecked {
             let (seq, text, check) = (self.event.seq, "the statement's signature is not valid", self.blamed(check));
             self.cx.queue.push(Job {
@@ -317,6 +333,26 @@ impl Step<'_, '_, '_> {
             });
         }
         self.stage(id, stage);
+    }
+
+    /// Decides again what a rule is said to have decided.
+    fn again(&mut self, id: SubmissionId, outcome: Outcome, body: &View<'_>) {
+        let kept = self.login.commands.get_mut(&id).and_then(|command| command.kept.take());
+        let by = again::by_rule(body).filter(|_| matches!(outcome, Outcome::Whitelisted | Outcome::Blocked));
+        let Some(by) = by else { return };
+        let claim = Claim {
+            host: self.cx.vouching.host,
+            kept: kept.as_deref(),
+            terminal: self.login.terminal,
+            agent: self.login.agent.as_deref(),
+            decided_us: self.event.at_us,
+            outcome,
+            by: &by,
+            policy: body.get("statement").and_then(|statement| statement.member("policy")),
+        };
+        if let Some((check, text)) = self.cx.rules.again(&claim, self.cx.counts) {
+            self.flaw(check, text);
+        }
     }
 
     fn exec_started(&mut self, body: &View<'_>) {

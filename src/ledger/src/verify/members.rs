@@ -119,6 +119,12 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("signatures", Type::Digest, true),
             ("version", Type::Int, true),
         ]),
+        Kind::PolicyText => Some(&[
+            ("digest", Type::Digest, true),
+            ("part", Type::Int, true),
+            ("parts", Type::Int, true),
+            ("text", Type::Digest, true),
+        ]),
         Kind::CommandSubmitted => Some(&[
             ("authority", Type::Digest, false),
             ("cmd", Type::Digests, true),

@@ -6,6 +6,7 @@
 //! is kept is eight bytes an entry, the ids of logins and submissions, and the
 //! open logins.
 
+mod again;
 mod authority;
 mod chain;
 mod checks;
@@ -23,6 +24,7 @@ pub(crate) mod source;
 mod time;
 mod tree;
 
+pub use again::{Evaluated, Evaluation, Evaluator, Piece as CommandPiece, Recorded};
 pub use checks::{CHECKS, Check, CheckInfo, Code, explain};
 pub use report::{Axis, BadLevel, Counts, Finding, Head, Report, Require};
 pub use signatures::{BadMode, Signatures};
@@ -30,6 +32,7 @@ pub use signatures::{BadMode, Signatures};
 use crate::openings::{BadOpening, Shown};
 use crate::view::{Node, View};
 use crate::{Kind, KnownHead, Line, TrustFile};
+use again::Rules;
 use authority::Authorities;
 use chain::{Chain, Place};
 use countersign_core::HostId;
@@ -96,17 +99,29 @@ pub fn verify_with(
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Report {
+    verify_by(source, trust, options, None, progress)
+}
+
+/// The same; `evaluator` decides again what rules have decided.
+pub fn verify_by(
+    source: &Path,
+    trust: Option<&TrustFile>,
+    options: &Options,
+    evaluator: Option<&dyn Evaluator>,
+    progress: &mut dyn FnMut(Progress),
+) -> Report {
     let mut findings = Findings::default();
     let Some(source) = source::open(source, &mut findings) else {
         return conclude::nothing(findings, options.require);
     };
     std::thread::scope(|scope| {
         let queue = Queue::start(scope, options.signatures);
-        run(Run::new(&source, trust, options, queue, findings), &source, progress)
+        let run = Run::new(&source, trust, options, queue, findings);
+        follow(Run { rules: Rules::new(evaluator), ..run }, &source, progress)
     })
 }
 
-fn run(mut run: Run<'_>, source: &Source, progress: &mut dyn FnMut(Progress)) -> Report {
+fn follow(mut run: Run<'_>, source: &Source, progress: &mut dyn FnMut(Progress)) -> Report {
     let total_bytes = source.journal.iter().fold(0u64, |sum, file| sum.saturating_add(file.blob.length));
     let mut before = 0u64;
     for (index, file) in source.journal.iter().enumerate() {
@@ -129,6 +144,7 @@ struct Run<'a> {
     counts: Counts,
     keys: Keys<'a>,
     authorities: Authorities,
+    rules: Rules<'a>,
     chain: Chain,
     times: time::Times,
     logins: Logins,
@@ -154,6 +170,7 @@ impl<'a> Run<'a> {
             counts: Counts::default(),
             keys,
             authorities: Authorities::new(trust),
+            rules: Rules::new(None),
             chain: Chain::default(),
             times: time::Times::default(),
             logins: Logins::default(),
@@ -250,6 +267,10 @@ impl<'a> Run<'a> {
                 self.authorities.unusable();
             }
         }
+        let opened = entry.openings.as_ref().ok();
+        if kind == Some(Kind::PolicyText) && valid {
+            self.rules.text(line, body, opened, &mut self.findings);
+        }
         let Some(sess) = &line.sess else { return };
         let Ok(login) = sess.id.parse() else { return };
         let event = Event {
@@ -263,9 +284,11 @@ impl<'a> Run<'a> {
             at: Moment { mono: line.mono, boot },
             at_us: line.at_us,
             whole,
+            opened,
         };
         let mut cx = Context {
             vouching: Vouching { host, services: self.keys.services(), authorities: &self.authorities },
+            rules: &mut self.rules,
             queue: &mut self.queue,
             reader: &mut self.reader,
             counts: &mut self.counts,
@@ -393,6 +416,7 @@ impl<'a> Run<'a> {
         if let Some(host) = self.chain.host() {
             let mut cx = Context {
                 vouching: Vouching { host, services: self.keys.services(), authorities: &self.authorities },
+                rules: &mut self.rules,
                 queue: &mut self.queue,
                 reader: &mut self.reader,
                 counts: &mut self.counts,

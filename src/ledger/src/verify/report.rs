@@ -87,6 +87,14 @@ pub struct Counts {
     pub commands: u64,
     /// How many were decided how; outcomes with none are absent.
     pub outcomes: BTreeMap<Outcome, u64>,
+    /// Decisions by rule that came out the same when they were made again, by outcome.
+    pub reevaluated: BTreeMap<Outcome, u64>,
+    /// Those that could not be made again.
+    pub not_reevaluable: BTreeMap<Outcome, u64>,
+    /// Those that came out otherwise: each is a finding.
+    pub refuted: BTreeMap<Outcome, u64>,
+    /// Why they could not.
+    pub not_reevaluable_because: BTreeMap<String, u64>,
     /// Command lines without `decided`.
     pub undecided: u64,
     /// Command lines started.

@@ -16,6 +16,7 @@ use std::path::Path;
 
 pub const BOOT: &str = "0123456789abcdef0123456789abcdef";
 pub const OTHER_BOOT: &str = "fedcba9876543210fedcba9876543210";
+pub const POLICY: &str = "the policy";
 pub const WAIT_MS: u64 = 60_000;
 
 /// Who signs.
@@ -433,7 +434,7 @@ fn sign(ruling: &Ruling, entry: Digest) -> (Statement, String) {
         host: ruling.host,
         key: key_id(&signer.public_key()),
         nonce: ruling.nonce,
-        policy: Digest([5; 32]),
+        policy: sha256(POLICY.as_bytes()),
     };
     let (_, mut sig) = statement.sign(&mut signer).unwrap();
     if ruling.break_sig {
