@@ -1,6 +1,7 @@
 //! Findings that take more than one command's words to describe. Rules name
 //! them (`detect`), and give them weight.
 
+mod shapes;
 mod words;
 
 use super::view::{Touch, View};
@@ -8,7 +9,7 @@ use crate::facts::{Context, Redirect, Span};
 use crate::paths::{self, Class};
 
 /// What can be detected.
-pub const NAMES: [&str; 30] = [
+pub const NAMES: [&str; 38] = [
     "download_and_run",
     "fetched_file_run",
     "decode_and_run",
@@ -39,6 +40,14 @@ pub const NAMES: [&str; 30] = [
     "detached",
     "absolute_write",
     "no_remote_command",
+    "hidden_target",
+    "others_homes",
+    "defence_pattern",
+    "thrown_output",
+    "endless",
+    "moved_to_nothing",
+    "asks_unseen",
+    "plain_index",
 ];
 
 const DOWNLOADERS: [&str; 13] = [
@@ -76,6 +85,24 @@ const SENDERS: [&str; 14] = [
     "curl", "wget", "nc", "ncat", "netcat", "socat", "ssh", "scp", "rsync", "ftp", "sftp", "mail", "sendmail", "telnet",
 ];
 
+/// Programs that look at a text and keep nothing of it.
+const FILTERS: [&str; 14] = [
+    "grep",
+    "egrep",
+    "rg",
+    "wc",
+    "head",
+    "tail",
+    "less",
+    "cut",
+    "sort",
+    "uniq",
+    "jq",
+    "shellcheck",
+    "sha256sum",
+    "md5sum",
+];
+
 /// Where `name` is found about `view`.
 pub fn detect(name: &str, view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
     let whole = view.command.span;
@@ -85,7 +112,7 @@ pub fn detect(name: &str, view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
         "decode_and_run" => when(runs_text(view) && fed_by(view, all, &DECODERS)),
         "fetched_file_run" => fetched(view, all),
         "typed_escape" => when(typed(view)),
-        "drops_shell" => drops_shell(view),
+        "drops_shell" => drops_shell(view, all),
         "fork_bomb" => when(calls_itself(view)),
         "runs_from_temporary" => {
             when(program_path(view).is_some_and(|path| paths::class(&path).meets(Class::TEMPORARY)))
@@ -98,7 +125,10 @@ pub fn detect(name: &str, view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
         "interpreter" => when(crate::programs::interpreter(view.name).is_some()),
         "encoded_text" => view.command.arguments().iter().find(|word| encoded(&word.text)).map(|word| word.span),
         "reads_then_sends" => when(reads_secret(view) && sent(view, all)),
-        _ => words::detect(name, view),
+        "endless" => when(shapes::endless(view, all)),
+        "defence_pattern" => shapes::defence_pattern(view, all),
+        "asks_unseen" => when(shapes::asks_unseen(view, all)),
+        _ => shapes::detect(name, view).or_else(|| words::detect(name, view)),
     }
 }
 
@@ -190,9 +220,10 @@ fn starts_shell(text: &str) -> bool {
 }
 
 /// Writes a text that starts a shell into a file that is no document.
-fn drops_shell(view: &View<'_>) -> Option<Span> {
+fn drops_shell(view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
     let target = view.touched.iter().find(|t| t.touch == Touch::Write && !document(&t.path) && t.path != "/dev/null");
-    let piped = view.command.pipe().is_some();
+    let mut later = view.neighbours(all, true).peekable();
+    let piped = later.peek().is_some() && !later.all(|other| FILTERS.contains(&other.name));
     let texts = view.command.arguments().iter().filter(|_| matches!(view.name, "echo" | "printf"));
     let here = view.command.redirections.iter().filter(|r| r.kind == Redirect::HereDocument).map(|r| &r.target);
     let span = texts.chain(here).find(|word| starts_shell(&word.text)).map(|word| word.span)?;

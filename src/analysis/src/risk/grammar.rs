@@ -46,7 +46,14 @@ const MESSAGES: [&str; 15] = [
     "--note",
 ];
 /// Programs with `-m TEXT`.
-const SHORT_MESSAGE: [&str; 8] = ["git", "hg", "svn", "jj", "bzr", "gh", "glab", "alembic"];
+const SHORT_MESSAGE: [&str; 14] =
+    ["git", "hg", "svn", "jj", "bzr", "gh", "glab", "alembic", "hub", "tea", "jira", "bd", "br", "linear"];
+/// Programs of forges and trackers, with `-t TITLE`, `-b BODY` and `-d DESCRIPTION`.
+const TRACKERS: [&str; 8] = ["gh", "glab", "hub", "tea", "jira", "bd", "br", "linear"];
+/// What shows history, where `-S` and `-G` come before a text to look for.
+const SHOWING_HISTORY: [&str; 6] = ["log", "diff", "show", "blame", "whatchanged", "rev-list"];
+/// Programs whose operands are names of pages.
+const MANUALS: [&str; 4] = ["man", "info", "pinfo", "cheat"];
 /// Programs that look at files from outside.
 const LOOKING: [&str; 22] = [
     "ls", "stat", "file", "du", "df", "realpath", "readlink", "basename", "dirname", "cd", "pushd", "test", "[", "exa",
@@ -84,16 +91,32 @@ pub fn arguments<'w>(name: &str, words: &'w [Word]) -> Vec<&'w Word> {
     let mut kept = Vec::new();
     let mut pattern = PATTERN_FIRST.contains(&name)
         && !words.iter().any(|word| matches!(word.text.as_str(), "-e" | "-f" | "--regexp" | "--file"));
+    let history = words.iter().take(4).any(|word| SHOWING_HISTORY.contains(&word.text.as_str()));
     let mut words = words.iter();
+    let mut previous = "";
     while let Some(word) = words.next() {
         let text = word.text.as_str();
+        // `man -P PAGER`
+        let takes_program = matches!(std::mem::replace(&mut previous, text), "-P" | "-H" | "--pager" | "--html");
         let short = text == "-m"
             || (text.starts_with('-') && !text.starts_with("--") && text.ends_with('m') && text.len() <= 4);
-        if MESSAGES.contains(&text) || (short && SHORT_MESSAGE.contains(&name)) {
+        let titled = TRACKERS.contains(&name) && matches!(text, "-t" | "-b" | "-d");
+        if MESSAGES.contains(&text) || titled || (short && SHORT_MESSAGE.contains(&name)) {
             words.next();
         } else if MESSAGES.iter().any(|option| text.strip_prefix(option).is_some_and(|rest| rest.starts_with('='))) {
         } else if PATTERN_FIRST.contains(&name) && matches!(text, "-e" | "--regexp") {
             words.next();
+        } else if matches!(name, "jq" | "yq") && matches!(text, "--arg" | "--argjson") {
+            words.nth(1);
+        } else if name == "git"
+            && text.starts_with(['-'])
+            && text.get(1..2).is_some_and(|c| c == "S" || c == "G")
+            && history
+        {
+            if text.len() == 2 {
+                words.next();
+            }
+        } else if MANUALS.contains(&name) && !text.starts_with('-') && !text.contains('/') && !takes_program {
         } else if pattern && !text.starts_with('-') {
             pattern = false;
         } else {

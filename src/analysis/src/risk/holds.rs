@@ -108,11 +108,15 @@ fn begins(operands: &[&str], sub: &str) -> bool {
     sub.split(' ').all(|glob| operands.next().is_some_and(|word| matches(glob, word)))
 }
 
+/// One of the first operands is a verb: alone, before `-` or `_`, or after `:` (`apps:destroy`).
 fn has_verb(view: &View<'_>, verbs: &[String]) -> bool {
+    let is = |word: &str| {
+        verbs.iter().any(|verb| {
+            word.strip_prefix(verb.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
+        })
+    };
     view.operands.iter().take(5).any(|word| {
-        verbs
-            .iter()
-            .any(|verb| word.strip_prefix(verb.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
+        is(word) || word.rsplit_once(':').is_some_and(|(topic, verb)| !topic.contains(['/', '.', '@', ':']) && is(verb))
     })
 }
 

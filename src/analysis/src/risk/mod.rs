@@ -8,10 +8,11 @@
 mod detect;
 mod grammar;
 mod holds;
+mod inert;
 mod rules;
 mod view;
 
-use crate::facts::{CommandLine, Place, Span};
+use crate::facts::{self, CommandLine, Place, Span};
 use serde::Serialize;
 
 pub use rules::{Condition, RULES, Rule, Rules};
@@ -143,13 +144,40 @@ fn found(rules: &Rules, line: &CommandLine, views: &[View<'_>]) -> Vec<Reason> {
     reasons
 }
 
+/// Programs whose first operand can be `help`.
+const HELPFUL: [&str; 12] =
+    ["git", "cargo", "docker", "kubectl", "npm", "go", "gh", "helm", "terraform", "rustup", "aws", "systemctl"];
+/// What only lists or shows, of programs that otherwise open a terminal.
+const LISTING: [&str; 11] = [
+    "ls",
+    "-ls",
+    "-list",
+    "list-sessions",
+    "list-windows",
+    "list-panes",
+    "list-keys",
+    "list-commands",
+    "info",
+    "display-message",
+    "has-session",
+];
+
 /// Asks a program about itself, or to say only what it would do.
 fn only_asks(view: &View<'_>) -> bool {
-    let asked = view
-        .arguments
-        .iter()
-        .any(|word| matches!(word.text.as_str(), "--help" | "--version") || word.text.starts_with("--dry-run"));
-    asked && !view.touched.iter().any(|touched| touched.touch == Touch::Write)
+    let text = |word: &&facts::Word| {
+        matches!(word.text.as_str(), "--help" | "--version" | "-help" | "--usage") || word.text.starts_with("--dry-run")
+    };
+    let alone = matches!(view.arguments.as_slice(), [one] if matches!(one.text.as_str(), "-V" | "-version" | "help" | "version"));
+    let helpful = HELPFUL.contains(&view.name)
+        && (view.operands.first() == Some(&"help") || (view.name == "aws" && view.operands.last() == Some(&"help")));
+    // `#(…)` is run.
+    let listed = matches!(view.name, "tmux" | "screen")
+        && view.arguments.first().is_some_and(|first| LISTING.contains(&first.text.as_str()))
+        && !view.text.contains("#(");
+    let asks = view.arguments.iter().any(text) || alone || helpful || listed;
+    // The help of these opens a pager, and a pager of root's a shell of root's.
+    let pager = view.root && matches!(view.name, "git" | "man" | "systemctl" | "journalctl");
+    asks && !pager && !view.touched.iter().any(|touched| touched.touch == Touch::Write)
 }
 
 fn reason(rule: &Rule, span: Span) -> Reason {

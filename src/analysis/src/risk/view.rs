@@ -1,6 +1,6 @@
 //! One command as the rules see it: what it is, what it touches, where it goes.
 
-use super::grammar;
+use super::{grammar, inert};
 use crate::facts::{CommandLine, Context, Origin, Place, Redirect, Redirection, Runs, SimpleCommand, Span, Word};
 use crate::hosts::{self, Reach};
 use crate::paths::{self, Class};
@@ -77,7 +77,7 @@ impl<'l> View<'l> {
         let name = program(command);
         let arguments = grammar::arguments(name, command.arguments());
         let operands = arguments.iter().map(|word| word.text.as_str()).filter(|text| !text.starts_with('-')).collect();
-        let text = arguments.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ").to_lowercase();
+        let text = lower_case(name, &arguments);
         let mut view = Self {
             command,
             name,
@@ -165,6 +165,23 @@ impl<'l> View<'l> {
             })
         })
     }
+}
+
+/// The arguments in lower case, joined by spaces, without what only is data.
+fn lower_case(name: &str, arguments: &[&Word]) -> String {
+    let mut text = String::with_capacity(arguments.iter().map(|word| word.text.len() + 1).sum());
+    for (index, word) in arguments.iter().enumerate() {
+        if index > 0 {
+            text.push(' ');
+        }
+        let part = inert::acting(name, &word.text);
+        if part.is_ascii() {
+            text.extend(part.chars().map(|c| c.to_ascii_lowercase()));
+        } else {
+            text.push_str(&part.to_lowercase());
+        }
+    }
+    text
 }
 
 /// The program's name without directory, version and what makes it a login shell.

@@ -81,7 +81,7 @@ fn deleted_outside(view: &View<'_>) -> Option<Span> {
         !path.starts_with('/')
             && !path.starts_with('~')
             && !path.contains('$')
-            && MADE.contains(&name)
+            && (MADE.contains(&name) || name.ends_with(".egg-info"))
             && !path.starts_with("..")
     };
     view.touched
