@@ -15,7 +15,7 @@ ORDER = [40, 41, 42, 50, 30, 51, 20, 11, 10]
 CODES = {}
 for code, ids in {
     40: "grammar.leaf member.type kind.sess journal.name chain.order chain.repeat chain.prev chain.host sig.entry"
-        " sig.key_unknown commit.opening commit.length enrol.first trust.host_key trust.service_key sess.chain sess.order"
+        " sig.key_unknown source.damaged commit.opening commit.length enrol.first trust.host_key trust.service_key sess.chain sess.order"
         " sess.after_restart submission.repeat decided.of refusal.statement finish.of checkpoint.size checkpoint.signature"
         " kind.place sig.key_range key.certificate key.epoch key.start authority.document authority.signature authority.version policy.text",
     41: "chain.seq commit.missing sess.gap head.missing key.missing",
@@ -648,13 +648,13 @@ class Run:
         self.host = self.host_key = None
         self.services, self.same_uid, self.begun = [], False, False
         self.next, self.prev, self.seen, self.unread, self.holes = 0, ZERO, {}, 0, 0
-        self.boots, self.last = [], None
+        self.boots, self.last, self.highest = set(), None, 0
         self.logins, self.known, self.submissions = {}, set(), set()
         self.leaves, self.broken, self.held, self.log, self.log_lost, self.told = [], False, None, None, False, None
         self.entries = 0
         # Keys: the epochs as (first seq, key, by the identity key), the one that the line at hand begins, and the one in force.
         self.epochs, self.begins, self.span, self.starting, self.unproven = [], None, None, False, None
-        self.of_service, self.heartbeat = False, None
+        self.of_service, self.heartbeat, self.service, self.held_us = False, None, None, None
         # Documents: None, "unusable", or (digest, people, owners).
         self.force, self.last_document = None, None
         # The text of a policy of the service that is not whole yet: digest, part that is due, parts, bytes.
@@ -793,6 +793,8 @@ class Run:
                 self.add("key.start")
             self.starting = False
         if self.begins:
+            if self.begins[1] in self.services:
+                self.add("key.certificate")
             if not by_identity and self.span and self.span["boot"] != e["boot"]:
                 self.add("key.epoch")
             self.span = dict(first=e["seq"], mono=e["mono"], boot=e["boot"])
@@ -970,12 +972,14 @@ class Run:
         if said["host"] != self.host or digest(said["entry"]) != c["leaf"] or said["nonce"] != c["nonce"] \
                 or said["decision"] != "approve" or said["exp_ms"] > c["wait"]:
             return "review.entry"
-        if e["at_us"] >= self.revoked.get(fingerprint(key), e["at_us"] + 1):
+        at_us = max(e["at_us"], self.held_us or e["at_us"])
+        if at_us >= self.revoked.get(fingerprint(key), at_us + 1):
             return "review.revoked"
         return None
 
     def enrolled(self, body):
         key, service, service_key = b64(body.get("key"), 32), body.get("service"), b64(body.get("service_key"), 32)
+        self.service = service if is_id(service) else None
         if self.trust is None:
             self.services = [service_key] if service_key else []
             return
@@ -991,14 +995,19 @@ class Run:
     def time(self, e):
         last = self.last
         if last and e["boot"] == last[0]:
-            if e["mono"] < last[1]:
+            falls = e["mono"] < self.highest
+            if falls:
                 self.add("time.mono_falls")
+            self.highest = max(self.highest, e["mono"])
             if e["kind"] == "key_rotated":
                 return
+            declared = 0
+            if e["kind"] == "clock_step" and is_int(e["body"].get("by_ms")):
+                declared = e["body"]["by_ms"] * (-1000 if e["body"].get("forward") is False else 1000)
             silent = e["mono"] - last[1]
-            if self.heartbeat is not None and silent > 2 * self.heartbeat + 5_000_000:
+            if not falls and self.heartbeat is not None and silent > 2 * self.heartbeat + 5_000_000:
                 self.add("time.silence")
-            if silent >= 0 and abs(e["at_us"] - last[2] - (e["mono"] - last[1])) > 500_000 and e["kind"] != "clock_step":
+            if not falls and abs(e["at_us"] - last[2] - silent - declared) > 500_000:
                 self.add("time.jump")
             mono = max(last[1], e["mono"])
         else:
@@ -1006,9 +1015,8 @@ class Run:
                 self.add("time.boot")
             elif last and e["kind"] not in ("host_started", "host_enrolled", "key_rotated"):
                 self.add("time.boot")
-            if e["boot"] not in self.boots:
-                self.boots.append(e["boot"])
-            mono = e["mono"]
+            self.boots.add(e["boot"])
+            mono = self.highest = e["mono"]
         self.last = (e["boot"], mono, e["at_us"])
 
     def openings(self, e):
@@ -1046,6 +1054,8 @@ class Run:
             self.add("checkpoint.signature")
         if self.services:
             self.cosigned(b, log, text, self.services[0])
+        if self.service not in (None, b["service"]):
+            self.add("checkpoint.signature")
         if b["size"] > e["seq"] or b["size"] < (self.held or 0) or b["size"] == 0:
             return self.add("checkpoint.size")
         if self.broken:
@@ -1055,7 +1065,7 @@ class Run:
         if root_of(self.leaves[:b["size"]]) != digest(b["root"]):
             return self.add("checkpoint.root")
         if sum(self.found.values()) == before:
-            self.held = b["size"]
+            self.held, self.held_us = b["size"], b["time"] * 10**6
 
     def cosigned(self, b, log, text, key):
         size, root = log["size"], digest(log["root"])
@@ -1294,6 +1304,8 @@ def verify(place, trust, heads):
     if root is None:
         run.add("source.unknown")
         return run
+    if root != place and os.path.exists(os.path.join(place, "journal")):
+        run.add("source.damaged")
     run.recordings = os.path.join(root, "recordings")
     journal = os.path.join(root, "journal")
     run.journal([os.path.join(journal, n) for n in sorted(os.listdir(journal)) if re.fullmatch(r"\d{16}\.jsonl", n)])

@@ -36,18 +36,24 @@ pub fn verify(args: &Verify, json: bool) -> Result<u8, Failure> {
     };
     let report = verify_by(&args.source, trust.as_ref(), &options, Some(&Rules), &mut report_progress);
     bar.finish_and_clear();
-    if json {
-        show_json(&report)?;
-    } else {
-        show(&report.text())?;
-        if args.explain {
-            show(&explained(&report))?;
-        }
-    }
+    told(&report, args.explain, json)?;
     if trust.is_none() {
         note(&no_trust(&args.source));
     }
     Ok(report.exit_code)
+}
+
+/// Prints the report. That nobody reads it to its end changes no verdict.
+fn told(report: &Report, explain: bool, json: bool) -> Result<(), Failure> {
+    let shown = match (json, explain) {
+        (true, _) => show_json(report),
+        (false, true) => show(&(report.text() + &explained(report))),
+        (false, false) => show(&report.text()),
+    };
+    match shown {
+        Ok(()) | Err(Failure::Unread) => Ok(()),
+        Err(other) => Err(other),
+    }
 }
 
 /// Packs what an auditor takes away.

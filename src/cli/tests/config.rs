@@ -112,3 +112,15 @@ fn nothing_to_verify_is_never_good() {
     fails(&["verify", path, "--trust", Path::new(path).join("bad").to_str().unwrap()], 65, "trust file");
     fails(&["bundle", path, "-o", "/tmp/never.tar"], 66, "state directory");
 }
+
+#[test]
+fn a_verdict_stands_though_nobody_reads_it() {
+    let empty = tempfile::tempdir().unwrap();
+    for flags in [&[][..], &["--json"], &["--explain"]] {
+        let (read, write) = std::io::pipe().unwrap();
+        drop(read);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        let ran = command.arg("verify").arg(empty.path()).args(flags).stdout(write).output().unwrap();
+        assert_eq!(ran.status.code(), Some(20), "{flags:?}");
+    }
+}

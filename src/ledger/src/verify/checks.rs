@@ -135,7 +135,7 @@ checks! {
     KeyMissing "key.missing" Missing
         "The certificate of the key that signs from here on is among the missing entries, so its signatures cannot be checked."
     KeyCertificate "key.certificate" Invalid
-        "A `key_rotated` whose certificate is not good: not by the identity key or the epoch before, for another host, place or key, or a key used before."
+        "A `key_rotated` whose certificate is not good: not by the identity key or the epoch before, for another host, place or key, or for a key that was used before or is the service's."
     KeyEpoch "key.epoch" Invalid
         "An epoch signs more than 4,096 entries, for more than 24 hours, or in another boot than the one it began in."
     KeyStart "key.start" Invalid
@@ -165,7 +165,7 @@ checks! {
         "The text of a policy in a `policy_text` is not the one that its digest names, or a part of it is out of place."
     TimeMonoFalls "time.mono_falls" Time "`mono` falls within one boot, which CLOCK_BOOTTIME never does."
     TimeJump "time.jump" Time
-        "Between two entries of one boot, wall clock and boot clock moved apart by more than 500 ms, and no `clock_step` says so: the wall clock was set."
+        "Between two entries of one boot, wall clock and boot clock moved apart by more than 500 ms, and no `clock_step` says so, or it says another step: the wall clock was set."
     TimeBoot "time.boot" Time
         "Entries of a boot begin without `host_started`, or a boot comes back after another one."
     TimeSilence "time.silence" Incomplete

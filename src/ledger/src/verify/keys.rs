@@ -46,6 +46,8 @@ pub(super) struct Keys<'a> {
     /// How many epochs there are.
     pub epochs: u64,
     services: Vec<Key>,
+    /// The service that the host is enrolled with.
+    service: Option<ServiceId>,
     /// This is a service's own ledger.
     pub of_service: bool,
     /// The signer shares the uid of the daemon, or worse: `signer:same_uid`.
@@ -69,6 +71,7 @@ impl<'a> Keys<'a> {
             starting: false,
             epochs: 0,
             services,
+            service: None,
             of_service: false,
             same_uid: false,
         }
@@ -77,6 +80,11 @@ impl<'a> Keys<'a> {
     /// Service keys whose decisions count.
     pub fn services(&self) -> &[Key] {
         &self.services
+    }
+
+    /// The service that the host is enrolled with, where `host_enrolled` is there.
+    pub fn service(&self) -> Option<ServiceId> {
+        self.service
     }
 
     /// Learns from the first entry which host this is.
@@ -176,6 +184,10 @@ impl<'a> Keys<'a> {
                 let text = "an epoch of another boot certifies a key; the identity key must";
                 findings.add(Check::KeyEpoch, seq, None, text);
             }
+            if self.services.iter().any(|service| service.public == epoch.key) {
+                let text = "the service's key was certified as one of the host's: whoever holds it decides and records";
+                findings.add(Check::KeyCertificate, seq, None, text);
+            }
             self.span = Some(Span { first: line.seq, mono: line.mono, boot: line.boot.to_owned(), flagged: false });
             self.epochs = self.epochs.saturating_add(1);
             if let Some(ring) = &mut self.ring {
@@ -244,6 +256,7 @@ impl<'a> Keys<'a> {
         let service: Option<ServiceId> = body.member("service");
         self.of_service |= service.is_some_and(|service| service.to_string() == host.to_string());
         let service_key: Option<Digest> = body.member("service_key");
+        self.service = service;
         let Some(trust) = self.trust else {
             self.services = service_key.into_iter().map(Key::new).collect();
             return;

@@ -25,7 +25,7 @@ pub(super) struct Event<'a> {
     pub prev: Digest,
     pub leaf: Digest,
     pub at: Moment,
-    /// Wall clock, µs since 1970.
+    /// Wall clock, µs since 1970; the service's at the last good checkpoint where that is later.
     pub at_us: i64,
     /// Whether the whole command is recorded, for `command_submitted`.
     pub whole: bool,
@@ -51,6 +51,8 @@ pub(super) struct Logins {
     open: HashMap<LoginId, Login>,
     known: HashSet<LoginId>,
     submissions: HashSet<SubmissionId>,
+    /// How often the host has started.
+    starts: u64,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +62,8 @@ struct Login {
     holes: u64,
     /// Entries of it are missing.
     gapped: bool,
+    /// How often the host had started when it was opened.
+    starts: u64,
     /// It was open when the host started again.
     orphaned: bool,
     agent: Option<String>,
@@ -110,6 +114,7 @@ impl Logins {
             return;
         }
         let Some(login) = self.open.get_mut(&event.login) else { return };
+        login.orphaned = login.starts != self.starts;
         let mut step = Step { event, login, cx };
         step.chain();
         step.after_restart();
@@ -158,7 +163,7 @@ impl Logins {
         }
         self.known.insert(event.login);
         cx.counts.logins = cx.counts.logins.saturating_add(1);
-        let mut login = Login { holes: cx.holes, ..Login::default() };
+        let mut login = Login { holes: cx.holes, starts: self.starts, ..Login::default() };
         if !opens {
             if cx.holes > 0 && event.n > 0 {
                 let text = "the beginning of the login is missing";
@@ -174,7 +179,7 @@ impl Logins {
 
     /// The host started again: what is open can only be closed.
     pub fn host_started(&mut self) {
-        self.open.values_mut().for_each(|login| login.orphaned = true);
+        self.starts = self.starts.saturating_add(1);
     }
 
     /// Says what is left at the end.

@@ -251,7 +251,7 @@ impl<'a> Run<'a> {
     fn entry(&mut self, entry: &Prepared<'_>, missing: bool) {
         let (line, leaf, kind, body) = (&entry.line, entry.leaf, entry.kind, &entry.body);
         self.keys.follow(line, kind, missing, &mut self.findings);
-        let boot = self.times.step(line, kind, &mut self.findings);
+        let boot = self.times.step(line, kind, body, &mut self.findings);
         self.times.promise(kind, body);
         let whole = self.openings(line, &entry.openings, body);
         let valid = self.members(line, kind, &entry.odd);
@@ -282,7 +282,8 @@ impl<'a> Run<'a> {
             prev: sess.prev,
             leaf,
             at: Moment { mono: line.mono, boot },
-            at_us: line.at_us,
+            // A host that sets its clock back makes no revoked key count again.
+            at_us: self.trees.held().map_or(line.at_us, |held| line.at_us.max(held.at_us())),
             whole,
             opened,
         };
@@ -404,6 +405,7 @@ impl<'a> Run<'a> {
             body: &body.to_value(),
             host_key: host_key.as_ref(),
             services: self.keys.services(),
+            service: self.keys.service(),
         };
         if let Some(held) = self.trees.checkpoint(&told, &mut self.findings)
             && !self.keys.same_uid

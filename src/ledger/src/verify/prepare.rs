@@ -19,6 +19,8 @@ use std::thread::{available_parallelism, scope};
 /// Bytes of lines that are looked at together: what is held is this twice, and
 /// what was found in it.
 const ROUND: usize = 1024 * 1024;
+/// Shorter than any entry: so many lines at most are looked at together for so many bytes.
+const LEAST: usize = 256;
 /// Bytes of lines that one thread takes at a time.
 const SHARE: usize = 64 * 1024;
 
@@ -98,8 +100,8 @@ impl Round {
                 Ok(None) => return self.ended = Some(Ok(())),
                 Err(error) => return self.ended = Some(Err(error)),
             }
-            // Lines without any byte must end a round too.
-            if self.marks.len() >= round {
+            // What is found in a line takes more room than a line too short to be one.
+            if self.marks.len() > round / LEAST {
                 return;
             }
         }
@@ -224,6 +226,14 @@ mod tests {
             assert_eq!(told(&text, round, share), whole, "{round} {share}");
         }
         assert_eq!(told(b"", 10, 10), []);
+    }
+
+    #[test]
+    fn lines_that_are_none_take_no_more_room() {
+        let text = vec![b'\n'; ROUND];
+        let mut round = Round::default();
+        round.fill(&mut Lines::new(text.as_slice()), ROUND);
+        assert!(round.marks.len() <= ROUND / LEAST + 1, "{}", round.marks.len());
     }
 
     #[test]

@@ -169,6 +169,10 @@ fn open_folder(dir: &Path, findings: &mut Findings) -> Option<Source> {
         findings.add(Check::SourceUnknown, None, Some(&dir.display().to_string()), text);
         return None;
     };
+    if root != dir && dir.join("journal").exists() {
+        let text = "holds both host/journal and journal: two histories; name the folder of the one that is meant";
+        findings.add(Check::SourceDamaged, None, Some(&dir.display().to_string()), text);
+    }
     let recordings = root.join("recordings");
     let listed = match list_recordings(&recordings) {
         Ok((listed, odd)) => {

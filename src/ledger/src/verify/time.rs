@@ -5,6 +5,7 @@ use super::checks::Check;
 use super::report::Findings;
 use crate::view::{Node, View};
 use crate::{Kind, Line};
+use std::collections::HashMap;
 
 /// How far wall clock and boot clock may move apart between two entries.
 const JUMP_US: i64 = 500_000;
@@ -18,8 +19,10 @@ pub(super) type Boot = usize;
 /// The clock as the entries so far tell it.
 #[derive(Debug, Default)]
 pub(super) struct Times {
-    boots: Vec<String>,
+    boots: HashMap<String, Boot>,
     last: Option<Last>,
+    /// Highest `mono` of the boot, changes of key included.
+    highest: u64,
     /// How often the running daemon has promised an entry, in µs.
     heartbeat_us: Option<u64>,
 }
@@ -46,41 +49,46 @@ impl Times {
     }
 
     /// Checks an entry against the one before it, and numbers its boot.
-    pub fn step(&mut self, line: &Line<'_>, kind: Option<Kind>, findings: &mut Findings) -> Boot {
+    pub fn step(&mut self, line: &Line<'_>, kind: Option<Kind>, body: &View<'_>, findings: &mut Findings) -> Boot {
         let boot = match self.last {
             // A change of key is no moment to measure from: the entry after it is
             // compared with the one before.
             Some(last) if kind == Some(Kind::KeyRotated) && self.is_boot(last.boot, line) => {
-                self.mono(line, last, findings);
+                self.mono(line, findings);
+                self.highest = self.highest.max(line.mono);
                 return last.boot;
             }
             Some(last) if self.is_boot(last.boot, line) => {
-                self.same_boot(line, kind, last, findings);
+                let declared = if kind == Some(Kind::ClockStep) { declared_us(body) } else { 0 };
+                self.same_boot(line, declared, last, findings);
                 last.boot
             }
             Some(_) | None => self.other_boot(line, kind, findings),
         };
-        let mono = self.last.filter(|last| last.boot == boot).map_or(line.mono, |last| line.mono.max(last.mono));
+        let before = self.last.filter(|last| last.boot == boot);
+        let mono = before.map_or(line.mono, |last| line.mono.max(last.mono));
+        self.highest = if before.is_some() { self.highest.max(line.mono) } else { line.mono };
         self.last = Some(Last { boot, mono, at_us: line.at_us });
         boot
     }
 
     fn is_boot(&self, boot: Boot, line: &Line<'_>) -> bool {
-        self.boots.get(boot).is_some_and(|id| id == line.boot)
+        self.boots.get(line.boot) == Some(&boot)
     }
 
     /// Whether `mono` has not fallen.
-    fn mono(&self, line: &Line<'_>, last: Last, findings: &mut Findings) -> bool {
-        if line.mono < last.mono {
-            let text = format!("mono falls from {} to {} within a boot", last.mono, line.mono);
+    fn mono(&self, line: &Line<'_>, findings: &mut Findings) -> bool {
+        if line.mono < self.highest {
+            let text = format!("mono falls from {} to {} within a boot", self.highest, line.mono);
             findings.add(Check::TimeMonoFalls, Some(line.seq), None, text);
         }
-        line.mono >= last.mono
+        line.mono >= self.highest
     }
 
-    fn same_boot(&self, line: &Line<'_>, kind: Option<Kind>, last: Last, findings: &mut Findings) {
+    /// `declared`: by how many µs a `clock_step` says that the wall clock moved.
+    fn same_boot(&self, line: &Line<'_>, declared: i64, last: Last, findings: &mut Findings) {
         let seq = Some(line.seq);
-        if !self.mono(line, last, findings) {
+        if !self.mono(line, findings) {
             return;
         }
         let silent = line.mono - last.mono;
@@ -92,23 +100,35 @@ impl Times {
         }
         let by_boot = i64::try_from(line.mono - last.mono).unwrap_or(i64::MAX);
         let apart = line.at_us.saturating_sub(last.at_us).saturating_sub(by_boot);
-        if apart.saturating_abs() > JUMP_US && kind != Some(Kind::ClockStep) {
-            let text = format!("the wall clock moved by {} ms against the boot clock without clock_step", apart / 1000);
+        if apart.saturating_sub(declared).saturating_abs() > JUMP_US {
+            let text = format!(
+                "the wall clock moved by {} ms against the boot clock, and {} ms are declared",
+                apart / 1000,
+                declared / 1000
+            );
             findings.add(Check::TimeJump, seq, None, text);
         }
     }
 
     fn other_boot(&mut self, line: &Line<'_>, kind: Option<Kind>, findings: &mut Findings) -> Boot {
         let seq = Some(line.seq);
-        if let Some(boot) = self.boots.iter().position(|id| id == line.boot) {
+        if let Some(boot) = self.boots.get(line.boot) {
             findings.add(Check::TimeBoot, seq, None, "a boot comes back after another one");
-            return boot;
+            return *boot;
         }
         let starts = matches!(kind, Some(Kind::HostStarted | Kind::HostEnrolled | Kind::KeyRotated));
         if self.last.is_some() && !starts {
             findings.add(Check::TimeBoot, seq, None, "entries of another boot begin without host_started");
         }
-        self.boots.push(line.boot.to_owned());
-        self.boots.len().saturating_sub(1)
+        let boot = self.boots.len();
+        self.boots.insert(line.boot.to_owned(), boot);
+        boot
     }
+}
+
+/// How far a `clock_step` says that the wall clock moved.
+fn declared_us(body: &View<'_>) -> i64 {
+    let by_ms = body.get("by_ms").and_then(View::as_int).and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
+    let by_us = by_ms.saturating_mul(1000);
+    if body.get("forward").and_then(View::as_bool) == Some(false) { by_us.saturating_neg() } else { by_us }
 }

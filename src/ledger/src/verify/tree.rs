@@ -6,7 +6,7 @@ use super::keys::Key;
 use super::report::{Findings, thousands};
 use crate::tlog::{BadStamp, Frontier, ServiceStamp};
 use crate::{Kind, KnownHead, Value};
-use countersign_core::{Digest, HostId};
+use countersign_core::{Digest, HostId, ServiceId};
 use std::collections::VecDeque;
 
 /// How far back from its own `seq` a checkpoint may reach, in entries.
@@ -19,6 +19,13 @@ pub(super) struct Held {
     pub size: u64,
     /// When it cosigned them, in seconds since 1970.
     pub time: u64,
+}
+
+impl Held {
+    /// The same in µs.
+    pub fn at_us(self) -> i64 {
+        i64::try_from(self.time).unwrap_or(i64::MAX).saturating_mul(1_000_000)
+    }
 }
 
 /// The tree so far.
@@ -52,6 +59,8 @@ pub(super) struct Told<'a> {
     pub host_key: Option<&'a Key>,
     /// The pinned service's key.
     pub services: &'a [Key],
+    /// The service that the host is enrolled with, where that is known.
+    pub service: Option<ServiceId>,
 }
 
 impl Trees {
@@ -174,6 +183,10 @@ impl Trees {
         };
         if let Err(error) = note {
             findings.add(Check::CheckpointSignature, seq, None, error.to_string());
+        }
+        if told.service.is_some_and(|service| service != stamp.service) {
+            let text = "names another service than the one the host is enrolled with";
+            findings.add(Check::CheckpointSignature, seq, None, text);
         }
         // Without a trusted service nothing can be said, and that is a finding of its own.
         let Some(service) = told.services.first() else { return };

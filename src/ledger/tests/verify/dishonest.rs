@@ -288,6 +288,9 @@ pub const LIES: &[(&str, Lie, u8, &str)] = &[
         "commit.opening",
     ),
     ("signs with another key", |h| h.plan("submit7").signer = Who::Stranger, 40, "sig.key_unknown"),
+    ("declares a small clock step for a large one", |h| step(h, 86_400_000_000, 600, true), 51, "time.jump"),
+    ("declares a clock step the wrong way", |h| step(h, 700_000, 700, false), 51, "time.jump"),
+    ("declares a clock step that never was", |h| step(h, 0, 700, true), 51, "time.jump"),
     ("misstates a chunk", |h| set(h, "chunk3.1", "digest", login_digest()), 42, "recording.digest"),
     ("skips a chunk", |h| remove(h, "chunk3.1"), 42, "recording.chunks"),
     ("overlaps chunks", |h| set(h, "chunk3.1", "offset", 39u64.into()), 42, "recording.chunks"),
@@ -320,6 +323,17 @@ fn unset(h: &mut History, label: &str, member: &str) {
 fn remove(h: &mut History, label: &str) {
     let at = h.at(label);
     h.plans.remove(at);
+}
+
+/// From `open3` on the wall clock is so much later, and a `clock_step` says something.
+fn step(h: &mut History, us: i64, by_ms: u64, forward: bool) {
+    let at = h.at("open3");
+    h.plans[at..].iter_mut().for_each(|plan| plan.at_us += us);
+    let (mono, at_us, boot) = (h.plans[at].mono, h.plans[at].at_us, h.plans[at].boot);
+    let step = h.add("step", "clock_step", None, [("by_ms", by_ms.into()), ("forward", forward.into())]);
+    (step.mono, step.at_us, step.boot) = (mono, at_us, boot);
+    let step = h.plans.pop().unwrap();
+    h.plans.insert(at, step);
 }
 
 fn login_digest() -> Value {

@@ -87,6 +87,7 @@ pub const LIES: &[(&str, Lie, u8, &str)] = &[
     ("nothing", |s| s.size = Some(0), 40, "checkpoint.size"),
     ("less than the one before", |s| s.size = Some(3), 40, "checkpoint.size"),
     ("another log of the service", |s| s.other_log = true, 30, "fork.service"),
+    ("another service, signed", |s| s.service = ServiceId::from_random([9; 16]), 40, "checkpoint.signature"),
     ("another time", |s| s.spoil = Some(|s| s.time += 1), 40, "checkpoint.signature"),
     ("another size after signing", |s| s.spoil = Some(|s| s.size -= 1), 40, "checkpoint.signature"),
     ("another cosignature", |s| s.spoil = Some(|s| s.cosig[0] ^= 1), 40, "checkpoint.signature"),

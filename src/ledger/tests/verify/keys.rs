@@ -132,6 +132,7 @@ fn is(lines: &[String], code: u8, id: &str) {
 struct Forged<'a> {
     signer: Box<dyn Signer>,
     boot: Option<&'a str>,
+    mono: Option<u64>,
     body: Option<Value>,
 }
 
@@ -147,15 +148,15 @@ fn forged(lines: &[String], forge: &mut dyn FnMut(&Entry) -> Option<Forged<'stat
             prev = entry.leaf;
             continue;
         }
-        let Forged { mut signer, boot, body } =
-            forged.unwrap_or(Forged { signer: owner(entry.seq), boot: None, body: None });
+        let Forged { mut signer, boot, mono, body } =
+            forged.unwrap_or(Forged { signer: owner(entry.seq), boot: None, mono: None, body: None });
         let body = body.unwrap_or_else(|| recertified(&entry, prev));
         let header = Header {
             at_us: entry.at_us,
             boot: boot.unwrap_or(&entry.boot),
             host: entry.host,
             kind: &entry.kind_text,
-            mono: entry.mono,
+            mono: mono.unwrap_or(entry.mono),
             prev,
             seq: entry.seq,
             sess: None,
@@ -201,7 +202,7 @@ fn owner(seq: u64) -> Box<dyn Signer> {
 }
 
 fn by(signer: InProcessSigner) -> Option<Forged<'static>> {
-    Some(Forged { signer: Box::new(signer), boot: None, body: None })
+    Some(Forged { signer: Box::new(signer), boot: None, mono: None, body: None })
 }
 
 #[test]
@@ -227,7 +228,9 @@ fn epochs_follow_each_other() {
     assert!(report.integrity.detail.contains("3 epochs"), "{}", report.integrity.detail);
     // The forger's tool changes nothing by itself.
     assert_eq!(forged(&lines, &mut |_| None), lines);
-    let again = forged(&lines, &mut |e| (e.seq > 0).then(|| Forged { signer: owner(e.seq), boot: None, body: None }));
+    let again = forged(&lines, &mut |e| {
+        (e.seq > 0).then(|| Forged { signer: owner(e.seq), boot: None, mono: None, body: None })
+    });
     assert_eq!(verified(&again).exit_code, 10);
 }
 
@@ -276,7 +279,7 @@ fn a_certificate_is_for_one_key_place_and_host() {
     table.push((7, entries[5].body.clone()));
     for (at, body) in table {
         let lines = forged(&lines, &mut |e| {
-            (e.seq == at).then(|| Forged { signer: stranger(), boot: None, body: Some(body.clone()) })
+            (e.seq == at).then(|| Forged { signer: stranger(), boot: None, mono: None, body: Some(body.clone()) })
         });
         is(&lines, 40, "key.certificate");
     }
@@ -291,7 +294,7 @@ fn a_certificate_is_for_one_key_place_and_host() {
         let mut again = Some(again);
         let lines = forged(&lines, &mut |e| {
             let signer = if e.seq == at { again.take() } else { None };
-            signer.map(|signer| Forged { signer: Box::new(signer), boot: None, body: Some(body.clone()) })
+            signer.map(|signer| Forged { signer: Box::new(signer), boot: None, mono: None, body: Some(body.clone()) })
         });
         is(&lines, 40, "key.certificate");
     }
@@ -305,20 +308,56 @@ fn the_identity_key_certifies_at_a_start_and_nowhere_else() {
     // In the middle of a run.
     let body = certificate(Box::new(Who::Host.signer()), epoch_key(0, 2).public_key(), entries[5].prev, 5);
     let lines_identity = forged(&lines, &mut |e| {
-        (e.seq == 5).then(|| Forged { signer: Box::new(epoch_key(0, 2)), boot: None, body: Some(body.clone()) })
+        (e.seq == 5).then(|| Forged {
+            signer: Box::new(epoch_key(0, 2)),
+            boot: None,
+            mono: None,
+            body: Some(body.clone()),
+        })
     });
     is(&lines_identity, 40, "key.start");
     // A start that the epoch before has certified: its process is gone by then.
     let body = certificate(Box::new(epoch_key(0, 2)), epoch_key(1, 1).public_key(), entries[7].prev, 7);
     let lines_start = forged(&lines, &mut |e| {
-        (e.seq == 7).then(|| Forged { signer: Box::new(epoch_key(1, 1)), boot: None, body: Some(body.clone()) })
+        (e.seq == 7).then(|| Forged {
+            signer: Box::new(epoch_key(1, 1)),
+            boot: None,
+            mono: None,
+            body: Some(body.clone()),
+        })
     });
     is(&lines_start, 40, "key.start");
     // An epoch that goes on in another boot.
     let lines_boot = forged(&lines, &mut |e| {
-        (e.seq >= 6).then(|| Forged { signer: owner(e.seq), boot: Some(OTHER_BOOT), body: None })
+        (e.seq >= 6).then(|| Forged { signer: owner(e.seq), boot: Some(OTHER_BOOT), mono: None, body: None })
     });
     is(&lines_boot, 40, "key.epoch");
+}
+
+#[test]
+fn a_change_of_key_hides_no_fall_of_the_clock() {
+    let dir = tempfile::tempdir().unwrap();
+    let ahead = |entry: &Entry| {
+        let mono = Some(entry.mono + 3_600_000_000);
+        (entry.seq == 5).then(|| Forged { signer: owner(5), boot: None, mono, body: None })
+    };
+    is(&forged(&history(dir.path()), &mut { ahead }), 51, "time.mono_falls");
+}
+
+#[test]
+fn the_services_key_is_no_epoch() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = |entry: &Entry| {
+        let key = Who::Service.public();
+        let body = (entry.seq == 5).then(|| certificate(Box::new(epoch_key(0, 1)), key, entry.prev, 5));
+        matches!(entry.seq, 5 | 6).then(|| Forged {
+            signer: Box::new(Who::Service.signer()),
+            boot: None,
+            mono: None,
+            body,
+        })
+    };
+    is(&forged(&history(dir.path()), &mut { service }), 40, "key.certificate");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Hosts under a document of their administrators: what a lying service or
 //! host makes of it, and what the auditor's own keys catch.
 
-use crate::build::{History, Who as Signer, expect, trust};
+use crate::build::{History, Plan, Who as Signer, expect, trust};
 use crate::people::{ADMIN, ANN, BOB, EVE, OTHER_ADMIN, Review, document, key, name};
 use countersign_core::{Choice, HostId, Nonce};
 use countersign_ledger::verify::Report;
@@ -256,6 +256,29 @@ fn a_revoked_key_counts_no_more_from_then_on() {
     // Without administrators in the trust file it holds as well.
     let only = TrustFile { admins: None, admins_needed: None, ..trust_at(BOB, decided) };
     expect(&verify(&history, &only), 50, "review.revoked");
+}
+
+#[test]
+fn a_clock_set_back_makes_no_revoked_key_count_again() {
+    const DAY: i64 = 86_400_000_000;
+    let mut history = reviewed();
+    let from = history.plan("decide1").at_us + 5_000_000;
+    history.later("submit3", 10_000_000);
+    let at = history.at("submit3");
+    let (at_us, mono) = (history.plans[at].at_us, history.plans[at].mono);
+    history.checkpoint();
+    let back = [("by_ms", 86_400_000u64.into()), ("forward", false.into())];
+    history.add("back", "clock_step", None, back);
+    for plan in history.plans.split_off(history.plans.len() - 2).into_iter().rev() {
+        history.plans.insert(at, Plan { at_us, mono, ..plan });
+    }
+    history.plans[at + 1..].iter_mut().for_each(|plan| plan.at_us -= DAY);
+    assert_eq!(verify(&history, &auditors()).exit_code, 0, "{}", verify(&history, &auditors()).text());
+    let at = countersign_core::format_utc_micros(from).unwrap();
+    let revoked = vec![RevokedKey { key: key(BOB).fingerprint(), at }];
+    let report = verify(&history, &TrustFile { revoked, ..auditors() });
+    expect(&report, 50, "review.revoked");
+    assert_eq!(report.totals["review.revoked"], 1, "{}", report.text());
 }
 
 #[test]

@@ -26,6 +26,14 @@ fn every_form_of_source_is_read() {
 }
 
 #[test]
+fn two_histories_in_one_folder_are_not_one() {
+    let dir = state();
+    let other = dir.path().join("journal");
+    std::fs::create_dir(&other).unwrap();
+    expect(&verify_path(dir.path(), Some(&trust())), 40, "source.damaged");
+}
+
+#[test]
 fn nothing_to_verify_is_20() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);

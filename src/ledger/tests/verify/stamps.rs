@@ -1,7 +1,7 @@
 //! `checkpoint` entries as a service and a host make them together.
 
 use crate::build::{Who, host, service};
-use countersign_core::Digest;
+use countersign_core::{Digest, ServiceId};
 use countersign_ledger::tlog::{
     Checkpoint, NoteText, Origin, ServiceStamp, consistency_proof, inclusion_proof, root_of,
 };
@@ -18,13 +18,16 @@ pub struct Stamp {
     pub by: Who,
     /// The service keeps another log for this one.
     pub other_log: bool,
+    /// In whose name it is given.
+    pub service: ServiceId,
     /// A member that is changed after signing.
     pub spoil: Option<fn(&mut ServiceStamp)>,
 }
 
 impl Default for Stamp {
     fn default() -> Self {
-        Self { size: None, root: None, note_by: Who::Host, by: Who::Service, other_log: false, spoil: None }
+        let (note_by, by, service) = (Who::Host, Who::Service, service());
+        Self { size: None, root: None, note_by, by, other_log: false, service, spoil: None }
     }
 }
 
@@ -40,7 +43,7 @@ pub fn cosigned(plan: &Stamp, at_us: i64, leaves: &[Digest], log: &mut Vec<Diges
     }
     log.push(ServiceStamp::log_leaf(&checkpoint));
     let log_size = u64::try_from(log.len()).unwrap();
-    let of_log = Checkpoint { origin: Origin::Service(service()).to_string(), size: log_size, root: root_of(log) };
+    let of_log = Checkpoint { origin: Origin::Service(plan.service).to_string(), size: log_size, root: root_of(log) };
     let time = u64::try_from(at_us / 1_000_000).unwrap();
     let mut note = |text: Option<NoteText>| service_key.sign_note(&text.unwrap()).unwrap();
     let mut stamp = ServiceStamp {
@@ -48,7 +51,7 @@ pub fn cosigned(plan: &Stamp, at_us: i64, leaves: &[Digest], log: &mut Vec<Diges
         root: checkpoint.root,
         note_key: key_id(&host_key.public_key()),
         note_sig: host_key.sign_note(&NoteText::checkpoint(&checkpoint).unwrap()).unwrap(),
-        service: service(),
+        service: plan.service,
         time,
         cosig: note(NoteText::cosignature(&checkpoint, time)),
         log_size,
