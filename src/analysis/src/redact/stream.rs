@@ -254,21 +254,47 @@ impl Stream {
     fn suspects(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let mut ranges: Vec<(usize, usize)> = Vec::new();
         let mut at = 0;
+        // Each is looked for anew only behind its last place: a search that finds nothing reads to the end.
+        let (mut sign, mut known, mut number) = (Next::Unknown, Next::Unknown, Next::Unknown);
         while at < bytes.len() {
             let rest = bytes.get(at..).unwrap_or_default();
-            let sign = SIGNS.as_ref().map_or(Some(0), |signs| signs.find(rest).map(|hit| hit.start()));
-            let known = self.known.automaton.as_ref().and_then(|known| known.find(rest)).map(|hit| hit.start());
-            let number = super::personal::first_long_number(rest);
+            let sign =
+                sign.from(at, || SIGNS.as_ref().map_or(Some(0), |signs| signs.find(rest).map(|hit| hit.start())));
+            let known = known
+                .from(at, || self.known.automaton.as_ref().and_then(|known| known.find(rest)).map(|hit| hit.start()));
+            let number = number.from(at, || super::personal::first_long_number(rest));
             let Some(first) = [sign, known, number].into_iter().flatten().min() else { break };
-            let start = memchr::memrchr(b'\n', bytes.get(..at + first).unwrap_or_default()).map_or(0, |n| n + 1);
+            let start = memchr::memrchr(b'\n', bytes.get(..first).unwrap_or_default()).map_or(0, |n| n + 1);
             let end = group::end_from(bytes, start);
             match ranges.last_mut() {
                 Some(last) if start < last.1 => last.1 = last.1.max(end),
                 Some(_) | None => ranges.push((start, end)),
             }
-            at = end.max(at + first + 1);
+            at = end.max(first + 1);
         }
         ranges
+    }
+}
+
+/// Where a search has its next hit.
+#[derive(Clone, Copy)]
+enum Next {
+    Unknown,
+    At(usize),
+    Nowhere,
+}
+
+impl Next {
+    /// The first hit from `at` on, which `search` gives counted from there.
+    fn from(&mut self, at: usize, search: impl FnOnce() -> Option<usize>) -> Option<usize> {
+        match *self {
+            Self::At(place) if place >= at => return Some(place),
+            Self::Nowhere => return None,
+            Self::At(_) | Self::Unknown => {}
+        }
+        let place = search().map(|found| at + found);
+        *self = place.map_or(Self::Nowhere, Self::At);
+        place
     }
 }
 
