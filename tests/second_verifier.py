@@ -16,7 +16,7 @@ CODES = {}
 for code, ids in {
     40: "grammar.leaf member.type kind.sess journal.name chain.order chain.repeat chain.prev chain.host sig.entry"
         " sig.key_unknown source.damaged commit.opening commit.length enrol.first trust.host_key trust.service_key sess.chain sess.order"
-        " sess.after_restart submission.repeat decided.of refusal.statement finish.of checkpoint.size checkpoint.signature"
+        " sess.after_restart sess.resumed submission.repeat decided.of refusal.statement finish.of checkpoint.size checkpoint.signature"
         " kind.place sig.key_range key.certificate key.epoch key.start authority.document authority.signature authority.version policy.text",
     41: "chain.seq commit.missing sess.gap head.missing key.missing",
     42: "recording.missing recording.digest recording.chunks recording.length recording.extra",
@@ -49,6 +49,15 @@ class Bad(Exception):
 
 def sha(*parts):
     return hashlib.sha256(b"".join(parts)).digest()
+
+
+def leads_to(key, anchor):
+    """Whether a front's secret is 1 to 64 steps before the end of its chain."""
+    for _ in range(64):
+        key = sha(b"cs.resume.v1\0", key)
+        if key == anchor:
+            return True
+    return False
 
 
 def b64(text, length):
@@ -476,7 +485,7 @@ MEMBERS = {
     "host_stopped": dict(why=is_text),
     "checkpoint": dict(cosig=is_sig, log=is_object, note_key=is_text, note_sig=is_sig, root=is_digest, service=is_id, size=is_int, time=is_int),
     "session_opened": {"agent": is_digest, "claimed?": is_digest, "claimed_error?": is_text,
-                       "identity?": is_digest, "identity_source?": is_text, "columns?": is_int, "kind": is_text, "nested?": is_id, "rows?": is_int, "source?": is_digest,
+                       "identity?": is_digest, "identity_source?": is_text, "columns?": is_int, "kind": is_text, "nested?": is_id, "resume?": is_digest, "rows?": is_int, "source?": is_digest,
                        "term?": is_digest, "tty": is_bool, "turned_away?": is_int, "uid": is_int},
     "command_submitted": {"authority?": is_digest, "people?": is_int, "cmd": is_digests, "cmd_bytes": is_int, "context?": is_digest, "cwd": is_digest, "env": is_digest, "expansions?": is_counts, "flags?": is_texts,
                           "hidden?": is_ints, "hidden_kinds?": is_texts, "id": is_id, "nonce": is_nonce, "personal?": is_counts,
@@ -493,11 +502,12 @@ MEMBERS = {
                       "stderr_bytes": is_int, "stdout_bytes": is_int, "why?": is_text},
     "recording_chunk": {"at_us?": is_int, "digest": is_digest, "index": is_int, "length": is_int, "offset": is_int, "raw_bytes": is_int,
                         "redactions?": is_counts, "spool?": is_int, "within?": is_int},
+    "session_resumed": {"key": is_digest, "of": is_digest, "running?": is_id},
     "session_closed": {"recording_bytes": is_int, "refused?": is_text, "why": is_text},
     "clock_step": dict(by_ms=is_int, forward=is_bool),
 }
 PERSON = ["interactive_escape", "opaque_code"]
-IN_LOGIN = "session_opened command_submitted decided exec_started exec_seen exec_finished recording_chunk session_closed".split()
+IN_LOGIN = "session_opened command_submitted decided exec_started exec_seen exec_finished recording_chunk session_resumed session_closed".split()
 OF_HOST = "host_enrolled host_started host_stopped checkpoint key_rotated policy_changed policy_text clock_step redaction erasure pruned gap heartbeat".split()
 OF_SERVICE = "admin_act signed_in access rule_changed grant anomaly_triaged hold report_read".split()
 for kind in OF_SERVICE:
@@ -644,7 +654,7 @@ def micros(at):
 
 class Run:
     def __init__(self, trust, heads):
-        self.found, self.trust, self.heads = {}, trust, heads
+        self.found, self.trust, self.heads, self.last_start = {}, trust, heads, None
         self.host = self.host_key = None
         self.services, self.same_uid, self.begun = [], False, False
         self.next, self.prev, self.seen, self.unread, self.holes = 0, ZERO, {}, 0, 0
@@ -876,6 +886,9 @@ class Run:
         if kind == "host_started":
             for login in self.logins.values():
                 login["orphan"] = True
+                for c in login["commands"].values():
+                    c["stale"] = True
+            self.last_start = e["leaf"]
         if kind in ("host_enrolled", "host_started") and body.get("signer") != "own_uid":
             self.same_uid = True
         if kind == "gap":
@@ -1108,10 +1121,13 @@ class Run:
         elif n != login["n"] or prev != login["prev"]:
             self.flaw(login, "sess.chain")
         login.update(n=n + 1, prev=e["leaf"], holes=self.holes)
-        if login["orphan"] and e["kind"] in ("command_submitted", "exec_started"):
+        if login["orphan"] and e["kind"] == "command_submitted":
             self.flaw(login, "sess.after_restart")
+        if opens and valid:
+            anchor = e["body"].get("resume")
+            login.update(anchor=anchor and digest(anchor), boot=e["boot"], lasts=e["body"]["kind"] == "interactive")
         step = {"command_submitted": self.submitted, "decided": self.decided, "exec_started": self.started,
-                "exec_finished": self.finished, "recording_chunk": self.chunk, "session_closed": self.closed}.get(e["kind"])
+                "exec_finished": self.finished, "recording_chunk": self.chunk, "session_closed": self.closed, "session_resumed": self.resumed}.get(e["kind"])
         if step and valid:
             step(e, e["body"], login, whole)
         if e["kind"] == "session_closed":
@@ -1121,9 +1137,20 @@ class Run:
         """What does not fit follows from missing entries, where there are such."""
         self.add("sess.gap" if login["gap"] and CODES[check] == 40 else check)
 
+    def resumed(self, e, b, login, _):
+        """The login's own front goes on after the daemon was lost."""
+        stages = [(ident, c["stage"]) for ident, c in login["commands"].items()]
+        started, running = [ident for ident, stage in stages if stage == "started"], b.get("running")
+        good = login["orphan"] and digest(b["of"]) == self.last_start and login.get("lasts") and login["boot"] == e["boot"] \
+            and leads_to(digest(b["key"]), login.get("anchor")) and "waiting" not in [stage for _, stage in stages] \
+            and started == ([running] if running else [])
+        if not good:
+            self.flaw(login, "sess.gap" if self.holes else "sess.resumed")
+        login.update(anchor=digest(b["key"]), orphan=False)
+
     def submitted(self, e, b, login, whole):
         login["commands"][b["id"]] = dict(leaf=e["leaf"], nonce=b["nonce"], wait=b["wait_ms"], mono=e["mono"], boot=e["boot"],
-                                          whole=whole, words=b.get("words"), stage="waiting", late=False,
+                                          whole=whole, stale=False, words=b.get("words"), stage="waiting", late=False,
                                           person=any(f in PERSON for f in b.get("flags", [])),
                                           under=(self.force, b.get("authority"), b.get("people")))
         if b["id"] in self.submissions:
@@ -1133,9 +1160,9 @@ class Run:
     def decided(self, e, b, login, _):
         runs = b["outcome"] in LETS_RUN
         self.by_rule += b["outcome"] in ("whitelisted", "blocked") and is_text(b.get("by"))
-        if login["orphan"] and runs:
-            self.flaw(login, "sess.after_restart")
         c = login["commands"].get(b["id"])
+        if runs and (login["orphan"] or c and c["stale"]):
+            self.flaw(login, "sess.after_restart")
         if c is None:
             return self.flaw(login, "decided.of")
         if c["stage"] == "started" and not c["decided"]:
@@ -1194,6 +1221,8 @@ class Run:
 
     def started(self, e, b, login, _):
         c = login["commands"].get(b["id"])
+        if login["orphan"] or c and c["stale"]:
+            self.flaw(login, "sess.after_restart")
         if c is None:
             return self.flaw(login, "run.without_decision")
         if c["stage"] in ("started", "finished"):

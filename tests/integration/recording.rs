@@ -164,6 +164,7 @@ fn a_front_that_writes_nonsense_ends_its_login() {
             terminal: None,
             ssh_connection: None,
             claims: Vec::new(),
+            resume: None,
         };
         stream.write_all(&encode(&FrontMessage::Hello(hello)).expect("frame")).expect("hello");
         // It keeps no descriptor of the spool: the host waits for nobody.

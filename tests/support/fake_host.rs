@@ -109,6 +109,7 @@ impl Login {
                 }
                 FrontMessage::Spooled { bytes } => self.send(&HostMessage::Taken { bytes }),
                 FrontMessage::Hello(_)
+                | FrontMessage::Resume(_)
                 | FrontMessage::Submit(_)
                 | FrontMessage::Program(_)
                 | FrontMessage::Inspected { .. }

@@ -25,6 +25,9 @@
 //! (Ended stands for Finished and Close)
 //! ```
 //! `Fatal` may come from the host at any time: the login ends, nothing more runs.
+//!
+//! A front whose host was lost connects again and begins with `Resume` in place
+//! of `Hello`; the host answers `Resumed` in place of `Welcome`, or `Fatal`.
 
 use crate::context::{Claim, FileSeen, Surroundings};
 use countersign_core::{DecidedBy, Digest, HostId, LoginId, Nonce, Outcome, Salt, SubmissionId};
@@ -45,6 +48,9 @@ pub const SPOOL_AHEAD: u64 = 16 * 1024 * 1024;
 pub enum FrontMessage {
     /// First message: who logs in and how.
     Hello(Hello),
+    /// First message of a further connection: the host was lost, and this is
+    /// the front of that login.
+    Resume(Resume),
     /// One command line to be held.
     Submit(Submit),
     /// The program that the submitted line would read from its standard input.
@@ -102,6 +108,30 @@ pub struct Hello {
     /// The `COUNTERSIGN_*` variables of its environment: what the agent states of itself.
     #[serde(default)]
     pub claims: Vec<Claim>,
+    /// End of the front's chain of secrets (`countersign_ledger::ResumeChain`),
+    /// where the login may outlive a restart of the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Digest>,
+}
+
+/// Most bytes of earlier lines that a front tells when it comes back.
+pub const MAX_RESUME_LINES: usize = 64 * 1024;
+
+/// A front that comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// The login.
+    pub login: LoginId,
+    /// The next secret of its chain.
+    pub key: Digest,
+    /// The released line that it runs, or whose end it could not tell.
+    pub running: Option<SubmissionId>,
+    /// The newest lines that it submitted, base64url, at most
+    /// [`MAX_RESUME_LINES`]: the output to come may repeat secrets of theirs.
+    pub lines: Vec<String>,
 }
 
 /// What a login asks for.
@@ -265,6 +295,9 @@ pub enum NotReleased {
     /// A file that it would run, or the directory it would run in, is no
     /// longer what it was when the line was submitted.
     Drifted,
+    /// The host was lost before the front could hear of the release. Said by
+    /// the host alone.
+    HostLost,
 }
 
 /// The last message of a login.
@@ -323,6 +356,14 @@ pub enum HostMessage {
         login: LoginId,
         /// The host.
         host: HostId,
+    },
+    /// The login goes on.
+    Resumed {
+        /// Bytes of the spool that stand in the recording.
+        taken: u64,
+        /// What the ledger says still runs. Where the front named a line and
+        /// this is none, its end is recorded already.
+        running: Option<SubmissionId>,
     },
     /// The line reads a program from its standard input: it is wanted with it.
     WantProgram {

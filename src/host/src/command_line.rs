@@ -72,6 +72,9 @@ struct Serve {
     /// Time between two heartbeats, in ms.
     #[arg(long, requires = "trial", hide = true, value_parser = clap::value_parser!(u64).range(50..=3_600_000))]
     heartbeat_ms: Option<u64>,
+    /// How long a front may take to come back after a start, in ms.
+    #[arg(long, requires = "trial", hide = true, value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
+    grace_ms: Option<u64>,
     /// The administrators' document of a trial, its signatures in FILE.sig.
     #[arg(long, requires_all = ["trial", "admins"], value_name = "FILE")]
     authority: Option<PathBuf>,
@@ -131,11 +134,13 @@ pub(crate) fn parse() -> Result<Task, HostError> {
             wait_ms,
             submissions_per_minute,
             heartbeat_ms,
+            grace_ms,
             authority,
             admins,
             ..
         }) => {
             let mut settings = Settings::trial(state, socket, service, wait_ms, submissions_per_minute, heartbeat_ms);
+            settings.grace_ms = grace_ms.unwrap_or(settings.grace_ms);
             settings.authority = authority.zip(admins).map(|(document, admins)| Places::of_trial(document, admins));
             Ok(Task::Serve(settings))
         }

@@ -17,6 +17,9 @@ const DEFAULT_WAIT_MS: u64 = 60_000;
 /// Time between two heartbeats, in ms.
 const HEARTBEAT_MS: u64 = 60_000;
 
+/// How long a front may take to come back after a start, in ms.
+const GRACE_MS: u64 = 30_000;
+
 /// Logins of one agent at a time, and its submissions a minute, by default.
 const DEFAULT_LOGINS: usize = 16;
 const DEFAULT_SUBMISSIONS: u64 = 60;
@@ -40,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) service: Option<String>,
     /// Time between two heartbeats, in ms.
     pub(crate) heartbeat_ms: u64,
+    /// How long a front may take to come back after a start, in ms.
+    pub(crate) grace_ms: u64,
     /// Where the administrators' document is, on a host that has one.
     pub(crate) authority: Option<Places>,
     /// What happens to lines that open a shell within the gate.
@@ -110,6 +115,7 @@ impl Settings {
             submissions_per_minute: submissions_per_minute.unwrap_or(DEFAULT_SUBMISSIONS),
             service,
             heartbeat_ms: heartbeat_ms.unwrap_or(HEARTBEAT_MS),
+            grace_ms: GRACE_MS,
             authority: None,
             nested: Nested::Ask,
             trial: true,
@@ -158,6 +164,7 @@ impl Settings {
             submissions_per_minute: file.submissions_per_minute,
             service: None,
             heartbeat_ms: HEARTBEAT_MS,
+            grace_ms: GRACE_MS,
             authority: file.authority,
             nested: match file.nested {
                 NestedWord::Ask => Nested::Ask,

@@ -17,10 +17,12 @@ use crate::quotas::Quotas;
 use crate::recordings::{tape, uploads::Uploads};
 use crate::recovery;
 use crate::registry::{self, Registry};
+use crate::returning::{self, Absents};
 use crate::service::Service;
 use crate::shipper::{Outbox, Shipper};
 use crate::signer;
-use countersign_ledger::{Committer, Limits, RemoteSigner, SystemClock};
+use countersign_core::Digest;
+use countersign_ledger::{Committer, Limits, OpenLogin, RemoteSigner, SystemClock};
 use countersign_sys as sys;
 use std::io::Write as _;
 use std::path::Path;
@@ -49,6 +51,7 @@ pub(crate) struct Host {
     pub(crate) policies: Policies,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) fronts: Arc<Fronts>,
+    pub(crate) absents: Absents,
     pub(crate) approvals: Approvals,
     pub(crate) registry: Registry,
     pub(crate) places: Arc<Semaphore>,
@@ -142,8 +145,8 @@ fn prepare(settings: &Settings) -> Result<(Identity, RemoteSigner), HostError> {
 }
 
 async fn serve(settings: Settings, identity: Identity, signer: RemoteSigner) -> Result<(), HostError> {
-    let (host, open) = start(settings, identity, signer).await?;
-    recovery::close_open_logins(&host, open).await.map_err(unavailable)?;
+    let (host, open, started) = start(settings, identity, signer).await?;
+    recovery::close_open_logins(&host, open, started).await.map_err(unavailable)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|why| HostError::Unavailable(why.to_string()))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|why| HostError::Unavailable(why.to_string()))?;
     let listener = listener::bind(&host.settings.socket)?;
@@ -187,12 +190,12 @@ async fn serve(settings: Settings, identity: Identity, signer: RemoteSigner) -> 
     stop(&host).await
 }
 
-/// Opens the ledger and writes `host_started`.
+/// Opens the ledger and writes `host_started`, whose leaf hash comes last.
 async fn start(
     settings: Settings,
     identity: Identity,
     signer: RemoteSigner,
-) -> Result<(Arc<Host>, Vec<countersign_ledger::OpenLogin>), HostError> {
+) -> Result<(Arc<Host>, Vec<OpenLogin>, Digest), HostError> {
     let clock = SystemClock::new().map_err(|why| HostError::Unavailable(format!("cannot read the boot id: {why}")))?;
     let journal = settings.state.join("journal");
     let (committer, recovered) =
@@ -204,6 +207,7 @@ async fn start(
     let service =
         Service::new(url, identity.fingerprint, Some(identity.host_token.clone())).map_err(HostError::Config)?;
     let uploads = tape::drop_others(&settings.state, &recovered.open_logins)
+        .and_then(|()| returning::drop_others(&settings.state, &recovered.open_logins))
         .and_then(|()| Uploads::new(&settings.state, &recovered.open_logins))
         .map_err(|why| HostError::Config(format!("cannot list {}: {why}", settings.state.display())))?;
     let host = Arc::new(Host {
@@ -213,6 +217,7 @@ async fn start(
         authorities: Authorities::new(settings.authority.clone(), &settings.state)?,
         policies: Policies::default(),
         fronts: Arc::default(),
+        absents: Absents::default(),
         quotas: Quotas::new(settings.logins_per_agent, settings.submissions_per_minute),
         approvals: Approvals::default(),
         registry: Registry::default(),
@@ -236,10 +241,10 @@ async fn start(
     }
     let torn = recovered.torn.map(|torn| (torn.bytes, torn.digest));
     let started = drafts::host_started(host.identity.signer_word(), torn, host.settings.heartbeat_ms);
-    host.book.write_one(started).await.map_err(unavailable)?;
+    let started = host.book.write_one(started).await.map_err(unavailable)?.leaf;
     // A document that cannot be used is said now, not to the first agent.
     host.authorities.in_force(&host.book).await.map_err(|why| HostError::Config(why.to_string()))?;
-    Ok((host, recovered.open_logins))
+    Ok((host, recovered.open_logins, started))
 }
 
 /// Writes a `heartbeat` from time to time, so that silence is evidence. One

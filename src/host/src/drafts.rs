@@ -115,6 +115,9 @@ pub(crate) fn session_opened(
     if let Some(wrong) = wrong {
         members.push(("claimed_error", wrong.into()));
     }
+    if let Some(anchor) = hello.resume {
+        members.push(("resume", anchor.into()));
+    }
     if let Some(outer) = nested {
         members.push(("nested", outer.to_string().into()));
     }
@@ -323,6 +326,15 @@ pub(crate) fn recording_chunk(login: LoginId, chunk: &Chunk) -> Draft {
     of_login(Kind::RecordingChunk, login, body(members), Openings::default())
 }
 
+/// `session_resumed`: the login's own front is back.
+pub(crate) fn session_resumed(login: LoginId, key: &Digest, of: &Digest, running: Option<SubmissionId>) -> Draft {
+    let mut members = vec![("key", (*key).into()), ("of", (*of).into())];
+    if let Some(id) = running {
+        members.push(("running", id.to_string().into()));
+    }
+    of_login(Kind::SessionResumed, login, body(members), Openings::default())
+}
+
 /// `session_closed`, as the front says.
 pub(crate) fn session_closed(login: LoginId, close: &Close, recording_bytes: u64, why: &str) -> Draft {
     let mut members = vec![("recording_bytes", recording_bytes.into()), ("why", why.into())];
@@ -346,6 +358,7 @@ fn not_released_word(why: NotReleased) -> &'static str {
         NotReleased::Hangup => "hangup",
         NotReleased::Recorder => "recorder",
         NotReleased::Drifted => "drifted",
+        NotReleased::HostLost => "host_lost",
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) fn key_path(state: &Path) -> PathBuf {
 /// Makes the state directory (0700) where it is missing, and refuses one that
 /// somebody else owns or can enter.
 pub(crate) fn prepare_state(state: &Path) -> Result<(), HostError> {
-    let inside = ["journal", "recordings", "shipped", "spool"].map(|name| state.join(name));
+    let inside = ["fronts", "journal", "recordings", "shipped", "spool"].map(|name| state.join(name));
     for dir in std::iter::once(state.to_path_buf()).chain(inside) {
         DirBuilder::new()
             .recursive(true)

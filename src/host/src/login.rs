@@ -4,6 +4,7 @@
 //! | state | may come | then |
 //! |---|---|---|
 //! | new | `Hello` | `session_opened` durable, `Welcome` → idle |
+//! | new | `Resume` of a front that is waited for ([`crate::returning`]) | `session_resumed` durable, `Resumed` → idle or running |
 //! | idle | `Submit` | held ([`crate::submission`]), perhaps after `Inspect` and `Inspected` → running or idle |
 //! | idle, running | `Spooled` | `recording_chunk`s, `Taken` → the same |
 //! | running | `Ended` with its id | `exec_finished`, `session_closed` durable, `Kept` → over |
@@ -18,6 +19,8 @@ use crate::lost::{Lost, closed, lost_word};
 use crate::quotas::Place;
 use crate::recordings::keep::{self, KeepError};
 use crate::recordings::tape::Tape;
+use crate::returning::{self, Absent, Card};
+use crate::secrets;
 use crate::submission::{self, Asking, Fate};
 use countersign_api::frame::{BadFrame, Decoder, encode};
 use countersign_api::front::{Close, CloseWhy, Finished, FrontMessage, Hello, HostMessage, LoginKind, PROTOCOL};
@@ -51,6 +54,11 @@ impl Connection {
     pub(crate) fn new(stream: UnixStream) -> Self {
         let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
         Self { stream, pid, decoder: Decoder::default(), buffer: vec![0; 64 * 1024] }
+    }
+
+    /// The front's process, as the kernel says.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        self.pid
     }
 
     /// The next message; `None` at the end of the connection. Loses nothing
@@ -97,7 +105,7 @@ impl Connection {
 }
 
 /// What is open in a login.
-struct Login {
+pub(crate) struct Login {
     id: LoginId,
     place: Place,
     terminal: bool,
@@ -108,6 +116,8 @@ struct Login {
     rewired: bool,
     running: Option<(SubmissionId, Digest)>,
     tape: Option<Tape>,
+    /// Where it may outlive this daemon.
+    card: Option<Card>,
     /// What it is closed as where the front does not close it.
     lost: &'static str,
     /// Makes what is started in this login known as nested.
@@ -115,6 +125,23 @@ struct Login {
 }
 
 impl Login {
+    /// A login that goes on.
+    pub(crate) fn resumed(id: LoginId, absent: Absent, running: Option<(SubmissionId, Digest)>) -> Self {
+        Self {
+            id,
+            place: absent.place,
+            terminal: absent.terminal,
+            transfer: false,
+            keeps_shell: true,
+            rewired: absent.card.is_rewired(),
+            running,
+            tape: Some(absent.tape),
+            card: Some(absent.card),
+            lost: "killed",
+            _front: Some(absent.front),
+        }
+    }
+
     fn asking(&self) -> Asking<'_> {
         Asking {
             login: self.id,
@@ -123,6 +150,7 @@ impl Login {
             keeps_shell: self.keeps_shell,
             rewired: self.keeps_shell && self.rewired,
             place: &self.place,
+            card: self.card.as_ref(),
         }
     }
 }
@@ -130,32 +158,15 @@ impl Login {
 /// Serves one connection to its end.
 pub(crate) async fn serve(host: Arc<Host>, stream: UnixStream) {
     let mut connection = Connection::new(stream);
-    let hello = match tokio::time::timeout(HELLO_WITHIN, connection.next()).await {
-        Ok(Ok(Some(FrontMessage::Hello(hello)))) if fits(&hello) => hello,
+    let login = match tokio::time::timeout(HELLO_WITHIN, connection.next()).await {
+        Ok(Ok(Some(FrontMessage::Hello(hello)))) if fits(&hello) => begin(&host, &mut connection, &hello).await,
+        Ok(Ok(Some(FrontMessage::Resume(resume)))) => returning::take_up(&host, &mut connection, &resume).await,
         Ok(_) | Err(_) => {
             connection.fatal("this front speaks another protocol; install front and daemon of one version").await;
             return;
         }
     };
-    if let Some(why) = host.refuses() {
-        connection.fatal(&why).await;
-        return;
-    }
-    let Some(place) = host.quotas.enter(hello.uid) else {
-        let most = host.settings.logins_per_agent;
-        connection
-            .end(&format!("this account has {most} logins open, and more are not let in; end one first"), Exit::Refused)
-            .await;
-        return;
-    };
-    let mut login = match open(&host, &mut connection, &hello, place).await {
-        Ok(login) => login,
-        Err(reason) => {
-            tracing::error!("cannot open a login: {reason}");
-            connection.fatal(&reason).await;
-            return;
-        }
-    };
+    let Some(mut login) = login else { return };
     match walk(&host, &mut connection, &mut login).await {
         Ok(true) => {}
         Ok(false) => abandon(&host, connection, login).await,
@@ -169,6 +180,29 @@ pub(crate) async fn serve(host: Arc<Host>, stream: UnixStream) {
             connection.fatal(&format!("the recording cannot go on: {why}")).await;
             login.lost = lost_word(&why);
             abandon(&host, connection, login).await;
+        }
+    }
+}
+
+/// Lets a new login in, or says why not.
+async fn begin(host: &Host, connection: &mut Connection, hello: &Hello) -> Option<Login> {
+    if let Some(why) = host.refuses() {
+        connection.fatal(&why).await;
+        return None;
+    }
+    let Some(place) = host.quotas.enter(hello.uid) else {
+        let most = host.settings.logins_per_agent;
+        connection
+            .end(&format!("this account has {most} logins open, and more are not let in; end one first"), Exit::Refused)
+            .await;
+        return None;
+    };
+    match open(host, connection, hello, place).await {
+        Ok(login) => Some(login),
+        Err(reason) => {
+            tracing::error!("cannot open a login: {reason}");
+            connection.fatal(&reason).await;
+            None
         }
     }
 }
@@ -202,12 +236,16 @@ async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Pl
         rewired: false,
         running: None,
         tape: None,
+        card: None,
         lost: "killed",
         _front: connection.pid.map(|pid| host.fronts.enter(pid, id)),
     };
     let let_in = match Tape::create(host.state(), id, host.identity.host, hello) {
         Ok((tape, theirs)) => {
             login.tape = Some(tape);
+            // Before the front can begin anything.
+            let lasting = connection.pid.filter(|_| hello.kind == LoginKind::Interactive && hello.resume.is_some());
+            login.card = lasting.and_then(|pid| Card::write(host.state(), id, pid));
             let welcome = HostMessage::Welcome { login: id, host: host.identity.host };
             let sent = connection.send_with(&welcome, &theirs).await;
             sent.map_err(|why| format!("the front was gone before it was let in: {why}"))
@@ -229,9 +267,10 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
     loop {
         let message = tokio::select! {
             message = connection.next() => message,
-            // What runs may go on; its front sees that the daemon is gone.
+            // What runs may go on, and a front that can comes back to the next
+            // daemon; it sees that this one is gone.
             () = host.stopping() => {
-                if login.running.is_some() {
+                if login.running.is_some() || login.card.is_some() {
                     return Ok(false);
                 }
                 connection.fatal("the daemon of this host is stopping").await;
@@ -245,7 +284,7 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
                     return Ok(false);
                 }
                 if let Some(tape) = &mut login.tape {
-                    tape.learn(&submission::known(&submit));
+                    tape.learn(&secrets::of(&submit));
                 }
                 match submission::run(host, connection, login.asking(), &submit).await? {
                     Fate::Running { id, of, rewires } => {
@@ -330,6 +369,9 @@ async fn end(
     }
     login.running = None;
     tape.close();
+    if let Some(card) = login.card.take() {
+        card.remove();
+    }
     // The front may be gone already: the login is closed either way.
     connection.send(&HostMessage::Kept).await.ok();
     Ok(true)
@@ -355,7 +397,14 @@ async fn abandon(host: &Arc<Host>, connection: Connection, login: Login) {
 }
 
 async fn close_lost(host: &Host, login: Login) {
-    let open = Lost { login: login.id, running: login.running, tape: login.tape, recorded: 0, why: login.lost };
+    let open = Lost {
+        login: login.id,
+        running: login.running,
+        tape: login.tape,
+        card: login.card,
+        recorded: 0,
+        why: login.lost,
+    };
     if let Err(why) = open.close(host).await {
         host.ledger_failed(&why);
     }
@@ -365,6 +414,7 @@ async fn close_lost(host: &Host, login: Login) {
 fn word(message: &FrontMessage) -> &'static str {
     match message {
         FrontMessage::Hello(_) => "Hello",
+        FrontMessage::Resume(_) => "Resume",
         FrontMessage::Submit(_) => "Submit",
         FrontMessage::Program(_) => "Program",
         FrontMessage::Inspected { .. } => "Inspected",

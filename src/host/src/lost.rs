@@ -6,6 +6,7 @@ use crate::daemon::Host;
 use crate::drafts;
 use crate::recordings::keep;
 use crate::recordings::tape::{Chunk, Tape, TapeError, cut};
+use crate::returning::Card;
 use countersign_core::{Digest, LoginId, SubmissionId};
 use countersign_ledger::Written;
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub(crate) struct Lost {
     pub(crate) login: LoginId,
     pub(crate) running: Option<(SubmissionId, Digest)>,
     pub(crate) tape: Option<Tape>,
+    pub(crate) card: Option<Card>,
     /// Bytes in chunks, where there is no tape.
     pub(crate) recorded: u64,
     /// `killed`, `recovered`, `disk_full` or `bad_recording`.
@@ -69,6 +71,9 @@ impl Lost {
             None => host.book.write(rest).await?.pop(),
         };
         closed(host, self.login, last);
+        if let Some(card) = self.card {
+            card.remove();
+        }
         Ok(())
     }
 }

@@ -6,14 +6,20 @@ use crate::daemon::Host;
 use crate::drafts::{self, Decided};
 use crate::lost::Lost;
 use crate::recordings::tape::Tape;
-use countersign_core::Outcome;
+use crate::returning;
+use countersign_core::{Digest, Outcome};
 use countersign_ledger::OpenLogin;
 use std::sync::Arc;
 
 /// Closes the logins that a crash left open. Submissions that were not decided
 /// are decided `error` at once; a login whose front still runs its command is
-/// closed when that front is gone, in the background.
-pub(crate) async fn close_open_logins(host: &Arc<Host>, open: Vec<OpenLogin>) -> Result<(), WriteError> {
+/// closed when that front is gone, in the background, and one whose front may
+/// take it up again waits for that. `started` is L of our `host_started`.
+pub(crate) async fn close_open_logins(
+    host: &Arc<Host>,
+    open: Vec<OpenLogin>,
+    started: Digest,
+) -> Result<(), WriteError> {
     for login in open {
         if let Some((id, of)) = login.undecided {
             let facts = Decided {
@@ -37,8 +43,13 @@ pub(crate) async fn close_open_logins(host: &Arc<Host>, open: Vec<OpenLogin>) ->
                 continue;
             }
         };
+        let tape = match tape.map(|tape| returning::expect(host, &login, tape, started)) {
+            Some(None) => continue,
+            Some(tape) => tape,
+            None => None,
+        };
         let recorded = login.recording_bytes;
-        let lost = Lost { login: login.id, running: login.unfinished, tape, recorded, why: "recovered" };
+        let lost = Lost { login: login.id, running: login.unfinished, tape, card: None, recorded, why: "recovered" };
         let host = host.clone();
         tokio::spawn(async move {
             tokio::select! {

@@ -11,10 +11,10 @@ use crate::drafts::{self, Decided, Released};
 use crate::login::Connection;
 use crate::policies::NoPolicy;
 use crate::quotas::Place;
+use crate::returning::Card;
 use crate::ruling::{Asked, Permit, Ruling, Said, WORDS_NOT_KNOWN, judge};
 use crate::service::ServiceError;
-use countersign_analysis::redact::Known;
-use countersign_analysis::{Held, Nested, NotAsked, Place as Input, hold};
+use countersign_analysis::{Held, NotAsked, Place as Input, hold};
 use countersign_api::frame::BadFrame;
 use countersign_api::front::{
     CancelWhy, CommandEnd, Finished, FrontMessage, HostMessage, NotReleased, ProgramEnd, Release, Submit,
@@ -61,6 +61,8 @@ pub(crate) struct Asking<'a> {
     /// Whether an earlier line may have put code into that shell.
     pub(crate) rewired: bool,
     pub(crate) place: &'a Place,
+    /// Where its front may come back after this daemon.
+    pub(crate) card: Option<&'a Card>,
 }
 
 /// A line that stands in the ledger.
@@ -75,6 +77,7 @@ struct Submission<'a> {
     around: Around,
     uid: u32,
     cwd: &'a Path,
+    card: Option<&'a Card>,
 }
 
 /// Why there is no ruling.
@@ -181,20 +184,6 @@ async fn follow(host: &Host, connection: &mut Connection, submission: Submission
     }
 }
 
-/// The secrets of a line, which its output may repeat.
-pub(crate) fn known(submit: &Submit) -> Known {
-    let mut known = Known::default();
-    let Ok(sent) = b64_decode(&submit.command) else { return known };
-    let held =
-        hold(&sent, submit.total_bytes, Input { terminal: true, nested: Nested::Ask }, dialect(&submit.inner_shell));
-    for segment in held.segments.iter().filter(|segment| segment.kind.is_some_and(|kind| kind != "beyond")) {
-        if let Ok(secret) = std::str::from_utf8(&segment.bytes) {
-            known.add(secret);
-        }
-    }
-    known
-}
-
 /// Asks the front for the program on standard input and adds it to what is
 /// held; also why there is nobody to go on for.
 async fn with_program(connection: &mut Connection, submit: &Submit, held: Held) -> (Held, Option<NoRuling>) {
@@ -235,7 +224,7 @@ async fn turn_away(host: &Host, connection: &mut Connection, submit: &Submit) ->
 /// Writes `command_submitted`; durable when this returns.
 async fn record<'a>(
     host: &'a Host,
-    Asking { login, place, .. }: Asking<'_>,
+    Asking { login, place, card, .. }: Asking<'a>,
     submit: &'a Submit,
     cwd: &'a [u8],
     (held, around, transfer): (&Held, Around, Option<Transfer>),
@@ -265,7 +254,7 @@ async fn record<'a>(
         words_known: around.words_known,
     };
     let (uid, cwd) = (place.uid(), Path::new(OsStr::from_bytes(cwd)));
-    Ok(Submission { host, login, id, seq: written.seq, asked, released, submit, around, uid, cwd })
+    Ok(Submission { host, login, id, seq: written.seq, asked, released, submit, around, uid, cwd, card })
 }
 
 impl Submission<'_> {
@@ -325,6 +314,9 @@ impl Submission<'_> {
     /// Writes `decided` and `exec_started` in one go, checks the deadline once
     /// more, and tells the front to run.
     async fn release(&self, connection: &mut Connection, permit: Permit) -> Result<Fate, WriteError> {
+        if let (true, Some(Err(why))) = (self.around.rewires, self.card.map(Card::rewire)) {
+            return self.failed(connection, "host_failed", &format!("what the host must remember of it: {why}")).await;
+        }
         let decided = drafts::decided(self.login, self.facts(permit.outcome(), Some(&permit.said), None))?;
         let started = drafts::exec_started(self.login, self.id);
         let written = self.host.book.write(vec![decided, started]).await?;

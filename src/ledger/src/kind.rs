@@ -26,6 +26,8 @@ pub enum Kind {
     ExecFinished,
     /// A piece of the recording stands in the file.
     RecordingChunk,
+    /// A login goes on after the daemon was lost and came back.
+    SessionResumed,
     /// A login ended.
     SessionClosed,
     /// A tree head.
@@ -73,7 +75,7 @@ pub struct UnknownKind;
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::HostEnrolled,
         Self::HostStarted,
         Self::HostStopped,
@@ -84,6 +86,7 @@ impl Kind {
         Self::ExecSeen,
         Self::ExecFinished,
         Self::RecordingChunk,
+        Self::SessionResumed,
         Self::SessionClosed,
         Self::Checkpoint,
         Self::KeyRotated,
@@ -118,6 +121,7 @@ impl Kind {
             Self::ExecSeen => "exec_seen",
             Self::ExecFinished => "exec_finished",
             Self::RecordingChunk => "recording_chunk",
+            Self::SessionResumed => "session_resumed",
             Self::SessionClosed => "session_closed",
             Self::Checkpoint => "checkpoint",
             Self::KeyRotated => "key_rotated",
@@ -150,6 +154,7 @@ impl Kind {
             | Self::ExecSeen
             | Self::ExecFinished
             | Self::RecordingChunk
+            | Self::SessionResumed
             | Self::SessionClosed => true,
             Self::HostEnrolled
             | Self::HostStarted
@@ -213,6 +218,7 @@ impl Kind {
             | Self::ExecSeen
             | Self::ExecFinished
             | Self::RecordingChunk
+            | Self::SessionResumed
             | Self::SessionClosed
             | Self::Checkpoint
             | Self::KeyRotated

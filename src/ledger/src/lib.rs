@@ -22,6 +22,7 @@ mod node;
 mod openings;
 #[cfg(feature = "authority")]
 mod openssh;
+mod resume;
 mod scan;
 mod seal;
 mod signer;
@@ -56,6 +57,7 @@ pub use line::{Line, MAX_LEAF_BYTES, MAX_LINE_BYTES};
 pub use openings::{BadOpening, Opened, OpenedValue, Openings};
 #[cfg(feature = "authority")]
 pub use openssh::{BadSshKey, BadSshSignature, SshKey, SshSignature};
+pub use resume::{RESUME_STEPS, ResumeChain, leads_to};
 pub use scan::{BadLine, Fault};
 pub use seal::{Header, SealError, Sealed, seal};
 pub use signer::{

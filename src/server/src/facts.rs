@@ -194,6 +194,7 @@ pub fn fact_of(entry: &Entry, opened: &Opened) -> Result<Option<Fact>, String> {
         | Kind::HostStarted
         | Kind::HostStopped
         | Kind::ExecSeen
+        | Kind::SessionResumed
         | Kind::Checkpoint
         | Kind::KeyRotated
         | Kind::PolicyChanged

@@ -12,6 +12,7 @@ use crate::start::{self, Start};
 use crate::{environment, interactive, script, spawner};
 use countersign_api::front::{Hello, LoginKind, PROTOCOL, RefusedLogin, Terminal};
 use countersign_core::{Exit, SFTP_SERVERS, sftp_line};
+use countersign_ledger::ResumeChain;
 use countersign_sys::terminal::{self, Exclusive, Raw};
 use countersign_sys::{self as sys, Account, Uids};
 use std::ffi::{OsStr, OsString};
@@ -47,7 +48,10 @@ fn begin() -> Result<Ending, Failure> {
     let kind = request.kind();
     // A transfer has its descriptors to itself, whatever they are.
     outer.tty &= kind != LoginKind::Transfer;
-    let hello = hello(&start, &account, kind, &outer);
+    // Only a shell at a prompt outlives a restart of the host.
+    let chain = if kind == LoginKind::Interactive { Some(ResumeChain::random()) } else { None };
+    let chain = chain.transpose().map_err(|_| Failure::new(Exit::Internal, "no randomness; nothing ran"))?;
+    let hello = Hello { resume: chain.as_ref().map(ResumeChain::anchor), ..hello(&start, &account, kind, &outer) };
     let relayed = outer.tty && matches!(kind, LoginKind::Exec | LoginKind::Interactive);
     let pty = if relayed { Some(open_pty(&outer, start.uids)) } else { None };
     let pty = pty.transpose().map_err(|e| Failure::system("cannot open a terminal for the command", &e))?;
@@ -61,7 +65,7 @@ fn begin() -> Result<Ending, Failure> {
     let raw = raw.transpose().map_err(|e| Failure::system("cannot take over the terminal", &e))?;
 
     let environment = environment::build(&start, &settings, &account, pty.as_ref().map(|p| p.name.as_path()));
-    let login = Login::open(&settings, environment, hello, spawner, outer, pty);
+    let login = Login::open(&settings, environment, hello, spawner, outer, pty, chain);
     let ending = match (login, request) {
         (Ok(login), Request::Run(kind, command)) => login.submit(kind, command),
         (Ok(login), Request::Shell) => interactive::run(login),
@@ -127,6 +131,7 @@ fn hello(start: &Start, account: &Account, kind: LoginKind, outer: &Outer) -> He
         terminal: outer.tty.then_some(Terminal { term, columns: size.columns, rows: size.rows }),
         ssh_connection: environment::plain(start.claim("SSH_CONNECTION")).map(str::to_owned),
         claims: environment::claims(start),
+        resume: None,
     }
 }
 

@@ -110,6 +110,7 @@ impl Held {
             }
             HostMessage::Fatal { reason, exit } => Answer::Fatal(reason, exit),
             HostMessage::Welcome { .. }
+            | HostMessage::Resumed { .. }
             | HostMessage::Inspect { .. }
             | HostMessage::Taken { .. }
             | HostMessage::Kept => Answer::Unexpected,

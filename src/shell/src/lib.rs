@@ -3,6 +3,7 @@
 //! through it.
 #![forbid(unsafe_code)]
 
+mod away;
 mod complete;
 mod editor;
 mod end;

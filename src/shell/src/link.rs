@@ -4,7 +4,6 @@
 use countersign_api::frame::{self, Decoder};
 use countersign_api::front::{FrontMessage, HostMessage};
 use countersign_sys::{self as sys, Ready, Wanted};
-use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -42,31 +41,43 @@ impl Link {
     /// decide what runs. Never waits for a stuck listener longer than some
     /// seconds.
     pub fn connect(path: &Path, host_uid: u32) -> io::Result<Self> {
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let address = UnixAddr::new(path)?;
-        let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
         for _ in 0..CONNECT_TRIES {
-            match connect(socket.as_raw_fd(), &address) {
-                Ok(()) => {
-                    let listener = sys::peer(socket.as_fd())?.uid;
-                    if listener != host_uid {
-                        let text = format!("uid {listener} listens there, not uid {host_uid} (`host_user`)");
-                        return Err(io::Error::other(text));
-                    }
-                    return Ok(Self {
-                        socket,
-                        decoder: Decoder::default(),
-                        queue: Vec::new(),
-                        fds: Vec::new(),
-                        open: true,
-                        taken: 0,
-                    });
-                }
-                Err(Errno::EAGAIN | Errno::EINTR) => sys::sleep_ms(10),
-                Err(error) => return Err(error.into()),
+            match Self::try_connect(path, host_uid) {
+                Err(error) if is_busy(&error) => sys::sleep_ms(10),
+                done => return done,
             }
         }
         Err(io::ErrorKind::TimedOut.into())
+    }
+
+    /// The same, once, without waiting.
+    pub fn try_connect(path: &Path, host_uid: u32) -> io::Result<Self> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let address = UnixAddr::new(path)?;
+        let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        connect(socket.as_raw_fd(), &address)?;
+        let listener = sys::peer(socket.as_fd())?.uid;
+        if listener != host_uid {
+            let text = format!("uid {listener} listens there, not uid {host_uid} (`host_user`)");
+            return Err(io::Error::other(text));
+        }
+        let (decoder, queue, fds) = (Decoder::default(), Vec::new(), Vec::new());
+        Ok(Self { socket, decoder, queue, fds, open: true, taken: 0 })
+    }
+
+    /// Goes on with another connection of the same login.
+    pub fn replace(&mut self, next: Self) {
+        *self = Self { taken: self.taken, ..next };
+    }
+
+    /// The host has taken so much of the spool.
+    pub fn is_at(&mut self, taken: u64) {
+        self.taken = taken;
+    }
+
+    /// Hangs up.
+    pub fn shut(&mut self) {
+        self.lost();
     }
 
     /// Queues a message and sends what can be sent.
@@ -155,4 +166,8 @@ impl Link {
         self.open = false;
         self.queue.clear();
     }
+}
+
+fn is_busy(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -1,6 +1,7 @@
 //! One login: says hello to the host, holds the command, runs it once if it
 //! is released, and tells how it ended.
 
+use crate::away::Return;
 use crate::end::{Ending, Failure, Status};
 use crate::held::{Answer, Approved, Held, Refusal};
 use crate::inspected::Inspected;
@@ -18,7 +19,7 @@ use countersign_api::front::{
     MAX_SENT_COMMAND, NotReleased, RefusedLogin, Submit,
 };
 use countersign_core::{DecidedBy, Exit, Nonce, Outcome, SubmissionId, Transfer, b64_encode};
-use countersign_ledger::random_bytes;
+use countersign_ledger::{ResumeChain, random_bytes};
 use countersign_sys as sys;
 use std::os::unix::ffi::OsStrExt;
 
@@ -40,6 +41,8 @@ pub struct Login {
     inner: crate::inner::InnerShell,
     pub(crate) environment: Vec<(String, String)>,
     inspected: Inspected,
+    /// Where it may outlive a restart of the host.
+    pub(crate) way: Option<Return>,
 }
 
 /// What is said of a login that this host does not allow.
@@ -67,6 +70,7 @@ impl Login {
         spawner: Spawner,
         mut outer: Outer,
         mut pty: Option<Pty>,
+        chain: Option<ResumeChain>,
     ) -> Result<Self, Failure> {
         let mut link = Link::connect(&settings.socket, settings.host_uid).map_err(|e| {
             let socket = settings.socket.display();
@@ -74,18 +78,21 @@ impl Login {
         })?;
         link.send(&FrontMessage::Hello(hello));
         let until_us = now_us()? + HOST_US;
-        match wait(&mut link, Some((&mut outer, pty.as_mut())), until_us)? {
-            Event::Host(HostMessage::Welcome { .. }) => {}
+        let id = match wait(&mut link, Some((&mut outer, pty.as_mut())), until_us)? {
+            Event::Host(HostMessage::Welcome { login, .. }) => login,
             Event::Host(HostMessage::Fatal { reason, exit }) => return Err(fatal(&reason, exit)),
             Event::Host(_) => return Err(unavailable("countersign-hostd answered out of turn")),
             Event::Client(_) => return Err(unavailable("the client hung up")),
             Event::Lost(why) => return Err(unavailable(why)),
-        }
+        };
         let file = link.take_descriptor().ok_or_else(|| unavailable("countersign-hostd gave no spool"))?;
         match Recorder::begin(file) {
             Ok(recorder) => {
                 let inspected = Inspected::default();
-                Ok(Self { link, recorder, outer, pty, spawner, inner: settings.inner, environment, inspected })
+                let way = chain.map(|chain| {
+                    Return::new(settings.socket.clone(), settings.host_uid, id, chain, settings.host_away_us)
+                });
+                Ok(Self { link, recorder, outer, pty, spawner, inner: settings.inner, environment, inspected, way })
             }
             Err(error) => {
                 let close = Close { why: CloseWhy::DiskFull, refused: None, spool_bytes: 0 };

@@ -120,6 +120,11 @@ impl Recorder {
         Some(FrontMessage::Spooled { bytes: self.length })
     }
 
+    /// The host that has taken so much was told of nothing beyond that.
+    pub fn untell(&mut self, taken: u64) {
+        self.told = self.told.min(taken);
+    }
+
     /// Whether so much waits in the spool that no more should be made.
     pub fn is_ahead_of(&self, taken: u64) -> bool {
         self.length.saturating_sub(taken) > SPOOL_AHEAD

@@ -19,8 +19,11 @@ const MAX_FILE: u64 = 64 * 1024;
 /// PATH of commands, where nothing else is configured.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-const USAGE: &str =
-    "usage: countersign-sh [-c COMMAND] | --trial --socket PATH [--path P] [--inner-shell S] -c COMMAND";
+const USAGE: &str = "usage: countersign-sh [-c COMMAND] | --trial --socket PATH [--path P] [--inner-shell S] [--host-away-s N] -c COMMAND";
+
+/// How long countersign-hostd may be away before a login at its prompt ends,
+/// where nothing else is configured, in seconds.
+const HOST_AWAY_S: u32 = 120;
 
 /// How this login is set up.
 #[derive(Debug)]
@@ -35,6 +38,9 @@ pub struct Settings {
     pub path: String,
     /// The shell that parses an approved line.
     pub inner: InnerShell,
+    /// How long countersign-hostd may be away before a login at its prompt
+    /// ends, in µs.
+    pub host_away_us: u64,
     /// What sftp may do.
     pub sftp: Sftp,
     /// The command after `-c`.
@@ -66,6 +72,8 @@ struct Configured {
     inner_shell: String,
     #[serde(default)]
     sftp: Sftp,
+    #[serde(default = "default_host_away")]
+    host_away_s: u32,
     #[serde(default)]
     agents: BTreeMap<String, AgentConfigured>,
 }
@@ -103,6 +111,7 @@ impl Settings {
     }
 
     fn trial<'a>(mut words: impl Iterator<Item = &'a OsStr>, own_uid: u32) -> Result<Self, Failure> {
+        let mut away_s = HOST_AWAY_S;
         let (mut socket, mut path, mut shell, mut command) = (None, DEFAULT_PATH.to_owned(), default_shell(), None);
         while let Some(flag) = words.next() {
             let value = words.next().ok_or_else(usage)?;
@@ -111,13 +120,14 @@ impl Settings {
                 Some("--socket") => socket = Some(PathBuf::from(value)),
                 Some("--path") => path = text()?,
                 Some("--inner-shell") => shell = text()?,
+                Some("--host-away-s") => away_s = text()?.parse().map_err(|_| usage())?,
                 Some("-c") if command.is_none() => command = Some(value.to_owned()),
                 Some(_) | None => return Err(usage()),
             }
         }
         let socket = socket.ok_or_else(usage)?;
         let (inner, sftp) = (installed(&shell)?, Sftp::default());
-        Ok(Self { trial: true, socket, host_uid: own_uid, path, inner, sftp, command })
+        Ok(Self { trial: true, socket, host_uid: own_uid, path, inner, sftp, command, host_away_us: micros(away_s) })
     }
 
     fn configured(agent: &str, command: Option<OsString>) -> Result<Self, Failure> {
@@ -131,7 +141,8 @@ impl Settings {
         let own = read.agents.get(agent);
         let inner = installed(own.and_then(|own| own.inner_shell.as_ref()).unwrap_or(&read.inner_shell))?;
         let sftp = own.and_then(|own| own.sftp).unwrap_or(read.sftp);
-        Ok(Self { trial: false, inner, host_uid, socket: read.socket, path: read.path, sftp, command })
+        let host_away_us = micros(read.host_away_s);
+        Ok(Self { trial: false, inner, host_uid, socket: read.socket, path: read.path, sftp, command, host_away_us })
     }
 }
 
@@ -163,6 +174,14 @@ fn usage() -> Failure {
 
 fn default_host_user() -> String {
     "countersign-hostd".to_owned()
+}
+
+fn micros(seconds: u32) -> u64 {
+    u64::from(seconds).saturating_mul(1_000_000)
+}
+
+fn default_host_away() -> u32 {
+    HOST_AWAY_S
 }
 
 fn default_path() -> String {

@@ -97,3 +97,39 @@ fn history_is_a_file_of_the_agent_and_nothing_else() {
     }
     host.verify().expect(10);
 }
+
+#[test]
+fn a_login_outlives_a_crash_and_a_restart_of_hostd() {
+    let Some(mut host) = Installation::new(Options::default()) else { return };
+    let reviewer = host.reviewer();
+    let mut terminal = login(&host);
+    terminal.send("kept=yes; until [ -e go ]; do sleep 0.1; done; (exit 3)\r");
+    reviewer.approve("kept=yes; until [ -e go ]; do sleep 0.1; done; (exit 3)");
+    journal::wait_for(&host.journal(), "exec_started", 1);
+    host.host.take().expect("a host").kill();
+    host.start_host();
+    journal::wait_for(&host.journal(), "session_resumed", 1);
+    // The front's secret and process are nobody else's: the agent is not even spoken to.
+    let script = "import socket;s=socket.socket(socket.AF_UNIX);s.connect('/run/countersign/hostd.sock');\
+                  s.settimeout(3);s.sendall(b'\\0\\0\\0\\2{}');print(s.recv(9))";
+    let told = host.as_agent("python3", &["-c", script]).output().expect("python3");
+    assert!(!String::from_utf8_lossy(&told.stdout).contains("b'\\x00"), "{told:?}");
+    fs::write(host.home().join("go"), "").expect("file");
+    terminal.expect("$ ");
+    let finished = journal::wait_for(&host.journal(), "exec_finished", 1);
+    assert_eq!(finished["body"]["code"], 3, "{finished}");
+    assert_eq!(host.host.take().expect("a host").terminate(), 0);
+    terminal.expect("countersign-hostd is away");
+    terminal.send("touch made\r");
+    terminal.expect("nothing ran");
+    host.start_host();
+    terminal.expect("countersign-hostd is back");
+    terminal.send("echo still $kept\r");
+    reviewer.approve("echo still $kept");
+    terminal.expect("still yes");
+    terminal.expect("$ ");
+    assert!(!host.home().join("made").exists());
+    leave(terminal);
+    journal::wait_for(&host.journal(), "session_closed", 1);
+    host.verify().expect(10);
+}

@@ -92,43 +92,6 @@ fn front_killed() {
 }
 
 #[test]
-fn host_killed_while_editing() {
-    let mut login = Login::new();
-    login.line("true");
-    login.parts.host.take().unwrap().kill();
-    login.terminal.send("touch made\r");
-    assert_eq!(login.terminal.end().code(), Some(69));
-    assert!(!login.file("made").exists());
-    login.check(&[10, 11]);
-}
-
-#[test]
-fn host_killed_while_a_line_waits() {
-    let mut login = Login::new();
-    login.terminal.send("touch made # LATER\r");
-    login.terminal.expect("held");
-    login.parts.host.take().unwrap().kill();
-    assert_eq!(login.terminal.end().code(), Some(69));
-    assert!(!login.file("made").exists());
-    login.check(&[10, 11]);
-}
-
-#[test]
-fn host_killed_while_a_line_runs() {
-    let mut login = Login::new();
-    let pids = busy(&mut login);
-    login.parts.host.take().unwrap().kill();
-    std::thread::sleep(Duration::from_millis(300));
-    login.terminal.send("touch made\r\x03");
-    assert_eq!(login.terminal.end().code(), Some(69));
-    all_gone(&pids);
-    assert!(!login.file("made").exists());
-    login.parts.start_host();
-    assert_eq!(journal::wait_for(&login.parts.journal(), "session_closed", 1)["body"]["why"], "recovered");
-    login.check(&[10, 11]);
-}
-
-#[test]
 fn what_goes_on_writing_does_not_keep_the_login() {
     let mut login = Login::new();
     login.terminal.send("(trap '' HUP; exec yes) & echo $! >yes; exit 6\r");

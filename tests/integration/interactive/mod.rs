@@ -2,6 +2,7 @@
 //! `drive.py`, and what somebody who owns the agent's account would try.
 
 mod attacks;
+mod away;
 mod context;
 mod driver;
 mod ends;
@@ -34,9 +35,14 @@ impl Login {
     }
 
     fn on(parts: &dyn Fn() -> Parts, term: &str) -> Self {
+        Self::with(parts, term, &[])
+    }
+
+    /// A login whose front gets these arguments, too.
+    fn with(parts: &dyn Fn() -> Parts, term: &str, more: &[&str]) -> Self {
         let parts = parts();
         let person = Person::at_work(&parts.scratch.join("reviewer.toml"));
-        let mut terminal = Terminal::start(&shell(&parts, term), 120, 40);
+        let mut terminal = Terminal::start(shell(&parts, term).args(more), 120, 40);
         terminal.prompt();
         Self { parts, person: Some(person), terminal }
     }

@@ -108,6 +108,12 @@ pub struct SpoolPlace {
 pub struct OpenLogin {
     /// The login.
     pub id: LoginId,
+    /// The account's uid, what kind of login it is and whether it has a
+    /// terminal, as `session_opened` says.
+    pub opened: Option<(u32, String, bool)>,
+    /// What shows that a front is the login's own: `session_opened.resume`, or
+    /// the key of the last `session_resumed`.
+    pub resume: Option<Digest>,
     /// Sum of its recording's chunks in bytes.
     pub recording_bytes: u64,
     /// Chunks so far: the index of the next.

@@ -179,6 +179,8 @@ impl Replay {
     fn login(&mut self, kind: Option<Kind>, id: LoginId, line: &Line<'_>, leaf: Digest) -> Result<(), BadLine> {
         let new = OpenLogin {
             id,
+            opened: None,
+            resume: None,
             recording_bytes: 0,
             chunks: 0,
             spool: SpoolPlace::default(),
@@ -188,6 +190,15 @@ impl Replay {
         let login = self.logins.entry(id).or_insert(new);
         let submission = || Ok(line.body()?.member("id").map(|id| (id, leaf)));
         match kind {
+            Some(Kind::SessionOpened) => {
+                let body = line.body()?;
+                let text = |name| body.get(name).and_then(crate::Value::as_text);
+                let uid = body.get("uid").and_then(crate::Value::as_int).and_then(|uid| u32::try_from(uid).ok());
+                let tty = body.get("tty").and_then(crate::Value::as_bool);
+                login.opened = uid.zip(text("kind")).zip(tty).map(|((uid, kind), tty)| (uid, kind.to_owned(), tty));
+                login.resume = body.member("resume");
+            }
+            Some(Kind::SessionResumed) => login.resume = line.body()?.member("key"),
             Some(Kind::CommandSubmitted) => login.undecided = submission()?,
             Some(Kind::Decided) => login.undecided = None,
             Some(Kind::ExecStarted) => login.unfinished = submission()?,

@@ -177,7 +177,9 @@ checks! {
     SessOrder "sess.order" Invalid
         "A login does not begin with `session_opened`, goes on after `session_closed`, or its id is used again."
     SessAfterRestart "sess.after_restart" Invalid
-        "A login that was open when the host started again submitted or started a command; it may only be closed by the host."
+        "A login that was open when the host started again submitted or started a command before its front took it up again, or started what was submitted before; otherwise it may only be closed by the host."
+    SessResumed "sess.resumed" Invalid
+        "A `session_resumed` does not show that the login's own front goes on: no restart before it, another boot, a key that is no secret of that front, or commands left open that should not be."
     SessOpen "sess.open" Incomplete "A login is still open at the end of what was verified."
     SessRecovered "sess.recovered" Incomplete
         "A login was closed on recovery after a crash; what happened right before is not known."

@@ -6,6 +6,7 @@ use super::checks::{Check, Code};
 use super::decision::{self, Asked, Deadline, Moment, Unchecked, Vouching};
 use super::recordings::{ChunkSaid, Reader, Recording};
 use super::report::{Counts, Findings};
+use super::resumed::{self, Front};
 use super::signatures::{Job, Queue, Signed};
 use crate::openings::Shown;
 use crate::view::{Node, View};
@@ -53,35 +54,40 @@ pub(super) struct Logins {
     submissions: HashSet<SubmissionId>,
     /// How often the host has started.
     starts: u64,
+    /// L of the last `host_started`.
+    started: Option<Digest>,
 }
 
 #[derive(Debug, Default)]
-struct Login {
+pub(super) struct Login {
     next_n: u64,
     prev: Option<Digest>,
     holes: u64,
     /// Entries of it are missing.
     gapped: bool,
-    /// How often the host had started when it was opened.
+    /// How often the host had started when it was opened, or taken up again last.
     starts: u64,
     /// It was open when the host started again.
-    orphaned: bool,
+    pub(super) orphaned: bool,
+    pub(super) front: Front,
     agent: Option<String>,
     terminal: bool,
-    commands: HashMap<SubmissionId, Command>,
+    pub(super) commands: HashMap<SubmissionId, Command>,
     recording: Recording,
 }
 
 #[derive(Debug)]
-struct Command {
+pub(super) struct Command {
     asked: Asked,
     /// What was submitted, where rules are evaluated again, until it is decided.
     kept: Option<Box<Kept>>,
-    stage: Stage,
+    pub(super) stage: Stage,
+    /// How often the host had started when it was submitted.
+    starts: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Stage {
+pub(super) enum Stage {
     Waiting,
     Refused,
     /// `late`: it was decided after it had expired.
@@ -104,6 +110,8 @@ enum Stage {
 struct Step<'s, 'a, 'r> {
     event: &'s Event<'s>,
     login: &'s mut Login,
+    /// How often the host has started.
+    starts: u64,
     cx: &'s mut Context<'a, 'r>,
 }
 
@@ -115,7 +123,7 @@ impl Logins {
         }
         let Some(login) = self.open.get_mut(&event.login) else { return };
         login.orphaned = login.starts != self.starts;
-        let mut step = Step { event, login, cx };
+        let mut step = Step { event, login, starts: self.starts, cx };
         step.chain();
         step.after_restart();
         let Some(body) = event.body else {
@@ -126,9 +134,11 @@ impl Logins {
         };
         match event.kind {
             Some(Kind::SessionOpened) => {
+                step.login.front.opened(event, body);
                 step.login.agent = event.opened.and_then(|opened| opened.one("agent")).map(again::text);
                 step.login.terminal = body.get("tty").and_then(View::as_bool) == Some(true);
             }
+            Some(Kind::SessionResumed) => step.resumed(body, self.started),
             Some(Kind::CommandSubmitted) => {
                 let id = step.submitted(body);
                 if id.is_some_and(|id| !self.submissions.insert(id)) {
@@ -177,9 +187,11 @@ impl Logins {
         true
     }
 
-    /// The host started again: what is open can only be closed.
-    pub fn host_started(&mut self) {
+    /// The host started again: what is open can only be closed, or be taken up
+    /// again by its front.
+    pub fn host_started(&mut self, leaf: Digest) {
         self.starts = self.starts.saturating_add(1);
+        self.started = Some(leaf);
     }
 
     /// Says what is left at the end.
@@ -258,10 +270,23 @@ impl Step<'_, '_, '_> {
     }
 
     fn after_restart(&mut self) {
-        let goes_on = matches!(self.event.kind, Some(Kind::CommandSubmitted | Kind::ExecStarted));
-        if self.login.orphaned && goes_on {
+        if self.login.orphaned && self.event.kind == Some(Kind::CommandSubmitted) {
             self.flaw(Check::SessAfterRestart, "goes on although the host has started again");
         }
+    }
+
+    fn resumed(&mut self, body: &View<'_>, started: Option<Digest>) {
+        for fault in resumed::faults(self.login, self.event, body, started) {
+            // The host's start, or what closed a command, may be among the missing entries.
+            self.flaw(if self.cx.holes > 0 { Check::SessGap } else { Check::SessResumed }, fault);
+        }
+        self.login.starts = self.starts;
+    }
+
+    /// What was submitted before the host started again is not let run or
+    /// started after.
+    fn is_stale(&self, id: &SubmissionId) -> bool {
+        self.login.orphaned || self.login.commands.get(id).is_some_and(|command| command.starts != self.starts)
     }
 
     fn submitted(&mut self, body: &View<'_>) -> Option<SubmissionId> {
@@ -283,7 +308,7 @@ impl Step<'_, '_, '_> {
         };
         let keep = self.cx.rules.wants_commands();
         let kept = keep.then(|| Box::new(Kept::of(body, self.event.opened, self.event.at_us)));
-        self.login.commands.insert(id, Command { asked, kept, stage: Stage::Waiting });
+        self.login.commands.insert(id, Command { asked, kept, stage: Stage::Waiting, starts: self.starts });
         Some(id)
     }
 
@@ -292,7 +317,7 @@ impl Step<'_, '_, '_> {
         let (Some(id), Some(outcome)) = (body.member::<SubmissionId>("id"), outcome) else { return };
         let total = self.cx.counts.outcomes.entry(outcome).or_default();
         *total = total.saturating_add(1);
-        if self.login.orphaned && outcome.lets_run() {
+        if outcome.lets_run() && self.is_stale(&id) {
             self.flaw(Check::SessAfterRestart, "lets a command run although the host has started again");
         }
         let Some(command) = self.login.commands.get(&id) else {
@@ -363,6 +388,9 @@ impl Step<'_, '_, '_> {
     fn exec_started(&mut self, body: &View<'_>) {
         self.cx.counts.started = self.cx.counts.started.saturating_add(1);
         let Some(id) = body.member::<SubmissionId>("id") else { return };
+        if self.is_stale(&id) {
+            self.flaw(Check::SessAfterRestart, "starts a command although the host has started again");
+        }
         let stage = self.login.commands.get(&id).map(|command| command.stage);
         let (mut decided, mut overdue) = (true, false);
         match stage {

@@ -106,6 +106,7 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("identity_source", Type::Word(&["verified", "claimed"]), false),
             ("kind", Type::Word(&["exec", "transfer", "interactive", "stdin"]), true),
             ("nested", Type::Id, false),
+            ("resume", Type::Digest, false),
             ("rows", Type::Int, false),
             ("source", Type::Digest, false),
             ("term", Type::Digest, false),
@@ -189,6 +190,9 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("spool", Type::Int, false),
             ("within", Type::Int, false),
         ]),
+        Kind::SessionResumed => {
+            Some(&[("key", Type::Digest, true), ("of", Type::Digest, true), ("running", Type::Id, false)])
+        }
         Kind::SessionClosed => Some(&[
             ("recording_bytes", Type::Int, true),
             ("refused", Type::Text, false),

@@ -19,6 +19,7 @@ mod members;
 mod prepare;
 mod recordings;
 mod report;
+mod resumed;
 mod signatures;
 pub(crate) mod source;
 mod time;
@@ -35,7 +36,7 @@ use crate::{Kind, KnownHead, Line, TrustFile};
 use again::Rules;
 use authority::Authorities;
 use chain::{Chain, Place};
-use countersign_core::HostId;
+use countersign_core::{Digest, HostId};
 use decision::{Moment, Vouching};
 use keys::Keys;
 use logins::{Context, Event, Logins};
@@ -256,7 +257,7 @@ impl<'a> Run<'a> {
         let whole = self.openings(line, &entry.openings, body);
         let valid = self.members(line, kind, &entry.odd);
         let Some(host) = self.chain.host() else { return };
-        self.host_kinds(line, kind, body, host);
+        self.host_kinds(line, leaf, kind, body, host);
         if kind == Some(Kind::Checkpoint) && valid {
             self.checkpoint(line, body, host);
         }
@@ -362,7 +363,7 @@ impl<'a> Run<'a> {
     }
 
     /// Kinds that speak of the host itself.
-    fn host_kinds(&mut self, line: &Line<'_>, kind: Option<Kind>, body: &View<'_>, host: HostId) {
+    fn host_kinds(&mut self, line: &Line<'_>, leaf: Digest, kind: Option<Kind>, body: &View<'_>, host: HostId) {
         let enrolled = kind == Some(Kind::HostEnrolled);
         if enrolled != (line.seq == 0) {
             let text = if enrolled { "host_enrolled after seq 0" } else { "seq 0 is not host_enrolled" };
@@ -378,7 +379,7 @@ impl<'a> Run<'a> {
             self.findings.add(Check::KindPlace, Some(line.seq), None, text);
         }
         if kind == Some(Kind::HostStarted) {
-            self.logins.host_started();
+            self.logins.host_started(leaf);
         }
         if enrolled || kind == Some(Kind::HostStarted) {
             // Once is enough: what the agent's uid could sign stays doubtful.

@@ -20,6 +20,7 @@ mod hostile;
 mod keys;
 mod people;
 mod recordings;
+mod resumed;
 mod reviews;
 mod second;
 mod sources;

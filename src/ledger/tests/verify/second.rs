@@ -105,6 +105,12 @@ fn agrees_on_every_lie() {
         lie(&mut history);
         cases.history(name, &history);
     }
+    cases.history("resumed", &crate::resumed::resumed_twice());
+    for (name, lie, ..) in crate::resumed::LIES {
+        let mut history = crate::resumed::resumed_twice();
+        lie(&mut history);
+        cases.history(name, &history);
+    }
     for (name, lie, ..) in crate::held::LIES {
         let mut history = held();
         lie(history.stamp("stamp2"));

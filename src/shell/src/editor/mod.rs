@@ -185,7 +185,6 @@ impl Editor {
     /// is closed, where the cursor is; then the prompt again. Control and
     /// format characters are shown as marks.
     #[must_use]
-    #[allow(dead_code, reason = "part of the editor's interface; the login has no use for it yet")]
     pub fn notice(&mut self, text: &str) -> String {
         self.print_below(text.lines());
         self.refresh();

@@ -1,5 +1,6 @@
 //! A line that is held: asked about, answered, committed or refused.
 
+use super::away::AWAY;
 use super::session::{HOST_US, Pending, Session, State, Stop, TAKE_US};
 use super::{driver, notice};
 use crate::editor::PASTE_MARKS_OFF;
@@ -24,6 +25,9 @@ impl Session {
         if self.stop.is_some() {
             return Ok(());
         }
+        if self.is_away() {
+            return self.not_run(AWAY);
+        }
         let nonce = Nonce(random_bytes::<16>().map_err(io::Error::other)?);
         let (place, ended) = self.login.spawner.place()?;
         if let Some(report) = ended {
@@ -47,6 +51,9 @@ impl Session {
             inner_shell: "bash".to_owned(),
             surroundings,
         }));
+        if let Some(way) = &mut self.login.way {
+            way.submitted(command.as_bytes());
+        }
         let held = Held::new(command.into_bytes(), nonce);
         let until_us = sys::boottime_us()?.saturating_add(8 * HOST_US);
         let inspected = Inspected::default();
@@ -58,11 +65,12 @@ impl Session {
     pub(super) fn heard_host(&mut self, [read, write]: [Ready; 2]) -> io::Result<()> {
         self.login.link.turn(read, write);
         loop {
+            if self.is_away() {
+                return self.return_to_host();
+            }
             let message = match self.login.link.hear() {
                 Heard::Nothing => return Ok(()),
-                // A line that runs may end; it is noticed at the prompt.
-                Heard::Lost if self.forwards() || self.stop.is_some() => return Ok(()),
-                Heard::Lost => return self.host_gone("countersign-hostd is gone"),
+                Heard::Lost => return self.lost_host(),
                 Heard::Garbage => return self.host_gone("countersign-hostd sent something unknown"),
                 Heard::Message(message) => message,
             };
@@ -78,6 +86,7 @@ impl Session {
                     return match message {
                         HostMessage::Fatal { reason, exit } => self.stop(Stop::Said(reason, exit)),
                         HostMessage::Welcome { .. }
+                        | HostMessage::Resumed { .. }
                         | HostMessage::WantProgram { .. }
                         | HostMessage::Inspect { .. }
                         | HostMessage::Pending { .. }

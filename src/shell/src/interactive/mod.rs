@@ -10,9 +10,13 @@
 //! | `Running` | inner terminal, raw | "ready" and its mark → `Editing`; private socket closed → `Replaced` |
 //! | `Replaced` (`exec prog`) | inner terminal, raw | the program exits → over |
 //!
+//! While countersign-hostd is away (`away.rs`) the state stays as it is, but a
+//! line that waited is refused, and so is every new one.
+//!
 //! Text that was not approved is never written to anything a shell parses, and
 //! raw input is forwarded in `Running` and `Replaced` only.
 
+mod away;
 pub mod driver;
 mod line;
 mod mark;

@@ -43,11 +43,7 @@ impl Session {
         }
         let rest = self.mark.rest();
         self.show(&rest)?;
-        let running = match &self.state {
-            State::Committing { id, .. } | State::Running(id) | State::Replaced(Some(id)) => Some(*id),
-            State::Starting | State::Editing | State::Pending(_) | State::Replaced(None) | State::Over => None,
-        };
-        if let (Some(id), Some(end)) = (running, self.end.clone()) {
+        if let (Some(id), Some(end)) = (self.running(), self.end.clone()) {
             self.finished(id, end)?;
         }
         self.state = State::Over;
@@ -69,13 +65,24 @@ impl Session {
     }
 
     pub(super) fn tell(&mut self, finished: Finished) -> io::Result<()> {
+        if self.is_away() {
+            if let Some(way) = &mut self.login.way {
+                way.keep(finished);
+            }
+            return Ok(());
+        }
         self.login.tell_spooled();
-        self.login.link.send(&FrontMessage::Finished(finished));
-        let told = kept(&mut self.login.link).map_err(io::Error::other)?;
-        if told || self.stop.is_some() {
-            Ok(())
-        } else {
-            self.host_gone("countersign-hostd did not keep the end of that line")
+        self.login.link.send(&FrontMessage::Finished(finished.clone()));
+        if kept(&mut self.login.link).map_err(io::Error::other)? {
+            return Ok(());
+        }
+        match &mut self.login.way {
+            Some(way) if !self.login.link.is_open() => {
+                way.keep(finished);
+                self.lost_host()
+            }
+            Some(_) | None if self.stop.is_some() => Ok(()),
+            Some(_) | None => self.host_gone("countersign-hostd did not keep the end of that line"),
         }
     }
 
@@ -116,13 +123,16 @@ impl Session {
             Some(Stop::Recorder(_)) => CloseWhy::DiskFull,
         };
         self.keep_history();
+        self.linger().map_err(|e| Failure::system("cannot wait for countersign-hostd", &e))?;
         self.login.close(why, None)?;
         let status = match self.end {
             Some(CommandEnd::Exited(code)) => Status::Code(code),
             Some(CommandEnd::Signaled(signal)) => Status::Signal(signal),
             Some(CommandEnd::NotStarted(_) | CommandEnd::NotReleased(_)) | None => Status::Code(Exit::Internal.code()),
         };
+        let away = self.is_away();
         Ok(match self.stop {
+            None if away => Ending::saying("countersign-hostd is away: it records the end of this login later", status),
             None | Some(Stop::Hangup | Stop::Interrupt) => Ending::silent(status),
             Some(Stop::Recorder(error)) => {
                 Ending::saying(format!("{error}; the login was ended"), Status::Code(Exit::Unavailable.code()))

@@ -80,6 +80,7 @@ impl Session {
         }
         self.status = status;
         self.prompt = prompt;
+        self.say_away()?;
         self.edit()
     }
 

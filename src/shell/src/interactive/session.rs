@@ -4,6 +4,7 @@
 use super::mark::Mark;
 use super::told::{Exported, Told};
 use super::wires::Wires;
+use crate::away::TRY_US;
 use crate::complete::{Completeness, is_complete};
 use crate::editor::{Editor, History, Terminal};
 use crate::end::{Ending, Failure};
@@ -186,7 +187,8 @@ impl Session {
         }
         self.on_time()?;
         // While a line is held the host takes nothing but its cancellation.
-        if let (false, Some(due)) = (matches!(self.state, State::Pending(_)), self.login.recorder.due()) {
+        let silent = self.is_away() || matches!(self.state, State::Pending(_));
+        if let Some(due) = if silent { None } else { self.login.recorder.due() } {
             self.login.link.send(&due);
         }
         if !self.outlet.is_open() && self.stop.is_none() {
@@ -210,7 +212,7 @@ impl Session {
         }
         if self.outlet.is_waiting() {
             list.push((Key::Show, (self.outlet.fd().as_fd(), Wanted::Write)));
-        } else if !(self.login.link.is_open() && self.login.recorder.is_ahead_of(self.login.link.taken())) {
+        } else if !self.is_full() {
             list.push((Key::Terminal, (self.wires.pty.master.as_fd(), Wanted::Read)));
         }
         if self.forwards() && !self.login.outer.typed().is_empty() {
@@ -231,6 +233,7 @@ impl Session {
             State::Pending(_) => 250_000,
             State::Starting | State::Editing | State::Running(_) | State::Replaced(_) | State::Over => 1_000_000,
         };
+        let due = if self.is_away() { due.min(TRY_US) } else { due };
         let due = if self.editor.unfinished() { due.min(SEQUENCE_US) } else { due };
         Ok(u32::try_from(due.div_ceil(1000)).unwrap_or(1000).max(1))
     }
@@ -317,6 +320,9 @@ impl Session {
 
     pub(super) fn on_time(&mut self) -> io::Result<()> {
         let now_us = sys::boottime_us()?;
+        if self.waited_enough(now_us) {
+            return self.host_gone("countersign-hostd has been away for too long");
+        }
         match &self.state {
             State::Committing { until_us, .. } if now_us >= *until_us => self.stop(Stop::Said(
                 "the shell did not take the line; the login is ended".to_owned(),

@@ -74,6 +74,7 @@ impl Session {
                     return match message {
                         HostMessage::Fatal { reason, exit } => self.stop(Stop::Said(reason, exit)),
                         HostMessage::Welcome { .. }
+                        | HostMessage::Resumed { .. }
                         | HostMessage::WantProgram { .. }
                         | HostMessage::Inspect { .. }
                         | HostMessage::Pending { .. }

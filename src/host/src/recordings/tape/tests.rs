@@ -38,6 +38,7 @@ fn begun(state: &Path) -> (Tape, File) {
         terminal: None,
         ssh_connection: None,
         claims: Vec::new(),
+        resume: None,
     };
     Tape::create(state, login(), HostId::from_random([2; 16]), &hello).unwrap()
 }
@@ -50,6 +51,8 @@ fn append(spool: &mut File, at_us: u64, data: &[u8]) {
 fn opened(chunks: &[Chunk]) -> OpenLogin {
     OpenLogin {
         id: login(),
+        opened: None,
+        resume: None,
         recording_bytes: chunks.iter().map(|chunk| chunk.length).sum(),
         chunks: chunks.len() as u64,
         spool: chunks.last().map(|chunk| chunk.place).unwrap_or_default(),
