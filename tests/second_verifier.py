@@ -17,8 +17,9 @@ for code, ids in {
     40: "grammar.leaf member.type kind.sess journal.name chain.order chain.repeat chain.prev chain.host sig.entry"
         " sig.key_unknown source.damaged commit.opening commit.length enrol.first trust.host_key trust.service_key sess.chain sess.order"
         " sess.after_restart sess.resumed submission.repeat decided.of refusal.statement finish.of checkpoint.size checkpoint.signature"
-        " kind.place sig.key_range key.certificate key.epoch key.start authority.document authority.signature authority.version policy.text",
-    41: "chain.seq commit.missing sess.gap head.missing key.missing",
+        " kind.place sig.key_range key.certificate key.epoch key.start authority.document authority.signature authority.version policy.text"
+        " gap.place removal.entry",
+    41: "chain.seq commit.missing sess.gap head.missing key.missing removal.early removal.signature part.login",
     42: "recording.missing recording.digest recording.chunks recording.length recording.extra",
     50: "decision.cut_command decision.missing decision.signature decision.key_unknown decision.host decision.entry"
         " decision.nonce decision.outcome decision.needs_person decision.words decision.expiry decision.late run.without_decision run.twice"
@@ -26,7 +27,7 @@ for code, ids in {
     30: "fork.seq fork.service checkpoint.root head.fork",
     51: "time.mono_falls time.jump time.boot",
     20: "source.unknown source.empty trust.none trust.host trust.service head.other_host",
-    11: "journal.torn sess.open sess.recovered submission.undecided run.unfinished recording.bad gap.declared time.silence",
+    11: "journal.torn sess.open sess.recovered submission.undecided run.unfinished recording.bad gap.declared time.silence pruned.declared head.not_covered",
     10: "assurance.self_attested",
 }.items():
     for name in ids.split():
@@ -39,7 +40,7 @@ OUTCOMES = "approved denied whitelisted timed_out blocked cancelled error".split
 LETS_RUN = ("approved", "whitelisted")
 ZERO = bytes(32)
 NS_ENTRY, NS_DECISION = "entry.v1@countersign", "decision.v1@countersign"
-NS_EPOCH, NS_AUTHORITY = "epoch.v1@countersign", "authority.v1@countersign"
+NS_EPOCH, NS_AUTHORITY, NS_REMOVAL = "epoch.v1@countersign", "authority.v1@countersign", "removal.v1@countersign"
 EPOCH_ENTRIES, EPOCH_US = 4096, 24 * 3600 * 10**6
 
 
@@ -393,13 +394,70 @@ def node(left, right):
     return sha(b"\1", left, right)
 
 
-def root_of(leaves):
-    if not leaves:
-        return sha(b"")
-    if len(leaves) == 1:
-        return leaves[0]
-    half = 1 << (len(leaves) - 1).bit_length() - 1
-    return node(root_of(leaves[:half]), root_of(leaves[half:]))
+def levels(start, end):
+    """Heights of the largest complete subtrees that cover the leaves from start up to end."""
+    out = []
+    while start < end:
+        level = (end - start).bit_length() - 1
+        if start:
+            level = min(level, (start & -start).bit_length() - 1)
+        out.append(level)
+        start += 1 << level
+    return out
+
+
+def root_of_blocks(blocks):
+    """The root over complete subtrees (level, hash), in order."""
+    peaks = []
+    for level, hashed in blocks:
+        while peaks and peaks[-1][0] == level:
+            level, hashed = level + 1, node(peaks.pop()[1], hashed)
+        peaks.append((level, hashed))
+    out = None
+    for _, hashed in reversed(peaks):
+        out = hashed if out is None else node(hashed, out)
+    return out if out is not None else sha(b"")
+
+
+def read_gaps(path):
+    """proof.json as {first seq: (end, hashes)}."""
+    if not os.path.lexists(path):
+        return {}
+    with open(path, "rb") as f:
+        text = f.read().decode("latin-1").removesuffix("\n")
+    r = Reader(text)
+    said = r.value(1)
+    if r.at != len(text) or not is_object(said) or list(said) != ["fmt", "gaps"] or said["fmt"] != "cs-proof1" or not is_objects(said["gaps"]):
+        raise Bad("proof.json")
+    out, end = {}, 0
+    for gap in said["gaps"]:
+        if list(gap) != ["from", "hashes", "to"] or not is_int(gap["from"]) or not is_int(gap["to"]) or not is_digests(gap["hashes"]) \
+                or not end <= gap["from"] < gap["to"] or len(gap["hashes"]) != len(levels(gap["from"], gap["to"])):
+            raise Bad("gap")
+        end = gap["to"]
+        out[gap["from"]] = (end, [digest(h) for h in gap["hashes"]])
+    return out
+
+
+def read_scope(path):
+    """What a bundle says that it holds: None, a list of logins, or the seq from which on it holds all."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        with open(path) as f:
+            said = json.load(f)
+    except ValueError:
+        raise Bad("bundle.json")
+    part = said.get("part") if is_object(said) else None
+    if not is_object(said) or set(said) - {"fmt", "part", "software"} or said.get("fmt") != "cs-bundle1" or not (part is None or is_object(part)):
+        raise Bad("bundle.json")
+    if part is None:
+        return None
+    if set(part) == {"since"} and is_int(part["since"]):
+        return part["since"]
+    if set(part) == {"name", "logins"} and is_texts(part["logins"]) and all(map(is_id, part["logins"])):
+        return part["logins"]
+    raise Bad("part")
 
 
 def inclusion(leaf, index, size, proof, root):
@@ -459,6 +517,7 @@ def is_name(v): return is_text(v) and NAME.match(v) is not None
 def is_outcome(v): return v in OUTCOMES
 def is_object(v): return isinstance(v, dict)
 def is_digests(v): return isinstance(v, list) and all(map(is_digest, v))
+def is_ids(v): return isinstance(v, list) and all(map(is_id, v))
 def is_objects(v): return isinstance(v, list) and all(map(is_object, v))
 def is_ints(v): return isinstance(v, list) and all(map(is_int, v))
 def is_texts(v): return isinstance(v, list) and all(map(is_text, v))
@@ -505,6 +564,9 @@ MEMBERS = {
     "session_resumed": {"key": is_digest, "of": is_digest, "running?": is_id},
     "session_closed": {"recording_bytes": is_int, "refused?": is_text, "why": is_text},
     "clock_step": dict(by_ms=is_int, forward=is_bool),
+    "pruned": {"before": is_int, "head": is_digest, "reason": is_text, "root": is_digest, "sigs?": is_texts},
+    "gap": {"former": is_id, "head?": is_digest, "seq?": is_int, "why": is_text},
+    **{kind: {"entries": is_objects, "reason": is_text, "recordings?": is_ids, "sigs?": is_texts} for kind in ("erasure", "redaction")},
 }
 PERSON = ["interactive_escape", "opaque_code"]
 IN_LOGIN = "session_opened command_submitted decided exec_started exec_seen exec_finished recording_chunk session_resumed session_closed".split()
@@ -515,6 +577,11 @@ for kind in OF_SERVICE:
 ROUTINE = "checkpoint heartbeat host_started host_stopped key_rotated clock_step".split()
 PRIVATE = {"session_opened": ["agent", "claimed", "identity", "source", "term"], "command_submitted": ["cmd", "context", "cwd", "env", "stdin"], "decided": ["comment"],
            "policy_changed": ["authority", "signatures"], "policy_text": ["text"], **{kind: ["detail"] for kind in OF_SERVICE}}
+
+
+def erasable(kind, path):
+    """What decides who may approve is not."""
+    return (kind in ("session_opened", "command_submitted", "decided") or kind in OF_SERVICE) and path.split("/")[0] in PRIVATE[kind]
 
 
 # --- openings -----------------------------------------------------------------------------------------------
@@ -662,6 +729,9 @@ class Run:
         self.logins, self.known, self.submissions = {}, set(), set()
         self.leaves, self.broken, self.held, self.log, self.log_lost, self.told = [], False, None, None, False, None
         self.entries = 0
+        # What is left out as declared, and what was removed.
+        self.gaps, self.scope, self.bridges, self.apart = {}, None, [], False
+        self.covered, self.pending, self.erased, self.absent, self.pruned, self.gapped = 0, {}, set(), {}, None, False
         # Keys: the epochs as (first seq, key, by the identity key), the one that the line at hand begins, and the one in force.
         self.epochs, self.begins, self.span, self.starting, self.unproven = [], None, None, False, None
         self.of_service, self.heartbeat, self.service, self.held_us = False, None, None, None
@@ -688,7 +758,8 @@ class Run:
             with open(path, "rb") as f:
                 lines = f.read().split(b"\n")
             tail = lines.pop()
-            first = int(os.path.basename(path)[:16])
+            name = os.path.basename(path)
+            first = 0 if name == "kept" else int(name[:16])
             if not lines and not tail and index + 1 < len(files):
                 self.add("journal.name")
             for raw in lines:
@@ -713,11 +784,51 @@ class Run:
         self.entries += 1
         self.begin(e)
         self.jumped = e["seq"] > self.next
+        blocks = self.bridge(self.next, e["seq"]) if self.jumped and self.next else None
+        self.jumped = self.jumped and blocks is None
         signed = self.signed(e)
+        if blocks is not None and signed:
+            self.leave_out(blocks, e["seq"])
         if not self.place(e, signed):
             return
         self.tree(e)
         self.entry(e)
+
+    def bridge(self, start, end):
+        """What stands for the entries from start up to end, or None."""
+        blocks = []
+        while start < end:
+            stop, hashes = self.gaps.get(start, (end + 1, []))
+            if stop > end:
+                return None
+            blocks += zip(levels(start, stop), hashes)
+            start = stop
+        return blocks
+
+    def leave_out(self, blocks, seq):
+        root = None
+        self.log_lost = True
+        if not self.broken:
+            self.leaves += blocks
+            self.covered = seq
+            root = root_of_blocks(self.leaves)
+            for head in self.heads:
+                if head["last"] == seq - 1 and "root" in head:
+                    head["found"] = head.get("found") or head["root"] == root
+                    if head["root"] != root:
+                        self.add("head.fork")
+        self.bridges.append((self.next, seq, root))
+        self.next, self.prev, self.apart = seq, blocks[-1][1] if blocks[-1][0] == 0 else None, True
+
+    def root_at(self, size):
+        """The root over the first entries; None where that is within what is left out."""
+        blocks, at = [], 0
+        for level, hashed in self.leaves:
+            if at == size:
+                break
+            blocks.append((level, hashed))
+            at += 1 << level
+        return root_of_blocks(blocks) if at == size else None
 
     def begin(self, e):
         if self.begun:
@@ -832,19 +943,20 @@ class Run:
             self.holes += 1
             if seq - self.next > self.unread:
                 self.add("chain.seq")
-        elif e["prev"] != self.prev:
+        elif self.prev is not None and e["prev"] != self.prev:
             self.add("chain.prev")
         self.unread, self.next, self.prev = 0, seq + 1, e["leaf"]
         self.seen[seq] = e["leaf"]
         return True
 
     def tree(self, e):
-        if e["seq"] != len(self.leaves):
+        if not self.broken and e["seq"] != self.covered:
             self.broken = self.log_lost = True
         if e["kind"] not in ROUTINE:
             self.told = e["seq"]
         if not self.broken:
-            self.leaves.append(e["leaf"])
+            self.leaves.append((0, e["leaf"]))
+            self.covered += 1
         for head in self.heads:
             if head["last"] != e["seq"]:
                 continue
@@ -853,7 +965,7 @@ class Run:
             elif self.broken:
                 continue
             else:
-                same = head["root"] == root_of(self.leaves)
+                same = head["root"] == root_of_blocks(self.leaves)
             head["found"] = head.get("found") or same
             if not same:
                 self.add("head.fork")
@@ -893,8 +1005,13 @@ class Run:
             self.same_uid = True
         if kind == "gap":
             self.add("gap.declared")
+            if self.gapped or self.known:
+                self.add("gap.place")
+            self.gapped = True
         if kind == "checkpoint" and valid:
             self.checkpoint(e)
+        if kind in ("erasure", "redaction", "pruned") and valid:
+            self.removed(e, body)
         if kind == "policy_changed":
             self.force = self.policy(e, body) if valid else "unusable"
         if kind == "policy_text" and valid:
@@ -919,6 +1036,69 @@ class Run:
             self.parts = (b["digest"], b["part"] + 1, b["parts"], whole)
         elif sha(whole) != digest(b["digest"]):
             self.add("policy.text")
+
+    # What is missing as declared
+
+    def removed(self, e, b):
+        if self.admins is not None:
+            said = {**{name: b[name] for name in b if name != "sigs"}, "fmt": "cs-removal1", "host": self.host, "kind": e["kind"]}
+            text = json.dumps(dict(sorted(said.items())), separators=(",", ":")).encode()
+            keys = {signs(b64(sig, None) or b"", NS_REMOVAL, text) for sig in b.get("sigs", [])}
+            if len(keys & self.admins) < self.trust.get("admins_needed", 1):
+                return self.add("removal.signature")
+        held = self.held or 0
+        if e["kind"] == "pruned":
+            if b["before"] > held:
+                return self.add("removal.early")
+            if self.pruned is None or self.pruned[0] <= b["before"]:
+                self.pruned = (b["before"], digest(b["root"]))
+            return
+        for entry in b["entries"]:
+            seq, of, paths = entry.get("seq"), entry.get("of"), entry.get("paths")
+            if not is_int(seq) or not is_digest(of) or not is_texts(paths):
+                self.add("removal.entry")
+                continue
+            leaf = self.seen.get(seq)
+            if seq >= e["seq"] or leaf is not None and leaf != digest(of):
+                self.add("removal.entry")
+            elif seq >= held:
+                self.add("removal.early")
+            elif seq in self.pending:
+                kind, missing = self.pending[seq]
+                if not all(erasable(kind, path) for path in paths):
+                    self.add("removal.entry")
+                else:
+                    self.pending[seq] = kind, [m for m in missing if m not in paths and m.split("/")[0] not in paths]
+        for login in b.get("recordings", []):
+            if login in self.logins:
+                self.add("removal.entry")
+            else:
+                self.erased.add(login)
+
+    def left_out(self):
+        """At the end: whether all that is missing may be."""
+        for _, missing in self.pending.values():
+            for _ in missing:
+                self.add("commit.missing")
+        for login in self.absent:
+            if login not in self.erased:
+                self.add("recording.missing")
+        used, logins = False, isinstance(self.scope, list)
+        for _, end, _ in self.bridges:
+            if logins or is_int(self.scope) and end <= self.scope:
+                continue
+            if self.pruned and end <= self.pruned[0]:
+                used = True
+            else:
+                self.add("chain.seq")
+        if used:
+            roots = [root for _, end, root in self.bridges if end == self.pruned[0]]
+            if not roots or roots[0] not in (None, self.pruned[1]):
+                self.add("removal.entry")
+            if self.admins is None:
+                self.add("pruned.declared")
+        if logins and (not self.scope or set(self.scope) - self.known):
+            self.add("part.login")
 
     # The administrators' documents
 
@@ -1014,6 +1194,9 @@ class Run:
             self.highest = max(self.highest, e["mono"])
             if e["kind"] == "key_rotated":
                 return
+            if self.apart:
+                self.apart, self.last = False, (e["boot"], max(last[1], e["mono"]), e["at_us"])
+                return
             declared = 0
             if e["kind"] == "clock_step" and is_int(e["body"].get("by_ms")):
                 declared = e["body"]["by_ms"] * (-1000 if e["body"].get("forward") is False else 1000)
@@ -1026,11 +1209,11 @@ class Run:
         else:
             if e["boot"] in self.boots:
                 self.add("time.boot")
-            elif last and e["kind"] not in ("host_started", "host_enrolled", "key_rotated"):
+            elif last and not self.apart and e["kind"] not in ("host_started", "host_enrolled", "key_rotated"):
                 self.add("time.boot")
             self.boots.add(e["boot"])
             mono = self.highest = e["mono"]
-        self.last = (e["boot"], mono, e["at_us"])
+        self.last, self.apart = (e["boot"], mono, e["at_us"]), False
 
     def openings(self, e):
         try:
@@ -1038,8 +1221,11 @@ class Run:
         except Bad:
             self.add("commit.opening")
             return True
-        for _ in missing:
-            self.add("commit.missing")
+        if missing and all(erasable(e["kind"], path) for path in missing):
+            self.pending[e["seq"]] = e["kind"], missing
+        else:
+            for _ in missing:
+                self.add("commit.missing")
         return all([self.is_whole(segments.get(path), e["body"].get(length)) for path, length in (("cmd", "cmd_bytes"), ("stdin", "stdin_bytes"))])
 
     def is_whole(self, segments, total):
@@ -1073,9 +1259,9 @@ class Run:
             return self.add("checkpoint.size")
         if self.broken:
             return
-        if b["size"] < len(self.leaves) - 65_536:
+        if b["size"] < sum(1 << level for level, _ in self.leaves[:-65_536]):
             return self.add("checkpoint.size")
-        if root_of(self.leaves[:b["size"]]) != digest(b["root"]):
+        if self.root_at(b["size"]) != digest(b["root"]):
             return self.add("checkpoint.root")
         if sum(self.found.values()) == before:
             self.held, self.held_us = b["size"], b["time"] * 10**6
@@ -1266,8 +1452,7 @@ class Run:
         login.update(index=b["index"] + 1, length=end)
         path = self.cast(e["sess"][0])
         if not path:
-            self.add("recording.missing") if not login["missing"] else None
-            login["missing"] = True
+            self.absent[e["sess"][0]] = True
         elif end > os.path.getsize(path):
             self.add("recording.length")
         else:
@@ -1288,7 +1473,7 @@ class Run:
         if not login["lost"] and said != login["length"]:
             self.add("recording.chunks")
         if path is None and (said or login["length"]):
-            self.add("recording.missing") if not login["missing"] else None
+            self.absent[e["sess"][0]] = True
         elif path is not None and os.path.getsize(path) != said:
             self.add("recording.length")
 
@@ -1302,9 +1487,14 @@ class Run:
             for name in os.listdir(self.recordings):
                 if name.endswith(".cast") and ID.match(name[:-5]) and name[:-5] not in self.known:
                     self.add("recording.extra")
+        self.left_out()
         for head in self.heads:
+            within = any(start <= head["last"] < end for start, end, _ in self.bridges) \
+                or isinstance(self.scope, list) and head["last"] >= self.next
             if head["host"] != self.host:
                 self.add("head.other_host")
+            elif within and not head.get("found"):
+                self.add("head.not_covered")
             elif head["last"] >= self.next:
                 self.add("head.missing")
             elif not head.get("found") and "head.fork" not in self.found:
@@ -1337,7 +1527,13 @@ def verify(place, trust, heads):
         run.add("source.damaged")
     run.recordings = os.path.join(root, "recordings")
     journal = os.path.join(root, "journal")
-    run.journal([os.path.join(journal, n) for n in sorted(os.listdir(journal)) if re.fullmatch(r"\d{16}\.jsonl", n)])
+    try:
+        run.gaps, run.scope = read_gaps(os.path.join(journal, "proof.json")), read_scope(os.path.join(root, "bundle.json"))
+    except Bad:
+        run.add("source.damaged")
+        return run
+    names = sorted(n for n in os.listdir(journal) if re.fullmatch(r"\d{16}\.jsonl", n))
+    run.journal([os.path.join(journal, n) for n in ["kept"] * os.path.isfile(os.path.join(journal, "kept")) + names])
     run.finish()
     return run
 

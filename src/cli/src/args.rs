@@ -306,6 +306,9 @@ pub struct Verify {
     /// Which signatures are checked: strict (all), or checkpoint (those that no cosigned checkpoint covers).
     #[arg(long, value_name = "MODE", default_value = "strict")]
     pub signatures: Signatures,
+    /// Refuse a bundle that holds a part of a history only.
+    #[arg(long)]
+    pub whole: bool,
     /// Name every check and what it found.
     #[arg(long)]
     pub explain: bool,

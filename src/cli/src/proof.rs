@@ -28,7 +28,7 @@ struct Packed {
 pub fn verify(args: &Verify, json: bool) -> Result<u8, Failure> {
     let trust = args.trust.as_deref().map(load_trust).transpose()?;
     let known_heads = args.known_head.iter().map(|path| load_head(path)).collect::<Result<_, _>>()?;
-    let options = Options { require: args.require, signatures: args.signatures, known_heads };
+    let options = Options { require: args.require, signatures: args.signatures, known_heads, whole: args.whole };
     let bar = progress_bar();
     let mut report_progress = |progress: Progress| {
         bar.set_length(progress.total_bytes);

@@ -243,6 +243,21 @@ impl Admins {
         Self::new(keys, needed)
     }
 
+    /// Whether enough of them have signed a message: binary signatures of
+    /// `ssh-keygen -Y sign`, base64url. One that does not count changes nothing.
+    pub fn have_signed(&self, namespace: &str, message: &[u8], sigs: &[&str]) -> bool {
+        let mut valid = BTreeSet::new();
+        for sig in sigs {
+            let Some(signature) = b64_decode(sig).ok().and_then(|blob| SshSignature::from_blob(&blob).ok()) else {
+                continue;
+            };
+            if self.keys.contains(signature.key()) && signature.verify(namespace, message).is_ok() {
+                valid.insert(signature.key().clone());
+            }
+        }
+        valid.len() >= self.needed.max(1)
+    }
+
     /// These keys, of which so many must sign.
     pub fn new(keys: Vec<SshKey>, needed: usize) -> Result<Self, BadAuthority> {
         if needed == 0 || needed > keys.len() {

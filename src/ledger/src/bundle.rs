@@ -4,7 +4,9 @@
 //! A bundle is read where it is: only its headers are indexed, nothing is
 //! unpacked. It brings no trust; nothing in it can raise a verdict.
 
-use crate::verify::source::{Blob, JournalFile, first_seq_of, host_folder, list_recordings};
+use crate::verify::parts::Scope;
+use crate::verify::source::{Blob, JournalFile, KEPT, PROOF, first_seq_of, host_folder, list_recordings};
+use crate::{Gaps, MAX_PROOF_BYTES};
 use countersign_core::LoginId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
@@ -15,14 +17,14 @@ use std::path::{Path, PathBuf};
 /// The recipe with `jq`, `ssh-keygen` and `sha256sum`, as it stands in a bundle.
 pub const VERIFY_BY_HAND: &str = include_str!("verify/VERIFY-BY-HAND.txt");
 
-const MANIFEST: &str = "bundle.json";
+pub(crate) const MANIFEST: &str = "bundle.json";
 const RECIPE: &str = "VERIFY-BY-HAND.txt";
 const FORMAT: &str = "cs-bundle1";
 const BLOCK: u64 = 512;
 /// Most members a bundle may have.
 const MAX_MEMBERS: usize = 1_000_000;
 /// Longest `bundle.json` or recipe, in bytes.
-const MAX_TEXT: u64 = 64 * 1024;
+pub(crate) const MAX_TEXT: u64 = 1024 * 1024;
 /// Longest line of a journal with its newline, in bytes.
 const MAX_LINE: u64 = 1024 * 1024 + 1;
 
@@ -220,6 +222,10 @@ pub(crate) struct Index {
     pub recordings: BTreeMap<LoginId, Blob>,
     /// Whether the recipe is there and the one this version writes.
     pub recipe_is_ours: bool,
+    /// What stands for entries that are left out.
+    pub gaps: Gaps,
+    /// What it says that it holds, where that is a part of a history.
+    pub scope: Option<Scope>,
 }
 
 /// Whether a file's first 512 bytes are those of a tar that begins with `bundle.json`.
@@ -232,7 +238,13 @@ pub(crate) fn index(path: &Path) -> Result<Index, BundleError> {
     let io_error = |error| BundleError::Io { verb: "read", path: path.to_owned(), error };
     let file = File::open(path).map_err(io_error)?;
     let total = file.metadata().map_err(io_error)?.len();
-    let mut index = Index { journal: Vec::new(), recordings: BTreeMap::new(), recipe_is_ours: false };
+    let mut index = Index {
+        journal: Vec::new(),
+        recordings: BTreeMap::new(),
+        recipe_is_ours: false,
+        gaps: Gaps::default(),
+        scope: None,
+    };
     let mut seen = BTreeSet::new();
     let mut end = 0;
     let mut archive = tar::Archive::new(BufReader::new(file));
@@ -253,7 +265,7 @@ pub(crate) fn index(path: &Path) -> Result<Index, BundleError> {
         place(&mut index, name, blob)?;
     }
     rest_is_empty(path, end, total)?;
-    index.journal.sort_by_key(|file| file.first_seq);
+    index.journal.sort_by_key(|file| (file.first_seq, file.name != format!("journal/{KEPT}")));
     Ok(index)
 }
 
@@ -288,10 +300,20 @@ fn padded_end(blob: &Blob) -> Result<u64, BundleError> {
 /// Sorts a member into the index; a name that is not allowed is an error.
 fn place(index: &mut Index, name: String, blob: Blob) -> Result<(), BundleError> {
     if name == MANIFEST {
-        return manifest(&blob);
+        index.scope = scope_of(&text(&blob, MAX_TEXT)?)?;
+        return Ok(());
+    }
+    if name.strip_prefix("journal/") == Some(PROOF) {
+        let text = text(&blob, MAX_PROOF_BYTES)?;
+        index.gaps = Gaps::parse(&text).map_err(|error| BundleError::Damaged(error.to_string()))?;
+        return Ok(());
+    }
+    if name.strip_prefix("journal/") == Some(KEPT) {
+        index.journal.push(JournalFile { name, first_seq: Some(0), blob });
+        return Ok(());
     }
     if name == RECIPE {
-        index.recipe_is_ours = text(&blob)? == VERIFY_BY_HAND.as_bytes();
+        index.recipe_is_ours = text(&blob, MAX_TEXT)? == VERIFY_BY_HAND.as_bytes();
         return Ok(());
     }
     if let Some(first_seq) = name.strip_prefix("journal/").and_then(first_seq_of) {
@@ -308,26 +330,56 @@ fn place(index: &mut Index, name: String, blob: Blob) -> Result<(), BundleError>
     }
 }
 
-fn text(blob: &Blob) -> Result<Vec<u8>, BundleError> {
+fn text(blob: &Blob, most: u64) -> Result<Vec<u8>, BundleError> {
     let damaged = |error: io::Error| BundleError::Damaged(error.to_string());
-    if blob.length > MAX_TEXT {
-        return Err(BundleError::Damaged("bundle.json or the recipe is too long".to_owned()));
+    if blob.length > most {
+        return Err(BundleError::Damaged("bundle.json, proof.json or the recipe is too long".to_owned()));
     }
     let mut bytes = Vec::new();
     blob.range(0, blob.length).map_err(damaged)?.read_to_end(&mut bytes).map_err(damaged)?;
     Ok(bytes)
 }
 
-fn manifest(blob: &Blob) -> Result<(), BundleError> {
-    #[derive(serde::Deserialize)]
-    struct Manifest {
-        fmt: String,
+/// What a manifest says that the bundle holds; `None` for a whole history.
+pub(crate) fn scope_of(text: &[u8]) -> Result<Option<Scope>, BundleError> {
+    let manifest: Manifest =
+        serde_json::from_slice(text).map_err(|error| BundleError::Damaged(format!("bundle.json: {error}")))?;
+    if manifest.fmt != FORMAT {
+        return Err(BundleError::Damaged(format!("bundle.json is not of the format {FORMAT}")));
     }
-    match serde_json::from_slice::<Manifest>(&text(blob)?) {
-        Ok(manifest) if manifest.fmt == FORMAT => Ok(()),
-        Ok(_) => Err(BundleError::Damaged(format!("bundle.json is not of the format {FORMAT}"))),
-        Err(error) => Err(BundleError::Damaged(format!("bundle.json: {error}"))),
-    }
+    Ok(match manifest.part {
+        None => None,
+        Some(Part { name: Some(name), logins: Some(logins), since: None }) => Some(Scope::Logins { name, logins }),
+        Some(Part { name: None, logins: None, since: Some(since) }) => Some(Scope::Since(since)),
+        Some(_) => {
+            return Err(BundleError::Damaged(
+                "the part of bundle.json is neither name and logins nor since".to_owned(),
+            ));
+        }
+    })
+}
+
+/// `bundle.json`.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    pub fmt: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+    #[serde(default)]
+    pub software: String,
+}
+
+/// What a part of a history holds.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Part {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logins: Option<Vec<LoginId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
 }
 
 /// After the last member come zero blocks and nothing else: at least two.

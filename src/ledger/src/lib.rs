@@ -13,6 +13,7 @@ mod clock;
 mod commit;
 mod entry;
 mod epoch;
+mod gaps;
 pub mod journal;
 mod kind;
 #[cfg(feature = "verify")]
@@ -22,6 +23,7 @@ mod node;
 mod openings;
 #[cfg(feature = "authority")]
 mod openssh;
+mod removal;
 mod resume;
 mod scan;
 mod seal;
@@ -46,6 +48,7 @@ pub use clock::{Clock, ClockError, Now, SystemClock};
 pub use commit::{RandomError, commitment, key_id, leaf_hash, random_bytes, sha256};
 pub use entry::{Entry, Sess};
 pub use epoch::{EPOCH_ENTRIES, EPOCH_US, Epoch, KeyFault, KeyRing, Rotation};
+pub use gaps::{BadGaps, Gaps, GapsMaker, MAX_PROOF_BYTES};
 pub use journal::{
     Committer, Done, Draft, HeadDone, JournalError, Limits, OpenLogin, Recovered, SignedHead, SpoolPlace, Torn,
     Written, follow, read_lines,
@@ -54,9 +57,10 @@ pub use kind::{Kind, UnknownKind};
 #[cfg(feature = "verify")]
 pub use known_head::{BadHead, KnownHead};
 pub use line::{Line, MAX_LEAF_BYTES, MAX_LINE_BYTES};
-pub use openings::{BadOpening, Opened, OpenedValue, Openings};
+pub use openings::{BadCut, BadOpening, Opened, OpenedValue, Openings, cut_openings};
 #[cfg(feature = "authority")]
 pub use openssh::{BadSshKey, BadSshSignature, SshKey, SshSignature};
+pub use removal::{REMOVAL_NAMESPACE, may_be_erased, removal_statement};
 pub use resume::{RESUME_STEPS, ResumeChain, leads_to};
 pub use scan::{BadLine, Fault};
 pub use seal::{Header, SealError, Sealed, seal};

@@ -1,11 +1,13 @@
 //! `vals`: the openings of the commitments in a body. They trail the line,
 //! are neither hashed nor signed, and have exactly one spelling.
 
+mod cut;
 mod read;
 
 use crate::commit::commitment;
 use crate::node::Node;
 use countersign_core::{Digest, Salt, b64_encode};
+pub use cut::{BadCut, cut_openings};
 use read::{Found, Opening};
 use std::borrow::Cow;
 use std::collections::BTreeMap;

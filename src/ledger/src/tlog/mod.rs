@@ -17,4 +17,4 @@ pub use proof::{
     verify_consistency, verify_inclusion,
 };
 pub use stamp::{BadStamp, NoteText, ServiceStamp};
-pub use tree::{Frontier, empty_root, node_hash, root_of};
+pub use tree::{Frontier, Subtree, empty_root, node_hash, root_of};

@@ -67,9 +67,55 @@ impl Frontier {
         self.size = self.size.saturating_add(1);
     }
 
+    /// Adds all leaves of a complete subtree by its root; `false`, and nothing
+    /// is added, where one of this size cannot begin here.
+    pub fn push_subtree(&mut self, subtree: &Subtree) -> bool {
+        if self.size.trailing_zeros() < subtree.level {
+            return false;
+        }
+        let (mut node, leaves) = (subtree.hash, subtree.leaves());
+        let pairs = self.size.checked_shr(subtree.level).map_or(0, u64::trailing_ones);
+        for _ in 0..pairs {
+            let Some(left) = self.peaks.pop() else { break };
+            node = node_hash(&left, &node);
+        }
+        self.peaks.push(node);
+        self.size = self.size.saturating_add(leaves);
+        true
+    }
+
     /// The root.
     pub fn root(&self) -> Digest {
         let joined = self.peaks.iter().rev().copied().reduce(|right, left| node_hash(&left, &right));
         joined.unwrap_or_else(empty_root)
+    }
+}
+
+/// The root of a complete subtree, which stands for all its leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subtree {
+    level: u32,
+    hash: Digest,
+}
+
+impl Subtree {
+    /// One of 2^`level` leaves.
+    pub fn new(level: u32, hash: Digest) -> Self {
+        Self { level, hash }
+    }
+
+    /// Its height: 0 for a leaf.
+    pub fn level(&self) -> u32 {
+        self.level
+    }
+
+    /// Its root.
+    pub fn hash(&self) -> Digest {
+        self.hash
+    }
+
+    /// How many leaves it has.
+    pub fn leaves(&self) -> u64 {
+        1u64.checked_shl(self.level).unwrap_or(u64::MAX)
     }
 }

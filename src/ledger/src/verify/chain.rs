@@ -20,6 +20,8 @@ pub(super) struct Chain {
     host: Option<HostId>,
     next: u64,
     prev: Option<Digest>,
+    /// The entry before was left out as declared, so its hash may not be known.
+    apart: bool,
     seen: Seen,
     /// Lines since the last entry that could not be read or trusted.
     unread: u64,
@@ -40,6 +42,18 @@ impl Chain {
     /// The host that writes this chain.
     pub fn host(&self) -> Option<HostId> {
         self.host
+    }
+
+    /// The entries up to `seq` are left out; `prev` is the last one's hash, where that is known.
+    pub fn leave_out(&mut self, seq: u64, prev: Option<Digest>) {
+        self.next = seq;
+        self.prev = prev;
+        self.apart = prev.is_none();
+    }
+
+    /// Whether the entry of this seq that was read has this hash; `None` where none was.
+    pub fn is(&self, seq: u64, leaf: Digest) -> Option<bool> {
+        self.seen.find(seq).map(|mark| mark == Seen::mark(leaf))
     }
 
     /// A line that is no entry stood here.
@@ -67,10 +81,11 @@ impl Chain {
                 return Place::Elsewhere;
             }
             self.hole(line.seq, findings);
-        } else if line.prev != self.prev.unwrap_or(Digest::ZERO) {
+        } else if !self.apart && line.prev != self.prev.unwrap_or(Digest::ZERO) {
             findings.add(Check::ChainPrev, seq, None, "prev is not the leaf hash of the entry before");
         }
         self.unread = 0;
+        self.apart = false;
         self.next = line.seq.saturating_add(1);
         self.prev = Some(leaf);
         self.seen.push(line.seq, leaf);

@@ -248,7 +248,21 @@ checks! {
         "The front of a login wrote what no front writes; its recording ends before that."
     RecordingNotGiven "recording.not_given" Incomplete
         "Only a journal was given, so its recordings could not be checked. Verify the directory or a bundle."
-    GapDeclared "gap.declared" Incomplete "The host declares a gap in what it recorded."
+    GapDeclared "gap.declared" Incomplete
+        "The host lost its identity key and was enrolled anew: another history, of the id in `former`, went before, and between the two entries may be missing. Verify that one too, with the trust entry it had."
+    GapPlace "gap.place" Invalid "A `gap` stands after a login or a second time: it can only begin the history of a host that was enrolled anew, and excuses nothing."
+    RemovalEntry "removal.entry" Invalid
+        "An `erasure` or `redaction` names an entry that has another hash, comes later, or has no such private value; or a `pruned` states another tree than the one that is left."
+    RemovalEarly "removal.early" Missing
+        "Something was erased or pruned that no cosigned checkpoint covered before: the service may never have held it."
+    RemovalSignature "removal.signature" Missing
+        "An `erasure`, `redaction` or `pruned` is not signed by enough of the administrators that the trust file names, so it excuses nothing."
+    PrunedDeclared "pruned.declared" Incomplete
+        "Old entries were removed by the word of the host alone: what ran there cannot be judged. With `admins` in the trust file the administrators must have signed it."
+    PartLogin "part.login" Missing "The bundle says that it holds a login and does not hold its beginning, or no login at all."
+    PartNotWhole "part.not_whole" Missing "The whole history was asked for, and this is a part of one."
+    HeadNotCovered "head.not_covered" Incomplete
+        "The head that you know speaks of an entry that this part of a history does not hold, so the two could not be compared."
     CheckpointSize "checkpoint.size" Invalid
         "A `checkpoint` entry speaks of entries after itself, of fewer than the one before it, or of a tree too long ago."
     CheckpointSignature "checkpoint.signature" Invalid

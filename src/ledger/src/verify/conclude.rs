@@ -19,6 +19,10 @@ pub(super) struct Facts {
     /// Known heads that were found.
     pub known_heads: usize,
     pub epochs: u64,
+    /// Only a part of a history was given.
+    pub part: bool,
+    /// What the verdict does not cover, beside what is said anyway.
+    pub notes: Vec<String>,
 }
 
 /// The report where there is nothing to verify.
@@ -32,6 +36,8 @@ pub(super) fn nothing(findings: Findings, require: Require) -> Report {
         uncovered: false,
         known_heads: 0,
         epochs: 0,
+        part: false,
+        notes: Vec::new(),
     };
     conclude(facts, findings, require)
 }
@@ -69,12 +75,13 @@ pub(super) fn conclude(facts: Facts, mut findings: Findings, require: Require) -
         let reasons: Vec<String> = because.iter().map(|(why, n)| format!("{} because {why}", thousands(*n))).collect();
         report.notes.push(format!("Decisions by rule that were not evaluated again: {}.", reasons.join("; ")));
     }
+    report.notes.extend(facts.notes);
     report.up_to = facts.head;
     findings.into_report(&mut report);
     report
 }
 
-fn integrity(Facts { counts, head, epochs, .. }: &Facts, findings: &Findings) -> Axis {
+fn integrity(Facts { counts, head, epochs, part, .. }: &Facts, findings: &Findings) -> Axis {
     let by_code = [
         (Code::Invalid, "INVALID"),
         (Code::Missing, "MISSING"),
@@ -98,14 +105,22 @@ fn integrity(Facts { counts, head, epochs, .. }: &Facts, findings: &Findings) ->
         }
     }
     let logins = if logins.is_empty() { String::new() } else { format!(" ({})", logins.join(", ")) };
+    let mut missing = String::new();
+    for (number, word) in [(counts.left_out, "left out"), (counts.erased, "values erased")] {
+        if number > 0 {
+            missing.push_str(&format!(", {} {word}", thousands(number)));
+        }
+    }
     let detail = format!(
-        "{}  seq {}–{}  1 host, {}, {}{logins}, {}",
+        "{}{}  seq {}–{}  1 host, {}, {}{logins}, {}{}",
+        if *part { "PART of a history: " } else { "" },
         many(counts.entries, "entry", "entries"),
         thousands(first),
         thousands(head.seq),
         if *epochs == 0 { "1 key".to_owned() } else { many(*epochs, "epoch", "epochs") },
         many(counts.logins, "login", "logins"),
         many(counts.recordings, "recording", "recordings"),
+        missing,
     );
     Axis { verdict, detail }
 }

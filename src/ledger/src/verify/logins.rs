@@ -194,9 +194,19 @@ impl Logins {
         self.started = Some(leaf);
     }
 
+    /// Whether an entry of this login was there.
+    pub fn is_known(&self, login: LoginId) -> bool {
+        self.known.contains(&login)
+    }
+
+    /// Whether this login is over, or is not of what was read.
+    pub fn has_ended(&self, login: LoginId) -> bool {
+        !self.open.contains_key(&login)
+    }
+
     /// Says what is left at the end.
-    pub fn finish(self, cx: &mut Context<'_, '_>) {
-        let mut open: Vec<_> = self.open.into_iter().collect();
+    pub fn finish(&mut self, cx: &mut Context<'_, '_>) {
+        let mut open: Vec<_> = std::mem::take(&mut self.open).into_iter().collect();
         open.sort_by_key(|(id, _)| *id);
         for (id, login) in open {
             cx.counts.logins_open = cx.counts.logins_open.saturating_add(1);

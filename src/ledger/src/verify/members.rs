@@ -35,6 +35,8 @@ enum Type {
     Object,
     /// A list of objects; what is in them is checked where they are used.
     Objects,
+    /// A list of ids.
+    Ids,
     /// A list of digests.
     Digests,
     /// A list of integers.
@@ -217,7 +219,26 @@ fn table(kind: Kind) -> Option<&'static [Member]> {
             ("detail", Type::Digest, false),
             ("policy", Type::Digest, false),
         ]),
-        Kind::ExecSeen | Kind::Redaction | Kind::Erasure | Kind::Pruned | Kind::Gap => None,
+        Kind::Erasure | Kind::Redaction => Some(&[
+            ("entries", Type::Objects, true),
+            ("reason", Type::Text, true),
+            ("recordings", Type::Ids, false),
+            ("sigs", Type::Texts, false),
+        ]),
+        Kind::Pruned => Some(&[
+            ("before", Type::Int, true),
+            ("head", Type::Digest, true),
+            ("reason", Type::Text, true),
+            ("root", Type::Digest, true),
+            ("sigs", Type::Texts, false),
+        ]),
+        Kind::Gap => Some(&[
+            ("former", Type::Id, true),
+            ("head", Type::Digest, false),
+            ("seq", Type::Int, false),
+            ("why", Type::Word(&["identity_lost"]), true),
+        ]),
+        Kind::ExecSeen => None,
     }
 }
 
@@ -284,6 +305,7 @@ fn fits(wanted: Type, value: &View<'_>) -> Fit {
         Type::Signature => value.as_text().and_then(fixed::<64>).is_some(),
         Type::Object => value.as_object().is_some(),
         Type::Objects => value.as_list().is_some_and(|list| list.iter().all(|v| v.as_object().is_some())),
+        Type::Ids => value.as_list().is_some_and(|list| list.iter().all(|v| v.parse::<LoginId>().is_some())),
         Type::Digests => value.as_list().is_some_and(|list| list.iter().all(is_digest)),
         Type::Words(words) => {
             match value.as_list().map(|list| list.iter().map(View::as_text).collect::<Option<Vec<_>>>()) {

@@ -11,13 +11,16 @@ mod authority;
 mod chain;
 mod checks;
 mod conclude;
+mod contents;
 mod decision;
 mod keys;
 mod lines;
 mod logins;
 mod members;
+pub(crate) mod parts;
 mod prepare;
 mod recordings;
+mod removals;
 mod report;
 mod resumed;
 mod signatures;
@@ -30,7 +33,7 @@ pub use checks::{CHECKS, Check, CheckInfo, Code, explain};
 pub use report::{Axis, BadLevel, Counts, Finding, Head, Report, Require};
 pub use signatures::{BadMode, Signatures};
 
-use crate::openings::{BadOpening, Shown};
+use crate::tlog::Subtree;
 use crate::view::{Node, View};
 use crate::{Kind, KnownHead, Line, TrustFile};
 use again::Rules;
@@ -40,12 +43,14 @@ use countersign_core::{Digest, HostId};
 use decision::{Moment, Vouching};
 use keys::Keys;
 use logins::{Context, Event, Logins};
-use members::Odd;
+use parts::Parts;
 use prepare::{Piece, Prepared};
 use recordings::Reader;
+use removals::{Declared, Removals};
 use report::Findings;
 use signatures::Queue;
 use source::{JournalFile, Recordings, Source};
+use std::collections::BTreeMap;
 use std::io::{self, BufReader};
 use std::path::Path;
 use tree::{Told, Trees};
@@ -73,11 +78,13 @@ pub struct Options {
     pub signatures: Signatures,
     /// Heads known from before.
     pub known_heads: Vec<KnownHead>,
+    /// Refuse a bundle that holds a part of a history only.
+    pub whole: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { require: Require::ServiceHeld, signatures: Signatures::Strict, known_heads: Vec::new() }
+        Self { require: Require::ServiceHeld, signatures: Signatures::Strict, known_heads: Vec::new(), whole: false }
     }
 }
 
@@ -154,6 +161,10 @@ struct Run<'a> {
     trees: Trees,
     queue: Queue,
     require: Require,
+    parts: Parts<'a>,
+    removals: Removals,
+    whole: bool,
+    gapped: bool,
 }
 
 impl<'a> Run<'a> {
@@ -175,11 +186,15 @@ impl<'a> Run<'a> {
             chain: Chain::default(),
             times: time::Times::default(),
             logins: Logins::default(),
-            reader: Reader { recordings, skipped: false, looked_at: 0 },
+            reader: Reader { recordings, skipped: false, looked_at: 0, absent: BTreeMap::new() },
             head: None,
             trees: Trees::new(&options.known_heads),
             queue,
             require: options.require,
+            parts: Parts::new(&source.gaps, source.scope.as_ref()),
+            removals: Removals::new(trust),
+            whole: options.whole,
+            gapped: false,
         }
     }
 
@@ -229,9 +244,14 @@ impl<'a> Run<'a> {
         self.counts.entries = self.counts.entries.saturating_add(1);
         self.keys.begin(line, &mut self.findings);
         // Only an entry that stands out of order can move the chain, so only that one must be known to be signed now.
-        let missing = line.seq > self.chain.next();
+        let mut missing = line.seq > self.chain.next();
+        let bridge = if missing { self.parts.bridge(self.chain.next(), line.seq) } else { None };
         let queue = (line.seq == self.chain.next()).then_some(&mut self.queue);
+        missing &= bridge.is_none();
         let signed = self.keys.signed(line, missing, queue, &mut self.findings);
+        if let Some(subtrees) = bridge.filter(|_| signed) {
+            self.leave_out(&subtrees, line.seq);
+        }
         if self.chain.place(line, leaf, signed, &mut self.findings) == Place::Elsewhere {
             return;
         }
@@ -239,6 +259,16 @@ impl<'a> Run<'a> {
         self.trees.push(line.seq, leaf, kind, &mut self.findings);
         self.reach(entry);
         self.entry(entry, missing);
+    }
+
+    /// The entries up to `seq` are left out, and these stand for them.
+    fn leave_out(&mut self, subtrees: &[Subtree], seq: u64) {
+        let from = self.chain.next();
+        let last = subtrees.last().filter(|last| last.level() == 0).map(Subtree::hash);
+        let root = self.trees.leave_out(subtrees, &mut self.findings);
+        self.chain.leave_out(seq, last);
+        self.times.leave_out();
+        self.parts.left_out(from, seq, root);
     }
 
     /// Remembers how far the history reaches.
@@ -254,12 +284,24 @@ impl<'a> Run<'a> {
         self.keys.follow(line, kind, missing, &mut self.findings);
         let boot = self.times.step(line, kind, body, &mut self.findings);
         self.times.promise(kind, body);
-        let whole = self.openings(line, &entry.openings, body);
+        let whole = self.openings(entry);
         let valid = self.members(line, kind, &entry.odd);
         let Some(host) = self.chain.host() else { return };
         self.host_kinds(line, leaf, kind, body, host);
         if kind == Some(Kind::Checkpoint) && valid {
             self.checkpoint(line, body, host);
+        }
+        if let Some(kind @ (Kind::Erasure | Kind::Redaction | Kind::Pruned)) = kind
+            && valid
+        {
+            let held = self.trees.held().map_or(0, |held| held.size);
+            let (chain, logins) = (&self.chain, &self.logins);
+            self.removals.declared(
+                &Declared { seq: line.seq, kind, host, body, held },
+                &|seq, leaf| chain.is(seq, leaf),
+                &|login| logins.has_ended(login),
+                &mut self.findings,
+            );
         }
         if kind == Some(Kind::PolicyChanged) {
             if valid {
@@ -300,68 +342,6 @@ impl<'a> Run<'a> {
         self.logins.step(&event, &mut cx);
     }
 
-    /// Checks openings against commitments; `false` where a command is not
-    /// recorded from its first to its last byte.
-    fn openings(&mut self, line: &Line<'_>, opened: &Result<Shown<'_>, BadOpening>, body: &View<'_>) -> bool {
-        let opened = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                self.findings.add(Check::CommitOpening, Some(line.seq), None, error.to_string());
-                return true;
-            }
-        };
-        for path in &opened.missing {
-            let text = format!("vals.{path} is missing and nothing declares it");
-            self.findings.add(Check::CommitMissing, Some(line.seq), None, text);
-        }
-        [("cmd", "cmd_bytes"), ("stdin", "stdin_bytes")]
-            .into_iter()
-            .fold(true, |whole, (path, length)| self.is_whole(line.seq, opened, body, path, length) && whole)
-    }
-
-    /// Whether the segments of `path` add up to what `length` says.
-    fn is_whole(&mut self, seq: u64, opened: &Shown<'_>, body: &View<'_>, path: &str, length: &str) -> bool {
-        let (Some((shown, all)), Some(total)) = (opened.extent(path), body.get(length).and_then(View::as_int)) else {
-            return true;
-        };
-        let shown = u64::try_from(shown).unwrap_or(u64::MAX);
-        if shown > total {
-            self.findings.add(Check::CommitLength, Some(seq), None, format!("{path}: {shown} bytes of {total}"));
-        }
-        !all || shown == total
-    }
-
-    /// Compares the body with the table of members.
-    fn members(&mut self, line: &Line<'_>, kind: Option<Kind>, odd: &[Odd]) -> bool {
-        let Some(kind) = kind else {
-            self.unknown(line.seq, format!("the kind {} is not known here", line.kind));
-            return true;
-        };
-        if kind.in_login() != line.sess.is_some() {
-            let text = if line.sess.is_some() { "belongs to no login and has sess" } else { "has no sess" };
-            self.findings.add(Check::KindSess, Some(line.seq), None, format!("{kind} {text}"));
-        }
-        if !members::is_defined(kind) && !matches!(kind, Kind::ClockStep | Kind::Heartbeat | Kind::Gap) {
-            self.unknown(line.seq, format!("entries of the kind {kind} are not checked by this version"));
-        }
-        let mut valid = true;
-        for odd in odd {
-            match odd {
-                Odd::Wrong(text) => {
-                    valid = false;
-                    self.findings.add(Check::MemberType, Some(line.seq), None, text.as_str());
-                }
-                Odd::Unknown(text) => self.unknown(line.seq, text.clone()),
-            }
-        }
-        valid
-    }
-
-    fn unknown(&mut self, seq: u64, text: String) {
-        self.counts.unknown = self.counts.unknown.saturating_add(1);
-        self.findings.warn("unknown", format!("seq {seq}: {text}"));
-    }
-
     /// Kinds that speak of the host itself.
     fn host_kinds(&mut self, line: &Line<'_>, leaf: Digest, kind: Option<Kind>, body: &View<'_>, host: HostId) {
         let enrolled = kind == Some(Kind::HostEnrolled);
@@ -386,7 +366,13 @@ impl<'a> Run<'a> {
             self.keys.same_uid |= body.get("signer").and_then(View::as_text) != Some("own_uid");
         }
         if kind == Some(Kind::Gap) {
-            self.findings.add(Check::GapDeclared, Some(line.seq), None, "the host declares a gap");
+            let former = body.get("former").and_then(View::as_text).unwrap_or_default();
+            let text = format!("the host lost its key and was enrolled anew; its history before is that of {former}");
+            self.findings.add(Check::GapDeclared, Some(line.seq), None, text);
+            if std::mem::replace(&mut self.gapped, true) || self.counts.logins > 0 {
+                let text = "a gap stands after a login, or a second time";
+                self.findings.add(Check::GapPlace, Some(line.seq), None, text);
+            }
         }
     }
 
@@ -436,8 +422,23 @@ impl<'a> Run<'a> {
             self.findings.add(Check::SourceEmpty, None, None, "there is no entry to verify");
         }
         self.counts.recordings = self.reader.looked_at;
+        self.counts.erased = self.removals.finish(&mut self.findings);
+        self.reader.none_absent(&|login| self.removals.is_erased(login), &mut self.findings);
+        let absent = self.reader.absent.keys().filter(|login| self.removals.is_erased(**login)).count();
+        let pruned = self.removals.pruned();
+        self.counts.left_out = self.parts.count();
+        let has = |login| self.logins.is_known(login);
+        self.parts.finish(pruned, self.removals.vouched(), &has, &mut self.findings);
+        if self.whole && self.parts.is_part() {
+            self.findings.add(Check::PartNotWhole, None, None, "this is a part of a history");
+        }
+        let mut notes = self.parts.notes(pruned);
+        notes.extend(self.removals.note(absent));
         (self.counts.signatures, self.counts.signatures_covered) = self.queue.finish(&mut self.findings);
-        let found = self.chain.host().map_or(0, |host| self.trees.finish(host, self.chain.next(), &mut self.findings));
+        let found = self.chain.host().map_or(0, |host| {
+            let next = self.chain.next();
+            self.trees.finish(host, next, &|seq| self.parts.is_left_out(seq, next), &mut self.findings)
+        });
         if let (Some(head), Some((_, root))) = (&mut self.head, self.trees.root()) {
             head.root = Some(root);
         }
@@ -450,6 +451,8 @@ impl<'a> Run<'a> {
             uncovered: self.trees.uncovered(),
             known_heads: found,
             epochs: self.keys.epochs,
+            part: self.parts.is_part(),
+            notes,
         };
         conclude::conclude(facts, self.findings, self.require)
     }

@@ -5,7 +5,7 @@ use super::report::Findings;
 use super::source::{Blob, Recordings};
 use countersign_core::{Digest, LoginId};
 use ring::digest::{Context, SHA256};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read};
 
 /// The recording of one open login so far.
@@ -35,6 +35,8 @@ pub(super) struct Reader<'a> {
     pub skipped: bool,
     /// Recordings of which at least one chunk was looked at.
     pub looked_at: u64,
+    /// Those that are not there, and the entry that asks for them first.
+    pub absent: BTreeMap<LoginId, u64>,
 }
 
 impl Reader<'_> {
@@ -112,15 +114,26 @@ impl Reader<'_> {
             self.skipped = true;
             return None;
         }
-        let text = match self.recordings.find(login) {
+        match self.recordings.find(login) {
             Ok(Some(blob)) => return Some(blob),
-            Ok(None) => "is not there".to_owned(),
-            Err(error) => format!("cannot be read: {error}"),
-        };
-        if !std::mem::replace(&mut so_far.missing, true) {
-            findings.add(Check::RecordingMissing, Some(seq), Some(&file_name(login)), text);
+            // An entry that is yet to come may say that it was erased.
+            Ok(None) => {
+                self.absent.entry(login).or_insert(seq);
+            }
+            Err(error) if !std::mem::replace(&mut so_far.missing, true) => {
+                let text = format!("cannot be read: {error}");
+                findings.add(Check::RecordingMissing, Some(seq), Some(&file_name(login)), text);
+            }
+            Err(_) => {}
         }
         None
+    }
+
+    /// Says which recordings are not there, but for those that were erased.
+    pub fn none_absent(&self, erased: &dyn Fn(LoginId) -> bool, findings: &mut Findings) {
+        for (login, seq) in self.absent.iter().filter(|(login, _)| !erased(**login)) {
+            findings.add(Check::RecordingMissing, Some(*seq), Some(&file_name(*login)), "is not there");
+        }
     }
 }
 

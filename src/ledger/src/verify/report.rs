@@ -109,6 +109,10 @@ pub struct Counts {
     pub signatures: u64,
     /// Signatures that were left out, because a cosigned checkpoint covers what they are about.
     pub signatures_covered: u64,
+    /// Private values that were erased or redacted as declared.
+    pub erased: u64,
+    /// Entries that are left out as declared: pruned, or not of this part.
+    pub left_out: u64,
     /// Unknown kinds and members, which were hashed, chained and signed but not understood.
     pub unknown: u64,
 }

@@ -2,8 +2,10 @@
 //! seen as journal files in order and recordings by login. Reads only.
 
 use super::checks::Check;
+use super::parts::Scope;
 use super::report::Findings;
 use crate::bundle;
+use crate::{Gaps, MAX_PROOF_BYTES};
 use countersign_core::LoginId;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -93,6 +95,10 @@ pub(crate) struct Source {
     pub journal: Vec<JournalFile>,
     /// Recordings.
     pub recordings: Recordings,
+    /// What stands for entries that are left out.
+    pub gaps: Gaps,
+    /// What a bundle says that it holds, where that is a part of a history.
+    pub scope: Option<Scope>,
 }
 
 /// Looks at `path` and says what it is; `None`, with a finding, where it is
@@ -117,7 +123,7 @@ pub(super) fn open(path: &Path, findings: &mut Findings) -> Option<Source> {
         Ok(head) if head.first() == Some(&b'{') => {
             let blob = Blob { path: path.to_owned(), offset: 0, length: meta.len() };
             let file = JournalFile { name: shown, first_seq: None, blob };
-            Some(Source { journal: vec![file], recordings: Recordings::NotGiven })
+            Some(Source { journal: vec![file], recordings: Recordings::NotGiven, gaps: Gaps::default(), scope: None })
         }
         Ok(head) if bundle::looks_like_one(&head) => open_bundle(path, &shown, findings),
         Ok(head) if head.is_empty() => {
@@ -147,7 +153,8 @@ fn open_bundle(path: &Path, shown: &str, findings: &mut Findings) -> Option<Sour
             if !index.recipe_is_ours {
                 findings.warn("bundle.recipe", "VERIFY-BY-HAND.txt is missing or not the text this version writes");
             }
-            Some(Source { journal: index.journal, recordings: Recordings::Members(index.recordings) })
+            let (gaps, scope) = (index.gaps, index.scope);
+            Some(Source { journal: index.journal, recordings: Recordings::Members(index.recordings), gaps, scope })
         }
         Err(error) => {
             findings.add(Check::BundleDamaged, None, Some(shown), error.to_string());
@@ -186,13 +193,40 @@ fn open_folder(dir: &Path, findings: &mut Findings) -> Option<Source> {
             Vec::new()
         }
     };
+    let (gaps, scope) = match left_out(&root) {
+        Ok(found) => found,
+        Err(text) => {
+            findings.add(Check::SourceDamaged, None, Some("journal"), text);
+            return None;
+        }
+    };
     match list_journal(&root.join("journal"), findings) {
-        Ok(journal) => Some(Source { journal, recordings: Recordings::Folder(recordings, listed) }),
+        Ok(journal) => Some(Source { journal, recordings: Recordings::Folder(recordings, listed), gaps, scope }),
         Err(error) => {
             findings.add(Check::SourceUnknown, None, Some("journal"), format!("cannot be read: {error}"));
             None
         }
     }
+}
+
+/// The name of the file with entries between which others are left out.
+pub(crate) const KEPT: &str = "kept";
+/// The name of the file with the hashes that stand for those.
+pub(crate) const PROOF: &str = "proof.json";
+
+/// `proof.json` of a journal, and the manifest of an unpacked bundle, where they are.
+fn left_out(root: &Path) -> Result<(Gaps, Option<Scope>), String> {
+    let read = |path: PathBuf, most: u64| match Blob::whole(&path) {
+        Ok(blob) if blob.length > most => Err(format!("{} is too long", path.display())),
+        Ok(_) => std::fs::read(&path).map(Some).map_err(|error| format!("{}: {error}", path.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    };
+    let gaps = read(root.join("journal").join(PROOF), MAX_PROOF_BYTES)?;
+    let gaps = gaps.map(|text| Gaps::parse(&text).map_err(|error| error.to_string())).transpose()?;
+    let manifest = read(root.join(bundle::MANIFEST), bundle::MAX_TEXT)?;
+    let scope = manifest.map(|text| bundle::scope_of(&text).map_err(|error| error.to_string())).transpose()?;
+    Ok((gaps.unwrap_or_default(), scope.flatten()))
 }
 
 /// Logins that have a recording in `dir`, and names that are none. A folder
@@ -228,8 +262,8 @@ fn list_journal(dir: &Path, findings: &mut Findings) -> io::Result<Vec<JournalFi
     for entry in std::fs::read_dir(dir)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let shown = format!("journal/{name}");
-        let Some(first_seq) = first_seq_of(&name) else {
-            if name != "lock" && !name.starts_with("torn-") {
+        let Some(first_seq) = first_seq_of(&name).or_else(|| (name == KEPT).then_some(0)) else {
+            if name != "lock" && name != PROOF && !name.starts_with("torn-") {
                 findings.warn("journal.odd", format!("{shown} is no journal file and was not looked at"));
             }
             continue;
@@ -239,6 +273,6 @@ fn list_journal(dir: &Path, findings: &mut Findings) -> io::Result<Vec<JournalFi
             Err(error) => findings.add(Check::SourceDamaged, None, Some(&shown), error.to_string()),
         }
     }
-    files.sort_by_key(|file| file.first_seq);
+    files.sort_by_key(|file| (file.first_seq, file.name != format!("journal/{KEPT}")));
     Ok(files)
 }

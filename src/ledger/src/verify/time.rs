@@ -25,6 +25,8 @@ pub(super) struct Times {
     highest: u64,
     /// How often the running daemon has promised an entry, in µs.
     heartbeat_us: Option<u64>,
+    /// Entries before the next one are left out as declared.
+    apart: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,11 @@ impl Times {
         }
     }
 
+    /// The entries before the next one are left out: what passed meanwhile is not known.
+    pub fn leave_out(&mut self) {
+        self.apart = true;
+    }
+
     /// Checks an entry against the one before it, and numbers its boot.
     pub fn step(&mut self, line: &Line<'_>, kind: Option<Kind>, body: &View<'_>, findings: &mut Findings) -> Boot {
         let boot = match self.last {
@@ -59,8 +66,12 @@ impl Times {
                 return last.boot;
             }
             Some(last) if self.is_boot(last.boot, line) => {
-                let declared = if kind == Some(Kind::ClockStep) { declared_us(body) } else { 0 };
-                self.same_boot(line, declared, last, findings);
+                if self.apart {
+                    self.mono(line, findings);
+                } else {
+                    let declared = if kind == Some(Kind::ClockStep) { declared_us(body) } else { 0 };
+                    self.same_boot(line, declared, last, findings);
+                }
                 last.boot
             }
             Some(_) | None => self.other_boot(line, kind, findings),
@@ -69,6 +80,7 @@ impl Times {
         let mono = before.map_or(line.mono, |last| line.mono.max(last.mono));
         self.highest = if before.is_some() { self.highest.max(line.mono) } else { line.mono };
         self.last = Some(Last { boot, mono, at_us: line.at_us });
+        self.apart = false;
         boot
     }
 
@@ -117,7 +129,7 @@ impl Times {
             return *boot;
         }
         let starts = matches!(kind, Some(Kind::HostStarted | Kind::HostEnrolled | Kind::KeyRotated));
-        if self.last.is_some() && !starts {
+        if self.last.is_some() && !starts && !self.apart {
             findings.add(Check::TimeBoot, seq, None, "entries of another boot begin without host_started");
         }
         let boot = self.boots.len();

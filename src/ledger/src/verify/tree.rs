@@ -4,7 +4,7 @@
 use super::checks::Check;
 use super::keys::Key;
 use super::report::{Findings, thousands};
-use crate::tlog::{BadStamp, Frontier, ServiceStamp};
+use crate::tlog::{BadStamp, Frontier, ServiceStamp, Subtree};
 use crate::{Kind, KnownHead, Value};
 use countersign_core::{Digest, HostId, ServiceId};
 use std::collections::VecDeque;
@@ -34,7 +34,9 @@ pub(super) struct Trees {
     /// Leaves that no checkpoint can end before any more.
     base: Frontier,
     /// Leaves after those.
-    recent: VecDeque<Digest>,
+    recent: VecDeque<Subtree>,
+    /// How many there are in both.
+    size: u64,
     /// Entries are missing: no root can be known from here on.
     broken: bool,
     held: Option<Held>,
@@ -69,13 +71,43 @@ impl Trees {
         Self { heads: heads.to_vec(), ..Self::default() }
     }
 
-    fn size(&self) -> u64 {
-        self.base.size().saturating_add(u64::try_from(self.recent.len()).unwrap_or(u64::MAX))
+    /// Entries are left out as declared: these stand for them. Yields the root
+    /// up to there, where one can be known.
+    pub fn leave_out(&mut self, subtrees: &[Subtree], findings: &mut Findings) -> Option<Digest> {
+        // The service may have shown more of its log meanwhile.
+        self.log_lost = true;
+        if self.broken {
+            return None;
+        }
+        subtrees.iter().for_each(|subtree| self.add(*subtree));
+        let (size, root) = self.root()?;
+        for head in &self.heads {
+            if let KnownHead::Tree { root: known, .. } = head
+                && head.last_seq() == size.checked_sub(1)
+            {
+                if *known == root {
+                    self.found.extend(head.last_seq());
+                } else {
+                    findings.add(Check::HeadFork, head.last_seq(), None, "the head that you know is another here");
+                }
+            }
+        }
+        Some(root)
+    }
+
+    fn add(&mut self, subtree: Subtree) {
+        self.size = self.size.saturating_add(subtree.leaves());
+        self.recent.push_back(subtree);
+        if self.recent.len() > REACH
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.base.push_subtree(&oldest);
+        }
     }
 
     /// Takes the next entry.
     pub fn push(&mut self, seq: u64, leaf: Digest, kind: Option<Kind>, findings: &mut Findings) {
-        if seq != self.size() {
+        if seq != self.size {
             self.broken = true;
             self.log_lost = true;
         }
@@ -86,12 +118,7 @@ impl Trees {
             self.compare(seq, leaf, findings);
             return;
         }
-        self.recent.push_back(leaf);
-        if self.recent.len() > REACH
-            && let Some(oldest) = self.recent.pop_front()
-        {
-            self.base.push(oldest);
-        }
+        self.add(Subtree::new(0, leaf));
         self.compare(seq, leaf, findings);
     }
 
@@ -100,11 +127,7 @@ impl Trees {
         if !self.heads.iter().any(|head| head.last_seq() == Some(seq)) {
             return;
         }
-        let root = (!self.broken).then(|| {
-            let mut tree = self.base.clone();
-            self.recent.iter().for_each(|leaf| tree.push(*leaf));
-            tree.root()
-        });
+        let root = self.root().map(|(_, root)| root);
         for head in self.heads.iter().filter(|head| head.last_seq() == Some(seq)) {
             let same = match head {
                 KnownHead::Leaf { leaf: known, .. } => *known == leaf,
@@ -124,7 +147,9 @@ impl Trees {
     /// The root over the first `size` entries; no smaller one can be asked for after.
     fn root_at(&mut self, size: u64) -> Option<Digest> {
         while self.base.size() < size {
-            self.base.push(self.recent.pop_front()?);
+            let fits = |next: &Subtree| next.leaves() <= size.saturating_sub(self.base.size());
+            self.recent.front().filter(|next| fits(next))?;
+            self.base.push_subtree(&self.recent.pop_front()?);
         }
         (self.base.size() == size).then(|| self.base.root())
     }
@@ -205,13 +230,18 @@ impl Trees {
     }
 
     /// Says which heads were not reached, and yields how many were found.
-    pub fn finish(&self, host: HostId, next: u64, findings: &mut Findings) -> usize {
+    /// `left_out` tells of a seq whether it is left out as declared.
+    pub fn finish(&self, host: HostId, next: u64, left_out: &dyn Fn(u64) -> bool, findings: &mut Findings) -> usize {
         for head in &self.heads {
             if head.host() != host {
                 findings.add(Check::HeadOther, None, None, "the known head is another host's");
                 continue;
             }
             match head.last_seq() {
+                Some(seq) if left_out(seq) && !self.found.contains(&seq) => {
+                    let text = "the entry of the head that you know is not in this part, so the two cannot be compared";
+                    findings.add(Check::HeadNotCovered, Some(seq), None, text);
+                }
                 Some(seq) if seq >= next => {
                     let text = format!(
                         "you know of an entry with seq {}; the last one here is {}",
@@ -250,7 +280,9 @@ impl Trees {
             return None;
         }
         let mut tree = self.base.clone();
-        self.recent.iter().for_each(|leaf| tree.push(*leaf));
+        for subtree in &self.recent {
+            tree.push_subtree(subtree);
+        }
         Some((tree.size(), tree.root()))
     }
 }

@@ -36,6 +36,11 @@ fn sign(who: Who, namespace: &str, message: &[u8]) -> Vec<u8> {
     [b"SSHSIG\0\0\0\x01".to_vec(), rest].concat()
 }
 
+/// The same, base64url.
+pub fn signature(who: Who, namespace: &str, message: &[u8]) -> String {
+    b64_encode(&sign(who, namespace, message))
+}
+
 fn armored(who: Who, text: &str) -> String {
     use base64::Engine as _;
     let coded = base64::engine::general_purpose::STANDARD.encode(sign(who, AUTHORITY_NAMESPACE, text.as_bytes()));

@@ -1,0 +1,217 @@
+//! `proof.json` of a history that does not hold all its entries: the tree
+//! hashes that stand for those left out.
+//!
+//! Entries `from` up to and without `to` are covered by the largest complete
+//! subtrees of RFC 6962 that fit between, in order. They prove nothing by
+//! themselves; a cosigned root over the whole does.
+
+use crate::scan::{self, BadLine};
+use crate::tlog::{Subtree, node_hash};
+use crate::value::{Value, body};
+use countersign_core::Digest;
+use std::collections::BTreeMap;
+
+const FORMAT: &str = "cs-proof1";
+/// Longest `proof.json`, in bytes.
+pub const MAX_PROOF_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Not a `proof.json`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadGaps {
+    /// Outside the grammar.
+    #[error("proof.json is malformed {0}")]
+    Grammar(#[from] BadLine),
+    /// A member is missing, unknown or not of its form, or gaps overlap.
+    #[error("proof.json: {0}")]
+    Content(&'static str),
+}
+
+/// Runs of entries that are left out, by their first seq.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gaps(BTreeMap<u64, Gap>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Gap {
+    to: u64,
+    hashes: Vec<Digest>,
+}
+
+impl Gaps {
+    /// Whether nothing is left out.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Reads a `proof.json`.
+    pub fn parse(text: &[u8]) -> Result<Self, BadGaps> {
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        let value = scan::document(text)?;
+        let members = value.as_object().ok_or(BadGaps::Content("it is not an object"))?;
+        if !members.keys().map(String::as_str).eq(["fmt", "gaps"]) || value.get("fmt") != Some(&FORMAT.into()) {
+            return Err(BadGaps::Content("its members are fmt, which is cs-proof1, and gaps"));
+        }
+        let mut gaps = Self::default();
+        let mut end = 0;
+        for gap in value.get("gaps").and_then(Value::as_list).ok_or(BadGaps::Content("gaps is not a list"))? {
+            let (from, read) = read_gap(gap).ok_or(BadGaps::Content("a gap is not from, hashes, to"))?;
+            if from < end {
+                return Err(BadGaps::Content("gaps overlap or are out of order"));
+            }
+            end = read.to;
+            gaps.0.insert(from, read);
+        }
+        Ok(gaps)
+    }
+
+    /// The text of a `proof.json`, with its newline.
+    pub fn encode(&self) -> Result<String, crate::BadValue> {
+        let gaps = self.0.iter().map(|(from, gap)| {
+            let hashes = gap.hashes.iter().copied().map(Value::from).collect::<Vec<_>>();
+            body([("from", (*from).into()), ("hashes", hashes.into()), ("to", gap.to.into())])
+        });
+        let gaps = gaps.collect::<Vec<_>>();
+        Ok(body([("fmt", FORMAT.into()), ("gaps", gaps.into())]).encode()? + "\n")
+    }
+
+    /// The subtrees that stand for the entries `from` up to and without `to`,
+    /// where this has them all.
+    pub fn bridge(&self, from: u64, to: u64) -> Option<Vec<Subtree>> {
+        let (mut at, mut found) = (from, Vec::new());
+        while at < to {
+            let gap = self.0.get(&at).filter(|gap| gap.to <= to)?;
+            found.extend(
+                levels(at, gap.to).into_iter().zip(&gap.hashes).map(|(level, hash)| Subtree::new(level, *hash)),
+            );
+            at = gap.to;
+        }
+        Some(found)
+    }
+}
+
+fn read_gap(gap: &Value) -> Option<(u64, Gap)> {
+    let members = gap.as_object()?;
+    let int = |name| gap.get(name).and_then(Value::as_int);
+    let (from, to) = (int("from")?, int("to")?);
+    let hashes = gap.get("hashes")?.as_list()?.iter();
+    let hashes = hashes.map(|hash| hash.as_text()?.parse().ok()).collect::<Option<Vec<Digest>>>()?;
+    let whole = members.keys().map(String::as_str).eq(["from", "hashes", "to"]);
+    (whole && from < to && hashes.len() == levels(from, to).len()).then_some((from, Gap { to, hashes }))
+}
+
+/// Levels of the largest complete subtrees that cover `from` up to and without `to`.
+fn levels(from: u64, to: u64) -> Vec<u32> {
+    let (mut at, mut found) = (from, Vec::new());
+    while let Some(left) = to.checked_sub(at).filter(|left| *left > 0) {
+        let level = at.trailing_zeros().min(left.ilog2());
+        found.push(level);
+        at = at.saturating_add(1u64.checked_shl(level).unwrap_or(left));
+    }
+    found
+}
+
+/// Makes [`Gaps`] from the entries that are left out, in order.
+#[derive(Debug, Default)]
+pub struct GapsMaker {
+    gaps: Gaps,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    from: u64,
+    to: u64,
+    /// Complete subtrees so far: level and hash, as `levels` has them.
+    stack: Vec<(u32, Digest)>,
+}
+
+impl GapsMaker {
+    /// Leaves an entry out.
+    pub fn leave_out(&mut self, seq: u64, leaf: Digest) {
+        self.leave_out_all(seq, &Subtree::new(0, leaf));
+    }
+
+    /// Leaves out what a subtree stands for, whose first entry is `seq`.
+    pub fn leave_out_all(&mut self, seq: u64, subtree: &Subtree) {
+        if self.open.as_ref().is_some_and(|open| open.to != seq) {
+            self.end();
+        }
+        let open = self.open.get_or_insert_with(|| Open { from: seq, to: seq, stack: Vec::new() });
+        let (mut level, mut hash) = (subtree.level(), subtree.hash());
+        open.to = seq.saturating_add(subtree.leaves());
+        // Two of a size make one, where the left one begins where such a one may.
+        while let Some((below, left)) = open.stack.last().copied().filter(|(below, _)| *below == level) {
+            let begins = open.to.saturating_sub(1u64.checked_shl(below.saturating_add(1)).unwrap_or(u64::MAX));
+            if begins < open.from || begins.trailing_zeros() <= below {
+                break;
+            }
+            open.stack.pop();
+            (level, hash) = (level.saturating_add(1), node_hash(&left, &hash));
+        }
+        open.stack.push((level, hash));
+    }
+
+    /// A gap ends here, whatever follows: a root must be known here.
+    pub fn end(&mut self) {
+        if let Some(open) = self.open.take() {
+            let hashes = open.stack.into_iter().map(|(_, hash)| hash).collect();
+            self.gaps.0.insert(open.from, Gap { to: open.to, hashes });
+        }
+    }
+
+    /// All of them.
+    pub fn finish(mut self) -> Gaps {
+        self.end();
+        self.gaps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tlog::{Frontier, root_of};
+
+    #[test]
+    fn a_bridged_tree_has_the_same_root() {
+        let leaves: Vec<_> = (0..70u8).map(|n| Digest([n; 32])).collect();
+        for from in 0..70u64 {
+            for to in from + 1..=70 {
+                let mut maker = GapsMaker::default();
+                for seq in from..to {
+                    maker.leave_out(seq, leaves[usize::try_from(seq).unwrap()]);
+                }
+                let text = maker.finish().encode().unwrap();
+                let gaps = Gaps::parse(text.as_bytes()).unwrap();
+                let mut tree = Frontier::default();
+                let (first, last) = (usize::try_from(from).unwrap(), usize::try_from(to).unwrap());
+                leaves[..first].iter().for_each(|leaf| tree.push(*leaf));
+                for subtree in gaps.bridge(from, to).unwrap() {
+                    assert!(tree.push_subtree(&subtree));
+                }
+                leaves[last..].iter().for_each(|leaf| tree.push(*leaf));
+                assert_eq!((tree.size(), tree.root()), (70, root_of(&leaves)), "{from} {to}");
+                assert_eq!(gaps.bridge(from, to + 1), None);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_proof_is_refused() {
+        let hash = Digest([1; 32]);
+        let good = format!("{{\"fmt\":\"cs-proof1\",\"gaps\":[{{\"from\":3,\"hashes\":[\"{hash}\"],\"to\":4}}]}}\n");
+        assert!(Gaps::parse(good.as_bytes()).is_ok());
+        for (from, to) in [
+            ("\"to\":4", "\"to\":5"),
+            ("\"to\":4", "\"to\":3"),
+            ("\"from\":3", "\"from\":1"),
+            ("cs-proof1", "cs-proof2"),
+            ("\"fmt\"", "\"fmx\""),
+            ("}]", "},{\"from\":3,\"hashes\":[],\"to\":4}]"),
+            ("\"hashes\":[\"", "\"hashes\":[\"A"),
+            (",\"to\"", ",\"too\":1,\"to\""),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good);
+            assert!(Gaps::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

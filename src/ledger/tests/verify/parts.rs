@@ -1,0 +1,63 @@
+//! Bundles of a part of a history: what they prove, and what no removal hides.
+
+use crate::build::{History, expect, found, held, join, login, trust, write_state};
+use crate::removals::{of_host, prune};
+use crate::second::agrees;
+use countersign_ledger::Line;
+use countersign_ledger::verify::{Options, Report, verify_with};
+
+/// The lines of login 3, what is the host's own, and the checkpoint behind it.
+fn part(history: &mut History) -> (Vec<String>, String) {
+    let lines = history.lines();
+    let end = history.at("stamp3");
+    let id = login(3).to_string();
+    let whole = prune(&lines[..=end], end, &|seq, line| {
+        of_host(seq, line) || Line::parse(line.as_bytes()).unwrap().sess.is_some_and(|sess| sess.id == id)
+    });
+    (whole.kept.into_iter().chain(whole.rest).collect(), whole.proof)
+}
+
+fn verified(kept: &[String], proof: &str, scope: &str, history: &History, whole: bool) -> Report {
+    let dir = tempfile::tempdir().unwrap();
+    write_state(dir.path(), b"", &[(login(3), history.recordings[&login(3)].clone())].into());
+    let journal = dir.path().join("host/journal");
+    std::fs::remove_file(journal.join("0000000000000000.jsonl")).unwrap();
+    std::fs::write(journal.join("kept"), join(kept)).unwrap();
+    std::fs::write(journal.join("proof.json"), proof).unwrap();
+    std::fs::write(dir.path().join("host/bundle.json"), scope).unwrap();
+    let options = Options { whole, ..Options::default() };
+    let report = verify_with(dir.path(), Some(&trust()), &options, &mut |_| {});
+    if !whole {
+        agrees(dir.path(), &trust(), report.exit_code);
+    }
+    report
+}
+
+#[test]
+fn a_part_holds_one_login_and_says_so() {
+    let mut history = held();
+    let (kept, proof) = part(&mut history);
+    let scope =
+        |id| format!("{{\"fmt\":\"cs-bundle1\",\"part\":{{\"name\":\"deploy-01\",\"logins\":[\"{}\"]}}}}", login(id));
+    let report = verified(&kept, &proof, &scope(3), &history, false);
+    assert_eq!(report.exit_code, 0, "{}", report.text());
+    assert!(report.text().contains("PART of a history") && report.text().contains("nothing else of this host"));
+    expect(&verified(&kept, &proof, &scope(3), &history, true), 41, "part.not_whole");
+    expect(&verified(&kept, &proof, &scope(1), &history, false), 41, "part.login");
+    // Nothing says that it is a part.
+    let report = verified(&kept, &proof, "{\"fmt\":\"cs-bundle1\"}", &history, false);
+    assert!(report.exit_code == 41 && found(&report, "chain.seq"), "{}", report.text());
+    expect(
+        &verified(&kept, &proof, "{\"fmt\":\"cs-bundle1\",\"part\":{\"since\":9}}", &history, false),
+        41,
+        "chain.seq",
+    );
+    expect(&verified(&kept, &proof, "{\"fmt\":\"cs-bundle1\",\"part\":{}}", &history, false), 40, "source.damaged");
+    // Any entry taken out, with its hash put among what is left out or not.
+    for at in 0..kept.len() - 1 {
+        let mut fewer = kept.clone();
+        fewer.remove(at);
+        let report = verified(&fewer, &proof, &scope(3), &history, true);
+        assert!([40, 41].contains(&report.exit_code), "{at}\n{}", report.text());
+    }
+}
