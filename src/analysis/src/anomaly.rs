@@ -12,7 +12,7 @@ use crate::hosts::{self, Reach};
 use crate::risk::Risk;
 use serde::Serialize;
 
-pub use history::{History, Past, Schedule, of_history};
+pub use history::{DENIAL_MS, History, MINUTE_MS, New, of_history};
 
 /// A flag. The names are those of the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -1,16 +1,28 @@
 //! What would come of a line, in words.
 
+use crate::anomaly::New;
+use crate::facts::{CommandLine, Place};
 use crate::hosts::Reach;
 use crate::risk::{Touch, View};
 
 /// Most sentences that are said.
 const MOST: usize = 12;
+/// Most programs that are named as new.
+const MOST_NEW: usize = 5;
+
+/// The consequences of a line whose agent is known: what it has not done
+/// before is said to be the first time.
+pub fn consequences(line: &CommandLine, place: &Place<'_>, new: &New) -> Vec<String> {
+    let mut said = of(&View::all(line, place), new);
+    said.extend(new.programs.iter().take(MOST_NEW).map(|program| format!("runs {program}, first time")));
+    said
+}
 
 /// The consequences of the commands of a line, each once, in their order.
-pub(crate) fn of(views: &[View<'_>]) -> Vec<String> {
+pub(crate) fn of(views: &[View<'_>], new: &New) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     for view in views {
-        for mut sentence in of_command(view, views) {
+        for mut sentence in of_command(view, views, new) {
             if view.root {
                 sentence.push_str(" as another user (root unless said otherwise)");
             }
@@ -25,7 +37,7 @@ pub(crate) fn of(views: &[View<'_>]) -> Vec<String> {
     said
 }
 
-fn of_command(view: &View<'_>, views: &[View<'_>]) -> Vec<String> {
+fn of_command(view: &View<'_>, views: &[View<'_>], new: &New) -> Vec<String> {
     let mut said = Vec::new();
     let paths = |touch: Touch| {
         view.touched
@@ -43,7 +55,8 @@ fn of_command(view: &View<'_>, views: &[View<'_>]) -> Vec<String> {
     for reached in view.reached.iter().filter(|r| r.reach != Reach::Loopback).take(3) {
         let host = &reached.host;
         let fed = view.neighbours(views, false).next().is_some();
-        said.push(match view.name {
+        let first = if new.hosts.contains(host) { ", first time" } else { "" };
+        let what = match view.name {
             "curl" | "wget"
                 if view.text.contains('@') || view.text.contains("-t ") || view.text.contains("--post-file") =>
             {
@@ -54,7 +67,8 @@ fn of_command(view: &View<'_>, views: &[View<'_>]) -> Vec<String> {
             "ssh" | "mosh" => format!("signs in to {host}"),
             "scp" | "rsync" | "sftp" => format!("copies files to or from {host}"),
             name => format!("{name} talks to {host}"),
-        });
+        };
+        said.push(what + first);
     }
     let target = view.operands.get(1).copied().unwrap_or("");
     match (view.name, view.operands.first().copied().unwrap_or("")) {
@@ -81,4 +95,24 @@ fn of_command(view: &View<'_>, views: &[View<'_>]) -> Vec<String> {
         _ => {}
     }
     said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_time_is_said() {
+        let place = Place::default();
+        let said = |new: &New| {
+            let line = "curl -T /srv/x 203.0.113.9; nmap 198.51.100.1";
+            consequences(&crate::parse(line, &place), &place, new)
+        };
+        assert!(!said(&New::default()).iter().any(|text| text.contains("first time")));
+        let new = New { programs: vec!["nmap".to_owned()], hosts: vec!["203.0.113.9".to_owned()] };
+        let said = said(&new);
+        assert!(said.contains(&"sends a file to 203.0.113.9, first time".to_owned()), "{said:?}");
+        assert!(said.contains(&"runs nmap, first time".to_owned()), "{said:?}");
+        assert!(!said.iter().any(|text| text.contains("198.51.100.1, first time")), "{said:?}");
+    }
 }

@@ -73,6 +73,19 @@ pub fn reach(host: &str) -> Reach {
     }
 }
 
+/// Whether a text can stand in a list of known hosts and networks.
+pub fn is_entry(text: &str) -> bool {
+    if let Some((network, bits)) = text.split_once('/') {
+        let Ok(address) = network.parse::<IpAddr>() else { return false };
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        return bits.bytes().all(|b| b.is_ascii_digit()) && bits.parse::<u32>().is_ok_and(|bits| bits <= most);
+    }
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let labels = !name.is_empty() && name.chars().all(plain) && !name.split('.').any(str::is_empty);
+    labels || text.parse::<IpAddr>().is_ok()
+}
+
 /// Whether `host` is in a list of known hosts and networks: names, `*.names`, addresses and `address/bits`.
 pub fn known(host: &str, list: &[String]) -> bool {
     list.iter().any(|entry| {
@@ -132,6 +145,18 @@ mod tests {
         assert_eq!(reach("169.254.169.254"), Reach::Metadata);
         assert_eq!(reach("example.com"), Reach::External);
         assert_eq!(reach("$HOST"), Reach::External);
+    }
+
+    #[test]
+    fn entries_of_lists() {
+        for good in ["git.example.org", "*.example.com", "db01", "10.0.0.0/8", "fd00::/8", "::1", "10.0.0.5"] {
+            assert!(is_entry(good), "{good}");
+        }
+        for bad in
+            ["", "*", "*.", "**.a", "https://a.example", "a b", "10.0.0.0/33", "10.0.0.0/+8", "a/8", "a..b", "a:80"]
+        {
+            assert!(!is_entry(bad), "{bad}");
+        }
     }
 
     #[test]

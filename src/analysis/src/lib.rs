@@ -28,6 +28,7 @@ mod stdin_program;
 
 pub use analyze::{Analysis, VERSION, analyze};
 pub use builtins::is_builtin;
+pub use consequences::consequences;
 pub use held::{Held, HeldProgram, Nested, NotAsked, Place, Segment, hold};
 pub use line::parse;
 pub use starts::{MAX_SCRIPTS, Script, Starts, first_words, starts};

@@ -245,8 +245,11 @@ pub struct PendingSubmission {
     /// What is known around it.
     #[serde(default)]
     pub about: Box<About>,
-    /// Score and level; `None` until risk scoring lands.
+    /// Score, level and reasons.
     pub risk: Option<Risk>,
+    /// Anomaly flags, the host's marks among them.
+    #[serde(default)]
+    pub anomalies: Vec<String>,
     /// How many different people must approve it.
     #[serde(default = "one")]
     pub people: u8,
@@ -282,12 +285,51 @@ pub struct ProgramReply {
 }
 
 /// A risk score.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Risk {
     /// 0 to 100.
     pub score: u8,
     /// `low`, `medium`, `high` or `critical`.
     pub level: String,
+    /// Why, and what would come of it.
+    #[serde(flatten)]
+    pub found: Found,
+}
+
+/// What was found of a command besides its score.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The kind of its gravest reason.
+    #[serde(default)]
+    pub category: Option<String>,
+    /// The reasons, gravest first.
+    #[serde(default)]
+    pub reasons: Vec<Reason>,
+    /// What would come of it, in words.
+    #[serde(default)]
+    pub consequences: Vec<String>,
+    /// Which version of the analysis says so; 0 where it is not known.
+    #[serde(default)]
+    pub analysis: u32,
+}
+
+/// Why a command has its score.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The rule.
+    pub id: String,
+    /// What it adds (docs/ANALYSIS.md).
+    pub weight: u8,
+    /// What it found, in words.
+    pub reason: String,
+    /// ATT&CK technique.
+    pub technique: String,
+    /// What kind of thing it is about.
+    pub category: String,
+    /// Where: the first byte of `command`.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
 }
 
 /// A reviewer decides.
@@ -391,7 +433,7 @@ pub struct AuditRow {
     pub rule: Option<Rule>,
     /// Whether the service had approved it and the answer came too late.
     pub late_approval: bool,
-    /// Score and level; `None` until risk scoring lands.
+    /// Score, level and reasons.
     pub risk: Option<Risk>,
     /// Anomaly flags.
     pub anomalies: Vec<String>,

@@ -72,7 +72,7 @@ fn audit_rows_look_as_the_product_page_says() {
     let mut ruled =
         row(Some(Outcome::Whitelisted), Some("whitelist_rule:17"), "docker pull ghcr.io/myorg/api:sha-a3f9b");
     ruled.rule = Some(rule("docker pull ghcr.io/myorg/api:sha-a3f9b"));
-    ruled.risk = Some(Risk { score: 8, level: "low".into() });
+    ruled.risk = Some(Risk { score: 8, level: "low".into(), ..Risk::default() });
     assert_eq!(
         audit(&ruled),
         "2026-11-20 14:47:23 UTC  ● WHITELISTED  docker pull ghcr.io/myorg/api:sha-a3f9b\n                         \
@@ -130,7 +130,7 @@ fn nothing_recorded_is_printed_raw() {
     hostile.reason = Some(HOSTILE.into());
     hostile.anomalies = vec![HOSTILE.into()];
     hostile.rule = Some(rule(HOSTILE));
-    hostile.risk = Some(Risk { score: 1, level: HOSTILE.into() });
+    hostile.risk = Some(Risk { score: 1, level: HOSTILE.into(), ..Risk::default() });
     let text = audit(&hostile);
     assert!(plain(&text) && text.lines().count() == 3, "{text}");
     assert!(text.contains("ls⟨U+001B⟩[2K⟨U+001B⟩]0;x⟨U+0007⟩⟨U+000D⟩⟨U+202E⟩txt.⟨U+200B⟩⟨U+009B⟩6n⏎rm -rf /⇥#é"));
@@ -252,6 +252,7 @@ fn pending(command: &str) -> PendingSubmission {
     let hostile = command.contains('\u{1b}');
     PendingSubmission {
         people: 1,
+        anomalies: Vec::new(),
         approvals: Vec::new(),
         steps: Vec::new(),
         id: SubmissionId::from_random([if command == "true" { 1 } else { 2 }; 16]),

@@ -66,6 +66,7 @@ fn countersign(url: &str, arguments: &[&str]) -> Output {
 fn row(byte: u8, command: &str) -> PendingSubmission {
     PendingSubmission {
         people: 1,
+        anomalies: Vec::new(),
         approvals: Vec::new(),
         steps: Vec::new(),
         id: SubmissionId::from_random([byte; 16]),

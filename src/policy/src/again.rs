@@ -124,7 +124,7 @@ impl Policy {
             cwd,
             words_known: said.words_known,
         };
-        let line = Examined::of(&shown, said.shell, cwd);
+        let line = Examined::of(&shown, said.shell, cwd, &self.known_hosts(said.host));
         Trial { policy: self, said, asked, line }.run(whose, uses)
     }
 
@@ -136,8 +136,12 @@ impl Policy {
             return None;
         }
         let (shown, _) = shown(said.pieces);
-        let score = Examined::of(&shown, said.shell, cwd).risk().score;
+        let score = Examined::of(&shown, said.shell, cwd, &self.known_hosts(said.host)).risk().score;
         Some(self.people_for(said.host, score, reviewers))
+    }
+
+    fn known_hosts(&self, host: HostId) -> Vec<String> {
+        self.settings.known_hosts(self.target(host).0)
     }
 
     /// How many of so many reviewers must approve a line of this score on a
@@ -226,7 +230,7 @@ impl Trial<'_> {
     fn made(&self, with: With<'_>) -> Result<Vec<u64>, String> {
         let now = Now { at_ms: with.at_ms, uses: with.uses };
         let asked = Asked { session: with.session, ..self.asked };
-        let verdict = self.policy.judge(&asked, &self.line, with.past, &now).verdict;
+        let verdict = self.policy.judge(&asked, &self.line, with.past, &now);
         match (&verdict.ruling, self.said.outcome) {
             (Ruling::Pass(passed), Outcome::Whitelisted) if passed.by() == self.said.by => Ok(passed.used().to_vec()),
             (Ruling::Block { rule }, Outcome::Blocked) if *self.said.by == DecidedBy::DenyRule(*rule) => Ok(Vec::new()),

@@ -12,6 +12,10 @@ use crate::rule::{Effect, Kind, Rule};
 use countersign_core::{Class, CommandText, DecidedBy, HostId};
 use serde::Serialize;
 
+/// The flag that does not keep a line from passing under a threshold: every
+/// agent's first line would wait for a person.
+const FIRST_USE: &str = "unusual_program";
+
 /// A command that is asked about, and who asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
@@ -193,9 +197,7 @@ impl Policy {
             steps.say("read", format!("it cannot be taken apart: {}", facts.reading.opaque.join(", ")));
             person = true;
         }
-        let mine = |agents: &[String]| agents.is_empty() || agents.iter().any(|a| crate::name_fits(a, asked.agent));
-        let mut hours = self.settings.hours.iter().filter(|hours| mine(&hours.agents)).peekable();
-        if hours.peek().is_some() && !hours.any(|hours| hours.schedule.holds(now.at_ms)) {
+        if self.settings.off_hours(asked.agent, self.target(asked.host).0, now.at_ms) {
             steps.say("hours", "it is outside the hours of this agent");
             person = true;
         }
@@ -297,7 +299,7 @@ impl Policy {
             Some("on a terminal only rules let pass".to_owned())
         } else if !crate::rule_shells().contains(&asked.shell) {
             Some("only lines of bash and dash can be scored".to_owned())
-        } else if !facts.anomalies.is_empty() || !facts.secrets.is_empty() {
+        } else if facts.anomalies.iter().any(|flag| flag != FIRST_USE) || !facts.secrets.is_empty() {
             Some("it has anomalies, or holds a secret".to_owned())
         } else {
             match facts.score {

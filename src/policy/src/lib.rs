@@ -26,17 +26,17 @@ pub use again::{Again, Piece, Recorded, Uses, Whose};
 pub use decide::{Asked, Facts, Now, Passed, Ruling, Step, Verdict};
 pub use document::{BadDocument, Document, Imported};
 pub use fitness::{Unfit, UnfitPattern, advice, check_line, check_pattern};
-pub use judge::{Examined, Judged};
+pub use judge::Examined;
 pub use pattern::{BadPattern, Could, Pattern};
 pub use plain::{NotPlain, Simple};
 pub use policy::{BadPolicy, Policy, Target};
 pub use reading::{Reading, shell_of};
 pub use rule::{BadRule, Body, Effect, Kind, Rule};
 pub use schedule::{BadSchedule, Schedule};
-pub use settings::{BadSettings, Classes, Hours, Settings, Thresholds};
+pub use settings::{BadSettings, Classes, Hours, KnownHosts, Settings, Thresholds};
 pub use suggest::{Past, Suggestion, suggest};
 
-use rule::{PATTERN_SHELLS, name_fits};
+use rule::PATTERN_SHELLS;
 
 /// Inner shells whose lines are taken apart.
 pub(crate) fn rule_shells() -> [&'static str; 2] {

@@ -36,7 +36,7 @@ fn passes(policy: &Policy, line: &str) -> bool {
             words_known: true,
         };
         let now = Now { at_ms: 0, uses: &|_| 0 };
-        let verdict = policy.judge(&asked, &Examined::of(line, shell, "/"), &[], &now).verdict;
+        let verdict = policy.judge(&asked, &Examined::of(line, shell, "/", &[]), &[], &now);
         matches!(verdict.ruling, Ruling::Pass(_))
     })
 }

@@ -5,12 +5,13 @@
 
 use crate::app::{App, now_ms};
 use crate::facts::Fact;
-use crate::in_force::{self, InForce};
+use crate::in_force::{self, InForce, Looked, place_of};
 use crate::ingest::{self, Kept, Received};
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
 use crate::store::reviews::{self, Demand};
-use crate::store::{Decision, HostCaller, StoreError, Submission, Tx, reviewer_names, rules, submissions};
+use crate::store::{Decision, HostCaller, StoreError, Submission, Tx, past, reviewer_names, rules, submissions};
+use countersign_analysis::Analysis;
 use countersign_api::service::{ReviewReply, ReviewRequest, SignedDecision, SignedReview, Step, SubmitReply};
 use countersign_core::{Choice, DecidedBy, Name, SubmissionId};
 use countersign_ledger::{Kind, Statement};
@@ -49,7 +50,10 @@ pub async fn submit(
         tracing::error!(%id, "a kept submission is not held");
         return Err(Refusal::Internal);
     };
-    let answer = answer_now(app, &mut tx, &submission, now).await?;
+    let before = received.split_last().map(|(_, before)| before).unwrap_or_default();
+    look_at_unasked(app, &mut tx, before).await?;
+    let Some(found) = received.last().and_then(|last| last.found.as_ref()) else { return Err(Refusal::Internal) };
+    let answer = answer_now(app, &mut tx, &submission, found, now).await?;
     let asked = if matches!(answer, Answer::Waits) { reviewer_names(&mut tx).await? } else { Vec::new() };
     tx.commit().await?;
     let decision = match answer {
@@ -81,7 +85,44 @@ enum Answer {
     TooMany,
 }
 
-async fn answer_now(app: &App, tx: &mut Tx, submission: &Submission, now: i64) -> Result<Answer, Refusal> {
+/// Commands that came as entries only, nobody asked about: what was found of
+/// them is in the record all the same.
+pub async fn look_at_unasked(app: &App, tx: &mut Tx, received: &[Received]) -> Result<(), Refusal> {
+    for new in received {
+        let (Some(Fact::Submitted(facts)), Some(found)) = (&new.fact, &new.found) else { continue };
+        // It is not held where the host's ledger has forked.
+        let Some(submission) = submissions::submission(tx, facts.id).await? else { continue };
+        if submission.entry == new.entry.leaf && !submission.scored {
+            look(&app.policy(), tx, &submission, found, (submission.at_ms, submission.at_ms)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks at a submission with what is known of its agent, and keeps what was
+/// found. `at_ms`: when it works; `now_ms`: the service's time.
+async fn look<'a>(
+    policy: &InForce,
+    tx: &mut Tx,
+    submission: &Submission,
+    found: &'a Analysis,
+    (at_ms, now_ms): (i64, i64),
+) -> Result<Looked<'a>, Refusal> {
+    let known = past::past(tx, submission, &found.risk, now_ms).await?;
+    let place = place_of(&submission.cwd, &submission.shell);
+    let line = (submission.command.as_str(), submission.agent.as_str(), submission.host);
+    let looked = policy.look(line, &place, found, &known, at_ms);
+    past::keep_found(tx, submission, &looked.kept()).await?;
+    Ok(looked)
+}
+
+async fn answer_now(
+    app: &App,
+    tx: &mut Tx,
+    submission: &Submission,
+    found: &Analysis,
+    now: i64,
+) -> Result<Answer, Refusal> {
     let id = submission.id;
     if let Some(held) = submissions::decision_in(tx, id).await? {
         return Ok(Answer::Decided(held.signed));
@@ -98,11 +139,9 @@ async fn answer_now(app: &App, tx: &mut Tx, submission: &Submission, now: i64) -
     let wait = i64::try_from(submission.wait_ms.min(MAX_WAIT_MS)).unwrap_or(0);
     let deadline = now.saturating_add(wait);
     let policy = app.policy();
-    let past = submissions::past(tx, submission, now).await?;
-    let judged = policy.judge(submission, &past, &rules::uses(tx).await?, now);
-    let verdict = judged.verdict;
+    let looked = look(&policy, tx, submission, found, (now, now)).await?;
+    let verdict = policy.judge(submission, &looked, &rules::uses(tx).await?, now);
     let mut steps = in_force::steps(&verdict);
-    submissions::keep_risk(tx, id, judged.score, &judged.anomalies).await?;
     let demand = reviews::demanded(tx, id).await?;
     let (by, choice) = match (&verdict.ruling, demand) {
         (Ruling::Pass(passed), None) => {

@@ -3,13 +3,17 @@
 //! A stored rule that cannot be read stops the service from starting; a change
 //! that would make one is not taken.
 
+use crate::store::past::Found;
 use crate::store::{RuleRow, StoreError, Submission, Tx, rules};
-use countersign_analysis::anomaly::{History, of_history};
+use countersign_analysis::anomaly::{Flag, History, of_history};
+use countersign_analysis::facts::Place;
+use countersign_analysis::{Analysis, analyze, consequences};
 use countersign_api::rules::{RuleVerdict, Step};
+use countersign_api::service;
 use countersign_core::{Choice, CommandText, Digest, HostId, Name};
 use countersign_ledger::sha256;
 use countersign_policy::{
-    Asked, BadPolicy, Body, Examined, Judged, Kind, Now, Policy, Rule, Ruling, Settings, Target, Verdict,
+    Asked, BadPolicy, Body, Facts, Kind, Now, Policy, Reading, Rule, Ruling, Settings, Target, Verdict,
 };
 use std::collections::HashMap;
 
@@ -25,6 +29,47 @@ pub struct InForce {
     pub digest: Digest,
     /// Its canonical text.
     pub text: String,
+}
+
+/// What a line shows by itself, and what its agent's past makes of it.
+#[derive(Debug)]
+pub struct Looked<'a> {
+    found: &'a Analysis,
+    /// Anomaly flags.
+    pub anomalies: Vec<String>,
+    /// What would come of it, in words.
+    consequences: Vec<String>,
+    reached: Vec<String>,
+}
+
+impl Looked<'_> {
+    /// What is kept of it.
+    pub fn kept(&self) -> Found<'_> {
+        let risk = &self.found.risk;
+        let reasons = risk.reasons.iter().map(|reason| service::Reason {
+            id: reason.id.clone(),
+            weight: reason.weight,
+            reason: reason.reason.clone(),
+            technique: reason.technique.clone(),
+            category: reason.category.clone(),
+            start: reason.start,
+            end: reason.end,
+        });
+        let found = service::Found {
+            category: risk.category.clone(),
+            reasons: reasons.collect(),
+            consequences: self.consequences.clone(),
+            analysis: countersign_analysis::VERSION,
+        };
+        Found {
+            score: risk.score,
+            anomalies: &self.anomalies,
+            // This type always becomes JSON.
+            found: serde_json::to_string(&found).unwrap_or_default(),
+            programs: &risk.programs,
+            reached: &self.reached,
+        }
+    }
 }
 
 /// What is stored is no policy.
@@ -73,8 +118,46 @@ impl InForce {
         Ok(loaded)
     }
 
-    /// What it says of a submission now; `past`: what is known of its agent.
-    pub fn judge(&self, submission: &Submission, past: &History, uses: &HashMap<u64, u64>, now_ms: i64) -> Judged {
+    /// Hosts and networks that a target may talk to.
+    pub fn known_hosts(&self, host: HostId) -> Vec<String> {
+        self.policy.settings().known_hosts(self.policy.target(host).0)
+    }
+
+    /// Adds to what a line shows by itself what the past of its agent makes of it; `at_ms`: when it works.
+    pub fn look<'a>(
+        &self,
+        (command, agent, host): (&str, &str, HostId),
+        place: &Place<'_>,
+        found: &'a Analysis,
+        past: &History,
+        at_ms: i64,
+    ) -> Looked<'a> {
+        let mut flags = found.anomalies.clone();
+        flags.extend(of_history(command, &found.risk, past));
+        if self.policy.settings().off_hours(agent, self.policy.target(host).0, at_ms) {
+            flags.push(Flag::OffHours);
+        }
+        flags.sort_unstable();
+        flags.dedup();
+        let mut reached: Vec<String> = found.risk.hosts.iter().map(|reached| reached.host.clone()).collect();
+        reached.sort_unstable();
+        reached.dedup();
+        Looked {
+            found,
+            anomalies: flags.into_iter().map(|flag| flag.code().to_owned()).collect(),
+            consequences: consequences(&found.facts, place, &past.new_in(&found.risk)),
+            reached,
+        }
+    }
+
+    /// What it says of a submission now.
+    pub fn judge(
+        &self,
+        submission: &Submission,
+        looked: &Looked<'_>,
+        uses: &HashMap<u64, u64>,
+        now_ms: i64,
+    ) -> Verdict {
         // Of what only a person may let run, no rule has seen what runs.
         let seen = submission.wholly_visible && !submission.needs_person;
         let whole = CommandText::parse(submission.command.as_bytes()).ok().filter(|_| seen);
@@ -88,21 +171,29 @@ impl InForce {
             cwd: &submission.cwd,
             words_known: submission.words_known,
         };
-        let mut judged = self.decide(&asked, &submission.command, past, (uses, now_ms));
+        let mut verdict = self.decide(&asked, &submission.command, looked, (uses, now_ms));
         if submission.needs_person {
             let found = "the host marks it as one that only a person may let run".to_owned();
-            judged.verdict.steps.insert(0, countersign_policy::Step { step: "flag", found });
+            verdict.steps.insert(0, countersign_policy::Step { step: "flag", found });
         }
-        judged
+        verdict
     }
 
     /// `command`: the text that can be seen, which is scored whole or not.
-    fn decide(&self, asked: &Asked<'_>, command: &str, past: &History, now: (&HashMap<u64, u64>, i64)) -> Judged {
-        let (uses, now_ms) = now;
-        let line = Examined::of(command, asked.shell, asked.cwd);
-        let flags = of_history(command, line.risk(), now_ms, past);
+    fn decide(
+        &self,
+        asked: &Asked<'_>,
+        command: &str,
+        looked: &Looked<'_>,
+        (uses, now_ms): (&HashMap<u64, u64>, i64),
+    ) -> Verdict {
+        let found = looked.found;
+        let secrets: Vec<String> = found.redactions.iter().map(|finding| finding.kind.to_string()).collect();
+        let reading = Reading::from_tree(command, asked.shell, &found.facts);
+        let facts =
+            Facts { reading: &reading, score: Some(found.risk.score), anomalies: &looked.anomalies, secrets: &secrets };
         let used = |id| uses.get(&id).copied().unwrap_or(0);
-        self.policy.judge(asked, &line, &flags, &Now { at_ms: now_ms, uses: &used })
+        self.policy.decide(asked, &facts, &Now { at_ms: now_ms, uses: &used })
     }
 
     /// What it would say of a line.
@@ -125,7 +216,10 @@ impl InForce {
             // What its words are is known on its host only.
             words_known: true,
         };
-        let verdict = self.decide(&asked, &test.line, &History::default(), (uses, now_ms)).verdict;
+        let place = place_of(&test.cwd, &test.shell);
+        let found = analyze(&test.line, &place, &self.known_hosts(host));
+        let looked = self.look((&test.line, &test.agent, host), &place, &found, &History::default(), now_ms);
+        let verdict = self.decide(&asked, &test.line, &looked, (uses, now_ms));
         let (decision, by, people) = match &verdict.ruling {
             Ruling::Pass(passed) => (Some(Choice::Approve), Some(passed.by().to_string()), 0),
             Ruling::Block { rule } => (Some(Choice::Deny), Some(format!("deny_rule:{rule}")), 0),
@@ -133,6 +227,12 @@ impl InForce {
         };
         RuleVerdict { decision, by, people, steps: steps(&verdict) }
     }
+}
+
+/// Where a line would run, as the analysis has it.
+pub fn place_of<'a>(cwd: &'a str, shell: &str) -> Place<'a> {
+    let cwd = Some(cwd).filter(|cwd| cwd.starts_with('/'));
+    Place { cwd, home: None, shell: countersign_policy::shell_of(shell) }
 }
 
 /// The steps of a verdict as the API has them.

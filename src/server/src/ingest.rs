@@ -5,8 +5,10 @@
 //! what is held. Nothing is acknowledged here: the caller commits.
 
 use crate::facts::{Fact, fact_of};
+use crate::in_force::place_of;
 use crate::refusal::Refusal;
 use crate::store::{HostCaller, Store, Tx, entries, facts};
+use countersign_analysis::{Analysis, analyze};
 use countersign_api::service::Conflict;
 use countersign_core::Digest;
 use countersign_ledger::{Entry, Epoch, KeyRing, Kind, Line};
@@ -18,6 +20,9 @@ pub struct Received {
     pub entry: Entry,
     /// What the tables keep of it.
     pub fact: Option<Fact>,
+    /// What the analysis finds, for a `command_submitted`. Found before the
+    /// transaction begins: a hostile line takes a while.
+    pub found: Option<Analysis>,
     /// The key that signs from it on, for a `key_rotated`.
     pub epoch: Option<Epoch>,
     /// As it came.
@@ -58,11 +63,16 @@ fn gap(seq: u64, next_seq: u64) -> Refusal {
     Refusal::Ledger(Conflict { error, next_seq, fork: false })
 }
 
-/// Reads the lines of a request.
-pub fn read_lines(host: &HostCaller, mut keys: KeyRing, lines: Vec<String>) -> Result<Vec<Received>, Refusal> {
+/// Reads the lines of a request. `known`: hosts and networks that this host may talk to.
+pub fn read_lines(
+    host: &HostCaller,
+    mut keys: KeyRing,
+    known: &[String],
+    lines: Vec<String>,
+) -> Result<Vec<Received>, Refusal> {
     let mut received: Vec<Received> = Vec::with_capacity(lines.len());
     for (index, line) in lines.into_iter().enumerate() {
-        let next = read_line(host, &keys, line).map_err(|error| in_line(index, error))?;
+        let next = read_line(host, &keys, known, line).map_err(|error| in_line(index, error))?;
         if let Some(before) = received.last()
             && (next.entry.seq != before.entry.seq.saturating_add(1) || next.entry.prev != before.entry.leaf)
         {
@@ -80,7 +90,7 @@ fn in_line(index: usize, error: Refusal) -> Refusal {
     if let Refusal::BadRequest(text) = error { bad(format!("line {index}: {text}")) } else { error }
 }
 
-fn read_line(host: &HostCaller, keys: &KeyRing, line: String) -> Result<Received, Refusal> {
+fn read_line(host: &HostCaller, keys: &KeyRing, known: &[String], line: String) -> Result<Received, Refusal> {
     let entry = Entry::parse(line.as_bytes()).map_err(|error| bad(format!("not an entry: {error}")))?;
     if entry.host != host.id {
         return Err(Refusal::Forbidden("the entry is another host's; a host token speaks for its own host only"));
@@ -97,7 +107,11 @@ fn read_line(host: &HostCaller, keys: &KeyRing, line: String) -> Result<Received
     }
     let opened = entry.openings().map_err(|error| bad(format!("entry {}: {error}", entry.seq)))?;
     let fact = fact_of(&entry, &opened).map_err(|text| bad(format!("entry {}: {text}", entry.seq)))?;
-    Ok(Received { entry, fact, epoch, line })
+    let found = match &fact {
+        Some(Fact::Submitted(facts)) => Some(analyze(&facts.command, &place_of(&facts.cwd, &facts.shell), known)),
+        Some(_) | None => None,
+    };
+    Ok(Received { entry, fact, found, epoch, line })
 }
 
 /// Keeps the lines that are new.

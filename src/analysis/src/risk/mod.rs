@@ -43,6 +43,16 @@ impl Level {
             75.. => Self::Critical,
         }
     }
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 /// Why a line has its score.
@@ -105,7 +115,7 @@ pub fn assess(line: &CommandLine, place: &Place<'_>) -> Risk {
         score,
         level: Level::of(score),
         category: reasons.first().map(|reason| reason.category.clone()),
-        consequences: crate::consequences::of(&views),
+        consequences: crate::consequences::of(&views, &crate::anomaly::New::default()),
         hosts: views.iter().flat_map(|view| view.reached.clone()).collect(),
         paths: views.into_iter().flat_map(|view| view.touched).collect(),
         reasons,

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// Up to so many lines are checked without leaving the request's own thread.
 const FEW_LINES: usize = 16;
+/// And so many bytes.
+const FEW_BYTES: usize = 64 * 1024;
 
 /// `GET /api/host`
 pub async fn state(State(app): State<Arc<App>>, Host(host): Host) -> Result<Json<HostState>, Refusal> {
@@ -37,6 +39,7 @@ pub async fn entries(
         let received = read(&app, &host, request.lines).await?;
         let mut tx = app.store.write().await?;
         let kept = ingest::keep(&mut tx, &host, &received, now_ms()).await?;
+        desk::look_at_unasked(&app, &mut tx, &received).await?;
         tx.commit().await?;
         match kept {
             Kept::All { next_seq } => Ok(Json(EntriesReply { next_seq })),
@@ -116,11 +119,12 @@ pub async fn recording(
 /// Reads lines; many of them where no request waits for the thread.
 async fn read(app: &App, host: &HostCaller, lines: Vec<String>) -> Result<Vec<Received>, Refusal> {
     let keys = ingest::keys_for(&app.store, host, &lines).await?;
-    if lines.len() <= FEW_LINES {
-        return ingest::read_lines(host, keys, lines);
+    let known = app.policy().known_hosts(host.id);
+    if lines.len() <= FEW_LINES && lines.iter().map(String::len).sum::<usize>() <= FEW_BYTES {
+        return ingest::read_lines(host, keys, &known, lines);
     }
     let host = host.clone();
-    tokio::task::spawn_blocking(move || ingest::read_lines(&host, keys, lines)).await.unwrap_or_else(|error| {
+    tokio::task::spawn_blocking(move || ingest::read_lines(&host, keys, &known, lines)).await.unwrap_or_else(|error| {
         tracing::error!(%error, "read lines");
         Err(Refusal::Internal)
     })

@@ -1,7 +1,7 @@
 //! The audit: one row a command, in the host's own words where it has spoken.
 
 use super::about::AboutRow;
-use super::submissions::{names, program_facts, read_steps, risk};
+use super::submissions::{flags, names, program_facts, read_steps, risk};
 use super::{RuleRow, Store, StoreError, number, parsed};
 use countersign_api::service::{AuditQuery, AuditRow, Rule};
 use countersign_core::Outcome;
@@ -13,7 +13,7 @@ const DEFAULT_ROWS: u32 = 50;
 const SELECT: &str = "SELECT s.id, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
     s.cwd, s.shell, s.tty, s.locale, s.flags, s.transfer, s.program_bytes, s.program_digest, s.submitted_at_ms, s.outcome_at_ms, s.outcome, s.decided_by, s.latency_ms, s.reason, s.why, \
     s.started_at_ms, s.finished_at_ms, s.exit_code, s.signal, s.seq, s.leaf, d.choice, \
-    s.steps, s.score, s.anomalies, (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, \
+    s.steps, s.score, s.found, s.anomalies, (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, \
     s.context, l.claimed, l.claimed_error, l.identity, \
     r.id AS rule_id, r.revision AS rule_revision, r.kind AS rule_kind, r.body AS rule_body, r.state AS rule_state, \
     r.author AS rule_author, r.authored_at_ms, r.approver AS rule_approver, r.approved_at_ms, \
@@ -56,6 +56,7 @@ struct Row {
     choice: Option<String>,
     steps: String,
     score: Option<i64>,
+    found: String,
     anomalies: String,
     approvals: Option<String>,
     #[sqlx(flatten)]
@@ -114,6 +115,10 @@ impl Row {
         let ran_by_host = outcome.is_some_and(Outcome::lets_run);
         // The host says it may run and this service never said so.
         let tampered = ran_by_host && !approved;
+        let mut anomalies = flags(&self.flags, &self.anomalies);
+        if tampered && !anomalies.iter().any(|flag| flag == "gate_tamper") {
+            anomalies.push("gate_tamper".to_owned());
+        }
         let late = outcome == Some(Outcome::TimedOut)
             || (outcome == Some(Outcome::Error) && self.why.as_deref() == Some("reply_late"));
         Ok(AuditRow {
@@ -139,8 +144,8 @@ impl Row {
             reason: self.reason.or(self.why),
             rule: self.rule.read()?,
             late_approval: approved && late,
-            risk: risk(self.score)?,
-            anomalies: flags(&self.flags, &self.anomalies, tampered),
+            risk: risk(self.score, &self.found)?,
+            anomalies,
             steps: read_steps(&self.steps)?,
             approvals: names(self.approvals.as_deref())?,
             exit_code: self.exit_code.map(|code| number("exit code", code)).transpose()?,
@@ -177,17 +182,6 @@ impl RuleColumns {
         };
         row.brief().map(Some)
     }
-}
-
-/// Anomaly flags, and one more where the host let run what nobody here approved.
-fn flags(of_host: &str, stored: &str, tampered: bool) -> Vec<String> {
-    let mut flags: Vec<String> = Vec::new();
-    for flag in stored.split_whitespace().chain(of_host.lines()).chain(tampered.then_some("gate_tamper")) {
-        if !flags.iter().any(|known| known == flag) {
-            flags.push(flag.to_owned());
-        }
-    }
-    flags
 }
 
 /// A LIKE pattern for "holds this text"; the text's own wildcards mean themselves.

@@ -3,7 +3,7 @@
 
 use super::recordings::{self, Chunk};
 use super::submissions::{self, NewSubmission};
-use super::{StoreError, Tx, bigint, sessions};
+use super::{StoreError, Tx, bigint, past, sessions};
 use crate::facts::{Decided, Fact, Submitted};
 use countersign_api::context::Identity;
 use countersign_core::{Digest, HostId, LoginId};
@@ -57,6 +57,7 @@ pub async fn index(tx: &mut Tx, place: Place, fact: &Fact) -> Result<(), FactErr
                 .execute(&mut **tx)
                 .await?;
             once(done.rows_affected(), "exec_started", &id.to_string())?;
+            past::done(tx, place.host, *id, place.at_ms).await?;
             touch(tx, place).await
         }
         Fact::Finished { id, end, code, signal } => {
@@ -161,6 +162,9 @@ async fn submit(tx: &mut Tx, place: Place, facts: &Submitted) -> Result<(), Fact
         at_ms: place.at_ms,
     };
     submissions::add(tx, place.host, &new, facts).await?;
+    for mark in facts.flags.lines() {
+        past::flag_it(tx, mark, place.at_ms, facts.id).await?;
+    }
     Ok(sessions::touch(tx, &session, place.at_ms).await?)
 }
 
@@ -182,7 +186,26 @@ async fn decided(tx: &mut Tx, place: Place, facts: &Decided) -> Result<(), FactE
     .execute(&mut **tx)
     .await?;
     once(done.rows_affected(), "decided", &facts.id.to_string())?;
+    if facts.outcome.lets_run() && !approved_here(tx, facts).await? {
+        let at_ms = submitted_at(tx, facts).await?;
+        past::flag_it(tx, "gate_tamper", at_ms, facts.id).await?;
+    }
     touch(tx, place).await
+}
+
+/// Whether this service has approved what the host let run.
+async fn approved_here(tx: &mut Tx, facts: &Decided) -> Result<bool, FactError> {
+    let approved: Option<i64> =
+        sqlx::query_scalar("SELECT 1 FROM decisions WHERE submission = $1 AND choice = 'approve'")
+            .bind(facts.id.to_string())
+            .fetch_optional(&mut **tx)
+            .await?;
+    Ok(approved.is_some())
+}
+
+async fn submitted_at(tx: &mut Tx, facts: &Decided) -> Result<i64, FactError> {
+    let at = sqlx::query_scalar("SELECT submitted_at_ms FROM submissions WHERE id = $1").bind(facts.id.to_string());
+    Ok(at.fetch_one(&mut **tx).await?)
 }
 
 /// The work session and agent of the entry's login.

@@ -11,6 +11,7 @@ pub mod facts;
 mod forks;
 pub mod log;
 pub mod own;
+pub mod past;
 mod people;
 mod recordings;
 pub mod reviews;

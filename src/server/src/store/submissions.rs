@@ -3,9 +3,8 @@
 use super::about::AboutRow;
 use super::reviews::Demand;
 use super::{Store, StoreError, Tx, bigint, number, parsed};
-use countersign_analysis::anomaly::{History, Past};
 use countersign_analysis::risk::Level;
-use countersign_api::service::{PendingSubmission, ProgramFacts, Risk, SignedDecision, Step};
+use countersign_api::service::{Found, PendingSubmission, ProgramFacts, Risk, SignedDecision, Step};
 use countersign_core::{Choice, DecidedBy, Digest, HostId, Name, Nonce, Outcome, SubmissionId};
 
 /// A submission as far as deciding needs it.
@@ -15,6 +14,14 @@ pub struct Submission {
     pub id: SubmissionId,
     /// Its host.
     pub host: HostId,
+    /// `seq` of its entry.
+    pub seq: u64,
+    /// When the host wrote it, ms since 1970.
+    pub at_ms: i64,
+    /// Which command of its work session it is.
+    pub number: u64,
+    /// Whether its risk is known.
+    pub scored: bool,
     /// Leaf hash of its `command_submitted`.
     pub entry: Digest,
     /// Who submitted it.
@@ -62,6 +69,10 @@ pub struct Decision {
 struct SubmissionRow {
     id: String,
     host: String,
+    seq: i64,
+    submitted_at_ms: i64,
+    number: i64,
+    scored: bool,
     leaf: String,
     agent: String,
     session: String,
@@ -84,6 +95,10 @@ impl SubmissionRow {
         Ok(Submission {
             id: parsed("submission id", &self.id)?,
             host: parsed("host id", &self.host)?,
+            seq: number("seq", self.seq)?,
+            at_ms: self.submitted_at_ms,
+            number: number("number", self.number)?,
+            scored: self.scored,
             entry: parsed("leaf hash", &self.leaf)?,
             agent: self.agent,
             session: self.session,
@@ -103,27 +118,25 @@ impl SubmissionRow {
     }
 }
 
+const SUBMISSION: &str = "id, host, seq, submitted_at_ms, number, score IS NOT NULL AS scored, leaf, agent, session, cwd, \
+    people, command, wholly_visible, shell, tty, needs_person, words_known, nonce, wait_ms, deadline_ms, outcome";
+
 /// The submission of this id.
 pub async fn submission(tx: &mut Tx, id: SubmissionId) -> Result<Option<Submission>, StoreError> {
-    let row: Option<SubmissionRow> = sqlx::query_as(
-        "SELECT id, host, leaf, agent, session, cwd, people, command, wholly_visible, shell, tty, needs_person, words_known, nonce, wait_ms, deadline_ms, \
-         outcome \
-         FROM submissions WHERE id = $1",
-    )
-    .bind(id.to_string())
-    .fetch_optional(&mut **tx)
-    .await?;
+    let row: Option<SubmissionRow> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("SELECT {SUBMISSION} FROM submissions WHERE id = $1")))
+            .bind(id.to_string())
+            .fetch_optional(&mut **tx)
+            .await?;
     row.map(SubmissionRow::read).transpose()
 }
 
 /// Submissions that wait and whose time is up.
 pub async fn overdue(tx: &mut Tx, now_ms: i64) -> Result<Vec<Submission>, StoreError> {
-    let rows: Vec<SubmissionRow> = sqlx::query_as(
-        "SELECT id, host, leaf, agent, session, cwd, people, command, wholly_visible, shell, tty, needs_person, words_known, nonce, wait_ms, deadline_ms, \
-         outcome \
-         FROM submissions WHERE outcome IS NULL AND deadline_ms IS NOT NULL AND deadline_ms <= $1 \
-         AND NOT EXISTS (SELECT 1 FROM decisions WHERE submission = submissions.id) ORDER BY deadline_ms",
-    )
+    let rows: Vec<SubmissionRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT {SUBMISSION} FROM submissions WHERE outcome IS NULL AND deadline_ms IS NOT NULL AND deadline_ms <= $1 \
+         AND NOT EXISTS (SELECT 1 FROM decisions WHERE submission = submissions.id) ORDER BY deadline_ms"
+    )))
     .bind(now_ms)
     .fetch_all(&mut **tx)
     .await?;
@@ -230,6 +243,8 @@ struct PendingRow {
     submitted_at_ms: i64,
     deadline_ms: i64,
     score: Option<i64>,
+    found: String,
+    anomalies: String,
     people: i64,
     steps: String,
     approvals: Option<String>,
@@ -261,7 +276,8 @@ impl PendingRow {
             left_ms: number("time left", self.deadline_ms.saturating_sub(now_ms))?,
             about: Box::new(self.about.read()),
             authority: Demand::of(&self.line).map(|demand| demand.authority),
-            risk: risk(self.score)?,
+            risk: risk(self.score, &self.found)?,
+            anomalies: flags(&self.flags, &self.anomalies),
             people: number("number of people", self.people)?,
             approvals: names(self.approvals.as_deref())?,
             steps: read_steps(&self.steps)?,
@@ -269,60 +285,29 @@ impl PendingRow {
     }
 }
 
-/// How far back an agent's submissions are looked at.
-const PAST_MS: i64 = 60 * 60 * 1000;
-/// How many of them.
-const PAST_ROWS: i64 = 50;
-
-/// When, score, the host's outcome, the service's choice, the text.
-type PastRow = (i64, Option<i64>, Option<String>, Option<String>, String);
-
-/// What is known of the agent of a submission: what it submitted lately, oldest first.
-pub async fn past(tx: &mut Tx, submission: &Submission, now_ms: i64) -> Result<History, StoreError> {
-    let rows: Vec<PastRow> = sqlx::query_as(
-        "SELECT s.submitted_at_ms, s.score, s.outcome, d.choice, s.command FROM submissions s \
-         LEFT JOIN decisions d ON d.submission = s.id WHERE s.agent = $1 AND s.host = $2 AND s.id <> $3 \
-         AND s.submitted_at_ms > $4 ORDER BY s.submitted_at_ms DESC LIMIT $5",
-    )
-    .bind(&submission.agent)
-    .bind(submission.host.to_string())
-    .bind(submission.id.to_string())
-    .bind(now_ms.saturating_sub(PAST_MS))
-    .bind(PAST_ROWS)
-    .fetch_all(&mut **tx)
-    .await?;
-    let mut recent = Vec::new();
-    for (at_ms, score, outcome, choice, text) in rows.into_iter().rev() {
-        let denied = choice.as_deref() == Some("deny") || matches!(outcome.as_deref(), Some("denied" | "blocked"));
-        recent.push(Past { at_ms, score: number("score", score.unwrap_or(0))?, denied, text });
-    }
-    Ok(History { recent, programs: None, schedule: None })
-}
-
-/// Keeps the score and flags of a submission.
-pub async fn keep_risk(tx: &mut Tx, id: SubmissionId, score: u8, anomalies: &[String]) -> Result<(), StoreError> {
-    sqlx::query("UPDATE submissions SET score = $1, anomalies = $2 WHERE id = $3")
-        .bind(i64::from(score))
-        .bind(anomalies.join(" "))
-        .bind(id.to_string())
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
-}
-
-/// A stored score as the API has it.
-pub(super) fn risk(score: Option<i64>) -> Result<Option<Risk>, StoreError> {
+/// A stored score, and what was found besides it, as the API has it.
+pub(super) fn risk(score: Option<i64>, found: &str) -> Result<Option<Risk>, StoreError> {
     let of = |score| -> Result<Risk, StoreError> {
         let score: u8 = number("score", score)?;
-        let level = match Level::of(score) {
-            Level::Low => "low",
-            Level::Medium => "medium",
-            Level::High => "high",
-            Level::Critical => "critical",
+        let found = if found.is_empty() {
+            Found::default()
+        } else {
+            serde_json::from_str(found).map_err(|_| StoreError::Unreadable { what: "risk" })?
         };
-        Ok(Risk { score, level: level.to_owned() })
+        Ok(Risk { score, level: Level::of(score).as_str().to_owned(), found })
     };
     score.map(of).transpose()
+}
+
+/// Anomaly flags, the host's marks among them, each once.
+pub(super) fn flags(of_host: &str, stored: &str) -> Vec<String> {
+    let mut flags: Vec<String> = Vec::new();
+    for flag in stored.split_whitespace().chain(of_host.lines()) {
+        if !flags.iter().any(|known| known == flag) {
+            flags.push(flag.to_owned());
+        }
+    }
+    flags
 }
 
 /// Names of reviewers, a blank between each two: a name holds none.
@@ -387,7 +372,7 @@ impl Store {
         let rows: Vec<PendingRow> = sqlx::query_as(
             "SELECT s.id, s.leaf, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
              s.cwd, s.shell, s.tty, s.locale, s.flags, s.transfer, s.program_bytes, s.program_digest, \
-             s.submitted_at_ms, s.deadline_ms, s.score, s.people, s.steps, \
+             s.submitted_at_ms, s.deadline_ms, s.score, s.found, s.anomalies, s.people, s.steps, \
              (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, e.line, \
              s.context, l.claimed, l.claimed_error, l.identity \
              FROM submissions s JOIN hosts h ON h.id = s.host JOIN logins l ON l.id = s.login JOIN entries e ON e.host = s.host AND e.seq = s.seq \

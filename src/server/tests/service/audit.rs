@@ -44,12 +44,15 @@ async fn a_row_says_what_the_host_says() {
     assert_eq!((row.exit_code, row.signal, row.review_latency_ms), (Some(3), None, Some(40)));
     assert_eq!(row.rule.as_ref().map(|r| r.line.as_str()), Some("uptime"));
     assert_eq!((row.session.as_str(), row.number, row.seq, row.entry), ("deploy-agent-01", 1, 3, ruled.leaf));
-    assert!(row.started_at_ms.is_some() && row.finished_at_ms.is_some() && row.anomalies.is_empty());
+    assert!(row.started_at_ms.is_some() && row.finished_at_ms.is_some());
+    assert_eq!(row.anomalies, ["unusual_program"]);
     let row = &rows[2];
     assert_eq!((row.outcome, row.late_approval), (Some(Outcome::TimedOut), true));
     assert_eq!((row.reason.as_deref(), row.number), (Some("deadline"), 2));
-    assert_eq!(rows[1].anomalies, ["gate_tamper"], "the host says approved and nobody here approved");
-    assert_eq!((rows[0].outcome, rows[0].decided_at_ms, rows[0].risk.clone()), (None, None, None));
+    let flags = ["unusual_program", "gate_tamper"];
+    assert_eq!(rows[1].anomalies, flags, "the host says approved and nobody here approved");
+    assert_eq!((rows[0].outcome, rows[0].decided_at_ms), (None, None));
+    assert!(rows[0].risk.is_some(), "scored, though nobody was asked");
 
     for (query, ids) in [
         ("?limit=1", vec![open.id]),
