@@ -268,12 +268,15 @@ fn a_class_lets_pass_what_is_under_its_threshold() {
         ("terminal", Question { terminal: true, ..low.clone() }),
         ("hidden", Question { hidden: true, ..low.clone() }),
         ("shell", Question { shell: "fish", ..low.clone() }),
-        ("anomaly", Question { anomalies: vec!["unusual_program".to_owned()], ..low.clone() }),
+        ("anomaly", Question { anomalies: vec!["unusual_program".to_owned(), "risk_spike".to_owned()], ..low.clone() }),
         ("secret", Question { secrets: vec!["email".to_owned()], ..low.clone() }),
         ("unparsed", Question { line: "ls ((".to_owned(), ..low.clone() }),
     ] {
         assert_eq!(word(&policy, &q), "ask:1", "{what}");
     }
+    // Every agent's first line would wait for a person.
+    let first = Question { anomalies: vec!["unusual_program".to_owned()], ..low };
+    assert_eq!(word(&policy, &first), "threshold:low");
 }
 
 #[test]
