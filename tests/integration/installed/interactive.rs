@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use countersign_tests::installation::{AGENT, Installation, Options};
 use countersign_tests::journal;
+use countersign_tests::run::{LIMIT, eventually};
 use countersign_tests::terminal::Terminal;
 use nix::sys::stat::Mode;
 
@@ -103,9 +104,11 @@ fn a_login_outlives_a_crash_and_a_restart_of_hostd() {
     let Some(mut host) = Installation::new(Options::default()) else { return };
     let reviewer = host.reviewer();
     let mut terminal = login(&host);
-    terminal.send("kept=yes; until [ -e go ]; do sleep 0.1; done; (exit 3)\r");
-    reviewer.approve("kept=yes; until [ -e go ]; do sleep 0.1; done; (exit 3)");
-    journal::wait_for(&host.journal(), "exec_started", 1);
+    terminal.send("touch begun; kept=yes; until [ -e go ]; do sleep 0.1; done; (exit 3)\r");
+    reviewer.approve("touch begun; kept=yes; until [ -e go ]; do sleep 0.1; done; (exit 3)");
+    // Written is not yet begun: what the front has not been told of does not run.
+    let begun = host.home().join("begun");
+    eventually("the line runs", LIMIT, || begun.exists().then_some(()));
     host.host.take().expect("a host").kill();
     host.start_host();
     journal::wait_for(&host.journal(), "session_resumed", 1);

@@ -38,7 +38,9 @@ fn are_shown_and_run_exactly_as_held() {
         assert_eq!(submitted["body"]["stdin_bytes"], program.len());
         assert_eq!(submitted["body"]["flags"], serde_json::json!(["opaque_code"]));
     }
-    assert!(host.reviewer().audit().iter().all(|row| row["anomalies"] == serde_json::json!(["opaque_code"])));
+    let opaque =
+        |row: &serde_json::Value| row["anomalies"].as_array().is_some_and(|all| all.contains(&"opaque_code".into()));
+    assert!(host.reviewer().audit().iter().all(opaque));
     host.verify().expect(10);
 }
 
