@@ -303,9 +303,11 @@ fn other_programs_of_the_agent_cannot_open_the_terminal() {
 fn a_spawner_that_is_lost_is_told_and_its_child_is_dead() {
     let host = Host::approves();
     let dir = host.dir.path().to_owned();
-    let line = format!("echo $$ > {}/pids; exec sleep 600", dir.display());
-    let child = host.shell(&line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_for("the command", || pids(&dir).len() == 1);
+    let line = format!("echo $$ > {}/pids; echo ready; exec sleep 600", dir.display());
+    let mut child = host.shell(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // What the front shows it knows to have started.
+    let mut out = child.stdout.take().unwrap();
+    std::io::Read::read_exact(&mut out, &mut [0; 6]).unwrap();
     let spawner = *countersign_sys::children(i32::try_from(child.id()).unwrap()).first().unwrap();
     countersign_sys::process::kill_child(spawner).unwrap();
     let shown = child.wait_with_output().unwrap();
