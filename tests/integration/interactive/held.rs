@@ -132,7 +132,7 @@ fn thousands_of_empty_lines_typed_ahead() {
     login.terminal.send("sleep 0.5\r");
     login.terminal.expect("held");
     for _ in 0..10 {
-        login.terminal.send(&"\r".repeat(4000));
+        login.terminal.send(&"\r".repeat(1000));
     }
     login.terminal.send("echo thr''ough\r");
     login.terminal.expect("through");
