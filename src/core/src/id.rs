@@ -33,10 +33,28 @@ fn decode(text: &str) -> Result<u128, BadId> {
         return Err(BadId);
     }
     bytes.iter().try_fold(0u128, |bits, byte| {
-        let value = ALPHABET.iter().position(|a| a == byte).ok_or(BadId)?;
-        Ok((bits << 5) | u128::try_from(value).map_err(|_| BadId)?)
+        let value = VALUES.get(usize::from(*byte)).copied().unwrap_or(NO_DIGIT);
+        if value == NO_DIGIT { Err(BadId) } else { Ok((bits << 5) | u128::from(value)) }
     })
 }
+
+const NO_DIGIT: u8 = 0xff;
+
+/// What each byte stands for.
+const VALUES: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut value = 0u8;
+    let mut rest: &[u8] = ALPHABET;
+    while let [digit, after @ ..] = rest {
+        let (_, from) = table.split_at_mut(*digit as usize);
+        if let [slot, ..] = from {
+            *slot = value;
+        }
+        value += 1;
+        rest = after;
+    }
+    table
+};
 
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -112,6 +130,14 @@ mod tests {
             let id = HostId::from_random(bytes);
             assert_eq!(id.to_string().len(), 26);
             assert_eq!(id.to_string().parse(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn each_letter_stands_for_its_place() {
+        for byte in 0..=0xff_u8 {
+            let place = ALPHABET.iter().position(|a| *a == byte).map_or(usize::from(NO_DIGIT), |place| place);
+            assert_eq!(usize::from(VALUES[usize::from(byte)]), place);
         }
     }
 

@@ -21,15 +21,38 @@ pub fn sha256(bytes: &[u8]) -> Digest {
     sha256_of(&[bytes])
 }
 
+/// What is hashed in one go where it is in parts: commitments of short values, nodes of the tree.
+const SHORT: usize = 256;
+
 /// SHA-256 of the parts, one after the other.
 pub(crate) fn sha256_of(parts: &[&[u8]]) -> Digest {
+    let mut short = [0; SHORT];
+    if parts.len() > 1
+        && let Some(length) = join(parts, &mut short)
+    {
+        let digest = ring::digest::digest(&SHA256, short.get(..length).unwrap_or_default());
+        return fixed(digest.as_ref());
+    }
     let mut context = Context::new(&SHA256);
     for part in parts {
         context.update(part);
     }
-    let mut digest = [0; 32];
-    digest.copy_from_slice(context.finish().as_ref());
-    Digest(digest)
+    fixed(context.finish().as_ref())
+}
+
+/// Writes the parts into the beginning of `out`; `None` where it is too short.
+fn join(parts: &[&[u8]], out: &mut [u8]) -> Option<usize> {
+    parts.iter().try_fold(0, |at, part| {
+        let end = at + part.len();
+        out.get_mut(at..end)?.copy_from_slice(part);
+        Some(end)
+    })
+}
+
+fn fixed(hash: &[u8]) -> Digest {
+    let mut digest = Digest::ZERO;
+    digest.0.copy_from_slice(hash);
+    digest
 }
 
 /// L of a leaf: `SHA-256(0x00 ‖ leaf)`, RFC 6962 §2.1.

@@ -3,10 +3,9 @@
 use crate::commit::sha256_of;
 use crate::scan::{BadLine, Build, Check, Fault, Scanner, Tree};
 use crate::utc;
-use crate::value::Value;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::value::{Value, leading};
 use countersign_core::Digest;
+pub(crate) use countersign_core::b64_fixed as fixed;
 
 /// Longest leaf in bytes.
 pub const MAX_LEAF_BYTES: usize = 65_535;
@@ -62,30 +61,31 @@ pub struct LineSess<'a> {
 impl<'a> Line<'a> {
     /// Reads a line without its newline.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, BadLine> {
-        Self::parse_with::<Check>(bytes).map(|(line, ())| line)
+        Self::parse_with(bytes, &mut Check).map(|(line, ())| line)
     }
 
     /// Reads a line, and its body in the same scan.
-    pub(crate) fn parse_with<B: Build<'a>>(bytes: &'a [u8]) -> Result<(Self, B::Node), BadLine> {
+    pub(crate) fn parse_with<B: Build<'a>>(bytes: &'a [u8], build: &mut B) -> Result<(Self, B::Node), BadLine> {
         if bytes.len() > MAX_LINE_BYTES {
             return refused(MAX_LINE_BYTES, "a line over 1 MiB");
         }
         let mut s = Scanner::new(bytes);
         s.literal("{\"at\":")?;
-        let (at, at_us) = word(&mut s, "a time like 2026-11-20T12:34:56.123456Z", |t| utc::parse(t).map(|us| (t, us)))?;
+        let (at, at_us) =
+            sized(&mut s, 27, "a time like 2026-11-20T12:34:56.123456Z", |t| utc::parse(t).map(|us| (t, us)))?;
         s.literal(",\"body\":")?;
         let start = s.at();
         if s.rest().first() != Some(&b'{') {
             return s.expected("an object");
         }
-        let node = s.value::<B>(2)?;
+        let node = s.value(2, build)?;
         let body = s.since(start);
         s.literal(",\"boot\":")?;
-        let boot = word(&mut s, "32 lower-case hex digits", |t| is_hex(t, 32).then_some(t))?;
+        let boot = sized(&mut s, 32, "32 lower-case hex digits", |t| is_hex(t, 32).then_some(t))?;
         s.literal(",\"fmt\":\"cs1\",\"host\":")?;
-        let host = word(&mut s, "a host id", |t| is_id(t).then_some(t))?;
+        let host = sized(&mut s, 26, "a host id", |t| is_id(t).then_some(t))?;
         s.literal(",\"key\":")?;
-        let key = word(&mut s, "16 lower-case hex digits", |t| is_hex(t, 16).then_some(t))?;
+        let key = sized(&mut s, 16, "16 lower-case hex digits", |t| is_hex(t, 16).then_some(t))?;
         s.literal(",\"kind\":")?;
         let kind = word(&mut s, "a kind: 1 to 64 of a-z 0-9 _", |t| is_kind(t).then_some(t))?;
         s.literal(",\"mono\":")?;
@@ -97,7 +97,7 @@ impl<'a> Line<'a> {
         let sess = if s.skip(",\"sess\":") { Some(line_sess(&mut s)?) } else { None };
         let signed = s.since(0);
         s.literal(",\"sig\":")?;
-        let (sig, sig_bytes) = word(&mut s, "a signature: 64 bytes base64url", |t| Some((t, fixed(t)?)))?;
+        let (sig, sig_bytes) = sized(&mut s, 86, "a signature: 64 bytes base64url", |t| Some((t, fixed(t)?)))?;
         let leaf = s.since(0);
         if leaf.len() >= MAX_LEAF_BYTES {
             return refused(MAX_LEAF_BYTES, "a leaf over 65535 bytes");
@@ -119,10 +119,10 @@ impl<'a> Line<'a> {
         sha256_of(&[self.signed, b"}"]).0
     }
 
-    /// A copy of the signed text T, for whoever hashes it later.
+    /// The signed text T in two parts, for whoever hashes it later.
     #[cfg(feature = "verify")]
-    pub(crate) fn signed_text(&self) -> Box<[u8]> {
-        [self.signed, b"}"].concat().into_boxed_slice()
+    pub(crate) fn signed_parts(&self) -> [&'a [u8]; 2] {
+        [self.signed, b"}"]
     }
 
     /// The body's bytes: canonical, part of what is signed.
@@ -132,7 +132,7 @@ impl<'a> Line<'a> {
 
     /// The body as a tree.
     pub fn body(&self) -> Result<Value, BadLine> {
-        Scanner::new(self.body).value::<Tree>(2)
+        Scanner::new(self.body).value(2, &mut Tree)
     }
 }
 
@@ -143,13 +143,26 @@ fn word<'a, T>(s: &mut Scanner<'a>, want: &'static str, read: impl FnOnce(&'a st
     read(text).ok_or(BadLine { at, fault: Fault::Expected(want) })
 }
 
+/// The same for what is always as long, and plain wherever `read` takes it.
+fn sized<'a, T>(
+    s: &mut Scanner<'a>,
+    length: usize,
+    want: &'static str,
+    read: impl Fn(&'a str) -> Option<T>,
+) -> Result<T, BadLine> {
+    match s.sized(length, &read) {
+        Some(found) => Ok(found),
+        None => word(s, want, read),
+    }
+}
+
 fn digest(s: &mut Scanner<'_>) -> Result<Digest, BadLine> {
-    word(s, "a digest: 32 bytes base64url", |t| fixed(t).map(Digest))
+    sized(s, 43, "a digest: 32 bytes base64url", |t| fixed(t).map(Digest))
 }
 
 fn line_sess<'a>(s: &mut Scanner<'a>) -> Result<LineSess<'a>, BadLine> {
     s.literal("{\"id\":")?;
-    let id = word(s, "a login id", |t| is_id(t).then_some(t))?;
+    let id = sized(s, 26, "a login id", |t| is_id(t).then_some(t))?;
     s.literal(",\"n\":")?;
     let n = s.integer()?;
     s.literal(",\"prev\":")?;
@@ -162,24 +175,17 @@ fn line_sess<'a>(s: &mut Scanner<'a>) -> Result<LineSess<'a>, BadLine> {
 /// out where the openings are read.
 fn vals_text<'a>(s: &Scanner<'a>) -> Result<&'a str, BadLine> {
     let rest = s.rest();
-    if let Some(odd) = rest.iter().position(|b| !matches!(b, 0x20..=0x7e)) {
-        return refused(s.at() + odd, "a byte outside 0x20-0x7e");
+    let good = leading(rest, |byte| matches!(byte, 0x20..=0x7e));
+    if good < rest.len() {
+        return refused(s.at() + good, "a byte outside 0x20-0x7e");
     }
     let whole = rest.strip_suffix(b"}").filter(|v| v.starts_with(b"{") && v.ends_with(b"}"));
     let Some(vals) = whole else { return s.expected("an object and the end of the entry") };
-    std::str::from_utf8(vals).or_else(|_| s.expected("ASCII"))
+    s.text_to(s.at(), s.at() + vals.len()).map_or_else(|| s.expected("ASCII"), Ok)
 }
 
 fn refused<T>(at: usize, why: &'static str) -> Result<T, BadLine> {
     Err(BadLine { at, fault: Fault::Refused(why) })
-}
-
-/// Reads canonical base64url of exactly `N` bytes.
-pub(crate) fn fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    let wanted = text.len() == (N * 4).div_ceil(3);
-    let length = if wanted { URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()? } else { return None };
-    (length == N).then_some(bytes)
 }
 
 /// Whether this is so many lower-case hex digits.

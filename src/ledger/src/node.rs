@@ -3,38 +3,46 @@
 use crate::value::Value;
 
 /// What can be asked of a value, owned or borrowed.
-pub(crate) trait Node: Sized {
+pub(crate) trait Node<'t>: Copy {
+    /// The values of a list.
+    type Items: Iterator<Item = Self> + Clone;
     /// The member of this name, where this is an object that has it.
-    fn get(&self, name: &str) -> Option<&Self>;
+    fn get(self, name: &str) -> Option<Self>;
     /// The values, where this is a list.
-    fn as_list(&self) -> Option<&[Self]>;
+    fn items(self) -> Option<Self::Items>;
     /// The text, where this is one.
-    fn as_text(&self) -> Option<&str>;
+    fn as_text(self) -> Option<&'t str>;
     /// The number, where this is one.
-    fn as_int(&self) -> Option<u64>;
+    fn as_int(self) -> Option<u64>;
+    /// Whether this is an object with these members and no other. They are sorted.
+    fn has_just(self, names: &[&str]) -> bool;
 
     /// Reads a text as an id, a digest or another word of the domain.
-    fn parse<T: std::str::FromStr>(&self) -> Option<T> {
+    fn parse<T: std::str::FromStr>(self) -> Option<T> {
         self.as_text()?.parse().ok()
     }
 
     /// Reads the member of this name as [`Node::parse`] does.
-    fn member<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+    fn member<T: std::str::FromStr>(self, name: &str) -> Option<T> {
         self.get(name)?.parse()
     }
 }
 
-impl Node for Value {
-    fn get(&self, name: &str) -> Option<&Self> {
-        Self::get(self, name)
+impl<'t> Node<'t> for &'t Value {
+    type Items = std::slice::Iter<'t, Value>;
+    fn get(self, name: &str) -> Option<Self> {
+        Value::get(self, name)
     }
-    fn as_list(&self) -> Option<&[Self]> {
-        Self::as_list(self)
+    fn items(self) -> Option<Self::Items> {
+        Value::as_list(self).map(<[Value]>::iter)
     }
-    fn as_text(&self) -> Option<&str> {
-        Self::as_text(self)
+    fn as_text(self) -> Option<&'t str> {
+        Value::as_text(self)
     }
-    fn as_int(&self) -> Option<u64> {
-        Self::as_int(self)
+    fn as_int(self) -> Option<u64> {
+        Value::as_int(self)
+    }
+    fn has_just(self, names: &[&str]) -> bool {
+        self.as_object().is_some_and(|object| object.keys().eq(names))
     }
 }

@@ -1,7 +1,7 @@
 //! A strict scanner of the leaf grammar (`docs/LEDGER.md`). It knows no
 //! escapes, no white space, no floats and no null, because the grammar has none.
 
-use crate::value::{MAX_DEPTH, MAX_INT, Value, is_plain};
+use crate::value::{MAX_DEPTH, MAX_INT, Value, plain_length};
 use std::collections::BTreeMap;
 
 /// Bytes that are not what the grammar wants, and where.
@@ -27,13 +27,8 @@ pub enum Fault {
 
 /// Reads one value that is a whole document, e.g. a detached statement.
 pub(crate) fn document(bytes: &[u8]) -> Result<Value, BadLine> {
-    read::<Tree>(bytes)
-}
-
-/// Reads one value that is a whole document, as whatever is wanted of it.
-pub(crate) fn read<'a, B: Build<'a>>(bytes: &'a [u8]) -> Result<B::Node, BadLine> {
     let mut scanner = Scanner::new(bytes);
-    let value = scanner.value::<B>(1)?;
+    let value = scanner.value(1, &mut Tree)?;
     scanner.end()?;
     Ok(value)
 }
@@ -44,23 +39,27 @@ pub(crate) trait Build<'a> {
     /// A finished value.
     type Node;
     /// An object being read.
-    type Object: Default;
+    type Object;
     /// A list being read.
-    type List: Default;
+    type List;
     /// A string.
-    fn text(text: &'a str) -> Self::Node;
+    fn text(&mut self, text: &'a str) -> Self::Node;
     /// An integer.
-    fn int(number: u64) -> Self::Node;
+    fn int(&mut self, number: u64) -> Self::Node;
     /// A truth value.
-    fn truth(truth: bool) -> Self::Node;
+    fn truth(&mut self, truth: bool) -> Self::Node;
+    /// Begins an object.
+    fn begin_object(&mut self) -> Self::Object;
     /// Adds a member.
-    fn member(object: &mut Self::Object, name: &'a str, node: Self::Node);
+    fn member(&mut self, object: &mut Self::Object, name: &'a str, node: Self::Node);
+    /// Ends an object; `bytes` are those it was read from.
+    fn object(&mut self, object: Self::Object, bytes: &'a [u8]) -> Self::Node;
+    /// Begins a list.
+    fn begin_list(&mut self) -> Self::List;
     /// Adds an item.
-    fn item(list: &mut Self::List, node: Self::Node);
-    /// Ends an object.
-    fn object(object: Self::Object) -> Self::Node;
+    fn item(&mut self, list: &mut Self::List, node: Self::Node);
     /// Ends a list.
-    fn list(list: Self::List) -> Self::Node;
+    fn list(&mut self, list: Self::List) -> Self::Node;
 }
 
 /// Builds a [`Value`].
@@ -70,25 +69,31 @@ impl Build<'_> for Tree {
     type Node = Value;
     type Object = BTreeMap<String, Value>;
     type List = Vec<Value>;
-    fn text(text: &str) -> Value {
+    fn text(&mut self, text: &str) -> Value {
         Value::Text(text.to_owned())
     }
-    fn int(number: u64) -> Value {
+    fn int(&mut self, number: u64) -> Value {
         Value::Int(number)
     }
-    fn truth(truth: bool) -> Value {
+    fn truth(&mut self, truth: bool) -> Value {
         Value::Bool(truth)
     }
-    fn member(object: &mut Self::Object, name: &str, node: Value) {
+    fn begin_object(&mut self) -> Self::Object {
+        BTreeMap::new()
+    }
+    fn member(&mut self, object: &mut Self::Object, name: &str, node: Value) {
         object.insert(name.to_owned(), node);
     }
-    fn item(list: &mut Vec<Value>, node: Value) {
-        list.push(node);
-    }
-    fn object(object: Self::Object) -> Value {
+    fn object(&mut self, object: Self::Object, _: &[u8]) -> Value {
         Value::Object(object)
     }
-    fn list(list: Vec<Value>) -> Value {
+    fn begin_list(&mut self) -> Vec<Value> {
+        Vec::new()
+    }
+    fn item(&mut self, list: &mut Vec<Value>, node: Value) {
+        list.push(node);
+    }
+    fn list(&mut self, list: Vec<Value>) -> Value {
         Value::List(list)
     }
 }
@@ -100,24 +105,32 @@ impl Build<'_> for Check {
     type Node = ();
     type Object = ();
     type List = ();
-    fn text(_: &str) {}
-    fn int(_: u64) {}
-    fn truth(_: bool) {}
-    fn member((): &mut (), _: &str, (): ()) {}
-    fn item((): &mut (), (): ()) {}
-    fn object((): ()) {}
-    fn list((): ()) {}
+    fn text(&mut self, _: &str) {}
+    fn int(&mut self, _: u64) {}
+    fn truth(&mut self, _: bool) {}
+    fn begin_object(&mut self) {}
+    fn member(&mut self, (): &mut (), _: &str, (): ()) {}
+    fn object(&mut self, (): (), _: &[u8]) {}
+    fn begin_list(&mut self) {}
+    fn item(&mut self, (): &mut (), (): ()) {}
+    fn list(&mut self, (): ()) {}
 }
 
 /// A place in bytes that are being read.
 pub(crate) struct Scanner<'a> {
     bytes: &'a [u8],
+    /// The bytes, up to the first that is no UTF-8: checked once for all strings in them.
+    text: &'a str,
     at: usize,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        let text = std::str::from_utf8(bytes).or_else(|bad| {
+            let good = bytes.get(..bad.valid_up_to()).unwrap_or_default();
+            std::str::from_utf8(good)
+        });
+        Self { bytes, text: text.unwrap_or_default(), at: 0 }
     }
 
     /// How far it has read.
@@ -136,6 +149,11 @@ impl<'a> Scanner<'a> {
 
     pub(crate) fn expected<T>(&self, what: &'static str) -> Result<T, BadLine> {
         Err(BadLine { at: self.at, fault: Fault::Expected(what) })
+    }
+
+    /// What stands up to here from `from` on, which is a place where this scanner stood.
+    pub(crate) fn text_to(&self, from: usize, to: usize) -> Option<&'a str> {
+        self.text.get(from..to)
     }
 
     fn peek(&self) -> Option<u8> {
@@ -168,15 +186,24 @@ impl<'a> Scanner<'a> {
     pub(crate) fn string(&mut self) -> Result<&'a str, BadLine> {
         self.literal("\"")?;
         let rest = self.rest();
-        let length = rest.iter().position(|b| !is_plain(*b)).unwrap_or(rest.len());
-        let (text, after) = rest.split_at_checked(length).unwrap_or_default();
+        let (start, length) = (self.at, plain_length(rest));
         self.at += length;
-        if after.first() != Some(&b'"') {
+        if rest.get(length) != Some(&b'"') {
             return self.expected("a closing quote; strings hold only 0x20-0x7e without quote and backslash");
         }
         self.at += 1;
         // Plain bytes are ASCII.
-        std::str::from_utf8(text).or_else(|_| self.expected("ASCII"))
+        self.text_to(start, start + length).map_or_else(|| self.expected("ASCII"), Ok)
+    }
+
+    /// Reads a string of this length, where `read` takes it; else it stays
+    /// where it is. What `read` takes must be plain: only the quotes are looked at here.
+    pub(crate) fn sized<T>(&mut self, length: usize, read: impl FnOnce(&'a str) -> Option<T>) -> Option<T> {
+        let (start, end) = (self.at + 1, self.at + 1 + length);
+        let quoted = self.peek() == Some(b'"') && self.bytes.get(end) == Some(&b'"');
+        let found = if quoted { read(self.text_to(start, end)?)? } else { return None };
+        self.at = end + 1;
+        Some(found)
     }
 
     /// Reads an integer.
@@ -194,14 +221,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a value of any kind; `depth` is that of the value.
-    pub(crate) fn value<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Node, BadLine> {
+    pub(crate) fn value<B: Build<'a>>(&mut self, depth: usize, build: &mut B) -> Result<B::Node, BadLine> {
         match self.peek() {
-            Some(b'"') => self.string().map(B::text),
-            Some(b'{') => self.object::<B>(depth),
-            Some(b'[') => self.list::<B>(depth),
-            Some(b'0'..=b'9') => self.integer().map(B::int),
-            Some(_) | None if self.skip("true") => Ok(B::truth(true)),
-            Some(_) | None if self.skip("false") => Ok(B::truth(false)),
+            Some(b'"') => self.string().map(|text| build.text(text)),
+            Some(b'{') => self.object(depth, build),
+            Some(b'[') => self.list(depth, build),
+            Some(b'0'..=b'9') => self.integer().map(|number| build.int(number)),
+            Some(_) | None if self.skip("true") => Ok(build.truth(true)),
+            Some(_) | None if self.skip("false") => Ok(build.truth(false)),
             Some(_) | None => self.expected("an object, an array, a string, an integer, true or false"),
         }
     }
@@ -213,13 +240,14 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn object<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Node, BadLine> {
+    fn object<B: Build<'a>>(&mut self, depth: usize, build: &mut B) -> Result<B::Node, BadLine> {
         self.deeper(depth)?;
+        let from = self.at;
         self.literal("{")?;
-        let mut object = B::Object::default();
+        let mut object = build.begin_object();
         let mut before: Option<&str> = None;
         if self.skip("}") {
-            return Ok(B::object(object));
+            return Ok(build.object(object, self.since(from)));
         }
         loop {
             let start = self.at;
@@ -230,10 +258,10 @@ impl<'a> Scanner<'a> {
             }
             before = Some(name);
             self.literal(":")?;
-            let node = self.value::<B>(depth + 1)?;
-            B::member(&mut object, name, node);
+            let node = self.value(depth + 1, build)?;
+            build.member(&mut object, name, node);
             if self.skip("}") {
-                return Ok(B::object(object));
+                return Ok(build.object(object, self.since(from)));
             }
             if !self.skip(",") {
                 return self.expected("a comma or the end of the object");
@@ -241,18 +269,18 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn list<B: Build<'a>>(&mut self, depth: usize) -> Result<B::Node, BadLine> {
+    fn list<B: Build<'a>>(&mut self, depth: usize, build: &mut B) -> Result<B::Node, BadLine> {
         self.deeper(depth)?;
         self.literal("[")?;
-        let mut list = B::List::default();
+        let mut list = build.begin_list();
         if self.skip("]") {
-            return Ok(B::list(list));
+            return Ok(build.list(list));
         }
         loop {
-            let node = self.value::<B>(depth + 1)?;
-            B::item(&mut list, node);
+            let node = self.value(depth + 1, build)?;
+            build.item(&mut list, node);
             if self.skip("]") {
-                return Ok(B::list(list));
+                return Ok(build.list(list));
             }
             if !self.skip(",") {
                 return self.expected("a comma or the end of the array");

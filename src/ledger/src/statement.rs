@@ -1,6 +1,7 @@
 //! The decision statement: what a service or reviewer signs.
 
 use crate::commit::sha256;
+use crate::node::Node;
 use crate::scan::{self, BadLine};
 use crate::value::{BadValue, Value, body};
 use crate::{Namespace, SignError, Signer, key_id};
@@ -69,19 +70,23 @@ impl Statement {
 
     /// Reads the object of a `decided` entry.
     pub fn from_value(value: &Value) -> Result<Self, BadStatement> {
-        let members = value.as_object().ok_or(BadStatement::Member("not an object"))?;
-        if !members.keys().map(String::as_str).eq(MEMBERS) {
+        Self::from_node(value)
+    }
+
+    /// The same, whoever owns the texts.
+    pub(crate) fn from_node<'n, N: Node<'n>>(value: N) -> Result<Self, BadStatement> {
+        if !value.has_just(&MEMBERS) {
             return Err(BadStatement::Member(
                 "the nine members are by decision entry exp_ms fmt host key nonce policy",
             ));
         }
-        let text = |name| value.get(name).and_then(Value::as_text).unwrap_or_default();
+        let text = |name| value.get(name).and_then(N::as_text).unwrap_or_default();
         if text("fmt") != FORMAT {
             return Err(BadStatement::Member("fmt"));
         }
         let decision = [Choice::Approve, Choice::Deny].into_iter().find(|c| c.as_str() == text("decision"));
         let key = Some(text("key")).filter(|key| crate::line::is_hex(key, 16));
-        let exp_ms = value.get("exp_ms").and_then(Value::as_int);
+        let exp_ms = value.get("exp_ms").and_then(N::as_int);
         Ok(Self {
             by: value.member("by").ok_or(BadStatement::Member("by"))?,
             decision: decision.ok_or(BadStatement::Member("decision"))?,

@@ -142,7 +142,22 @@ fn check_depth(depth: usize) -> Result<(), BadValue> {
 
 /// Whether a byte may stand in a string of the leaf grammar.
 pub(crate) fn is_plain(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\'
+    matches!(byte, 0x20..=0x7e) & (byte != b'"') & (byte != b'\\')
+}
+
+/// How many bytes at the beginning are plain.
+pub(crate) fn plain_length(bytes: &[u8]) -> usize {
+    leading(bytes, is_plain)
+}
+
+/// How many bytes at the beginning are like that. Sixteen are looked at
+/// together, without a branch, so that the compiler can do it in one register.
+pub(crate) fn leading(bytes: &[u8], like: impl Fn(u8) -> bool) -> usize {
+    let (chunks, _) = bytes.as_chunks::<16>();
+    let whole = chunks.iter().take_while(|chunk| chunk.iter().fold(true, |all, byte| all & like(*byte)));
+    let sure = whole.count() * 16;
+    let rest = bytes.get(sure..).unwrap_or_default();
+    sure + rest.iter().position(|byte| !like(*byte)).unwrap_or(rest.len())
 }
 
 /// Writes a string with its quotes.

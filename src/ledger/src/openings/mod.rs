@@ -220,12 +220,12 @@ impl Shown<'_> {
 
 /// Reads `vals` and checks each opening against the body. `private` names the
 /// members whose openings ought to be there.
-pub(crate) fn open<N: Node>(body: &N, private: &[&str], vals: &str) -> Result<Opened, BadOpening> {
+pub(crate) fn open<'n, N: Node<'n>>(body: N, private: &[&str], vals: &str) -> Result<Opened, BadOpening> {
     check(body, private, vals).map(Shown::into_owned)
 }
 
 /// Does what [`open`] does and copies nothing.
-pub(crate) fn check<'a, N: Node>(body: &N, private: &[&str], vals: &'a str) -> Result<Shown<'a>, BadOpening> {
+pub(crate) fn check<'a, 'n, N: Node<'n>>(body: N, private: &[&str], vals: &'a str) -> Result<Shown<'a>, BadOpening> {
     let found = if vals == "{}" { Vec::new() } else { read::read(vals)? };
     let mut shown = Shown::default();
     for (path, found) in found {
@@ -241,7 +241,11 @@ pub(crate) fn check<'a, N: Node>(body: &N, private: &[&str], vals: &'a str) -> R
     Ok(shown)
 }
 
-fn check_one<'a, N: Node>(body: &N, path: &str, (salt, value): Opening<'a>) -> Result<ShownValue<'a>, BadOpening> {
+fn check_one<'a, 'n, N: Node<'n>>(
+    body: N,
+    path: &str,
+    (salt, value): Opening<'a>,
+) -> Result<ShownValue<'a>, BadOpening> {
     let wanted: Digest = body.member(path).ok_or_else(|| BadOpening::Unasked(path.to_owned()))?;
     if commitment(path, &salt, &value) != wanted {
         return Err(BadOpening::Mismatch(path.to_owned()));
@@ -249,20 +253,22 @@ fn check_one<'a, N: Node>(body: &N, path: &str, (salt, value): Opening<'a>) -> R
     Ok(ShownValue::One(value))
 }
 
-fn check_many<'a, N: Node>(
-    body: &N,
+fn check_many<'a, 'n, N: Node<'n>>(
+    body: N,
     path: &str,
     items: Vec<Option<Opening<'a>>>,
     missing: &mut Vec<String>,
 ) -> Result<ShownValue<'a>, BadOpening> {
-    let wanted = body.get(path).and_then(N::as_list).filter(|wanted| wanted.len() == items.len());
+    let wanted = body.get(path).and_then(N::items).filter(|wanted| wanted.clone().count() == items.len());
     let wanted = wanted.ok_or_else(|| BadOpening::Unasked(path.to_owned()))?;
-    let hidden_name = if path == "cmd" { "hidden".to_owned() } else { format!("{path}_hidden") };
-    let hidden = body.get(&hidden_name).and_then(N::as_list).unwrap_or_default();
+    let hidden = if path == "cmd" { body.get("hidden") } else { body.get(&format!("{path}_hidden")) };
+    let hidden = hidden.and_then(N::items);
     let mut shown = Vec::with_capacity(items.len());
     for (index, (item, wanted)) in items.into_iter().zip(wanted).enumerate() {
         let name = format!("{path}/{index}");
-        let is_hidden = hidden.iter().any(|h| h.as_int().is_some_and(|h| usize::try_from(h) == Ok(index)));
+        let is_hidden = hidden
+            .clone()
+            .is_some_and(|mut hidden| hidden.any(|h| h.as_int().is_some_and(|h| usize::try_from(h) == Ok(index))));
         match item {
             Some(_) if is_hidden => return Err(BadOpening::Unasked(name)),
             Some((salt, value)) if wanted.parse() == Some(commitment(&name, &salt, &value)) => {

@@ -2,6 +2,7 @@
 //! text is escaped. Whatever [`super::Openings::encode`] does not write is refused.
 
 use super::{BadOpening, write_json};
+use crate::value::plain_length;
 use countersign_core::{Salt, b64_decode};
 use std::borrow::Cow;
 
@@ -133,7 +134,7 @@ impl<'a> Reader<'a> {
 
     /// Reads what stands as it is.
     fn plain(&mut self) -> Result<&'a str, BadOpening> {
-        let length = self.rest().iter().take_while(|b| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\')).count();
+        let length = plain_length(self.rest());
         let Some(text) = self.text.get(self.at..self.at + length) else { return self.bad("expected ASCII") };
         self.at += length;
         Ok(text)

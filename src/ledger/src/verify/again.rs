@@ -21,14 +21,14 @@ const MAX_POLICIES: usize = 256;
 const MAX_REASONS: usize = 32;
 
 /// Somebody who knows rules.
-pub trait Evaluator {
+pub trait Evaluator: Sync {
     /// Reads the text of a policy of the service; the error says why no
     /// decision under it can be made again.
     fn policy(&self, text: &str) -> Result<Box<dyn Evaluation>, String>;
 }
 
 /// A policy that was read.
-pub trait Evaluation {
+pub trait Evaluation: Send {
     /// Decides again what is recorded.
     fn decide(&mut self, said: &Recorded<'_>) -> Evaluated;
 }
@@ -111,14 +111,15 @@ impl Kept {
             if let Some(Some(Some(bytes))) = segments.map(|all| all.get(index)) {
                 return Owned::Shown(bytes.to_vec());
             }
-            let is_it = |h: &View<'_>| h.as_int().and_then(|h| usize::try_from(h).ok()) == Some(index);
-            let kind = list("hidden").iter().position(is_it).and_then(|at| list("hidden_kinds").get(at)?.as_text());
+            let is_it = |h: View<'_>| h.as_int().and_then(|h| usize::try_from(h).ok()) == Some(index);
+            let kind =
+                list("hidden").iter().position(is_it).and_then(|at| list("hidden_kinds").iter().nth(at)?.as_text());
             kind.map_or(Owned::Cut, |kind| Owned::Hidden(kind.to_owned()))
         };
         let word = |name: &str| body.get(name).and_then(View::as_text);
-        let people_only = |flag: &View<'_>| flag.parse::<Flag>().is_none_or(Flag::needs_person);
+        let people_only = |flag: View<'_>| flag.parse::<Flag>().is_none_or(Flag::needs_person);
         Self {
-            pieces: (0..list("cmd").len()).map(piece).collect(),
+            pieces: (0..list("cmd").iter().count()).map(piece).collect(),
             shell: word("shell").unwrap_or_default().to_owned(),
             cwd: opened.and_then(|opened| opened.one("cwd")).map(text),
             words_known: word("words") == Some("known"),

@@ -9,7 +9,7 @@
 use super::checks::Check;
 use super::decision::{Asked, Faults};
 use super::report::Findings;
-use crate::view::Node;
+use crate::view::{Items, Node as _, View};
 use crate::{Admins, Authority, Kind, Line, Statement, TrustFile, Value, openings};
 use countersign_core::{Choice, DecidedBy, Digest, HostId};
 use std::collections::BTreeMap;
@@ -131,8 +131,8 @@ impl Authorities {
     }
 
     /// What a `command_submitted` is made under.
-    pub fn submitted<N: Node>(&self, body: &N) -> Under {
-        let people = body.get("people").and_then(N::as_int);
+    pub fn submitted(&self, body: View<'_>) -> Under {
+        let people = body.get("people").and_then(View::as_int);
         Under { force: self.force.clone(), named: body.member("authority"), people }
     }
 
@@ -164,8 +164,8 @@ impl Authorities {
         };
         let mut faults = Faults::new();
         let mut counted = Vec::new();
-        for review in said.body.get("reviews").and_then(Value::as_list).unwrap_or_default() {
-            match self.review(authority, review, said) {
+        for review in said.body.get("reviews").and_then(View::as_list).into_iter().flat_map(Items::iter) {
+            match self.review(authority, &review.to_value(), said) {
                 Ok(reviewed) => counted.push(reviewed),
                 Err(fault) => faults.push(fault),
             }
@@ -206,7 +206,7 @@ impl Authorities {
 
 /// A decision that lets run.
 pub(super) struct Said<'a> {
-    pub body: &'a Value,
+    pub body: View<'a>,
     pub statement: &'a Statement,
     pub asked: &'a Asked,
     pub host: HostId,

@@ -18,6 +18,8 @@ pub(super) enum Place {
 #[derive(Debug, Default)]
 pub(super) struct Chain {
     host: Option<HostId>,
+    /// As the first entry writes it: an id has one spelling.
+    host_text: String,
     next: u64,
     prev: Option<Digest>,
     /// The entry before was left out as declared, so its hash may not be known.
@@ -65,10 +67,10 @@ impl Chain {
     /// signature is not valid cannot move the chain to another place.
     pub fn place(&mut self, line: &Line<'_>, leaf: Digest, signed: bool, findings: &mut Findings) -> Place {
         let seq = Some(line.seq);
-        let host = line.host.parse().ok();
         if self.host.is_none() {
-            self.host = host;
-        } else if host != self.host {
+            self.host = line.host.parse().ok();
+            line.host.clone_into(&mut self.host_text);
+        } else if line.host != self.host_text {
             findings.add(Check::ChainHost, seq, None, "names another host than the first entry");
         }
         if line.seq < self.next {

@@ -5,7 +5,8 @@ use super::checks::Check;
 use super::keys::Key;
 use super::time::Boot;
 use crate::line::fixed;
-use crate::{Statement, Value, sha256};
+use crate::view::{Node as _, View};
+use crate::{Statement, sha256};
 use countersign_core::{DecidedBy, Digest, HostId, Nonce, Outcome};
 
 /// What was asked: a `command_submitted`.
@@ -74,7 +75,7 @@ pub(super) struct Unchecked {
 
 /// Checks the decision of an outcome that lets run, all but the time. The
 /// deadline is `None` where it cannot be known.
-pub(super) fn lets_run(body: &Value, asked: &Asked, at_us: i64, by: Vouching<'_>) -> (Option<Deadline>, Ruled) {
+pub(super) fn lets_run(body: View<'_>, asked: &Asked, at_us: i64, by: Vouching<'_>) -> (Option<Deadline>, Ruled) {
     let mut ruled = Ruled::default();
     let faults = &mut ruled.faults;
     if !asked.whole {
@@ -83,7 +84,7 @@ pub(super) fn lets_run(body: &Value, asked: &Asked, at_us: i64, by: Vouching<'_>
     if body.member("outcome") == Some(Outcome::Whitelisted) && !asked.words_known {
         faults.push((Check::DecisionWords, "no rule can speak for a program that is not known".to_owned()));
     }
-    let (Some(statement), Some(sig)) = (body.get("statement"), body.get("sig").and_then(Value::as_text)) else {
+    let (Some(statement), Some(sig)) = (body.get("statement"), body.get("sig").and_then(View::as_text)) else {
         faults.push((Check::DecisionMissing, "there is no signed statement".to_owned()));
         return (None, ruled);
     };
@@ -106,9 +107,9 @@ pub(super) fn lets_run(body: &Value, asked: &Asked, at_us: i64, by: Vouching<'_>
 }
 
 /// Checks the statement beside a refusal, where there is one.
-pub(super) fn refusal(body: &Value, asked: &Asked, host: HostId, keys: &[Key]) -> Ruled {
+pub(super) fn refusal(body: View<'_>, asked: &Asked, host: HostId, keys: &[Key]) -> Ruled {
     let mut ruled = Ruled::default();
-    match (body.get("statement"), body.get("sig").and_then(Value::as_text)) {
+    match (body.get("statement"), body.get("sig").and_then(View::as_text)) {
         (None, None) => {}
         (Some(statement), Some(sig)) => {
             if let Some(statement) = signed(statement, sig, keys, &mut ruled) {
@@ -124,8 +125,8 @@ pub(super) fn refusal(body: &Value, asked: &Asked, host: HostId, keys: &[Key]) -
 }
 
 /// Reads a statement; its signature is left to be checked with many others.
-fn signed(value: &Value, sig: &str, keys: &[Key], ruled: &mut Ruled) -> Option<Statement> {
-    let statement = match Statement::from_value(value) {
+fn signed(value: View<'_>, sig: &str, keys: &[Key], ruled: &mut Ruled) -> Option<Statement> {
+    let statement = match Statement::from_node(value) {
         Ok(statement) => statement,
         Err(error) => {
             ruled.faults.push((Check::DecisionSignature, error.to_string()));
@@ -137,12 +138,13 @@ fn signed(value: &Value, sig: &str, keys: &[Key], ruled: &mut Ruled) -> Option<S
         ruled.faults.push((Check::DecisionKey, text));
         return Some(statement);
     };
-    match (value.encode(), fixed(sig)) {
-        (Ok(text), Some(sig)) => {
-            let digest = sha256(text.as_bytes()).0;
+    // The grammar has one spelling: what stands in the entry is what was signed.
+    match (value.object_bytes(), fixed(sig)) {
+        (Some(text), Some(sig)) => {
+            let digest = sha256(text).0;
             ruled.unchecked = Some(Unchecked { public: key.public, digest, sig });
         }
-        (Ok(_) | Err(_), _) => {
+        (Some(_) | None, _) => {
             ruled.faults.push((Check::DecisionSignature, "the statement's signature is not 64 bytes".to_owned()));
         }
     }
@@ -150,7 +152,7 @@ fn signed(value: &Value, sig: &str, keys: &[Key], ruled: &mut Ruled) -> Option<S
 }
 
 /// Checks that a statement is about this submission and says what `decided` claims.
-fn about(statement: &Statement, body: &Value, asked: &Asked, host: HostId, faults: &mut Faults) {
+fn about(statement: &Statement, body: View<'_>, asked: &Asked, host: HostId, faults: &mut Faults) {
     if statement.host != host {
         faults.push((Check::DecisionHost, format!("made for the host {}", statement.host)));
     }

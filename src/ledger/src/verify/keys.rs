@@ -3,7 +3,7 @@
 
 use super::checks::Check;
 use super::report::Findings;
-use super::signatures::{Job, Queue, Signed};
+use super::signatures::{Job, Queue};
 use crate::view::{Node, View};
 use crate::{EPOCH_ENTRIES, EPOCH_US, Epoch, KeyFault, KeyRing, Kind, Line, Namespace, TrustFile, key_id};
 use countersign_core::{Digest, HostId, Name, ServiceId};
@@ -128,7 +128,7 @@ impl<'a> Keys<'a> {
         let later = queue.filter(|_| line.kind != Kind::KeyRotated.as_str());
         let checked = match later {
             Some(queue) => ring.due(line).map(|public| {
-                let (signed, text) = (Signed::Text(line.signed_text()), "the signature is not valid");
+                let (signed, text) = (queue.keep(line.signed_parts()), "the signature is not valid");
                 let (seq, public, sig, check) = (line.seq, *public, line.sig_bytes, Check::SigEntry);
                 queue.push(Job { seq, namespace: Namespace::Entry, public, signed, sig, check, text });
                 None

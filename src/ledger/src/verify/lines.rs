@@ -1,69 +1,155 @@
-//! Lines of a journal file with a bounded buffer.
+//! Lines of a journal file, a block of them at a time, with a bounded buffer.
 
 use crate::MAX_LINE_BYTES;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead as _, Read};
+
+/// Shorter than any entry: what is found in a line takes more room than a line
+/// that is too short to be one, so a block has no more lines than such ones would fill it with.
+const LEAST: usize = 256;
+/// Least bytes asked for at a time.
+const STEP: usize = 64 * 1024;
 
 /// One physical line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Physical {
-    /// A line; it was added without its newline.
-    Whole,
+pub(super) enum Physical<'b> {
+    /// A line without its newline.
+    Whole(&'b [u8]),
     /// Over the limit; it was skipped.
     TooLong,
     /// The end of the file with no newline: so many bytes.
     Torn(usize),
 }
 
-/// Reads lines.
-pub(super) struct Lines<R> {
-    reader: R,
-    /// Bytes read so far.
-    pub done: u64,
+/// Lines that are in memory together.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    /// Lines with their newlines.
+    bytes: Vec<u8>,
+    /// Bytes of the file before them.
+    before: u64,
+    /// What stands after them and is no whole line, and its bytes.
+    tail: Option<(Physical<'static>, u64)>,
+    /// Nothing comes after it.
+    pub ended: Option<io::Result<()>>,
 }
 
-impl<R: BufRead> Lines<R> {
+impl Block {
+    /// Each line, and how many bytes of the file there are up to its end.
+    pub fn lines(&self) -> impl Iterator<Item = (Physical<'_>, u64)> {
+        let (mut rest, mut done) = (self.bytes.as_slice(), self.before);
+        let whole = std::iter::from_fn(move || {
+            let mut after = rest;
+            // Reading from memory does not fail.
+            let length = after.skip_until(b'\n').ok().filter(|length| *length > 0)?;
+            let line = rest.get(..length)?;
+            (rest, done) = (after, done.saturating_add(count(length)));
+            Some((bounded(line.strip_suffix(b"\n").unwrap_or(line)), done))
+        });
+        let end = self.before.saturating_add(count(self.bytes.len()));
+        whole.chain(self.tail.map(|(what, bytes)| (what, end.saturating_add(bytes))))
+    }
+}
+
+fn bounded(line: &[u8]) -> Physical<'_> {
+    if line.len() > MAX_LINE_BYTES { Physical::TooLong } else { Physical::Whole(line) }
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// The bytes of the first lines that are whole, `most` of them at most, and
+/// whether there are more.
+fn whole_lines(bytes: &[u8], most: usize) -> (usize, bool) {
+    let (mut rest, mut whole) = (bytes, 0);
+    for _ in 0..most {
+        // Reading from memory does not fail.
+        let length = rest.skip_until(b'\n').unwrap_or_default();
+        if length == 0 || bytes.get(whole + length - 1) != Some(&b'\n') {
+            return (whole, false);
+        }
+        whole += length;
+    }
+    (whole, rest.contains(&b'\n'))
+}
+
+/// Reads blocks.
+pub(super) struct Blocks<R> {
+    reader: R,
+    /// The beginning of a line, read with the block before.
+    rest: Vec<u8>,
+    done: u64,
+}
+
+impl<R: Read> Blocks<R> {
     /// Reads from `reader`.
     pub fn new(reader: R) -> Self {
-        Self { reader, done: 0 }
+        Self { reader, rest: Vec::new(), done: 0 }
     }
 
-    /// Adds the next line to `buffer`; `None` at the end. Of a line that is no
-    /// whole one nothing is added.
-    pub fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Physical>> {
-        let start = buffer.len();
-        let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-        let read = self.reader.by_ref().take(limit).read_until(b'\n', buffer)?;
-        self.count(read);
-        if read == 0 {
-            return Ok(None);
-        }
-        if buffer.last() == Some(&b'\n') {
-            buffer.pop();
-            return Ok(Some(Physical::Whole));
-        }
-        buffer.truncate(start);
-        if read <= MAX_LINE_BYTES {
-            return Ok(Some(Physical::Torn(read)));
-        }
-        self.skip()?;
-        Ok(Some(Physical::TooLong))
-    }
-
-    fn count(&mut self, read: usize) {
-        self.done = self.done.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
-    }
-
-    fn skip(&mut self) -> io::Result<()> {
+    /// Reads the next block: about `size` bytes, one line in any case. After
+    /// one that has `ended` there is no other.
+    pub fn fill(&mut self, block: &mut Block, size: usize) {
+        block.bytes.clear();
+        block.bytes.append(&mut self.rest);
+        (block.before, block.tail, block.ended) = (self.done, None, None);
+        let most = (size / LEAST).max(1);
         loop {
-            let chunk = self.reader.fill_buf()?;
-            let newline = chunk.iter().position(|b| *b == b'\n');
-            let used = newline.map_or(chunk.len(), |at| at.saturating_add(1));
-            let end = chunk.is_empty() || newline.is_some();
-            self.reader.consume(used);
-            self.count(used);
-            if end {
-                return Ok(());
+            let length = block.bytes.len();
+            let (whole, more) = whole_lines(&block.bytes, most);
+            if whole > 0 && (more || length >= size) {
+                self.rest.extend_from_slice(block.bytes.get(whole..).unwrap_or_default());
+                return self.give(block, whole);
             }
+            if whole == 0 && length > MAX_LINE_BYTES {
+                return self.skip(block);
+            }
+            let want = count(size.saturating_sub(length).max(STEP));
+            match self.reader.by_ref().take(want).read_to_end(&mut block.bytes) {
+                Ok(0) => {
+                    block.ended = Some(Ok(()));
+                    let torn = length - whole;
+                    let what = if torn > MAX_LINE_BYTES { Physical::TooLong } else { Physical::Torn(torn) };
+                    block.tail = (torn > 0).then(|| (what, count(torn)));
+                    return self.give(block, whole);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    block.ended = Some(Err(error));
+                    let (whole, _) = whole_lines(&block.bytes, usize::MAX);
+                    return self.give(block, whole);
+                }
+            }
+        }
+    }
+
+    fn give(&mut self, block: &mut Block, whole: usize) {
+        block.bytes.truncate(whole);
+        self.done = self.done.saturating_add(count(whole)).saturating_add(block.tail.map_or(0, |(_, bytes)| bytes));
+    }
+
+    /// Skips the line that the block begins with, which is too long.
+    fn skip(&mut self, block: &mut Block) {
+        let mut skipped = count(block.bytes.len());
+        loop {
+            block.bytes.clear();
+            let read = self.reader.by_ref().take(count(STEP)).read_to_end(&mut block.bytes);
+            let line = block.bytes.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+            skipped = skipped.saturating_add(count(line.unwrap_or(block.bytes.len())));
+            match (read, line) {
+                (Err(error), None) => {
+                    block.ended = Some(Err(error));
+                    return self.give(block, 0);
+                }
+                (Ok(0), _) => block.ended = Some(Ok(())),
+                (Ok(_), None) => continue,
+                // An error shows again at the next read.
+                (Ok(_) | Err(_), Some(end)) => {
+                    self.rest.extend_from_slice(block.bytes.get(end..).unwrap_or_default());
+                }
+            }
+            block.tail = Some((Physical::TooLong, skipped));
+            return self.give(block, 0);
         }
     }
 }
@@ -72,19 +158,55 @@ impl<R: BufRead> Lines<R> {
 mod tests {
     use super::*;
 
+    fn told(text: &[u8], size: usize) -> Vec<(String, u64)> {
+        let (mut blocks, mut block, mut told) = (Blocks::new(text), Block::default(), Vec::new());
+        while block.ended.is_none() {
+            blocks.fill(&mut block, size);
+            told.extend(block.lines().map(|(what, done)| {
+                let what = match what {
+                    Physical::Whole(line) if line.len() > 9 => line.len().to_string(),
+                    Physical::Whole(line) => String::from_utf8_lossy(line).into_owned(),
+                    Physical::TooLong => "too long".to_owned(),
+                    Physical::Torn(bytes) => format!("torn {bytes}"),
+                };
+                (what, done)
+            }));
+        }
+        told
+    }
+
+    #[test]
+    fn lines_that_are_none_take_no_more_room() {
+        let (text, size) = (vec![b'\n'; 300_000], 256 * 1024);
+        let (mut blocks, mut block) = (Blocks::new(text.as_slice()), Block::default());
+        let mut lines = 0;
+        while block.ended.is_none() {
+            blocks.fill(&mut block, size);
+            assert!(block.lines().count() <= size / LEAST, "{}", block.lines().count());
+            lines += block.lines().count();
+        }
+        assert_eq!(lines, text.len());
+    }
+
     #[test]
     fn lines_are_bounded() {
-        let long = vec![b'x'; MAX_LINE_BYTES + 2];
-        let text = [b"a\n\n".as_slice(), &long, b"\nb\nc"].concat();
-        let mut lines = Lines::new(text.as_slice());
-        let mut buffer = Vec::new();
-        let mut next = || (lines.next(&mut buffer).unwrap(), String::from_utf8(buffer.clone()).unwrap());
-        assert_eq!(next(), (Some(Physical::Whole), "a".to_owned()));
-        assert_eq!(next(), (Some(Physical::Whole), "a".to_owned()));
-        assert_eq!(next(), (Some(Physical::TooLong), "a".to_owned()));
-        assert_eq!(next(), (Some(Physical::Whole), "ab".to_owned()));
-        assert_eq!(next(), (Some(Physical::Torn(1)), "ab".to_owned()));
-        assert_eq!(next(), (None, "ab".to_owned()));
-        assert_eq!(lines.done, u64::try_from(text.len()).unwrap());
+        let line = |length: usize| vec![b'x'; length];
+        let max = MAX_LINE_BYTES;
+        for size in [1, 2, 1000, max, max + 1, 3 * max, usize::MAX] {
+            let text = [b"a\n\n".as_slice(), &line(max + 1), b"\nb\n", &line(max), b"\nc"].concat();
+            let end = u64::try_from(text.len()).unwrap();
+            let whole: Vec<_> = told(&text, size);
+            let words: Vec<_> = whole.iter().map(|(word, _)| word.as_str()).collect();
+            assert_eq!(words, ["a", "", "too long", "b", &max.to_string(), "torn 1"], "{size}");
+            let ends: Vec<_> = whole.iter().map(|(_, done)| *done).collect();
+            let max = u64::try_from(max).unwrap();
+            assert_eq!(ends, [2, 3, max + 5, max + 7, 2 * max + 8, end], "{size}");
+            for (length, word) in [(max * 2 + 7, "too long".to_owned()), (max, format!("torn {max}"))] {
+                let length = usize::try_from(length).unwrap();
+                assert_eq!(told(&line(length), size), [(word, u64::try_from(length).unwrap())], "{size}");
+            }
+            assert_eq!(told(b"", size), []);
+            assert_eq!(told(b"a\n", size), [("a".to_owned(), 2)]);
+        }
     }
 }

@@ -313,7 +313,7 @@ impl Step<'_, '_, '_> {
                 .get("flags")
                 .and_then(View::as_list)
                 .is_some_and(|flags| flags.iter().any(|flag| flag.parse::<Flag>().is_some_and(Flag::needs_person))),
-            under: self.cx.vouching.authorities.submitted(body),
+            under: self.cx.vouching.authorities.submitted(*body),
             words_known: body.get("words").and_then(View::as_text) == Some("known"),
         };
         let keep = self.cx.rules.wants_commands();
@@ -349,11 +349,11 @@ impl Step<'_, '_, '_> {
         }
         let (by, at) = (self.cx.vouching, self.event.at);
         let (stage, ruled, check) = if outcome.lets_run() {
-            let (deadline, ruled) = decision::lets_run(&body.to_value(), &asked, self.event.at_us, by);
+            let (deadline, ruled) = decision::lets_run(*body, &asked, self.event.at_us, by);
             let late = deadline.is_some_and(|deadline| !deadline.holds(at));
             (Stage::LetRun { decided: self.event.leaf, deadline, late }, ruled, Check::DecisionSignature)
         } else {
-            let ruled = decision::refusal(&body.to_value(), &asked, by.host, by.services);
+            let ruled = decision::refusal(*body, &asked, by.host, by.services);
             (Stage::Refused, ruled, Check::RefusalStatement)
         };
         for (check, text) in ruled.faults {

@@ -3,7 +3,7 @@
 
 use crate::Kind;
 use crate::line::fixed;
-use crate::view::{Node, View};
+use crate::view::{Members, Node, View};
 use countersign_core::{DecidedBy, Digest, LoginId, Name, Nonce, Outcome};
 
 /// What a member holds.
@@ -256,27 +256,28 @@ pub(super) enum Odd {
     Unknown(String),
 }
 
-/// Compares a body with the table.
+/// Compares a body with the table. Both are sorted by name, so that each is gone through once.
 pub(super) fn check(kind: Kind, body: &View<'_>) -> Vec<Odd> {
     let Some(members) = table(kind) else { return Vec::new() };
-    let mut odd = Vec::new();
-    for (name, kind_of, required) in members {
-        match body.get(name) {
-            None if *required => odd.push(Odd::Wrong(format!("{kind} has no body.{name}"))),
-            None => {}
-            Some(value) => match fits(*kind_of, value) {
-                Fit::Yes => {}
-                Fit::No => odd.push(Odd::Wrong(format!("body.{name} of {kind} has the wrong type or form"))),
-                Fit::Unknown => odd.push(Odd::Unknown(format!("body.{name} of {kind} is a word not known here"))),
-            },
+    let (mut odd, mut unknown) = (Vec::new(), Vec::new());
+    let mut table = members.iter().peekable();
+    let absent = |name: &str| Odd::Wrong(format!("{kind} has no body.{name}"));
+    for (name, value) in body.as_object().into_iter().flat_map(Members::iter) {
+        while let Some((skipped, _, required)) = table.next_if(|(known, ..)| *known < name) {
+            odd.extend(required.then(|| absent(skipped)));
+        }
+        let Some((_, kind_of, _)) = table.next_if(|(known, ..)| *known == name) else {
+            unknown.push(Odd::Unknown(format!("body.{name} of {kind} is not known here")));
+            continue;
+        };
+        match fits(*kind_of, value) {
+            Fit::Yes => {}
+            Fit::No => odd.push(Odd::Wrong(format!("body.{name} of {kind} has the wrong type or form"))),
+            Fit::Unknown => odd.push(Odd::Unknown(format!("body.{name} of {kind} is a word not known here"))),
         }
     }
-    let known = |name: &str| members.iter().any(|(member, ..)| *member == name);
-    if let Some(object) = body.as_object() {
-        for (name, _) in object.iter().filter(|(name, _)| !known(name)) {
-            odd.push(Odd::Unknown(format!("body.{name} of {kind} is not known here")));
-        }
-    }
+    odd.extend(table.filter(|(.., required)| *required).map(|(name, ..)| absent(name)));
+    odd.append(&mut unknown);
     odd
 }
 
@@ -286,7 +287,7 @@ enum Fit {
     Unknown,
 }
 
-fn fits(wanted: Type, value: &View<'_>) -> Fit {
+fn fits(wanted: Type, value: View<'_>) -> Fit {
     let yes = match wanted {
         Type::Int => value.as_int().is_some(),
         Type::Bool => value.as_bool().is_some(),
@@ -321,18 +322,22 @@ fn fits(wanted: Type, value: &View<'_>) -> Fit {
     if yes { Fit::Yes } else { Fit::No }
 }
 
-fn is_digest(value: &View<'_>) -> bool {
+fn is_digest(value: View<'_>) -> bool {
     value.parse::<Digest>().is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::Scanner;
+    use crate::view::Borrow;
     use crate::{Value, body};
 
     fn check(kind: Kind, value: &Value) -> Vec<Odd> {
         let text = value.encode().unwrap();
-        super::check(kind, &crate::scan::read::<crate::view::Borrow>(text.as_bytes()).unwrap())
+        let mut tokens = Vec::new();
+        Scanner::new(text.as_bytes()).value(1, &mut Borrow(&mut tokens)).unwrap();
+        super::check(kind, &View::of(&tokens))
     }
 
     #[test]
@@ -355,11 +360,32 @@ mod tests {
         for word in TRANSFERS {
             assert!(word.parse::<countersign_core::Transfer>().is_ok(), "{word}");
         }
-        let flags =
-            |words: &[&str]| fits(Type::Words(FLAGS), &View::List(words.iter().map(|w| View::Text(w)).collect()));
-        assert!(matches!(flags(&["opaque_code"]), Fit::Yes));
-        assert!(matches!(flags(&["opaque_code", "later"]), Fit::Unknown));
-        assert!(matches!(fits(Type::Words(FLAGS), &View::Int(1)), Fit::No));
+        let flags = |text: &str| {
+            let mut tokens = Vec::new();
+            Scanner::new(text.as_bytes()).value(1, &mut Borrow(&mut tokens)).unwrap();
+            fits(Type::Words(FLAGS), View::of(&tokens))
+        };
+        assert!(matches!(flags("[\"opaque_code\"]"), Fit::Yes));
+        assert!(matches!(flags("[\"opaque_code\",\"later\"]"), Fit::Unknown));
+        assert!(matches!(flags("1"), Fit::No));
+    }
+
+    #[test]
+    fn the_table_is_sorted() {
+        for kind in Kind::ALL {
+            let members = table(kind).unwrap_or_default();
+            assert!(members.is_sorted_by(|(one, ..), (next, ..)| one < next), "{kind}");
+        }
+    }
+
+    #[test]
+    fn every_absent_member_is_told() {
+        for kind in Kind::ALL {
+            let required = table(kind).unwrap_or_default().iter().filter(|(.., required)| *required);
+            let told: Vec<_> = required.map(|(name, ..)| Odd::Wrong(format!("{kind} has no body.{name}"))).collect();
+            let empty: [(&str, Value); 0] = [];
+            assert_eq!(check(kind, &body(empty)), told);
+        }
     }
 
     #[test]

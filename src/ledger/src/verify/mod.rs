@@ -51,7 +51,7 @@ use report::Findings;
 use signatures::Queue;
 use source::{JournalFile, Recordings, Source};
 use std::collections::BTreeMap;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::Path;
 use tree::{Told, Trees};
 
@@ -93,19 +93,19 @@ pub fn verify(
     source: &Path,
     trust: Option<&TrustFile>,
     require: Require,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Report {
     verify_with(source, trust, &Options { require, ..Options::default() }, progress)
 }
 
 /// Verifies a state directory, a directory with `journal` in it, one journal
 /// file, or a bundle. Never fails: what cannot be read is a finding.
-/// `progress` is called every few thousand entries and at the end.
+/// `progress` is called every few thousand entries and at the end, from any thread.
 pub fn verify_with(
     source: &Path,
     trust: Option<&TrustFile>,
     options: &Options,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Report {
     verify_by(source, trust, options, None, progress)
 }
@@ -116,7 +116,7 @@ pub fn verify_by(
     trust: Option<&TrustFile>,
     options: &Options,
     evaluator: Option<&dyn Evaluator>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Report {
     let mut findings = Findings::default();
     let Some(source) = source::open(source, &mut findings) else {
@@ -129,7 +129,7 @@ pub fn verify_by(
     })
 }
 
-fn follow(mut run: Run<'_>, source: &Source, progress: &mut dyn FnMut(Progress)) -> Report {
+fn follow(mut run: Run<'_>, source: &Source, progress: &mut (dyn FnMut(Progress) + Send)) -> Report {
     let total_bytes = source.journal.iter().fold(0u64, |sum, file| sum.saturating_add(file.blob.length));
     let mut before = 0u64;
     for (index, file) in source.journal.iter().enumerate() {
@@ -198,8 +198,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn file(&mut self, file: &JournalFile, last: bool, report: &mut dyn FnMut(u64, u64)) -> io::Result<()> {
-        let reader = BufReader::with_capacity(256 * 1024, file.blob.range(0, file.blob.length)?);
+    fn file(&mut self, file: &JournalFile, last: bool, report: &mut (dyn FnMut(u64, u64) + Send)) -> io::Result<()> {
+        let reader = file.blob.range(0, file.blob.length)?;
         let mut first = file.first_seq;
         let mut number = 0u64;
         let read = prepare::each_line(reader, &mut |piece, done| {
@@ -314,8 +314,7 @@ impl<'a> Run<'a> {
         if kind == Some(Kind::PolicyText) && valid {
             self.rules.text(line, body, opened, &mut self.findings);
         }
-        let Some(sess) = &line.sess else { return };
-        let Ok(login) = sess.id.parse() else { return };
+        let (Some(sess), Some(login)) = (&line.sess, entry.login) else { return };
         let event = Event {
             seq: line.seq,
             kind,

@@ -89,12 +89,12 @@ impl Removals {
         if said.kind == Kind::Pruned {
             return self.prune(said, findings);
         }
-        for entry in said.body.get("entries").and_then(View::as_list).unwrap_or_default() {
-            if let Err((check, text)) = self.erase(said, entry, same) {
+        for entry in said.body.get("entries").and_then(View::as_list).unwrap_or_default().iter() {
+            if let Err((check, text)) = self.erase(said, &entry, same) {
                 findings.add(check, Some(said.seq), None, text);
             }
         }
-        for login in said.body.get("recordings").and_then(View::as_list).unwrap_or_default() {
+        for login in said.body.get("recordings").and_then(View::as_list).unwrap_or_default().iter() {
             match login.parse() {
                 Some(login) if ended(login) => {
                     self.recordings.insert(login);

@@ -6,7 +6,7 @@
 use super::checks::Check;
 use super::report::Findings;
 use crate::Namespace;
-use crate::commit::sha256;
+use crate::commit::{sha256, sha256_of};
 use crate::sshsig::verify_bytes;
 use countersign_core::Digest;
 use std::collections::VecDeque;
@@ -68,47 +68,99 @@ pub(super) struct Job {
 /// What is signed. It is hashed only where its signature is checked.
 #[derive(Debug, Clone)]
 pub(super) enum Signed {
-    /// Its bytes.
-    Text(Box<[u8]>),
+    /// A text that the queue keeps; see [`Queue::keep`].
+    Text(Kept),
     /// Its SHA-256.
     Digest([u8; 32]),
 }
 
-impl Signed {
-    fn digest(&self) -> [u8; 32] {
-        match self {
-            Self::Text(text) => sha256(text).0,
-            Self::Digest(digest) => *digest,
-        }
-    }
+/// Where a text begins among all that were kept, and its length.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept {
+    from: u64,
+    length: usize,
+}
 
-    fn bytes(&self) -> usize {
+impl Signed {
+    fn kept(&self) -> Option<Kept> {
         match self {
-            Self::Text(text) => text.len(),
-            Self::Digest(_) => 0,
+            Self::Text(kept) => Some(*kept),
+            Self::Digest(_) => None,
         }
     }
 }
 
-impl Job {
-    fn holds(&self) -> bool {
-        verify_bytes(self.namespace, &self.public, &self.signed.digest(), &self.sig).is_ok()
+/// Texts one after the other: one allocation for many.
+#[derive(Debug, Default)]
+struct Texts {
+    bytes: Vec<u8>,
+    /// Bytes that stood before these and are gone.
+    gone: u64,
+}
+
+impl Texts {
+    fn add(&mut self, parts: [&[u8]; 2]) -> Kept {
+        let from = self.end();
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        let length = parts.iter().map(|part| part.len()).sum();
+        Kept { from, length }
+    }
+
+    fn end(&self) -> u64 {
+        self.gone.saturating_add(u64::try_from(self.bytes.len()).unwrap_or(u64::MAX))
+    }
+
+    fn at(&self, from: u64) -> usize {
+        usize::try_from(from.saturating_sub(self.gone)).unwrap_or(usize::MAX).min(self.bytes.len())
+    }
+
+    fn text(&self, kept: Kept) -> Option<&[u8]> {
+        let from = self.at(kept.from);
+        self.bytes.get(from..from.saturating_add(kept.length))
+    }
+
+    /// Forgets what stands before `from`, once that is the larger part.
+    fn forget(&mut self, from: u64) {
+        let old = self.at(from);
+        if old > self.bytes.len() / 2 {
+            self.bytes.drain(..old);
+            self.gone = from;
+        }
+    }
+}
+
+/// Signatures that one worker checks, and their texts.
+struct Batch {
+    jobs: Vec<Job>,
+    texts: Texts,
+}
+
+impl Batch {
+    fn holds(&self, job: &Job) -> bool {
+        let digest = match job.signed {
+            Signed::Text(kept) => match self.texts.text(kept) {
+                Some(text) => sha256(text).0,
+                None => return false,
+            },
+            Signed::Digest(digest) => digest,
+        };
+        verify_bytes(job.namespace, &job.public, &digest, &job.sig).is_ok()
     }
 }
 
 /// What a worker has found in a batch: how many it checked, and the bad ones.
 type Checked = (u64, Vec<Job>);
 
-fn check(batch: Vec<Job>) -> Checked {
-    let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-    (count, batch.into_iter().filter(|job| !job.holds()).collect())
+fn check(batch: &Batch) -> Checked {
+    let count = u64::try_from(batch.jobs.len()).unwrap_or(u64::MAX);
+    (count, batch.jobs.iter().filter(|job| !batch.holds(job)).cloned().collect())
 }
 
-fn work(jobs: &Mutex<Receiver<Vec<Job>>>, tell: &Sender<Checked>) {
+fn work(jobs: &Mutex<Receiver<Batch>>, tell: &Sender<Checked>) {
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = next else { return };
-        if tell.send(check(batch)).is_err() {
+        if tell.send(check(&batch)).is_err() {
             return;
         }
     }
@@ -119,9 +171,9 @@ pub(super) struct Queue {
     mode: Signatures,
     /// Not handed over yet, in order of seq.
     waiting: VecDeque<Job>,
-    /// Bytes of text in `waiting`.
-    text: usize,
-    workers: SyncSender<Vec<Job>>,
+    /// What they sign.
+    texts: Texts,
+    workers: SyncSender<Batch>,
     results: Receiver<Checked>,
     /// What no worker took.
     own: Vec<Checked>,
@@ -133,22 +185,28 @@ impl Queue {
     /// Starts the workers. They end when the queue is gone.
     pub fn start<'scope>(scope: &'scope Scope<'scope, '_>, mode: Signatures) -> Self {
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
-        let (workers, jobs) = sync_channel::<Vec<Job>>(cores.saturating_mul(WAITING));
+        let (workers, jobs) = sync_channel::<Batch>(cores.saturating_mul(WAITING));
         let (tell, results) = channel();
         let jobs = Arc::new(Mutex::new(jobs));
         for _ in 0..cores {
             let (jobs, tell) = (Arc::clone(&jobs), tell.clone());
             scope.spawn(move || work(&jobs, &tell));
         }
-        Self { mode, waiting: VecDeque::new(), text: 0, workers, results, own: Vec::new(), handed: 0, covered: 0 }
+        let (waiting, texts) = (VecDeque::new(), Texts::default());
+        Self { mode, waiting, texts, workers, results, own: Vec::new(), handed: 0, covered: 0 }
+    }
+
+    /// Keeps a text, for the signature that is added next.
+    pub fn keep(&mut self, text: [&[u8]; 2]) -> Signed {
+        let length: usize = text.iter().map(|part| part.len()).sum();
+        if self.texts.bytes.len().saturating_add(length) > KEPT_TEXT {
+            return Signed::Digest(sha256_of(&text).0);
+        }
+        Signed::Text(self.texts.add(text))
     }
 
     /// Adds a signature.
-    pub fn push(&mut self, mut job: Job) {
-        if self.text.saturating_add(job.signed.bytes()) > KEPT_TEXT {
-            job.signed = Signed::Digest(job.signed.digest());
-        }
-        self.text = self.text.saturating_add(job.signed.bytes());
+    pub fn push(&mut self, job: Job) {
         self.waiting.push_back(job);
         let keep = match self.mode {
             Signatures::Strict => BATCH,
@@ -164,19 +222,31 @@ impl Queue {
         if self.mode == Signatures::Strict {
             return;
         }
-        while self.waiting.front().is_some_and(|job| job.seq < size) {
-            let covered = self.waiting.pop_front();
-            self.text = self.text.saturating_sub(covered.map_or(0, |job| job.signed.bytes()));
-            self.covered = self.covered.saturating_add(1);
-        }
+        let covered = self.waiting.iter().take_while(|job| job.seq < size).count();
+        self.waiting.drain(..covered);
+        self.covered = self.covered.saturating_add(u64::try_from(covered).unwrap_or(u64::MAX));
+        self.forget();
+    }
+
+    /// Forgets the texts that nothing in `waiting` is about. Both are in the same order.
+    fn forget(&mut self) {
+        let first = self.waiting.iter().find_map(|job| job.signed.kept());
+        self.texts.forget(first.map_or(self.texts.end(), |kept| kept.from));
     }
 
     fn hand_over(&mut self) {
-        let batch: Vec<Job> = self.waiting.drain(..BATCH.min(self.waiting.len())).collect();
-        self.text = batch.iter().fold(self.text, |text, job| text.saturating_sub(job.signed.bytes()));
-        self.handed = self.handed.saturating_add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
-        if let Err(unsent) = self.workers.send(batch) {
-            self.own.push(check(unsent.0));
+        let jobs: Vec<Job> = self.waiting.drain(..BATCH.min(self.waiting.len())).collect();
+        self.handed = self.handed.saturating_add(u64::try_from(jobs.len()).unwrap_or(u64::MAX));
+        let mut texts = Texts::default();
+        if let Some(first) = jobs.iter().find_map(|job| job.signed.kept())
+            && let Some(last) = jobs.iter().rev().find_map(|job| job.signed.kept())
+        {
+            let range = self.texts.at(first.from)..self.texts.at(last.from).saturating_add(last.length);
+            texts = Texts { bytes: self.texts.bytes.get(range).unwrap_or_default().to_vec(), gone: first.from };
+        }
+        self.forget();
+        if let Err(unsent) = self.workers.send(Batch { jobs, texts }) {
+            self.own.push(check(&unsent.0));
         }
     }
 
