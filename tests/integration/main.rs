@@ -19,6 +19,7 @@ mod players;
 mod quotas;
 mod recording;
 mod redaction;
+mod removals;
 mod samples;
 mod signer;
 mod trial;

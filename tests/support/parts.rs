@@ -134,6 +134,19 @@ impl Parts {
         command
     }
 
+    /// `countersign-hostd ARGS` on this trial's ledger, not yet run.
+    pub fn hostd(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(program(HOSTD));
+        command.args(args).args(["--trial", "--state"]).arg(self.host_dir());
+        command
+    }
+
+    /// Stops the host in order: everything is sent and cosigned then.
+    #[track_caller]
+    pub fn stop_host(&mut self) {
+        assert_eq!(self.host.take().expect("a host").terminate(), 0);
+    }
+
     /// Starts the host, which takes no word but that of these administrators and whom they name.
     #[track_caller]
     pub fn start_host_under(&mut self, authority: &Path, admins: &Path) {

@@ -161,6 +161,12 @@ impl Places {
         Self { document, signatures: None, admins, admins_needed: one(), trial: true }
     }
 
+    /// The administrators, whoever they have named.
+    pub(crate) fn administrators(&self) -> Result<Admins, String> {
+        Admins::parse(&self.text(&self.admins, MAX_BESIDE)?, self.admins_needed)
+            .map_err(|why| format!("{}: {why}", self.admins.display()))
+    }
+
     fn signatures(&self) -> PathBuf {
         self.signatures.clone().unwrap_or_else(|| {
             let mut beside = self.document.clone().into_os_string();
@@ -188,8 +194,7 @@ impl Places {
         let text = self.text(&self.document, limit)?;
         let signatures = self.text(&self.signatures(), MAX_BESIDE)?;
         let in_file = |path: &Path, why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-        let admins = Admins::parse(&self.text(&self.admins, MAX_BESIDE)?, self.admins_needed)
-            .map_err(|why| in_file(&self.admins, &why))?;
+        let admins = self.administrators()?;
         Authority::signed_by(&text, &signatures, &admins).map_err(|why| in_file(&self.document, &why))?;
         let authority = Authority::parse(&text).map_err(|why| in_file(&self.document, &why))?;
         Ok((text, signatures, authority))

@@ -4,8 +4,10 @@ use crate::authority::Places;
 use crate::config::{self, Settings};
 use crate::enroll::Enrolment;
 use crate::error::HostError;
+use crate::removals::{Declared, Erasure};
 use clap::{Args, Parser, Subcommand};
-use countersign_core::Name;
+use countersign_core::{LoginId, Name, SubmissionId};
+use countersign_ledger::Kind;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ pub(crate) enum Task {
     Enroll(Enrolment),
     /// For the daemon that listens there.
     Register(PathBuf),
+    Erase(Settings, Box<Erasure>),
 }
 
 #[derive(Parser)]
@@ -37,6 +40,93 @@ enum Command {
     Enroll(Enroll),
     /// Tell the daemon whom sshd has let in: for a session line of pam_exec.so.
     Register(Register),
+    /// Take private values out of the ledger, and say so in it. Stop the daemon first.
+    Erase(Erase),
+    /// The same, for a secret that was found in them later.
+    Redact(Erase),
+}
+
+/// Whose ledger.
+#[derive(Args)]
+struct Place {
+    /// Configuration file of the daemon.
+    #[arg(long, default_value = config::DEFAULT_PATH)]
+    config: PathBuf,
+    /// A trial's.
+    #[arg(long, requires = "state", conflicts_with = "config")]
+    trial: bool,
+    /// State directory of a trial.
+    #[arg(long, requires = "trial")]
+    state: Option<PathBuf>,
+}
+
+impl Place {
+    fn settings(self) -> Result<Settings, HostError> {
+        match self.state {
+            Some(state) => Ok(Settings::trial(state, PathBuf::new(), None, None, None, None)),
+            None => Settings::load(&self.config),
+        }
+    }
+}
+
+/// Why something is taken out of the ledger, and who says so.
+#[derive(Args)]
+struct Reason {
+    /// Why; stands in the ledger for good, so not what is taken out.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Write what administrators sign to FILE, and change nothing.
+    #[arg(long, value_name = "FILE", conflicts_with = "signature")]
+    statement: Option<PathBuf>,
+    /// Signatures of administrators on that, as `ssh-keygen -Y sign -n removal.v1@countersign` writes them.
+    #[arg(long, value_name = "FILE")]
+    signature: Vec<PathBuf>,
+    /// The administrators' public keys, one a line, where the configuration names none.
+    #[arg(long, value_name = "FILE")]
+    admins: Option<PathBuf>,
+    /// How many of them must sign.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "admins")]
+    admins_needed: usize,
+}
+
+impl Reason {
+    fn declared(self) -> Declared {
+        Declared {
+            reason: self.reason,
+            statement: self.statement,
+            signatures: self.signature,
+            admins: self.admins.map(|file| (file, self.admins_needed)),
+        }
+    }
+}
+
+#[derive(Args)]
+struct Erase {
+    #[command(flatten)]
+    place: Place,
+    /// Private values of an entry: all of them, or those named, e.g. 42:cwd,cmd/1.
+    #[arg(long, value_name = "SEQ[:PATH,…]")]
+    entry: Vec<String>,
+    /// Everything private of a command: its text, surroundings and the reviewer's comment.
+    #[arg(long, value_name = "ID")]
+    command: Vec<SubmissionId>,
+    /// Everything private of a login, and its recording.
+    #[arg(long, value_name = "ID")]
+    login: Vec<LoginId>,
+    /// The recording of a login.
+    #[arg(long, value_name = "LOGIN")]
+    recording: Vec<LoginId>,
+    #[command(flatten)]
+    reason: Reason,
+}
+
+impl Erase {
+    fn task(self, kind: Kind) -> Result<Task, HostError> {
+        let (entries, commands, logins, recordings) = (self.entry, self.command, self.login, self.recording);
+        let declared = self.reason.declared();
+        let settings = self.place.settings()?;
+        Ok(Task::Erase(settings, Box::new(Erasure { kind, entries, commands, logins, recordings, declared })))
+    }
 }
 
 #[derive(Args)]
@@ -114,6 +204,8 @@ pub(crate) fn parse() -> Result<Task, HostError> {
         std::process::exit(if usage { i32::from(countersign_core::Exit::Usage.code()) } else { 0 })
     });
     match line.task {
+        Command::Erase(erase) => erase.task(Kind::Erasure),
+        Command::Redact(erase) => erase.task(Kind::Redaction),
         Command::Register(Register { config }) => Settings::load_for(&config, true).map(|s| Task::Register(s.socket)),
         Command::Enroll(e) => Ok(Task::Enroll(Enrolment {
             token: match (e.token, e.token_file) {

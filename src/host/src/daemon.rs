@@ -17,6 +17,7 @@ use crate::quotas::Quotas;
 use crate::recordings::{tape, uploads::Uploads};
 use crate::recovery;
 use crate::registry::{self, Registry};
+use crate::removals;
 use crate::returning::{self, Absents};
 use crate::service::Service;
 use crate::shipper::{Outbox, Shipper};
@@ -113,8 +114,12 @@ pub(crate) fn run(task: Task) -> Result<(), HostError> {
         .init();
     // Forked while this process has one thread and has read nothing from anybody.
     let ready = match &task {
-        Task::Serve(settings) => Some(prepare(settings)?),
+        Task::Serve(settings) | Task::Erase(settings, _) => Some(prepare(settings)?),
         Task::Enroll(_) | Task::Register(_) => None,
+    };
+    let (task, ready) = match (task, ready) {
+        (Task::Erase(settings, erasure), Some(ready)) => return removals::erase(&settings, &erasure, ready),
+        other => other,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -123,7 +128,7 @@ pub(crate) fn run(task: Task) -> Result<(), HostError> {
         .map_err(|why| HostError::Unavailable(format!("cannot start: {why}")))?;
     match (task, ready) {
         (Task::Serve(settings), Some((identity, signer))) => runtime.block_on(serve(settings, identity, signer)),
-        (Task::Serve(_), None) => Err(HostError::Unavailable("there is no signer".to_owned())),
+        (Task::Serve(_) | Task::Erase(..), _) => Err(HostError::Unavailable("there is no signer".to_owned())),
         (Task::Enroll(enrolment), _) => runtime.block_on(enroll::run(enrolment)),
         (Task::Register(socket), _) => registry::register(&socket, |name| std::env::var(name).ok()),
     }
@@ -206,6 +211,7 @@ async fn start(
     let url = settings.service.as_deref().unwrap_or(&identity.service_url);
     let service =
         Service::new(url, identity.fingerprint, Some(identity.host_token.clone())).map_err(HostError::Config)?;
+    removals::drop_recordings(&settings.state, &recovered.erased_recordings)?;
     let uploads = tape::drop_others(&settings.state, &recovered.open_logins)
         .and_then(|()| returning::drop_others(&settings.state, &recovered.open_logins))
         .and_then(|()| Uploads::new(&settings.state, &recovered.open_logins))
@@ -240,7 +246,7 @@ async fn start(
         host.book.write_one(enrolled).await.map_err(unavailable)?;
     }
     let torn = recovered.torn.map(|torn| (torn.bytes, torn.digest));
-    let started = drafts::host_started(host.identity.signer_word(), torn, host.settings.heartbeat_ms);
+    let started = drafts::host_started(host.identity.signer_word(), torn, Some(host.settings.heartbeat_ms));
     let started = host.book.write_one(started).await.map_err(unavailable)?.leaf;
     // A document that cannot be used is said now, not to the first agent.
     host.authorities.in_force(&host.book).await.map_err(|why| HostError::Config(why.to_string()))?;

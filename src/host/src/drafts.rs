@@ -32,9 +32,11 @@ pub(crate) fn host_enrolled(key: Digest, name: &Name, service: ServiceId, servic
 }
 
 /// `host_started`; `torn` is what recovery cut off: its length and digest.
-pub(crate) fn host_started(signer: &str, torn: Option<(u64, Digest)>, heartbeat_ms: u64) -> Draft {
-    let mut members =
-        vec![("heartbeat_ms", heartbeat_ms.into()), ("signer", signer.into()), ("software", SOFTWARE.into())];
+pub(crate) fn host_started(signer: &str, torn: Option<(u64, Digest)>, heartbeat_ms: Option<u64>) -> Draft {
+    let mut members = vec![("signer", signer.into()), ("software", SOFTWARE.into())];
+    if let Some(heartbeat_ms) = heartbeat_ms {
+        members.push(("heartbeat_ms", heartbeat_ms.into()));
+    }
     if let Some((bytes, digest)) = torn {
         members.push(("recovered", body([("bytes", bytes.into()), ("digest", digest.into())])));
     }

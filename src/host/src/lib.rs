@@ -38,6 +38,7 @@ pub mod readers;
 mod recordings;
 mod recovery;
 mod registry;
+mod removals;
 mod resolve;
 mod returning;
 mod ruling;
@@ -49,7 +50,7 @@ mod submission;
 
 use std::process::ExitCode;
 
-/// Runs the daemon or the enrolment, as the command line says, and returns its
+/// Runs the daemon, the enrolment or what takes something out of the ledger, as the command line says, and returns its
 /// exit code: 0, 64 (usage), 69 (unavailable), 70 (defect) or 78 (configuration).
 pub fn run() -> ExitCode {
     match command_line::parse().and_then(daemon::run) {

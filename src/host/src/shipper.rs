@@ -135,11 +135,15 @@ pub(crate) struct Shipper {
     next: tokio::sync::Mutex<Option<u64>>,
     /// The service holds another history.
     forked: AtomicBool,
+    /// The seq after the last entry when the journal was opened.
+    opened_at: u64,
 }
 
 impl Shipper {
     pub(crate) fn new(service: Service, journal: Arc<Committer>, outbox: Arc<Outbox>, uploads: Uploads) -> Self {
-        Self { service, journal, outbox, uploads, next: tokio::sync::Mutex::new(None), forked: AtomicBool::new(false) }
+        let opened_at = journal.next_seq();
+        let next = tokio::sync::Mutex::new(None);
+        Self { service, journal, outbox, uploads, next, forked: AtomicBool::new(false), opened_at }
     }
 
     pub(crate) fn service(&self) -> &Service {
@@ -258,7 +262,10 @@ impl Shipper {
         if let Some(known) = *next {
             return Ok(known);
         }
-        let told = self.service.state().await?.next_seq;
+        // A service that holds more than this journal did when it was opened has
+        // it from another history of this host, which was set back. What was
+        // written since is sent all the same: the service keeps both as evidence.
+        let told = self.service.state().await?.next_seq.min(self.opened_at);
         *next = Some(told);
         Ok(told)
     }

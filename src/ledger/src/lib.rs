@@ -51,7 +51,7 @@ pub use epoch::{EPOCH_ENTRIES, EPOCH_US, Epoch, KeyFault, KeyRing, Rotation};
 pub use gaps::{BadGaps, Gaps, GapsMaker, MAX_PROOF_BYTES};
 pub use journal::{
     Committer, Done, Draft, HeadDone, JournalError, Limits, OpenLogin, Recovered, SignedHead, SpoolPlace, Torn,
-    Written, follow, read_lines,
+    Written, finish_removals, follow, read_lines,
 };
 pub use kind::{Kind, UnknownKind};
 #[cfg(feature = "verify")]
@@ -60,7 +60,7 @@ pub use line::{Line, MAX_LEAF_BYTES, MAX_LINE_BYTES};
 pub use openings::{BadCut, BadOpening, Opened, OpenedValue, Openings, cut_openings};
 #[cfg(feature = "authority")]
 pub use openssh::{BadSshKey, BadSshSignature, SshKey, SshSignature};
-pub use removal::{REMOVAL_NAMESPACE, may_be_erased, removal_statement};
+pub use removal::{Erased, REMOVAL_NAMESPACE, Removal, may_be_erased, removal_statement};
 pub use resume::{RESUME_STEPS, ResumeChain, leads_to};
 pub use scan::{BadLine, Fault};
 pub use seal::{Header, SealError, Sealed, seal};

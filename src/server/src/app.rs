@@ -9,7 +9,7 @@ use crate::store::{Decision, Store, Submission};
 use countersign_api::service::SignedDecision;
 use countersign_core::{Choice, DecidedBy, Digest, ServiceId};
 use countersign_ledger::tlog::NoteText;
-use countersign_ledger::{SignError, Signer, Statement, key_id};
+use countersign_ledger::{Admins, SignError, Signer, Statement, key_id};
 use countersign_policy::Settings;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -34,6 +34,8 @@ pub struct App {
     pub rules_change: tokio::sync::Mutex<()>,
     /// The settings of a policy where none are stored.
     pub base_settings: Settings,
+    /// Who must have signed what hosts take out; `None`: a host's word is enough.
+    pub removal_admins: Option<Admins>,
     key: String,
     signer: SharedSigner,
     policy: RwLock<Arc<InForce>>,
@@ -55,6 +57,7 @@ impl App {
         service: ServiceId,
         signer: Box<dyn Signer>,
         (policy, base_settings): (InForce, Settings),
+        removal_admins: Option<Admins>,
     ) -> Self {
         let public_key = signer.public_key();
         let signer: SharedSigner = Arc::new(Mutex::new(signer));
@@ -67,6 +70,7 @@ impl App {
             asked: Notify::new(),
             rules_change: tokio::sync::Mutex::new(()),
             base_settings,
+            removal_admins,
             key: key_id(&public_key),
             signer,
             policy: RwLock::new(Arc::new(policy)),
@@ -83,6 +87,17 @@ impl App {
     /// Puts other rules in force, from the next question on.
     pub fn set_policy(&self, policy: InForce) {
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+
+    /// Call after the commit that took something out: removes recordings that
+    /// were erased, and what the database's files still hold of the rest.
+    pub async fn erased(&self) {
+        if let Err(error) = self.recordings.drop_erased(&self.store).await {
+            tracing::error!(%error, "erased recordings; the next start tries again");
+        }
+        if let Err(error) = self.store.forget_overwritten().await {
+            tracing::error!(%error, "what was erased may still stand in the database's log until it is overwritten");
+        }
     }
 
     /// Signs a decision. It counts once it is committed, not before.

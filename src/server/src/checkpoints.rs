@@ -7,9 +7,9 @@
 
 use crate::app::{App, now_ms};
 use crate::refusal::Refusal;
-use crate::store::{HostCaller, Tx, entries, log};
+use crate::store::{HostCaller, Tx, entries, log, submissions};
 use countersign_api::service::{CheckpointReply, CheckpointRequest, Conflict};
-use countersign_core::{Digest, Outcome, b64_encode};
+use countersign_core::{Choice, Digest, Outcome, b64_encode};
 use countersign_ledger::tlog::{
     Checkpoint, Frontier, KeyKind, Note, NoteKey, NoteText, Origin, ServiceStamp, consistency_nodes, inclusion_nodes,
 };
@@ -82,7 +82,9 @@ async fn grow(tx: &mut Tx, app: &App, host: &HostCaller, tree: &mut Frontier, si
             return Err(Refusal::Internal);
         }
         for (leaf, decided) in rows {
-            if decided.is_some_and(|line| !is_ours(&line, &app.public_key)) {
+            if let Some(line) = decided
+                && !is_ours(tx, &line, &app.public_key).await?
+            {
                 let seq = tree.size();
                 tracing::error!(host = %host.name, seq, "a command ran without a decision of this service");
                 let text = format!("entry {seq} lets a command run without a decision of this service; not cosigned");
@@ -95,18 +97,26 @@ async fn grow(tx: &mut Tx, app: &App, host: &HostCaller, tree: &mut Frontier, si
 }
 
 /// Whether a `decided` entry lets nothing run, or rests on a statement that
-/// this service signed.
-fn is_ours(line: &str, key: &Digest) -> bool {
-    let Ok(entry) = Entry::parse(line.as_bytes()) else { return false };
-    if entry.body.member("outcome").is_some_and(|outcome: Outcome| !outcome.lets_run()) {
-        return true;
+/// this service signed: an approval of this very submission, by its entry and
+/// its nonce. One of another command, or a refusal, is none.
+async fn is_ours(tx: &mut Tx, line: &str, key: &Digest) -> Result<bool, Refusal> {
+    let Ok(entry) = Entry::parse(line.as_bytes()) else { return Ok(false) };
+    let body = &entry.body;
+    if body.member("outcome").is_some_and(|outcome: Outcome| !outcome.lets_run()) {
+        return Ok(true);
     }
-    let (Some(said), Some(sig)) = (entry.body.get("statement"), entry.body.get("sig").and_then(Value::as_text)) else {
-        return false;
+    let signed = body.get("statement").zip(body.get("sig").and_then(Value::as_text));
+    let (Some((said, sig)), Some(id), Some(of)) = (signed, body.member("id"), body.member("of")) else {
+        return Ok(false);
     };
-    let Ok(text) = said.encode() else { return false };
-    Statement::from_value(said).is_ok_and(|statement| statement.host == entry.host && statement.key == key_id(key))
-        && verify_signature(Namespace::Decision, key, text.as_bytes(), sig).is_ok()
+    let (Ok(text), Ok(statement)) = (said.encode(), Statement::from_value(said)) else { return Ok(false) };
+    let Some(asked) = submissions::submission(tx, id).await? else { return Ok(false) };
+    let about = (asked.host, asked.entry, asked.nonce) == (entry.host, of, statement.nonce);
+    Ok(about
+        && (statement.host, statement.entry) == (entry.host, of)
+        && statement.decision == Choice::Approve
+        && statement.key == key_id(key)
+        && verify_signature(Namespace::Decision, key, text.as_bytes(), sig).is_ok())
 }
 
 async fn reply(

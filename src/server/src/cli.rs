@@ -8,10 +8,10 @@ use crate::store::{StoreError, add_enroll_token, add_reviewer as add_reviewer_to
 use crate::{ServerError, app, forks, token, trust};
 use clap::{Args, Parser, Subcommand};
 use countersign_core::{Class, Name, ServiceId};
-use countersign_ledger::{InProcessSigner, Kind, Signer as _};
+use countersign_ledger::{Admins, InProcessSigner, Kind, Signer as _};
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -107,6 +107,13 @@ struct Serve {
     /// Connections at a time; more are closed at once.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
+    /// Public keys of administrators, one a line: what hosts erase or redact is taken out here only where
+    /// they have signed it. Without it, by the word of the host.
+    #[arg(long, value_name = "FILE")]
+    removal_admins: Option<PathBuf>,
+    /// How many of them must have signed.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "removal_admins")]
+    removal_admins_needed: usize,
     /// How long the head of a request may take.
     #[arg(long, hide = true, value_name = "SECONDS", default_value_t = 30)]
     head_seconds: u64,
@@ -150,7 +157,10 @@ pub async fn run(cli: Cli) -> Result<(), ServerError> {
             };
             let connections = usize::from(flags.connections);
             let head = Duration::from_secs(flags.head_seconds);
-            let settings = serve::Settings { listen: flags.listen, protection, quotas, connections, head };
+            let removal_admins = flags.removal_admins.map(|file| admins(&file, flags.removal_admins_needed));
+            let removal_admins = removal_admins.transpose()?;
+            let settings =
+                serve::Settings { listen: flags.listen, protection, quotas, connections, head, removal_admins };
             serve::serve(StateDir::open(&flags.state.dir)?, settings).await
         }
         Command::Reviewer { command: ReviewerCommand::Add { name, state, url, trial } } => {
@@ -167,6 +177,12 @@ pub async fn run(cli: Cli) -> Result<(), ServerError> {
         Command::Ledger { state } => print_ledger(&StateDir::open(&state.dir)?).await,
         Command::Trust { state } => print_trust(&StateDir::open(&state.dir)?).await,
     }
+}
+
+fn admins(file: &Path, needed: usize) -> Result<Admins, ServerError> {
+    let failed = |why: &dyn std::fmt::Display| ServerError::Usage(format!("{}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|why| failed(&why))?;
+    Admins::parse(&text, needed).map_err(|why| failed(&why))
 }
 
 async fn add_reviewer(state: &StateDir, name: &Name, url: &str, trial: bool) -> Result<(), ServerError> {

@@ -39,8 +39,8 @@ pub async fn submit(
     }
     let now = now_ms();
     let mut tx = app.store.write().await?;
-    let next_seq = match ingest::keep(&mut tx, host, received, now).await? {
-        Kept::All { next_seq } => next_seq,
+    let (next_seq, erased) = match ingest::keep(app, &mut tx, host, received, now).await? {
+        Kept::All { next_seq, erased } => (next_seq, erased),
         Kept::Fork(conflict) => {
             tx.commit().await?;
             return Err(Refusal::Ledger(conflict));
@@ -56,6 +56,9 @@ pub async fn submit(
     let answer = answer_now(app, &mut tx, &submission, found, now).await?;
     let asked = if matches!(answer, Answer::Waits) { reviewer_names(&mut tx).await? } else { Vec::new() };
     tx.commit().await?;
+    if erased {
+        app.erased().await;
+    }
     let decision = match answer {
         Answer::Decided(signed) => {
             app.ring();

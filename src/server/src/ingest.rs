@@ -4,14 +4,18 @@
 //! and against the line before it in the request. Keeping it checks it against
 //! what is held. Nothing is acknowledged here: the caller commits.
 
+use crate::app::App;
 use crate::facts::{Fact, fact_of};
 use crate::in_force::place_of;
+use crate::own_ledger::Act;
 use crate::refusal::Refusal;
-use crate::store::{HostCaller, Store, Tx, entries, facts};
+use crate::store::{HostCaller, Store, Tx, entries, facts, removals};
 use countersign_analysis::{Analysis, analyze};
 use countersign_api::service::Conflict;
 use countersign_core::Digest;
-use countersign_ledger::{Entry, Epoch, KeyRing, Kind, Line};
+use countersign_ledger::{
+    Entry, Epoch, KeyRing, Kind, Line, REMOVAL_NAMESPACE, Removal, Value, cut_openings, removal_statement,
+};
 
 /// A line that was read and belongs to its host.
 #[derive(Debug)]
@@ -37,6 +41,8 @@ pub enum Kept {
     All {
         /// The next `seq` wanted.
         next_seq: u64,
+        /// Private values or recordings were taken out: see [`App::erased`].
+        erased: bool,
     },
     /// Another history was signed: the evidence is kept, so commit, then refuse.
     Fork(Conflict),
@@ -115,7 +121,14 @@ fn read_line(host: &HostCaller, keys: &KeyRing, known: &[String], line: String) 
 }
 
 /// Keeps the lines that are new.
-pub async fn keep(tx: &mut Tx, host: &HostCaller, received: &[Received], now_ms: i64) -> Result<Kept, Refusal> {
+pub async fn keep(
+    app: &App,
+    tx: &mut Tx,
+    host: &HostCaller,
+    received: &[Received],
+    now_ms: i64,
+) -> Result<Kept, Refusal> {
+    let mut erased = false;
     let (mut next_seq, mut prev) = match entries::head(tx, host.id).await? {
         Some((seq, leaf)) => (seq.saturating_add(1), leaf),
         None => (0, Digest::ZERO),
@@ -140,10 +153,13 @@ pub async fn keep(tx: &mut Tx, host: &HostCaller, received: &[Received], now_ms:
             return fork(tx, host, new, &before.unwrap_or_default(), text, next_seq, now_ms).await.map(Kept::Fork);
         }
         keep_one(tx, host, new, now_ms).await?;
+        if matches!(new.entry.kind, Some(Kind::Erasure | Kind::Redaction)) {
+            erased |= remove(app, tx, host, new, now_ms).await?;
+        }
         prev = new.entry.leaf;
         next_seq += 1;
     }
-    Ok(Kept::All { next_seq })
+    Ok(Kept::All { next_seq, erased })
 }
 
 /// A line under a `seq` that is held: the same, or not.
@@ -163,11 +179,55 @@ async fn compare(
         let text = format!("another entry is held as {seq}: this host's ledger has forked");
         return fork(tx, host, new, &held.line, text, next_seq, now_ms).await.map(Some);
     }
-    if held.line != new.line {
+    if held.line != new.line && !differ_in_removed(tx, host, seq, &held.line, &new.line).await? {
         let error = format!("entry {seq} is held with other openings (`vals`); what was acknowledged stays");
         return Err(Refusal::Ledger(Conflict { error, next_seq, fork: false }));
     }
     Ok(None)
+}
+
+/// Whether two lines of one entry differ only in what was declared gone since:
+/// the host cuts its own copy when it comes to it.
+async fn differ_in_removed(tx: &mut Tx, host: &HostCaller, seq: u64, held: &str, new: &str) -> Result<bool, Refusal> {
+    let paths = removals::paths(tx, host.id, seq).await?;
+    let cut = |line| cut_openings(line, &paths).ok();
+    Ok(!paths.is_empty() && cut(new).is_some_and(|new| cut(held) == Some(new)))
+}
+
+/// Takes out what an `erasure` or `redaction` names; whether anything went.
+/// The entry itself is kept whatever it says: it is evidence too.
+async fn remove(app: &App, tx: &mut Tx, host: &HostCaller, new: &Received, now_ms: i64) -> Result<bool, Refusal> {
+    let seq = new.entry.seq;
+    if !is_signed(app, new) {
+        tracing::error!(host = %host.name, seq, "it is not signed by enough of the administrators; nothing is taken out");
+        let act = Act::new(Kind::AdminAct, "removal_refused", None).about(host.id);
+        let text = format!("entry {seq}: not signed by enough of the administrators");
+        app.ledger.record(tx, &act.detail(text)).await?;
+        return Ok(false);
+    }
+    let removal = Removal::from_body(&new.entry.body);
+    let done = removals::apply(tx, host.id, seq, &removal, now_ms).await?;
+    for why in &done.refused {
+        tracing::error!(host = %host.name, seq, "not taken out: {why}");
+    }
+    let text = format!(
+        "entry {seq}: {} private values and {} recordings are gone; {} things it names are not",
+        done.values,
+        done.recordings,
+        done.refused.len()
+    );
+    app.ledger.record(tx, &Act::new(Kind::AdminAct, "removed", None).about(host.id).detail(text)).await?;
+    Ok(done.values > 0 || done.recordings > 0)
+}
+
+/// Whether the administrators that this service was told of have signed it.
+fn is_signed(app: &App, new: &Received) -> bool {
+    let (Some(admins), Some(kind)) = (&app.removal_admins, new.entry.kind) else { return true };
+    let body = &new.entry.body;
+    let sigs = body.get("sigs").and_then(Value::as_list).unwrap_or_default();
+    let sigs: Vec<&str> = sigs.iter().filter_map(Value::as_text).collect();
+    removal_statement(kind, &new.entry.host.to_string(), body)
+        .is_ok_and(|text| admins.have_signed(REMOVAL_NAMESPACE, text.as_bytes(), &sigs))
 }
 
 async fn fork(

@@ -64,6 +64,9 @@ impl RecordingFiles {
         if known.host != host.id {
             return Err(UNKNOWN_LOGIN);
         }
+        if known.erased {
+            return Err(Refusal::NotFound("the recording of this login was erased; it is not taken again"));
+        }
         if offset != known.held {
             return Err(Refusal::Recording(RecordingReply { held: known.held }));
         }
@@ -97,6 +100,23 @@ impl RecordingFiles {
             )));
         }
         Ok(RecordingReply { held })
+    }
+
+    /// Removes what was erased. After a crash the next start does.
+    pub async fn drop_erased(&self, store: &Store) -> Result<(), StateError> {
+        let _one_at_a_time = self.appending.lock().await;
+        let erased = store.erased_recordings().await.map_err(|error| {
+            io_error("list the erased recordings in", &self.state.database())(std::io::Error::other(error))
+        })?;
+        for (host, login) in erased {
+            let path = self.state.recording(host, login);
+            match std::fs::remove_file(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(io_error("remove", &path)(error)),
+            }
+        }
+        Ok(())
     }
 
     /// `end`: what would be held of the login; `others`: what is held of the host's other logins.

@@ -13,7 +13,7 @@ use crate::tls::Certificate;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use countersign_core::ServiceId;
-use countersign_ledger::{Signer as _, random_bytes};
+use countersign_ledger::{Admins, Signer as _, random_bytes};
 use countersign_policy::Settings as Base;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -56,11 +56,13 @@ pub struct Settings {
     /// How long the head of a request may take, idle time before it included. Longer than the 20 s after which our
     /// clients drop an idle connection, so that none of them sends into a closing one.
     pub head: Duration,
+    /// Who must have signed what hosts take out of their ledgers.
+    pub removal_admins: Option<Admins>,
 }
 
 /// Runs the service until SIGTERM or SIGINT.
 pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerError> {
-    let Settings { listen, protection, quotas, connections, head } = settings;
+    let Settings { listen, protection, quotas, connections, head, removal_admins } = settings;
     if matches!(protection, Protection::Plain) && !listen.ip().is_loopback() {
         return Err(ServerError::PlainBeyondLoopback { listen });
     }
@@ -72,7 +74,8 @@ pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerErro
     };
     state.set_fingerprint(certificate.as_ref().map(|c| c.fingerprint.as_str()))?;
     let base = Base::default();
-    let app = Arc::new(open(state, quotas, base).await?);
+    let app = Arc::new(open(state, quotas, base, removal_admins).await?);
+    app.recordings.drop_erased(&app.store).await?;
     let listener = bind(listen)?;
     let mut tx = app.store.write().await?;
     app.ledger.started(&mut tx).await?;
@@ -117,13 +120,14 @@ pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerErro
 }
 
 /// Opens store, key and rules.
-async fn open(state: StateDir, quotas: Quotas, base: Base) -> Result<App, ServerError> {
+async fn open(state: StateDir, quotas: Quotas, base: Base, removal_admins: Option<Admins>) -> Result<App, ServerError> {
     let (store, service, signer) = open_parts(&state).await?;
     let mut tx = store.write().await?;
     let policy = InForce::load_and_keep(&mut tx, &base, now_ms()).await.map_err(not_loaded)?;
     tx.commit().await.map_err(StoreError::from)?;
     tracing::info!(%service, key = %signer.public_key(), "opened");
-    Ok(App::new(store, RecordingFiles::new(state, quotas), service, Box::new(signer), (policy, base)))
+    let recordings = RecordingFiles::new(state, quotas);
+    Ok(App::new(store, recordings, service, Box::new(signer), (policy, base), removal_admins))
 }
 
 fn not_loaded(error: NotInForce) -> ServerError {

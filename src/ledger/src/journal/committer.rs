@@ -51,7 +51,8 @@ impl std::fmt::Debug for Committer {
 
 impl Committer {
     /// Opens the journal in `dir` (made where missing), checks all of it, cuts
-    /// a torn last line, and starts the writer.
+    /// a torn last line and openings that are declared gone, and starts the
+    /// writer.
     pub fn open(
         dir: &Path,
         host: HostId,
@@ -101,8 +102,8 @@ impl Committer {
         let thread = thread.map_err(|error| io_error("start the writer of", dir, error))?;
         let reader = Mutex::new(Reader::new(dir.to_owned()));
         let committer = Self { jobs: Some(jobs), thread: Some(thread), durable, reader };
-        let Found { torn, open_logins, stamp, .. } = found;
-        Ok((committer, Recovered { next_seq, torn, open_logins, stamp }))
+        let Found { torn, open_logins, stamp, erased_recordings, .. } = found;
+        Ok((committer, Recovered { next_seq, torn, open_logins, stamp, erased_recordings }))
     }
 
     /// Queues entries: all of them become durable with one fdatasync, in this
@@ -173,7 +174,7 @@ fn make_dir(dir: &Path) -> std::io::Result<()> {
     dir.parent().filter(|p| !p.as_os_str().is_empty()).map_or(Ok(()), sync_dir)
 }
 
-fn lock(dir: &Path) -> Result<Flock<File>, JournalError> {
+pub(super) fn lock(dir: &Path) -> Result<Flock<File>, JournalError> {
     let path = dir.join("lock");
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
     let file = file.map_err(|error| io_error("open", &path, error))?;

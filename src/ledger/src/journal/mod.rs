@@ -7,6 +7,7 @@ mod error;
 mod follow;
 mod read;
 mod recover;
+mod removed;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ pub use committer::{Committer, Done, HeadDone};
 pub use error::JournalError;
 pub use follow::follow;
 pub use read::{read_lines, segments};
+pub use removed::finish_removals;
 
 use crate::tlog::{Checkpoint, KeyKind, Note, NoteKey, ServiceStamp};
 use crate::{Kind, Openings, Value};
@@ -60,6 +62,8 @@ pub struct Recovered {
     pub open_logins: Vec<OpenLogin>,
     /// What the last `checkpoint` entry holds.
     pub stamp: Option<ServiceStamp>,
+    /// Logins whose recording an entry declares gone.
+    pub erased_recordings: Vec<LoginId>,
 }
 
 /// A checkpoint of a journal, signed by its key.

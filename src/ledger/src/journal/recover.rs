@@ -1,10 +1,12 @@
 //! Opening a journal after whatever happened: every line is checked against
-//! grammar and chains; a torn last line is moved aside; anything else that is
-//! wrong stops here and is left as it is.
+//! grammar and chains, and every opening against its commitment; a torn last
+//! line is moved aside; anything else that is wrong stops here and is left as
+//! it is.
 
 use super::chain::{Chain, Link};
 use super::disk::{io_error, segment_path, sync_dir};
 use super::read::{Raw, next_line, segments};
+use super::removed::{Removed, drop_unfinished};
 use super::{JournalError, OpenLogin, SpoolPlace, Torn};
 use crate::line::LineSess;
 use crate::scan::BadLine;
@@ -26,6 +28,8 @@ pub(super) struct Found {
     pub(super) stamp: Option<ServiceStamp>,
     /// First `seq` and length of the last file, where there is one.
     pub(super) last: Option<(u64, u64)>,
+    /// Logins whose recording is declared gone.
+    pub(super) erased_recordings: Vec<LoginId>,
 }
 
 /// Reads the whole journal. `identity` is the key that certifies what goes on signing.
@@ -33,7 +37,8 @@ pub(super) fn recover(dir: &Path, chain: Chain, identity: Digest) -> Result<Foun
     let files = segments(dir)?;
     let host = chain.host.to_string();
     let keys = KeyRing::new(identity);
-    let mut replay = Replay { chain, host, logins: BTreeMap::new(), newest: None, stamp: None, keys };
+    let removed = Removed::default();
+    let mut replay = Replay { chain, host, logins: BTreeMap::new(), newest: None, stamp: None, keys, removed };
     let (mut last, mut torn) = (None, None);
     for (index, (first, path)) in files.iter().enumerate() {
         if *first != replay.chain.next_seq {
@@ -52,13 +57,21 @@ pub(super) fn recover(dir: &Path, chain: Chain, identity: Digest) -> Result<Foun
     if let Some(newest) = &replay.newest {
         newest.check(&replay.keys)?;
     }
+    replay.removed.check()?;
     let torn = torn.map(|(path, length, bytes)| set_aside(dir, path, length, &bytes, replay.chain.next_seq));
     let torn = torn.transpose()?;
     if let (Some((_, length)), Some((_, path))) = (last, files.last()) {
         settle(path, length).map_err(|error| io_error("make durable", path, error))?;
     }
+    drop_unfinished(dir)?;
+    if replay.removed.cut(dir, &mut || Ok(()))?
+        && let (Some((_, length)), Some((_, path))) = (&mut last, files.last())
+    {
+        *length = std::fs::metadata(path).map_err(|error| io_error("look at", path, error))?.len();
+    }
     let open_logins = replay.logins.into_values().collect();
-    Ok(Found { chain: replay.chain, open_logins, torn, stamp: replay.stamp, last })
+    let erased_recordings = replay.removed.recordings();
+    Ok(Found { chain: replay.chain, open_logins, torn, stamp: replay.stamp, last, erased_recordings })
 }
 
 /// The last whole line.
@@ -95,6 +108,7 @@ struct Replay {
     newest: Option<Newest>,
     stamp: Option<ServiceStamp>,
     keys: KeyRing,
+    removed: Removed,
 }
 
 impl Replay {
@@ -110,7 +124,7 @@ impl Replay {
             match raw {
                 Raw::Whole => {
                     let line = Line::parse(&buffer).map_err(|bad: BadLine| damaged(bad.to_string()))?;
-                    self.entry(&line).map_err(damaged)?;
+                    self.entry(&line, (path, number + 1)).map_err(damaged)?;
                     length += len(&buffer) + 1;
                     number += 1;
                     std::mem::swap(&mut newest, &mut buffer);
@@ -130,7 +144,7 @@ impl Replay {
     }
 
     /// Checks a line against the chains and moves them on.
-    fn entry(&mut self, line: &Line<'_>) -> Result<(), String> {
+    fn entry(&mut self, line: &Line<'_>, place: (&Path, u64)) -> Result<(), String> {
         if line.seq != self.chain.next_seq {
             return Err(format!("it says seq {}", line.seq));
         }
@@ -142,6 +156,7 @@ impl Replay {
         }
         let leaf = line.leaf_hash();
         let kind: Option<Kind> = line.kind.parse().ok();
+        self.removed.entry(kind, line, leaf, place)?;
         if kind == Some(Kind::KeyRotated)
             && let Some(epoch) = self.keys.check(line).map_err(|fault| fault.to_string())?
         {

@@ -38,11 +38,16 @@ pub async fn entries(
     to_the_end(async move {
         let received = read(&app, &host, request.lines).await?;
         let mut tx = app.store.write().await?;
-        let kept = ingest::keep(&mut tx, &host, &received, now_ms()).await?;
+        let kept = ingest::keep(&app, &mut tx, &host, &received, now_ms()).await?;
         desk::look_at_unasked(&app, &mut tx, &received).await?;
         tx.commit().await?;
         match kept {
-            Kept::All { next_seq } => Ok(Json(EntriesReply { next_seq })),
+            Kept::All { next_seq, erased } => {
+                if erased {
+                    app.erased().await;
+                }
+                Ok(Json(EntriesReply { next_seq }))
+            }
             Kept::Fork(conflict) => Err(Refusal::Ledger(conflict)),
         }
     })

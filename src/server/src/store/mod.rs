@@ -14,6 +14,7 @@ pub mod own;
 pub mod past;
 mod people;
 mod recordings;
+pub mod removals;
 pub mod reviews;
 pub mod rules;
 mod sessions;
@@ -82,6 +83,8 @@ impl Store {
             .foreign_keys(true)
             .pragma("wal_autocheckpoint", CHECKPOINT_AT_PAGES)
             .pragma("recursive_triggers", "ON")
+            // What is erased is overwritten, not only unlinked.
+            .pragma("secure_delete", "ON")
             .pragma("trusted_schema", "OFF");
         let pool = |size| {
             SqlitePoolOptions::new()

@@ -16,6 +16,8 @@ pub struct Recording {
     pub held: u64,
     /// Bytes in whole chunks whose digest was checked.
     pub verified: u64,
+    /// It was erased: no byte of it is taken any more.
+    pub erased: bool,
 }
 
 /// An announced piece of it.
@@ -32,18 +34,20 @@ pub struct Chunk {
 impl Store {
     /// The recording of a login, `None` where no chunk was announced.
     pub async fn recording(&self, login: LoginId) -> Result<Option<Recording>, StoreError> {
-        let row: Option<(String, i64, i64, i64)> =
-            sqlx::query_as("SELECT host, announced, held, verified FROM recordings WHERE login = $1")
-                .bind(login.to_string())
-                .fetch_optional(&self.reader)
-                .await?;
-        row.map(|(host, announced, held, verified)| {
+        let row: Option<(String, i64, i64, i64, bool)> = sqlx::query_as(
+            "SELECT host, announced, held, verified, erased_at_ms IS NOT NULL FROM recordings WHERE login = $1",
+        )
+        .bind(login.to_string())
+        .fetch_optional(&self.reader)
+        .await?;
+        row.map(|(host, announced, held, verified, erased)| {
             Ok(Recording {
                 login,
                 host: parsed("host id", &host)?,
                 announced: number("length", announced)?,
                 held: number("length", held)?,
                 verified: number("length", verified)?,
+                erased,
             })
         })
         .transpose()
@@ -92,7 +96,7 @@ impl Store {
     /// Remembers what is on disk, after it is durable there.
     pub async fn set_recording(&self, login: LoginId, held: u64, verified: u64) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        sqlx::query("UPDATE recordings SET held = $1, verified = $2 WHERE login = $3")
+        sqlx::query("UPDATE recordings SET held = $1, verified = $2 WHERE login = $3 AND erased_at_ms IS NULL")
             .bind(bigint(held))
             .bind(bigint(verified))
             .bind(login.to_string())

@@ -14,23 +14,23 @@ fn leaves(host: &Host) -> Vec<Digest> {
     host.lines.iter().map(|line| Entry::parse(line.as_bytes()).unwrap().leaf).collect()
 }
 
-fn head(host: &Host) -> Checkpoint {
+pub fn head(host: &Host) -> Checkpoint {
     Checkpoint { origin: Origin::Host(host.id).to_string(), size: host.seq, root: root_of(&leaves(host)) }
 }
 
-fn note(checkpoint: &Checkpoint, signer: &mut InProcessSigner) -> String {
+pub fn note(checkpoint: &Checkpoint, signer: &mut InProcessSigner) -> String {
     let key = NoteKey { name: checkpoint.origin.clone(), kind: KeyKind::Ed25519, public: signer.public_key() };
     let sig = signer.sign_note(&NoteText::checkpoint(checkpoint).unwrap()).unwrap();
     Note { text: checkpoint.text(), signatures: vec![key.signature(sig.to_vec())] }.encode()
 }
 
-async fn ask(service: &Service, host: &Host, note: String, log_size: u64) -> (StatusCode, CheckpointReply) {
+pub async fn ask(service: &Service, host: &Host, note: String, log_size: u64) -> (StatusCode, CheckpointReply) {
     let request = CheckpointRequest { note, log_size };
     let (status, reply) = service.post::<CheckpointReply>("/api/checkpoints", &host.token, &request).await;
     (status, reply.unwrap())
 }
 
-async fn refused(service: &Service, host: &Host, note: String, log_size: u64) -> (StatusCode, String) {
+pub async fn refused(service: &Service, host: &Host, note: String, log_size: u64) -> (StatusCode, String) {
     let request = CheckpointRequest { note, log_size };
     let (status, reply) = service.post::<ErrorBody>("/api/checkpoints", &host.token, &request).await;
     (status, reply.unwrap().error)

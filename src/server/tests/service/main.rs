@@ -19,6 +19,7 @@ mod latency;
 mod own_ledger;
 mod policy;
 mod recordings;
+mod removals;
 mod rules;
 mod running;
 mod starting;

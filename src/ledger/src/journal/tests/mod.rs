@@ -4,3 +4,4 @@ mod append;
 mod crash;
 mod faults;
 mod recovery;
+mod removed;

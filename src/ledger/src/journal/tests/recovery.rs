@@ -67,6 +67,12 @@ fn earlier_damage_refuses_to_open_and_changes_nothing() {
         (golden.clone() + "\n", "line 15 (seq 14)", "expected {\"at\":"),
         (golden.clone() + &"x".repeat(1024 * 1024 + 2), "line 15 (seq 14)", "longer than 1 MiB"),
         (format!("\0{golden}"), "line 1 (seq 0)", "expected {\"at\":"),
+        (
+            golden.replacen("HOME=/home/deploy", "HOME=/home/deploi", 1),
+            "line 4 (seq 3)",
+            "does not match its commitment",
+        ),
+        (golden.replacen("nur heute", "nur jetzt", 1), "line 6 (seq 5)", "does not match its commitment"),
     ];
     for (text, place, why) in table {
         let dir = tempfile::tempdir().unwrap();
@@ -149,7 +155,9 @@ fn settling_the_tail_changes_no_byte() {
     let dir = tempfile::tempdir().unwrap();
     let (committer, _) = open(dir.path());
     let mut command = submitted(login(0), submission(0));
-    command.vals.insert("env", salt(7), vec![b'x'; 900 * 1024]);
+    let env = command.vals.insert("env", salt(7), vec![b'x'; 900 * 1024]);
+    let crate::Value::Object(members) = &mut command.body else { panic!("an object") };
+    members.insert("env".to_owned(), env.into());
     committer.append_wait(vec![opened(login(0))]).unwrap();
     (0..11).for_each(|_| drop(committer.append_wait(vec![command.clone()]).unwrap()));
     drop(committer);
