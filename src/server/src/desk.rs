@@ -52,8 +52,8 @@ pub async fn submit(
     };
     let before = received.split_last().map(|(_, before)| before).unwrap_or_default();
     look_at_unasked(app, &mut tx, before).await?;
-    let Some(found) = received.last().and_then(|last| last.found.as_ref()) else { return Err(Refusal::Internal) };
-    let answer = answer_now(app, &mut tx, &submission, found, now).await?;
+    let Some(last) = received.last() else { return Err(Refusal::Internal) };
+    let answer = answer_now(app, &mut tx, &submission, last, now).await?;
     let asked = if matches!(answer, Answer::Waits) { reviewer_names(&mut tx).await? } else { Vec::new() };
     tx.commit().await?;
     if erased {
@@ -123,10 +123,11 @@ async fn answer_now(
     app: &App,
     tx: &mut Tx,
     submission: &Submission,
-    found: &Analysis,
+    received: &Received,
     now: i64,
 ) -> Result<Answer, Refusal> {
     let id = submission.id;
+    let Some(found) = &received.found else { return Err(Refusal::Internal) };
     if let Some(held) = submissions::decision_in(tx, id).await? {
         return Ok(Answer::Decided(held.signed));
     }
@@ -145,7 +146,7 @@ async fn answer_now(
     let looked = look(&policy, tx, submission, found, (now, now)).await?;
     let verdict = policy.judge(submission, &looked, &rules::uses(tx).await?, now);
     let mut steps = in_force::steps(&verdict);
-    let demand = reviews::demanded(tx, id).await?;
+    let demand = Demand::of(&received.line);
     let (by, choice) = match (&verdict.ruling, demand) {
         (Ruling::Pass(passed), None) => {
             rules::count_uses(tx, passed.used()).await?;

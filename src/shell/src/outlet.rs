@@ -12,6 +12,8 @@ pub struct Outlet {
     /// A socket is written to in another way; what it is does not change.
     socket: bool,
     queue: Vec<u8>,
+    /// How much of the queue is written.
+    written: usize,
     open: bool,
 }
 
@@ -19,7 +21,7 @@ impl Outlet {
     /// A queue before a descriptor.
     pub fn new(fd: OwnedFd) -> Self {
         let socket = sys::descriptors::is_socket(fd.as_fd()).unwrap_or(false);
-        Self { fd, socket, queue: Vec::new(), open: true }
+        Self { fd, socket, queue: Vec::new(), written: 0, open: true }
     }
 
     /// The descriptor.
@@ -30,10 +32,10 @@ impl Outlet {
     /// Shows bytes that are recorded; what the descriptor does not take now is
     /// queued.
     pub fn show(&mut self, recorded: &[u8]) {
-        if self.open && self.queue.is_empty() {
+        if self.queue.is_empty() {
             let taken = self.write(recorded);
             self.keep(recorded.get(taken..).unwrap_or_default());
-        } else if self.open {
+        } else {
             self.keep(recorded);
             self.push();
         }
@@ -53,13 +55,18 @@ impl Outlet {
     pub fn shut(&mut self) {
         self.open = false;
         self.queue.clear();
+        self.written = 0;
     }
 
     /// Writes what the descriptor takes now. Shuts when nobody reads there.
     pub fn push(&mut self) {
         let queue = std::mem::take(&mut self.queue);
-        let taken = self.write(&queue);
-        self.keep(queue.get(taken..).unwrap_or_default());
+        self.written += self.write(queue.get(self.written..).unwrap_or_default());
+        if self.open && self.written < queue.len() {
+            self.queue = queue;
+        } else {
+            self.written = 0;
+        }
     }
 
     fn keep(&mut self, rest: &[u8]) {
@@ -70,7 +77,7 @@ impl Outlet {
 
     fn write(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
-        while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = bytes.get(taken..).filter(|rest| self.open && !rest.is_empty()) {
             let fd = self.fd.as_fd();
             let wrote = if self.socket { sys::send_now(fd, rest) } else { sys::descriptors::write_piece(fd, rest) };
             match wrote {

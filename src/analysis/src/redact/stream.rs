@@ -10,7 +10,7 @@ mod clean;
 mod group;
 
 use super::scrub::Counts;
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Match};
 use clean::Clean;
 use countersign_core::mark;
 use std::borrow::Cow;
@@ -60,18 +60,28 @@ const STEMS: &[&str] = &[
     "sas",
     "pw",
     "@",
-    "\x1b",
-    "\x08",
-    " \r",
 ];
 
-static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+/// Behind what a stem may stand that is written otherwise: such a line is read
+/// before it is judged.
+const CONTROLS: &[&str] = &["\x1b", "\x08", " \r"];
+
+/// A stem that is a name only by itself: most of the words it begins are not.
+const ALONE: &str = "code";
+
+fn automaton(controls: &[&'static str]) -> Option<AhoCorasick> {
+    let stems = STEMS.iter().chain(controls).copied();
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .kind(Some(AhoCorasickKind::DFA))
-        .build(STEMS.iter().copied().chain(super::provider::beginnings()))
+        .build(stems.chain(super::provider::beginnings()))
         .ok()
-});
+}
+
+/// Finds lines that need a closer look.
+static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(CONTROLS));
+/// Finds what a secret has in a text that a person would read.
+static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(&[]));
 
 /// Secrets that are known already, from the command lines of a login. Kept in
 /// memory only.
@@ -207,8 +217,14 @@ impl Stream {
     /// What is to be cut out of bytes that begin and end with a group, in order.
     fn cuts(&self, bytes: &[u8]) -> Vec<Cut> {
         let mut cuts = Vec::new();
+        if !self.is_suspect(bytes) {
+            return cuts;
+        }
         for (start, end) in self.suspects(bytes) {
             let piece = bytes.get(start..end).unwrap_or_default();
+            if !self.is_suspect(piece) {
+                continue;
+            }
             let clean = Clean::of(piece);
             self.search(&clean, start, &mut cuts);
             for (from, to) in group::wraps(&clean.text) {
@@ -250,6 +266,23 @@ impl Stream {
         }
     }
 
+    /// Whether a person would read anything there that a secret has: colours
+    /// alone are no reason to look closer. In doubt it is.
+    fn is_suspect(&self, piece: &[u8]) -> bool {
+        let signs = |text: &[u8]| {
+            let sign =
+                WORDS.as_ref().is_none_or(|words| words.find_overlapping_iter(text).any(|hit| is_sign(text, hit)));
+            let known = self.known.automaton.as_ref().is_some_and(|known| known.is_match(text));
+            sign || known || super::personal::first_long_number(text).is_some()
+        };
+        if clean::is_plain(piece) {
+            return signs(piece);
+        }
+        let Ok(text) = std::str::from_utf8(piece) else { return true };
+        let (text, whole) = clean::stripped(text);
+        !whole || signs(text.as_bytes())
+    }
+
     /// Groups of lines that need a closer look, in order.
     fn suspects(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let mut ranges: Vec<(usize, usize)> = Vec::new();
@@ -274,6 +307,12 @@ impl Stream {
         }
         ranges
     }
+}
+
+/// Whether a stem can be what it looks like: `codec` is no name of a code.
+fn is_sign(text: &[u8], hit: Match) -> bool {
+    let found = text.get(hit.range()).unwrap_or_default();
+    found != ALONE.as_bytes() || !text.get(hit.end()).is_some_and(u8::is_ascii_lowercase)
 }
 
 /// Where a search has its next hit.

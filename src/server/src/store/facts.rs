@@ -145,13 +145,6 @@ fn credential_of(identity: &str) -> Option<String> {
 
 async fn submit(tx: &mut Tx, place: Place, facts: &Submitted) -> Result<(), FactError> {
     let (session, agent) = known_login(tx, place).await?;
-    let taken: Option<i64> = sqlx::query_scalar("SELECT 1 FROM submissions WHERE id = $1")
-        .bind(facts.id.to_string())
-        .fetch_optional(&mut **tx)
-        .await?;
-    if taken.is_some() {
-        return Err(FactError::Contradicts(format!("submission {} was made before", facts.id)));
-    }
     let login = place.login.to_string();
     let new = NewSubmission {
         seq: place.seq,
@@ -161,10 +154,11 @@ async fn submit(tx: &mut Tx, place: Place, facts: &Submitted) -> Result<(), Fact
         agent: &agent,
         at_ms: place.at_ms,
     };
-    submissions::add(tx, place.host, &new, facts).await?;
-    for mark in facts.flags.lines() {
-        past::flag_it(tx, mark, place.at_ms, facts.id).await?;
+    if !submissions::add(tx, place.host, &new, facts).await? {
+        return Err(FactError::Contradicts(format!("submission {} was made before", facts.id)));
     }
+    let marks: Vec<&str> = facts.flags.lines().collect();
+    past::flag_it(tx, &marks, place.at_ms, facts.id).await?;
     Ok(sessions::touch(tx, &session, place.at_ms).await?)
 }
 
@@ -188,7 +182,7 @@ async fn decided(tx: &mut Tx, place: Place, facts: &Decided) -> Result<(), FactE
     once(done.rows_affected(), "decided", &facts.id.to_string())?;
     if facts.outcome.lets_run() && !approved_here(tx, facts).await? {
         let at_ms = submitted_at(tx, facts).await?;
-        past::flag_it(tx, "gate_tamper", at_ms, facts.id).await?;
+        past::flag_it(tx, &["gate_tamper"], at_ms, facts.id).await?;
     }
     touch(tx, place).await
 }
@@ -220,8 +214,7 @@ async fn known_login(tx: &mut Tx, place: Place) -> Result<(String, String), Fact
 }
 
 async fn touch(tx: &mut Tx, place: Place) -> Result<(), FactError> {
-    let (session, _) = known_login(tx, place).await?;
-    Ok(sessions::touch(tx, &session, place.at_ms).await?)
+    Ok(sessions::touch_of(tx, (place.host, place.login), place.at_ms).await?)
 }
 
 fn once(rows: u64, what: &str, id: &str) -> Result<(), FactError> {

@@ -17,86 +17,56 @@ const WAITED_MS: i64 = 60 * 60 * 1000;
 
 /// What is known of the agent of a submission before it. Times are compared by
 /// the host's own clock, so that a clock that is wrong changes nothing.
+///
+/// One statement: each is a way to another thread and back, for every line.
+/// A line that a person denied or a rule blocked is a denial: that nobody was
+/// there is nobody's.
 pub async fn past(tx: &mut Tx, submission: &Submission, risk: &Risk, now_ms: i64) -> Result<History, StoreError> {
-    let programs = BTreeSet::from_iter(risk.programs.iter().cloned());
-    let hosts = BTreeSet::from_iter(risk.hosts.iter().map(|reached| reached.host.clone()));
+    let programs: BTreeSet<&str> = risk.programs.iter().map(String::as_str).collect();
+    let hosts: BTreeSet<&str> = risk.hosts.iter().map(|reached| reached.host.as_str()).collect();
+    let (scores, lately, denied, programs, hosts): (String, i64, String, String, String) = sqlx::query_as(PAST)
+        .bind(submission.host.to_string())
+        .bind(&submission.agent)
+        .bind(bigint(submission.seq))
+        .bind(submission.at_ms)
+        .bind(&submission.session)
+        .bind(bigint(submission.number))
+        .bind(SCORES)
+        .bind(submission.at_ms.saturating_sub(MINUTE_MS))
+        .bind(submission.at_ms.saturating_sub(WAITED_MS))
+        .bind(submission.at_ms.saturating_sub(DENIAL_MS))
+        .bind(now_ms.saturating_sub(DENIAL_MS))
+        .bind(DENIALS)
+        .bind(json(&programs)?)
+        .bind(json(&hosts)?)
+        .fetch_one(&mut **tx)
+        .await?;
     Ok(History {
-        scores: scores(tx, submission).await?,
-        lately: lately(tx, submission).await?,
-        denied: denied(tx, submission, now_ms).await?,
-        programs: Some(done_before(tx, submission, "program", &programs).await?),
-        hosts: Some(done_before(tx, submission, "host", &hosts).await?),
+        scores: list("score", &scores)?,
+        lately: number("count", lately)?,
+        denied: list("command", &denied)?,
+        programs: Some(list("program", &programs)?),
+        hosts: Some(list("host", &hosts)?),
     })
 }
 
-async fn scores(tx: &mut Tx, submission: &Submission) -> Result<Vec<u8>, StoreError> {
-    let rows: Vec<i64> = sqlx::query_scalar(
-        "SELECT score FROM submissions WHERE session = $1 AND number < $2 AND score IS NOT NULL \
-         ORDER BY number DESC LIMIT $3",
-    )
-    .bind(&submission.session)
-    .bind(bigint(submission.number))
-    .bind(SCORES)
-    .fetch_all(&mut **tx)
-    .await?;
-    rows.into_iter().map(|score| number("score", score)).collect()
-}
+const PAST: &str = "SELECT \
+    (SELECT json_group_array(score) FROM (SELECT score FROM submissions WHERE session = $5 AND number < $6 \
+     AND score IS NOT NULL ORDER BY number DESC LIMIT $7)), \
+    (SELECT COUNT(*) FROM submissions WHERE host = $1 AND agent = $2 AND submitted_at_ms > $8 \
+     AND submitted_at_ms <= $4 AND seq < $3), \
+    (SELECT json_group_array(command) FROM (SELECT s.command FROM submissions s \
+     LEFT JOIN decisions d ON d.submission = s.id \
+     WHERE s.host = $1 AND s.agent = $2 AND s.submitted_at_ms > $9 AND s.submitted_at_ms <= $4 AND s.seq < $3 \
+     AND ((d.choice = 'deny' AND d.decided_by <> 'timeout') OR s.outcome IN ('denied', 'blocked')) \
+     AND (s.submitted_at_ms > $10 OR d.decided_at_ms > $11) ORDER BY s.submitted_at_ms DESC LIMIT $12)), \
+    (SELECT json_group_array(name) FROM agent_firsts WHERE host = $1 AND agent = $2 AND what = 'program' \
+     AND name IN (SELECT value FROM json_each($13))), \
+    (SELECT json_group_array(name) FROM agent_firsts WHERE host = $1 AND agent = $2 AND what = 'host' \
+     AND name IN (SELECT value FROM json_each($14)))";
 
-async fn lately(tx: &mut Tx, submission: &Submission) -> Result<u64, StoreError> {
-    let count: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM submissions WHERE host = $1 AND agent = $2 AND submitted_at_ms > $3 \
-         AND submitted_at_ms <= $4 AND seq < $5",
-    )
-    .bind(submission.host.to_string())
-    .bind(&submission.agent)
-    .bind(submission.at_ms.saturating_sub(MINUTE_MS))
-    .bind(submission.at_ms)
-    .bind(bigint(submission.seq))
-    .fetch_one(&mut **tx)
-    .await?;
-    number("count", count)
-}
-
-/// Lines that a person denied or a rule blocked: that nobody was there is no denial of anybody's.
-async fn denied(tx: &mut Tx, submission: &Submission, now_ms: i64) -> Result<Vec<String>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "SELECT s.command FROM submissions s LEFT JOIN decisions d ON d.submission = s.id \
-         WHERE s.host = $1 AND s.agent = $2 AND s.submitted_at_ms > $3 AND s.submitted_at_ms <= $4 AND s.seq < $5 \
-         AND ((d.choice = 'deny' AND d.decided_by <> 'timeout') OR s.outcome IN ('denied', 'blocked')) \
-         AND (s.submitted_at_ms > $6 OR d.decided_at_ms > $7) ORDER BY s.submitted_at_ms DESC LIMIT $8",
-    )
-    .bind(submission.host.to_string())
-    .bind(&submission.agent)
-    .bind(submission.at_ms.saturating_sub(WAITED_MS))
-    .bind(submission.at_ms)
-    .bind(bigint(submission.seq))
-    .bind(submission.at_ms.saturating_sub(DENIAL_MS))
-    .bind(now_ms.saturating_sub(DENIAL_MS))
-    .bind(DENIALS)
-    .fetch_all(&mut **tx)
-    .await?)
-}
-
-async fn done_before(
-    tx: &mut Tx,
-    submission: &Submission,
-    what: &str,
-    names: &BTreeSet<String>,
-) -> Result<BTreeSet<String>, StoreError> {
-    if names.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let names: Vec<String> = sqlx::query_scalar(
-        "SELECT name FROM agent_firsts WHERE host = $1 AND agent = $2 AND what = $3 \
-         AND name IN (SELECT value FROM json_each($4))",
-    )
-    .bind(submission.host.to_string())
-    .bind(&submission.agent)
-    .bind(what)
-    .bind(json(names)?)
-    .fetch_all(&mut **tx)
-    .await?;
-    Ok(names.into_iter().collect())
+fn list<T: serde::de::DeserializeOwned>(what: &'static str, json: &str) -> Result<T, StoreError> {
+    serde_json::from_str(json).map_err(|_| StoreError::Unreadable { what })
 }
 
 /// What was found of a command.
@@ -127,18 +97,24 @@ pub async fn keep_found(tx: &mut Tx, submission: &Submission, found: &Found<'_>)
     .bind(submission.id.to_string())
     .execute(&mut **tx)
     .await?;
-    for flag in found.anomalies {
-        flag_it(tx, flag, submission.at_ms, submission.id).await?;
-    }
-    Ok(())
+    flag_it(tx, found.anomalies, submission.at_ms, submission.id).await
 }
 
-/// One more flag of a command, so that it is found by it.
-pub async fn flag_it(tx: &mut Tx, flag: &str, at_ms: i64, id: SubmissionId) -> Result<(), StoreError> {
+/// More flags of a command, so that it is found by them.
+pub async fn flag_it<T: serde::Serialize>(
+    tx: &mut Tx,
+    flags: &[T],
+    at_ms: i64,
+    id: SubmissionId,
+) -> Result<(), StoreError> {
+    if flags.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
-        "INSERT INTO submission_flags (flag, submitted_at_ms, submission) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        "INSERT INTO submission_flags (flag, submitted_at_ms, submission) SELECT value, $2, $3 FROM json_each($1) \
+         WHERE true ON CONFLICT DO NOTHING",
     )
-    .bind(flag)
+    .bind(json(flags)?)
     .bind(at_ms)
     .bind(id.to_string())
     .execute(&mut **tx)
@@ -148,14 +124,18 @@ pub async fn flag_it(tx: &mut Tx, flag: &str, at_ms: i64, id: SubmissionId) -> R
 
 /// It runs: from now on its agent has run these programs and talked to these hosts.
 pub async fn done(tx: &mut Tx, host: HostId, id: SubmissionId, at_ms: i64) -> Result<(), StoreError> {
-    for (what, column) in [("program", "programs"), ("host", "reached")] {
-        let sql = sqlx::AssertSqlSafe(format!(
-            "INSERT INTO agent_firsts (host, agent, what, name, at_ms, submission) \
-             SELECT s.host, s.agent, $1, j.value, $2, s.id FROM submissions s, json_each(s.{column}) j \
-             WHERE s.id = $3 AND s.host = $4 ON CONFLICT DO NOTHING"
-        ));
-        sqlx::query(sql).bind(what).bind(at_ms).bind(id.to_string()).bind(host.to_string()).execute(&mut **tx).await?;
-    }
+    sqlx::query(
+        "INSERT INTO agent_firsts (host, agent, what, name, at_ms, submission) \
+         SELECT s.host, s.agent, 'program', j.value, $1, s.id FROM submissions s, json_each(s.programs) j \
+         WHERE s.id = $2 AND s.host = $3 UNION ALL \
+         SELECT s.host, s.agent, 'host', j.value, $1, s.id FROM submissions s, json_each(s.reached) j \
+         WHERE s.id = $2 AND s.host = $3 ON CONFLICT DO NOTHING",
+    )
+    .bind(at_ms)
+    .bind(id.to_string())
+    .bind(host.to_string())
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

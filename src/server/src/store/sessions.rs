@@ -61,6 +61,20 @@ pub async fn touch(tx: &mut Tx, session: &str, at_ms: i64) -> Result<(), StoreEr
     Ok(())
 }
 
+/// Something happened in the session of a login.
+pub async fn touch_of(tx: &mut Tx, (host, login): (HostId, LoginId), at_ms: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE sessions SET last_at_ms = $1 WHERE last_at_ms < $1 \
+         AND name = (SELECT session FROM logins WHERE id = $2 AND host = $3)",
+    )
+    .bind(at_ms)
+    .bind(login.to_string())
+    .bind(host.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     name: String,

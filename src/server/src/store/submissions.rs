@@ -430,19 +430,21 @@ pub struct NewSubmission<'a> {
     pub at_ms: i64,
 }
 
-/// Adds a submission with the next number of its work session.
+/// Adds a submission with the next number of its work session; `false` where
+/// there was one of this id.
 pub async fn add(
     tx: &mut Tx,
     host: HostId,
     place: &NewSubmission<'_>,
     facts: &crate::facts::Submitted,
-) -> Result<(), StoreError> {
-    sqlx::query(
+) -> Result<bool, StoreError> {
+    let added = sqlx::query(
         "INSERT INTO submissions (id, host, seq, leaf, login, session, number, agent, command, wholly_visible, cwd, \
          nonce, wait_ms, submitted_at_ms, shell, locale, flags, needs_person, transfer, program, program_bytes, \
          program_digest, context, words_known, tty) VALUES ($1, $2, $3, $4, $5, $6, \
          (SELECT COALESCE(MAX(number), 0) + 1 FROM submissions WHERE session = $6), \
-         $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, (SELECT tty FROM logins WHERE id = $5))",
+         $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, (SELECT tty FROM logins WHERE id = $5)) \
+         ON CONFLICT (id) DO NOTHING",
     )
     .bind(facts.id.to_string())
     .bind(host.to_string())
@@ -469,5 +471,5 @@ pub async fn add(
     .bind(i64::from(facts.words_known))
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(added.rows_affected() == 1)
 }

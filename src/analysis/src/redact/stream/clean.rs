@@ -13,15 +13,17 @@ pub(super) struct Clean<'a> {
 
 impl<'a> Clean<'a> {
     pub(super) fn of(raw: &'a [u8]) -> Self {
-        if memchr::memchr3(b'\x1b', b'\r', b'\x08', raw).is_none()
+        if is_plain(raw)
             && let Ok(text) = std::str::from_utf8(raw)
         {
             return Self { text: Cow::Borrowed(text), places: None };
         }
-        let mut made = Maker { text: String::with_capacity(raw.len()), places: Vec::with_capacity(raw.len()) };
+        let (text, places) = (String::with_capacity(raw.len()), Vec::with_capacity(raw.len()));
+        let mut made = Placed { text, places, offset: 0 };
         let mut at = 0;
         for chunk in raw.utf8_chunks() {
-            made.take(chunk.valid(), at);
+            made.offset = at;
+            walk(chunk.valid(), &mut made);
             at += chunk.valid().len();
             if !chunk.invalid().is_empty() {
                 made.push('\u{fffd}', at, at + chunk.invalid().len());
@@ -54,54 +56,128 @@ impl<'a> Clean<'a> {
     }
 }
 
-struct Maker {
-    text: String,
-    places: Vec<(usize, usize)>,
+/// Whether raw bytes are what a person would read of them, if they are text.
+pub(super) fn is_plain(raw: &[u8]) -> bool {
+    memchr::memchr3(b'\x1b', b'\r', b'\x08', raw).is_none()
 }
 
-impl Maker {
+/// The text of [`Clean`] without its places, and whether every escape sequence
+/// in it ends in its own line: then the lines could be read one by one too.
+pub(super) fn stripped(raw: &str) -> (String, bool) {
+    let mut text = String::with_capacity(raw.len());
+    let whole = walk(raw, &mut text);
+    (text, whole)
+}
+
+/// What takes the pieces that a person would read.
+trait Reader {
+    fn text(&mut self, text: &str, at: usize);
+    fn row(&mut self, at: usize);
+    fn is_after_space(&self) -> bool;
+    fn unspace(&mut self);
+}
+
+impl Reader for String {
+    fn text(&mut self, text: &str, _at: usize) {
+        self.push_str(text);
+    }
+
+    fn row(&mut self, _at: usize) {
+        self.push('\n');
+    }
+
+    fn is_after_space(&self) -> bool {
+        self.ends_with(' ')
+    }
+
+    fn unspace(&mut self) {
+        self.pop();
+    }
+}
+
+/// Text with its places in bytes of which a part begins at `offset`.
+struct Placed {
+    text: String,
+    places: Vec<(usize, usize)>,
+    offset: usize,
+}
+
+impl Placed {
     fn push(&mut self, c: char, start: usize, end: usize) {
         self.text.push(c);
         self.places.extend(std::iter::repeat_n((start, end), c.len_utf8()));
     }
+}
 
-    fn take(&mut self, text: &str, offset: usize) {
-        let mut skip = 0;
+impl Reader for Placed {
+    fn text(&mut self, text: &str, at: usize) {
         for (i, c) in text.char_indices() {
-            if i < skip {
-                continue;
-            }
-            let rest = text.get(i..).unwrap_or_default();
-            match c {
-                '\x1b' => skip = i + escape(rest.as_bytes()),
-                '\r' if rest.starts_with("\r\n") => {}
-                // A shell's editor goes on to the next row with a space and this.
-                '\r' if self.text.ends_with(' ') && !rest.starts_with("\r ") => {
-                    self.text.pop();
-                    self.places.pop();
-                }
-                '\r' => self.push('\n', offset + i, offset + i + 1),
-                '\x08' => {}
-                c => self.push(c, offset + i, offset + i + c.len_utf8()),
-            }
+            let start = self.offset + at + i;
+            self.push(c, start, start + c.len_utf8());
         }
+    }
+
+    fn row(&mut self, at: usize) {
+        self.push('\n', self.offset + at, self.offset + at + 1);
+    }
+
+    fn is_after_space(&self) -> bool {
+        self.text.ends_with(' ')
+    }
+
+    fn unspace(&mut self) {
+        self.text.pop();
+        self.places.pop();
     }
 }
 
-/// Length of the escape sequence at the start (ECMA-48); at least 1.
-fn escape(bytes: &[u8]) -> usize {
+/// Gives what a person would read, and says whether every escape sequence ends
+/// in its own line.
+fn walk(raw: &str, reader: &mut impl Reader) -> bool {
+    let bytes = raw.as_bytes();
+    let (mut at, mut whole) = (0, true);
+    while at < bytes.len() {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let mark = memchr::memchr3(b'\x1b', b'\r', b'\x08', rest).map_or(bytes.len(), |n| at + n);
+        if mark > at {
+            reader.text(raw.get(at..mark).unwrap_or_default(), at);
+        }
+        let after = bytes.get(mark + 1).copied();
+        at = mark + 1;
+        match bytes.get(mark) {
+            Some(b'\x1b') => {
+                let (length, ended) = escape(bytes.get(mark..).unwrap_or_default());
+                let within = bytes.get(mark..mark + length).unwrap_or_default();
+                whole &= ended && memchr::memchr(b'\n', within).is_none();
+                at = (mark + length..bytes.len()).find(|end| raw.is_char_boundary(*end)).unwrap_or(bytes.len());
+            }
+            Some(b'\r') if after == Some(b'\n') => {}
+            // A shell's editor goes on to the next row with a space and this.
+            Some(b'\r') if after != Some(b' ') && reader.is_after_space() => reader.unspace(),
+            Some(b'\r') => reader.row(mark),
+            Some(_) | None => {}
+        }
+    }
+    whole
+}
+
+/// Length of the escape sequence at the start (ECMA-48), at least 1, and
+/// whether its end is there.
+fn escape(bytes: &[u8]) -> (usize, bool) {
     let until = |from: usize, ends: fn(u8) -> bool| {
         let rest = bytes.get(from..).unwrap_or_default();
-        rest.iter().take(4096).position(|b| ends(*b)).map_or(bytes.len(), |n| from + n + 1)
+        rest.iter().take(4096).position(|b| ends(*b)).map_or((bytes.len(), false), |n| (from + n + 1, true))
     };
     match bytes.get(1) {
         Some(b'[') => until(2, |b| (0x40..=0x7e).contains(&b)),
         Some(b']' | b'P' | b'_' | b'^' | b'X') => {
-            let end = until(2, |b| matches!(b, 0x07 | 0x1b | b'\n'));
-            if bytes.get(end - 1) == Some(&0x1b) && bytes.get(end) == Some(&b'\\') { end + 1 } else { end }
+            let (end, ended) = until(2, |b| matches!(b, 0x07 | 0x1b | b'\n'));
+            let long = bytes.get(end - 1) == Some(&0x1b) && bytes.get(end) == Some(&b'\\');
+            (end + usize::from(long), ended)
         }
         Some(0x20..=0x2f) => until(2, |b| (0x30..=0x7e).contains(&b)),
-        Some(0x30..=0x7e) => 2,
-        Some(_) | None => 1,
+        Some(0x30..=0x7e) => (2, true),
+        Some(_) => (1, true),
+        None => (1, false),
     }
 }

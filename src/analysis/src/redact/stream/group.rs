@@ -1,7 +1,7 @@
 //! Lines that belong together: a private key, or a token that a terminal has
 //! broken into rows. Which lines do follows from their bytes alone.
 
-use super::clean::Clean;
+use super::clean::{Clean, is_plain, stripped};
 use std::borrow::Cow;
 
 /// Lines of a key at most.
@@ -142,8 +142,9 @@ fn contains(line: &[u8], wanted: &[u8]) -> bool {
 /// A line without escapes and without what ends it.
 fn plain(line: &[u8]) -> Cow<'_, [u8]> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if memchr::memchr3(b'\x1b', b'\r', b'\x08', line).is_none() {
+    if is_plain(line) {
         return Cow::Borrowed(line);
     }
-    Cow::Owned(Clean::of(line).text.into_owned().into_bytes())
+    let text = std::str::from_utf8(line).map_or_else(|_| Clean::of(line).text.into_owned(), |text| stripped(text).0);
+    Cow::Owned(text.into_bytes())
 }

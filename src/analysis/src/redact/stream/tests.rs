@@ -127,3 +127,74 @@ fn what_a_command_gave_away_is_hidden_where_it_comes_again() {
     assert_eq!(String::from_utf8(out).unwrap(), "said \x1b[1m‹redacted command_secret›; no changeme\n");
     assert_eq!(stream.take_counts().redacted.get("command_secret"), Some(&1));
 }
+
+/// What a hostile or a colourful program writes, from pieces and a seed.
+fn noise(seed: &mut u64) -> Vec<u8> {
+    const PIECES: &[&[u8]] = &[
+        b"\x1b[1;32m",
+        b"\x1b[0m",
+        b"\x1b[",
+        b"\x1b]0;title\x07",
+        b"\x1b]0;",
+        b"\x1b",
+        b"\x08",
+        b"\r\n",
+        b"\n",
+        b" \r",
+        b"\r",
+        b" ",
+        b"codec",
+        b"code=",
+        b"code",
+        b"pass",
+        b"word=",
+        b"hunter2xQ9zK",
+        b"to",
+        b"ken",
+        b": ",
+        b"key",
+        b"ghp_",
+        b"a1B2c3D4e5F6a1B2c3D4e5F6a1B2c3D4e5F6",
+        b"4111 1111 1111 1111",
+        b"4111",
+        b"obj/net.o",
+        b"@",
+        b"\xff",
+        b"\xe2\x80\x98",
+        b"\xe2",
+        b"postgres://app:hunter2xQ9@db/x",
+        b"-----BEGIN PRIVATE KEY-----",
+        b"m",
+    ];
+    let mut next = |below: usize| {
+        *seed ^= *seed << 13;
+        *seed ^= *seed >> 7;
+        *seed ^= *seed << 17;
+        usize::try_from(*seed % u64::try_from(below).unwrap()).unwrap()
+    };
+    let length = 1 + next(24);
+    (0..length).flat_map(|_| PIECES[next(PIECES.len())].to_vec()).collect()
+}
+
+#[test]
+fn what_is_not_looked_at_closer_has_nothing_in_it() {
+    let mut seed = 0x9e37_79b9_7f4a_7c15;
+    let mut stream = Stream::default();
+    stream.known.add("net.obj/hunter2");
+    let (mut passed, mut found) = (0, 0);
+    for _ in 0..20_000 {
+        let bytes = noise(&mut seed);
+        let whole = stream.is_suspect(&bytes);
+        for (start, end) in stream.suspects(&bytes) {
+            let piece = &bytes[start..end];
+            let mut cuts = Vec::new();
+            stream.search(&Clean::of(piece), start, &mut cuts);
+            found += usize::from(!cuts.is_empty());
+            if !whole || !stream.is_suspect(piece) {
+                passed += 1;
+                assert_eq!(cuts, [], "{:?} of {:?}", String::from_utf8_lossy(piece), String::from_utf8_lossy(&bytes));
+            }
+        }
+    }
+    assert!(passed > 1000 && found > 1000, "{passed} passed by, {found} with secrets");
+}
