@@ -16,6 +16,7 @@ mod interactive;
 mod killed;
 mod past_cves;
 mod players;
+mod pruning;
 mod quotas;
 mod recording;
 mod redaction;

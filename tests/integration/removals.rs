@@ -42,13 +42,13 @@ fn holding(dir: &Path, text: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn both_say(parts: &Parts, code: i32) -> String {
+pub fn both_say(parts: &Parts, code: i32) -> String {
     second_verifier(&parts.host_dir(), &parts.trust()).expect(code);
     parts.verify().expect(code).out()
 }
 
 /// The `seq` of an entry of this kind.
-fn seq_of(parts: &Parts, kind: &str) -> String {
+pub fn seq_of(parts: &Parts, kind: &str) -> String {
     journal::of_kind(&parts.journal(), kind)[0]["seq"].to_string()
 }
 
@@ -200,12 +200,12 @@ fn killed_at_any_moment() {
     println!("{recorded} recorded, {not_recorded} not");
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     run(std::process::Command::new("cp").arg("-a").arg(from).arg(to)).expect(0);
 }
 
 /// A command that was denied, so that nothing ran without administrators; cosigned. With an administrator's key.
-fn denied() -> (Parts, SshKey) {
+pub fn denied() -> (Parts, SshKey) {
     let mut parts = Parts::new();
     let front = Running::start(&mut parts.front(&format!("echo {SECRET}")), None);
     parts.reviewer().deny(&format!("echo {SECRET}"), "no");
@@ -216,7 +216,7 @@ fn denied() -> (Parts, SshKey) {
 }
 
 #[track_caller]
-fn under_admins(parts: &Parts, admin: &SshKey) -> Ended {
+pub fn under_admins(parts: &Parts, admin: &SshKey) -> Ended {
     let trust = fs::read_to_string(parts.trust()).expect("trust").replacen(
         "{\"fmt\"",
         &format!("{{\"admins\":[\"{}\"],\"fmt\"", admin.public()),

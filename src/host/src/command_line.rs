@@ -4,7 +4,7 @@ use crate::authority::Places;
 use crate::config::{self, Settings};
 use crate::enroll::Enrolment;
 use crate::error::HostError;
-use crate::removals::{Declared, Erasure};
+use crate::removals::{Before, Declared, Erasure, Retention};
 use clap::{Args, Parser, Subcommand};
 use countersign_core::{LoginId, Name, SubmissionId};
 use countersign_ledger::Kind;
@@ -19,6 +19,7 @@ pub(crate) enum Task {
     /// For the daemon that listens there.
     Register(PathBuf),
     Erase(Settings, Box<Erasure>),
+    Prune(Settings, Box<Retention>),
 }
 
 #[derive(Parser)]
@@ -44,6 +45,19 @@ enum Command {
     Erase(Erase),
     /// The same, for a secret that was found in them later.
     Redact(Erase),
+    /// Drop old entries and their recordings, and say so in the ledger. Stop the daemon first.
+    Prune(Prune),
+}
+
+#[derive(Args)]
+struct Prune {
+    #[command(flatten)]
+    place: Place,
+    /// Entries before this: a seq, a date or a time in UTC, e.g. 2026-01-31 or 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "SEQ|TIME")]
+    before: Before,
+    #[command(flatten)]
+    reason: Reason,
 }
 
 /// Whose ledger.
@@ -206,6 +220,10 @@ pub(crate) fn parse() -> Result<Task, HostError> {
     match line.task {
         Command::Erase(erase) => erase.task(Kind::Erasure),
         Command::Redact(erase) => erase.task(Kind::Redaction),
+        Command::Prune(Prune { place, before, reason }) => {
+            let retention = Retention { before, declared: reason.declared() };
+            Ok(Task::Prune(place.settings()?, Box::new(retention)))
+        }
         Command::Register(Register { config }) => Settings::load_for(&config, true).map(|s| Task::Register(s.socket)),
         Command::Enroll(e) => Ok(Task::Enroll(Enrolment {
             token: match (e.token, e.token_file) {

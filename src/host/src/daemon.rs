@@ -114,11 +114,12 @@ pub(crate) fn run(task: Task) -> Result<(), HostError> {
         .init();
     // Forked while this process has one thread and has read nothing from anybody.
     let ready = match &task {
-        Task::Serve(settings) | Task::Erase(settings, _) => Some(prepare(settings)?),
+        Task::Serve(settings) | Task::Erase(settings, _) | Task::Prune(settings, _) => Some(prepare(settings)?),
         Task::Enroll(_) | Task::Register(_) => None,
     };
     let (task, ready) = match (task, ready) {
         (Task::Erase(settings, erasure), Some(ready)) => return removals::erase(&settings, &erasure, ready),
+        (Task::Prune(settings, retention), Some(ready)) => return removals::prune(&settings, &retention, ready),
         other => other,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -128,7 +129,9 @@ pub(crate) fn run(task: Task) -> Result<(), HostError> {
         .map_err(|why| HostError::Unavailable(format!("cannot start: {why}")))?;
     match (task, ready) {
         (Task::Serve(settings), Some((identity, signer))) => runtime.block_on(serve(settings, identity, signer)),
-        (Task::Serve(_) | Task::Erase(..), _) => Err(HostError::Unavailable("there is no signer".to_owned())),
+        (Task::Serve(_) | Task::Erase(..) | Task::Prune(..), _) => {
+            Err(HostError::Unavailable("there is no signer".to_owned()))
+        }
         (Task::Enroll(enrolment), _) => runtime.block_on(enroll::run(enrolment)),
         (Task::Register(socket), _) => registry::register(&socket, |name| std::env::var(name).ok()),
     }
@@ -211,7 +214,7 @@ async fn start(
     let url = settings.service.as_deref().unwrap_or(&identity.service_url);
     let service =
         Service::new(url, identity.fingerprint, Some(identity.host_token.clone())).map_err(HostError::Config)?;
-    removals::drop_recordings(&settings.state, &recovered.erased_recordings)?;
+    removals::drop_recordings(&settings.state, &removals::gone(&settings.state, &recovered)?)?;
     let uploads = tape::drop_others(&settings.state, &recovered.open_logins)
         .and_then(|()| returning::drop_others(&settings.state, &recovered.open_logins))
         .and_then(|()| Uploads::new(&settings.state, &recovered.open_logins))

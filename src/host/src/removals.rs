@@ -1,5 +1,5 @@
 //! Taking something out of the ledger, while the daemon does not run: private
-//! values and recordings ([`erase`]).
+//! values and recordings ([`erase`]), old entries ([`prune`]).
 //!
 //! What is taken out is recorded first, signed like every entry and, where
 //! administrators must say so, by them. Only then is it gone from the disk; a
@@ -8,8 +8,10 @@
 
 mod choose;
 mod declare;
+mod prune;
 
 pub(crate) use declare::Declared;
+pub(crate) use prune::{Before, Retention, prune};
 
 use crate::config::Settings;
 use crate::error::HostError;
@@ -54,7 +56,7 @@ impl Ledger {
         if recovered.next_seq == 0 {
             return Err(HostError::Config("the ledger is empty: there is nothing to take out".to_owned()));
         }
-        drop_recordings(&settings.state, &recovered.erased_recordings)?;
+        drop_recordings(&settings.state, &gone(&settings.state, &recovered)?)?;
         Ok(Self { committer, recovered, identity, dir })
     }
 
@@ -87,6 +89,20 @@ pub(crate) fn erase(settings: &Settings, erasure: &Erasure, ready: (Identity, Re
         removal.entries.len(),
         removal.recordings.len()
     ))
+}
+
+/// Logins whose recording is declared gone: erased, or pruned with its login.
+pub(crate) fn gone(state: &Path, recovered: &Recovered) -> Result<Vec<LoginId>, HostError> {
+    let mut gone = recovered.erased_recordings.clone();
+    let Some(left) = &recovered.left_logins else { return Ok(gone) };
+    let dir = state.join("recordings");
+    let failed = |why| HostError::config("list", &dir, why);
+    for item in std::fs::read_dir(&dir).map_err(failed)? {
+        let name = item.map_err(failed)?.file_name();
+        let login = name.to_str().and_then(|name| name.strip_suffix(".cast")).and_then(|id| id.parse().ok());
+        gone.extend(login.filter(|login| !left.contains(login)));
+    }
+    Ok(gone)
 }
 
 /// Removes recordings that the ledger declares gone.

@@ -280,7 +280,9 @@ impl Shipper {
         let unreadable = |why: String| ServiceError::Local(format!("cannot read the journal back: {why}"));
         let lines = read.map_err(|why| unreadable(why.to_string()))?.map_err(|why| unreadable(why.to_string()))?;
         if lines.is_empty() {
-            return Err(ServiceError::Malformed(format!("it wants entry {from}, which this host never wrote")));
+            return Err(ServiceError::Malformed(format!(
+                "it wants entry {from}, which this host never wrote, or has pruned"
+            )));
         }
         Ok(lines)
     }

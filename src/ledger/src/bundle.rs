@@ -127,6 +127,7 @@ fn list_journal(dir: &Path) -> Result<(Named, Vec<String>), BundleError> {
         let name = entry.map_err(at("list", dir))?.file_name().to_string_lossy().into_owned();
         match first_seq_of(&name) {
             Some(seq) => files.push((seq, name)),
+            None if name == KEPT || name == PROOF => files.push((0, name)),
             None if name == "lock" => {}
             None => odd.push(format!("journal/{name}")),
         }

@@ -12,6 +12,10 @@ use countersign_core::Digest;
 use std::collections::BTreeMap;
 
 const FORMAT: &str = "cs-proof1";
+/// The name of the file with entries between which others are left out.
+pub(crate) const KEPT: &str = "kept";
+/// The name of the file with the hashes that stand for those.
+pub(crate) const PROOF: &str = "proof.json";
 /// Longest `proof.json`, in bytes.
 pub const MAX_PROOF_BYTES: u64 = 64 * 1024 * 1024;
 

@@ -3,12 +3,9 @@
 use super::{Erasure, Ledger, unavailable};
 use crate::error::HostError;
 use countersign_core::{Digest, LoginId, SubmissionId};
-use countersign_ledger::{Entry, Erased, Removal, Value, may_be_erased};
+use countersign_ledger::{Entry, Erased, Removal, Value, for_each_line, may_be_erased};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Lines and bytes that are read at a time.
-const LINES: usize = 1024;
-const BYTES: usize = 4 * 1024 * 1024;
+use std::io;
 
 /// What is to be taken out, by entry.
 #[derive(Default)]
@@ -134,17 +131,18 @@ pub(super) fn each_entry(
     ledger: &Ledger,
     mut tell: impl FnMut(&Entry) -> Result<(), HostError>,
 ) -> Result<(), HostError> {
-    let mut seq = 0;
-    loop {
-        let lines = ledger.committer.read_lines(seq, LINES, BYTES).map_err(unavailable)?;
-        if lines.is_empty() {
-            return Ok(());
-        }
-        for line in lines {
-            let entry = Entry::parse(line.as_bytes()).map_err(unavailable)?;
-            tell(&entry)?;
-            seq = entry.seq.saturating_add(1);
-        }
+    let mut refused = None;
+    let read = for_each_line(&ledger.dir, |line| {
+        let entry = Entry::parse(line.as_bytes()).map_err(io::Error::other)?;
+        tell(&entry).map_err(|why| {
+            let text = why.to_string();
+            refused = Some(why);
+            io::Error::other(text)
+        })
+    });
+    match refused {
+        Some(why) => Err(why),
+        None => read.map_err(unavailable),
     }
 }
 

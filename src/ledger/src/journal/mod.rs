@@ -5,6 +5,7 @@ mod committer;
 mod disk;
 mod error;
 mod follow;
+mod pruned;
 mod read;
 mod recover;
 mod removed;
@@ -15,12 +16,14 @@ mod tests;
 pub use committer::{Committer, Done, HeadDone};
 pub use error::JournalError;
 pub use follow::follow;
+pub use pruned::{Pruning, finish_pruning, for_each_line, plan_pruning};
 pub use read::{read_lines, segments};
 pub use removed::finish_removals;
 
 use crate::tlog::{Checkpoint, KeyKind, Note, NoteKey, ServiceStamp};
 use crate::{Kind, Openings, Value};
 use countersign_core::{Digest, LoginId, SubmissionId};
+use std::collections::BTreeSet;
 
 /// An entry to be written; the journal adds numbers, chains, times and the
 /// signature.
@@ -64,6 +67,10 @@ pub struct Recovered {
     pub stamp: Option<ServiceStamp>,
     /// Logins whose recording an entry declares gone.
     pub erased_recordings: Vec<LoginId>,
+    /// Where entries were pruned: the logins that are still there.
+    pub left_logins: Option<BTreeSet<LoginId>>,
+    /// Whether a `gap` is there.
+    pub gap: bool,
 }
 
 /// A checkpoint of a journal, signed by its key.

@@ -5,15 +5,17 @@
 
 use super::chain::{Chain, Link};
 use super::disk::{io_error, segment_path, sync_dir};
+use super::pruned::{self, drop_beside, read_gaps};
 use super::read::{Raw, next_line, segments};
 use super::removed::{Removed, drop_unfinished};
 use super::{JournalError, OpenLogin, SpoolPlace, Torn};
+use crate::gaps::KEPT;
 use crate::line::LineSess;
 use crate::scan::BadLine;
 use crate::tlog::ServiceStamp;
-use crate::{KeyFault, KeyRing, Kind, Line, Sess};
+use crate::{Gaps, KeyFault, KeyRing, Kind, Line, Sess};
 use countersign_core::{Digest, LoginId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -30,17 +32,25 @@ pub(super) struct Found {
     pub(super) last: Option<(u64, u64)>,
     /// Logins whose recording is declared gone.
     pub(super) erased_recordings: Vec<LoginId>,
+    /// Where entries were pruned: the logins that are still there.
+    pub(super) left_logins: Option<BTreeSet<LoginId>>,
+    /// Whether a `gap` is there.
+    pub(super) gap: bool,
 }
 
 /// Reads the whole journal. `identity` is the key that certifies what goes on signing.
 pub(super) fn recover(dir: &Path, chain: Chain, identity: Digest) -> Result<Found, JournalError> {
     let files = segments(dir)?;
-    let host = chain.host.to_string();
-    let keys = KeyRing::new(identity);
-    let removed = Removed::default();
-    let mut replay = Replay { chain, host, logins: BTreeMap::new(), newest: None, stamp: None, keys, removed };
-    let (mut last, mut torn) = (None, None);
+    let mut replay = Replay::new(chain, identity, read_gaps(dir)?);
+    let kept = dir.join(KEPT);
+    if kept.exists() {
+        replay.in_kept = true;
+        replay.file(&kept, false)?;
+        replay.in_kept = false;
+    }
+    let mut torn = None;
     for (index, (first, path)) in files.iter().enumerate() {
+        replay.bridge(*first);
         if *first != replay.chain.next_seq {
             let why = format!("it begins with seq {first} and seq {} should come next", replay.chain.next_seq);
             return Err(JournalError::Layout { path: path.clone(), why });
@@ -51,27 +61,66 @@ pub(super) fn recover(dir: &Path, chain: Chain, identity: Digest) -> Result<Foun
             let why = "it is empty, and more files follow".to_owned();
             return Err(JournalError::Layout { path: path.clone(), why });
         }
-        last = Some((*first, length));
-        torn = tail.map(|bytes| (path, length, bytes));
+        if is_last {
+            torn = Some((path, length, tail));
+        }
     }
     if let Some(newest) = &replay.newest {
         newest.check(&replay.keys)?;
     }
     replay.removed.check()?;
-    let torn = torn.map(|(path, length, bytes)| set_aside(dir, path, length, &bytes, replay.chain.next_seq));
-    let torn = torn.transpose()?;
-    if let (Some((_, length)), Some((_, path))) = (last, files.last()) {
+    let due = replay.pruned.due(dir)?;
+    // From here on it is known to be sound, and may be changed.
+    let mut kept_aside = None;
+    if let Some((path, length, tail)) = torn {
+        let aside = tail.map(|bytes| set_aside(dir, path, length, &bytes, replay.chain.next_seq));
+        kept_aside = aside.transpose()?;
         settle(path, length).map_err(|error| io_error("make durable", path, error))?;
     }
     drop_unfinished(dir)?;
-    if replay.removed.cut(dir, &mut || Ok(()))?
-        && let (Some((_, length)), Some((_, path))) = (&mut last, files.last())
-    {
-        *length = std::fs::metadata(path).map_err(|error| io_error("look at", path, error))?.len();
+    drop_beside(dir)?;
+    replay.removed.cut(dir, &mut || Ok(()))?;
+    if let Some((before, root)) = due {
+        pruned::apply(dir, before, root, &mut || Ok(()))?;
     }
-    let open_logins = replay.logins.into_values().collect();
-    let erased_recordings = replay.removed.recordings();
-    Ok(Found { chain: replay.chain, open_logins, torn, stamp: replay.stamp, last, erased_recordings })
+    Ok(replay.found(kept_aside, last_file(dir)?))
+}
+
+/// First `seq` and length of the last file.
+fn last_file(dir: &Path) -> Result<Option<(u64, u64)>, JournalError> {
+    let last = segments(dir)?.pop();
+    let length = |path: &Path| std::fs::metadata(path).map(|meta| meta.len());
+    let last = last.map(|(first, path)| match length(&path) {
+        Ok(length) => Ok((first, length)),
+        Err(error) => Err(io_error("look at", &path, error)),
+    });
+    last.transpose()
+}
+
+/// What was pruned, by the word of the entries, and what is missing.
+#[derive(Default)]
+struct Pruned {
+    declared: Option<(u64, Digest)>,
+    /// Where each run of missing entries ends, with the root there.
+    bridges: Vec<(u64, Digest)>,
+}
+
+impl Pruned {
+    /// What is missing must be declared, and be what was declared. Yields what
+    /// is declared and still to be dropped.
+    fn due(&self, dir: &Path) -> Result<Option<(u64, Digest)>, JournalError> {
+        let bad = |why| Err(JournalError::Layout { path: dir.to_owned(), why });
+        let before = self.declared.map_or(0, |(before, _)| before);
+        if let Some((to, _)) = self.bridges.iter().find(|(to, _)| *to > before) {
+            return bad(format!("entries before seq {to} are missing and no pruned entry declares it"));
+        }
+        match (self.declared, self.bridges.iter().find(|(to, _)| *to == before)) {
+            (Some((before, root)), Some((_, there))) if *there != root => {
+                bad(format!("the tree over the entries below seq {before} is not the one that was declared"))
+            }
+            (declared, there) => Ok(declared.filter(|_| there.is_none())),
+        }
+    }
 }
 
 /// The last whole line.
@@ -109,9 +158,72 @@ struct Replay {
     stamp: Option<ServiceStamp>,
     keys: KeyRing,
     removed: Removed,
+    gaps: Gaps,
+    /// In the file in which entries may be left out.
+    in_kept: bool,
+    pruned: Pruned,
+    all_logins: BTreeSet<LoginId>,
+    /// When logins were closed.
+    closed: BTreeMap<LoginId, u64>,
+    /// After entries that are left out: the hash of the last, where it is known.
+    before: Option<Option<Digest>>,
+    gap: bool,
 }
 
 impl Replay {
+    fn new(chain: Chain, identity: Digest, gaps: Gaps) -> Self {
+        Self {
+            host: chain.host.to_string(),
+            chain,
+            logins: BTreeMap::new(),
+            newest: None,
+            stamp: None,
+            keys: KeyRing::new(identity),
+            removed: Removed::default(),
+            gaps,
+            in_kept: false,
+            pruned: Pruned::default(),
+            all_logins: BTreeSet::new(),
+            closed: BTreeMap::new(),
+            before: None,
+            gap: false,
+        }
+    }
+
+    fn found(self, torn: Option<Torn>, last: Option<(u64, u64)>) -> Found {
+        Found {
+            chain: self.chain,
+            open_logins: self.logins.into_values().collect(),
+            torn,
+            stamp: self.stamp,
+            last,
+            erased_recordings: self.removed.recordings(),
+            left_logins: self.pruned.declared.map(|(before, _)| {
+                let mut left = self.all_logins;
+                left.retain(|login| self.closed.get(login).is_none_or(|closed| *closed >= before));
+                left
+            }),
+            gap: self.gap,
+        }
+    }
+
+    /// Goes over entries that are left out, where something stands for them.
+    /// The first, which says whose journal this is, never is.
+    fn bridge(&mut self, to: u64) {
+        let from = self.chain.next_seq;
+        if from == 0 || to <= from {
+            return;
+        }
+        let Some(subtrees) = self.gaps.bridge(from, to) else { return };
+        for subtree in &subtrees {
+            self.chain.tree.push_subtree(subtree);
+        }
+        self.chain.next_seq = to;
+        // Only a single leaf is the hash of the entry before.
+        self.before = subtrees.last().map(|last| Some(last.hash()).filter(|_| last.level() == 0));
+        self.pruned.bridges.push((to, self.chain.tree.root()));
+    }
+
     /// Reads one file: the length of its whole lines, and a torn tail.
     fn file(&mut self, path: &Path, is_last: bool) -> Result<(u64, Option<Vec<u8>>), JournalError> {
         let io = |error| io_error("read", path, error);
@@ -145,10 +257,14 @@ impl Replay {
 
     /// Checks a line against the chains and moves them on.
     fn entry(&mut self, line: &Line<'_>, place: (&Path, u64)) -> Result<(), String> {
+        if self.in_kept {
+            self.bridge(line.seq);
+        }
         if line.seq != self.chain.next_seq {
             return Err(format!("it says seq {}", line.seq));
         }
-        if line.prev != self.chain.prev {
+        let before = self.before.take().unwrap_or(Some(self.chain.prev));
+        if before.is_some_and(|before| line.prev != before) {
             return Err("its prev is not the hash of the entry before".to_owned());
         }
         if line.host != self.host {
@@ -170,6 +286,7 @@ impl Replay {
             let body = line.body().map_err(|bad| bad.to_string())?;
             self.stamp = Some(ServiceStamp::from_value(&body).map_err(|bad| bad.to_string())?);
         }
+        self.note(kind, line)?;
         // An unknown kind neither opens nor closes a login.
         self.chain.link(kind.unwrap_or(Kind::Heartbeat), sess, leaf);
         let same_boot = line.boot == self.chain.boot;
@@ -177,6 +294,25 @@ impl Replay {
         if kind != Some(Kind::KeyRotated) || !same_boot {
             self.chain.mono = if same_boot { line.mono } else { 0 };
             self.chain.at_us = same_boot.then_some(line.at_us);
+        }
+        Ok(())
+    }
+
+    /// Remembers what says something of the journal as a whole.
+    fn note(&mut self, kind: Option<Kind>, line: &Line<'_>) -> Result<(), String> {
+        self.gap |= kind == Some(Kind::Gap);
+        if kind == Some(Kind::Pruned) {
+            let said = pruned::declared(&line.body().map_err(|bad| bad.to_string())?);
+            let held = self.stamp.as_ref().map_or(0, |stamp| stamp.size);
+            // A verifier would not excuse more than a checkpoint covered before.
+            let said = said.filter(|(before, _)| *before <= held);
+            self.pruned.declared = said.into_iter().chain(self.pruned.declared).max_by_key(|(before, _)| *before);
+        }
+        if let Some(id) = line.sess.as_ref().and_then(|sess| sess.id.parse().ok()) {
+            self.all_logins.insert(id);
+            if kind == Some(Kind::SessionClosed) {
+                self.closed.insert(id, line.seq);
+            }
         }
         Ok(())
     }

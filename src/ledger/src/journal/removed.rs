@@ -7,8 +7,10 @@
 
 use super::JournalError;
 use super::committer::lock;
-use super::disk::{io_error, segment_path, sync_dir};
+use super::disk::{io_error, sync_dir};
+use super::pruned::for_each_line;
 use super::read::{Raw, next_line, segments};
+use crate::gaps::KEPT;
 use crate::{Erased, Kind, Line, Removal, cut_openings, may_be_erased, openings};
 use countersign_core::{Digest, LoginId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,11 +96,14 @@ impl Removed {
     /// change of the file system. Yields whether a file was written anew.
     pub(super) fn cut(&self, dir: &Path, step: Step<'_>) -> Result<bool, JournalError> {
         let mut changed = false;
-        let files = segments(dir)?;
+        let mut files = segments(dir)?;
+        if dir.join(KEPT).exists() {
+            files.insert(0, (0, dir.join(KEPT)));
+        }
         for (index, (first, path)) in files.iter().enumerate() {
             let end = files.get(index.saturating_add(1)).map_or(u64::MAX, |(next, _)| *next);
             if self.erased.range(*first..end).next().is_some() && self.has_to_cut(path)? {
-                self.rewrite(dir, *first, path, step)?;
+                self.rewrite(dir, path, step)?;
                 changed = true;
             }
         }
@@ -126,8 +131,8 @@ impl Removed {
 
     /// Writes the file anew beside itself, then puts it in its own place: what
     /// stands under its name is whole at every moment.
-    fn rewrite(&self, dir: &Path, first: u64, path: &Path, step: Step<'_>) -> Result<(), JournalError> {
-        let new = new_path(dir, first);
+    fn rewrite(&self, dir: &Path, path: &Path, step: Step<'_>) -> Result<(), JournalError> {
+        let new = path.with_extension("new");
         let io = |error| io_error("write", &new, error);
         step().map_err(io)?;
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(io)?;
@@ -147,11 +152,6 @@ impl Removed {
 /// Asked before each change of the file system; tests say no.
 pub(super) type Step<'a> = &'a mut dyn FnMut() -> io::Result<()>;
 
-/// Where a file is written anew.
-fn new_path(dir: &Path, first: u64) -> PathBuf {
-    segment_path(dir, first).with_extension("new")
-}
-
 /// Removes what a crash left of files that were being written anew.
 pub(super) fn drop_unfinished(dir: &Path) -> Result<(), JournalError> {
     for item in std::fs::read_dir(dir).map_err(|error| io_error("list", dir, error))? {
@@ -169,22 +169,15 @@ pub fn finish_removals(dir: &Path) -> Result<(), JournalError> {
     let _lock = lock(dir)?;
     drop_unfinished(dir)?;
     let mut removed = Removed::default();
-    for (_, path) in segments(dir)? {
-        let mut bad = None;
-        each_line(&path, |text| {
-            let declares = [r#","kind":"erasure","#, r#","kind":"redaction","#].iter().any(|kind| text.contains(kind));
-            if declares
-                && let Ok(line) = Line::parse(text.as_bytes())
-                && matches!(line.kind, "erasure" | "redaction")
-            {
-                bad = bad.take().or(removed.declared(&line).err());
+    for_each_line(dir, |text| {
+        let declares = [r#","kind":"erasure","#, r#","kind":"redaction","#].iter().any(|kind| text.contains(kind));
+        match if declares { Line::parse(text.as_bytes()).ok() } else { None } {
+            Some(line) if matches!(line.kind, "erasure" | "redaction") => {
+                removed.declared(&line).map_err(io::Error::other)
             }
-            Ok(())
-        })?;
-        if let Some(why) = bad {
-            return Err(JournalError::Layout { path, why });
+            Some(_) | None => Ok(()),
         }
-    }
+    })?;
     removed.cut(dir, &mut || Ok(())).map(drop)
 }
 

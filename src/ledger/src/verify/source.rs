@@ -209,10 +209,7 @@ fn open_folder(dir: &Path, findings: &mut Findings) -> Option<Source> {
     }
 }
 
-/// The name of the file with entries between which others are left out.
-pub(crate) const KEPT: &str = "kept";
-/// The name of the file with the hashes that stand for those.
-pub(crate) const PROOF: &str = "proof.json";
+pub(crate) use crate::gaps::{KEPT, PROOF};
 
 /// `proof.json` of a journal, and the manifest of an unpacked bundle, where they are.
 fn left_out(root: &Path) -> Result<(Gaps, Option<Scope>), String> {

@@ -3,5 +3,6 @@
 mod append;
 mod crash;
 mod faults;
+mod pruned;
 mod recovery;
 mod removed;
