@@ -14,6 +14,7 @@ mod front;
 mod installed;
 mod interactive;
 mod killed;
+mod lost_key;
 mod past_cves;
 mod players;
 mod pruning;

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod context;
+mod enrolment;
 pub mod frame;
 pub mod front;
 pub mod recording;

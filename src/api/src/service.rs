@@ -33,6 +33,7 @@ use crate::context::About;
 use countersign_core::{Choice, DecidedBy, Digest, HostId, LoginId, Name, Outcome, ServiceId, SubmissionId};
 use serde::{Deserialize, Serialize};
 
+pub use crate::enrolment::{EnrollReply, EnrollRequest, FormerHost};
 pub use crate::rules::{NewRule, Rule, Step};
 
 /// What every refusal says.
@@ -40,33 +41,6 @@ pub use crate::rules::{NewRule, Rule, Step};
 pub struct ErrorBody {
     /// What is wrong and what to do.
     pub error: String,
-}
-
-/// A host asks to be known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnrollRequest {
-    /// The one-time token.
-    pub token: String,
-    /// The id the host has chosen.
-    pub host: HostId,
-    /// What people call it.
-    pub name: Name,
-    /// Its identity key: Ed25519 public key, 32 bytes base64url.
-    pub key: Digest,
-    /// Ed25519 SSHSIG (namespace `enroll.v1@countersign`) over the token's bytes, 64 bytes
-    /// base64url: the host holds the key.
-    pub proof: String,
-}
-
-/// What an enrolled host keeps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnrollReply {
-    /// The service.
-    pub service: ServiceId,
-    /// The service's decision key: Ed25519 public key, 32 bytes base64url. Pinned from now on.
-    pub service_key: Digest,
-    /// The host's bearer token.
-    pub host_token: String,
 }
 
 /// What the service holds of a host's ledger.

@@ -333,6 +333,9 @@ pub struct Enroll {
     /// Where the host keeps its identity and ledger.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/countersign/host", value_hint = ValueHint::DirPath)]
     pub state: PathBuf,
+    /// State directory of the host that has lost its identity key and whose place this one takes.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub former: Option<PathBuf>,
 }
 
 /// `doctor`

@@ -29,6 +29,9 @@ pub fn run(args: &Enroll, json: bool) -> Result<(), Failure> {
     // The token goes by a pipe: every account can read the arguments of a process.
     command.args(["enroll", "--service", &args.service, "--token-file", "-", "--name", args.name.as_str()]);
     command.arg("--state").arg(&args.state).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if let Some(former) = &args.former {
+        command.arg("--former").arg(former);
+    }
     let token = token(args)?;
     if geteuid().is_root() {
         as_daemon(&mut command)?;

@@ -2,11 +2,11 @@
 
 use crate::authority::Places;
 use crate::config::{self, Settings};
-use crate::enroll::Enrolment;
+use crate::enroll::{Enrolment, Former};
 use crate::error::HostError;
 use crate::removals::{Before, Declared, Erasure, Retention};
 use clap::{Args, Parser, Subcommand};
-use countersign_core::{LoginId, Name, SubmissionId};
+use countersign_core::{HostId, LoginId, Name, SubmissionId};
 use countersign_ledger::Kind;
 use std::fs::File;
 use std::io::Read as _;
@@ -208,6 +208,12 @@ struct Enroll {
     /// Record that signer and agent share one uid.
     #[arg(long)]
     trial: bool,
+    /// State directory of the host that has lost its identity key and whose place this one takes.
+    #[arg(long, value_name = "DIR", conflicts_with = "former_host")]
+    former: Option<PathBuf>,
+    /// The id of that host, where nothing else is left of it.
+    #[arg(long, value_name = "ID")]
+    former_host: Option<HostId>,
 }
 
 /// Reads the command line; prints help and usage errors itself (exit 64).
@@ -235,6 +241,7 @@ pub(crate) fn parse() -> Result<Task, HostError> {
             service: e.service,
             name: e.name,
             trial: e.trial,
+            former: e.former.map(Former::State).or(e.former_host.map(Former::Host)),
         })),
         Command::Serve(Serve {
             trial: true,

@@ -250,7 +250,18 @@ async fn start(
     }
     let torn = recovered.torn.map(|torn| (torn.bytes, torn.digest));
     let started = drafts::host_started(host.identity.signer_word(), torn, Some(host.settings.heartbeat_ms));
-    let started = host.book.write_one(started).await.map_err(unavailable)?.leaf;
+    // Together with the first start, so that no entry can come between.
+    let gap = host.identity.former.filter(|_| !recovered.gap).map(drafts::gap);
+    if gap.is_some() && recovered.logins {
+        return Err(HostError::Config(
+            "the ledger has logins and does not declare that this host took the place of one that lost its key; it cannot be gone on with: enrol anew"
+                .to_owned(),
+        ));
+    }
+    let after = usize::from(gap.is_some());
+    let written = host.book.write(std::iter::once(started).chain(gap).collect()).await.map_err(unavailable)?;
+    let started = written.iter().rev().nth(after).map(|entry| entry.leaf);
+    let started = started.ok_or_else(|| HostError::Unavailable("the ledger has not written its start".to_owned()))?;
     // A document that cannot be used is said now, not to the first agent.
     host.authorities.in_force(&host.book).await.map_err(|why| HostError::Config(why.to_string()))?;
     Ok((host, recovered.open_logins, started))

@@ -7,6 +7,7 @@ use countersign_analysis::redact::{Counts, Kinds, scrub, scrub_bytes};
 use countersign_analysis::{Held, Segment};
 use countersign_api::context::Identity;
 use countersign_api::front::{Close, CommandEnd, Finished, Hello, NotReleased, ReleasedSegment, Submit};
+use countersign_api::service::FormerHost;
 use countersign_core::{
     DecidedBy, Digest, HostId, LoginId, Name, Nonce, Outcome, Salt, ServiceId, SubmissionId, Transfer,
 };
@@ -56,6 +57,15 @@ pub(crate) fn heartbeat() -> Draft {
 /// `host_stopped`
 pub(crate) fn host_stopped() -> Draft {
     plain(Kind::HostStopped, body([("why", "signal".into())]))
+}
+
+/// `gap`: this host took the place of one that has lost its identity key.
+pub(crate) fn gap(former: FormerHost) -> Draft {
+    let mut members = vec![("former", former.host.to_string().into()), ("why", "identity_lost".into())];
+    if let Some((seq, head)) = former.last {
+        members.extend([("head", head.into()), ("seq", seq.into())]);
+    }
+    plain(Kind::Gap, body(members))
 }
 
 /// `policy_changed`: the administrators' document, with their signatures.

@@ -4,9 +4,9 @@ use crate::drafts;
 use crate::error::HostError;
 use crate::identity::{Identity, key_path, prepare_state};
 use crate::service::Service;
-use countersign_api::service::EnrollRequest;
-use countersign_core::{Digest, Name, b64_encode};
-use countersign_ledger::{InProcessSigner, Namespace, Signer as _, sha256};
+use countersign_api::service::{EnrollRequest, FormerHost};
+use countersign_core::{Digest, HostId, Name, b64_encode};
+use countersign_ledger::{InProcessSigner, Line, Namespace, Signer as _, for_each_line, sha256};
 use std::path::PathBuf;
 
 /// What an enrolment needs.
@@ -16,6 +16,16 @@ pub(crate) struct Enrolment {
     pub(crate) token: String,
     pub(crate) name: Name,
     pub(crate) trial: bool,
+    /// The host whose place it takes, because that one has lost its key.
+    pub(crate) former: Option<Former>,
+}
+
+/// What is left of a host that has lost its identity key.
+pub(crate) enum Former {
+    /// Its state directory, which stays as it is.
+    State(PathBuf),
+    /// Nothing but its id.
+    Host(HostId),
 }
 
 /// Makes key and id, shows the service that the key is held, keeps what it
@@ -23,11 +33,17 @@ pub(crate) struct Enrolment {
 pub(crate) async fn run(enrolment: Enrolment) -> Result<(), HostError> {
     prepare_state(&enrolment.state)?;
     if enrolment.state.join("host.json").exists() {
-        return Err(HostError::Config(format!(
-            "{} is enrolled already; use another state directory, or keep this one",
-            enrolment.state.display()
-        )));
+        let shown = enrolment.state.display();
+        let advice = if key_path(&enrolment.state).exists() {
+            "use another state directory, or keep this one".to_owned()
+        } else {
+            format!(
+                "its identity key is lost, and no new key is made silently: move {shown} aside and enrol with --former and where it is now, with a token of `countersign-server enroll-token --lost`"
+            )
+        };
+        return Err(HostError::Config(format!("{shown} is enrolled already; {advice}")));
     }
+    let former = enrolment.former.as_ref().map(look_at).transpose()?;
     let fingerprint = fingerprint_of(&enrolment.token)?;
     let service = Service::new(&enrolment.service, fingerprint, None).map_err(HostError::Config)?;
     let mut signer = signer(&enrolment)?;
@@ -41,8 +57,10 @@ pub(crate) async fn run(enrolment: Enrolment) -> Result<(), HostError> {
         name: enrolment.name.clone(),
         key: signer.public_key(),
         proof: b64_encode(&proof),
+        former,
     };
     let reply = service.enroll(&request).await.map_err(|why| HostError::Unavailable(why.to_string()))?;
+    let former = known_of(former, reply.former)?;
     let identity = Identity {
         host,
         name: enrolment.name,
@@ -53,8 +71,52 @@ pub(crate) async fn run(enrolment: Enrolment) -> Result<(), HostError> {
         fingerprint,
         host_token: reply.host_token,
         trial: enrolment.trial,
+        former,
     };
     identity.save_new(&enrolment.state)
+}
+
+/// The host that has lost its key, and how far its ledger reaches. One whose
+/// key is there has lost nothing.
+fn look_at(former: &Former) -> Result<FormerHost, HostError> {
+    let dir = match former {
+        Former::Host(host) => return Ok(FormerHost { host: *host, last: None }),
+        Former::State(dir) => dir,
+    };
+    let identity = Identity::load(dir)?;
+    let key = key_path(dir);
+    if key.exists() {
+        match InProcessSigner::load(&key) {
+            Ok(signer) if signer.public_key() != identity.key => {}
+            Ok(_) => {
+                let text = "it is the identity key of that host: nothing is lost; go on with that state directory";
+                return Err(HostError::config("take for lost", &key, text));
+            }
+            Err(why) => {
+                return Err(HostError::Config(format!("{why}. If the key is really lost, move that file away")));
+            }
+        }
+    }
+    let mut last = None;
+    let read = for_each_line(&dir.join("journal"), |line| {
+        let line = Line::parse(line.as_bytes()).map_err(std::io::Error::other)?;
+        last = Some((line.seq, line.leaf_hash()));
+        Ok(())
+    });
+    if let Err(why) = read {
+        tracing::warn!("the ledger of the lost host is read up to here: {why}");
+    }
+    Ok(FormerHost { host: identity.host, last })
+}
+
+/// What is known of the lost host, here or at the service. A service that has
+/// not taken it as a loss does not know that anything is missing.
+fn known_of(asked: Option<FormerHost>, told: Option<FormerHost>) -> Result<Option<FormerHost>, HostError> {
+    let Some(asked) = asked else { return Ok(None) };
+    match told.filter(|told| told.host == asked.host) {
+        Some(told) => Ok(Some(FormerHost { host: asked.host, last: asked.last.max(told.last) })),
+        None => Err(HostError::Unavailable("the service has not taken it as the loss of a key".to_owned())),
+    }
 }
 
 /// The key of an enrolment that broke off is used again; else a new one.

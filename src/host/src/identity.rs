@@ -1,6 +1,7 @@
 //! What enrolment leaves behind: `host.json` and the identity key.
 
 use crate::error::HostError;
+use countersign_api::service::FormerHost;
 use countersign_core::{Digest, HostId, Name, ServiceId};
 use serde::{Deserialize, Serialize};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -25,6 +26,10 @@ pub(crate) struct Identity {
     pub(crate) host_token: String,
     /// Everything under one uid.
     pub(crate) trial: bool,
+    /// Whose place it took, because that host has lost its identity key. The
+    /// ledger declares it before anything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) former: Option<FormerHost>,
 }
 
 impl Identity {

@@ -7,7 +7,7 @@ use crate::state::StateDir;
 use crate::store::{StoreError, add_enroll_token, add_reviewer as add_reviewer_to, rules};
 use crate::{ServerError, app, forks, token, trust};
 use clap::{Args, Parser, Subcommand};
-use countersign_core::{Class, Name, ServiceId};
+use countersign_core::{Class, HostId, Name, ServiceId};
 use countersign_ledger::{Admins, InProcessSigner, Kind, Signer as _};
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -41,6 +41,9 @@ enum Command {
         /// How much harm it can come to: critical, high, medium or low (docs/POLICY.md).
         #[arg(long, value_name = "CLASS", default_value = "high")]
         class: Class,
+        /// The id of the host of this name, which has lost its identity key: another takes its place.
+        #[arg(long, value_name = "HOST_ID")]
+        lost: Option<HostId>,
         #[command(flatten)]
         state: State,
     },
@@ -166,7 +169,9 @@ pub async fn run(cli: Cli) -> Result<(), ServerError> {
         Command::Reviewer { command: ReviewerCommand::Add { name, state, url, trial } } => {
             add_reviewer(&StateDir::open(&state.dir)?, &name, &url, trial).await
         }
-        Command::EnrollToken { name, class, state } => enroll_token(&StateDir::open(&state.dir)?, &name, class).await,
+        Command::EnrollToken { name, class, lost, state } => {
+            enroll_token(&StateDir::open(&state.dir)?, &name, class, lost).await
+        }
         Command::EndRule { id, state } => end_rule(&StateDir::open(&state.dir)?, id).await,
         Command::Forks { state, out } => {
             let (store, ..) = serve::open_parts(&StateDir::open(&state.dir)?).await?;
@@ -256,16 +261,29 @@ async fn end_rule(state: &StateDir, id: u64) -> Result<(), ServerError> {
     Ok(())
 }
 
-async fn enroll_token(state: &StateDir, name: &Name, class: Class) -> Result<(), ServerError> {
+async fn enroll_token(state: &StateDir, name: &Name, class: Class, lost: Option<HostId>) -> Result<(), ServerError> {
     let token = token::new_enroll_token(state.fingerprint()?.as_deref())?;
     let (store, service, signer) = serve::open_parts(state).await?;
-    if store.host_named(name).await? {
-        return Err(ServerError::Usage(format!("a host {name} is enrolled already; choose another name")));
+    match (store.host_named(name).await?, lost) {
+        (None, None) => {}
+        (known, Some(lost)) if known == Some(lost) => {}
+        (known, Some(lost)) => {
+            let known = known.map_or_else(|| "none".to_owned(), |known| known.to_string());
+            return Err(ServerError::Usage(format!("the host of the name {name} is {known}, not {lost}")));
+        }
+        (Some(known), None) => {
+            return Err(ServerError::Usage(format!(
+                "a host {name} is enrolled already; choose another name, or, if it has lost its identity key: --lost {known}"
+            )));
+        }
     }
     let now = app::now_ms();
     let mut tx = store.write().await?;
-    add_enroll_token(&mut tx, &token::hash(&token), (name, class), now, now + TOKEN_LIFE_MS).await?;
-    let act = Act::new(Kind::AdminAct, "enroll_token_made", None).about(name);
+    add_enroll_token(&mut tx, &token::hash(&token), (name, class, lost), now, now + TOKEN_LIFE_MS).await?;
+    let mut act = Act::new(Kind::AdminAct, "enroll_token_made", None).about(name);
+    if let Some(lost) = lost {
+        act = act.detail(format!("{lost} has lost its identity key"));
+    }
     own_ledger(service, signer).record(&mut tx, &act).await?;
     tx.commit().await.map_err(StoreError::from)?;
     store.close().await;

@@ -152,6 +152,7 @@ pub async fn keep(
             let text = format!("entry {seq} follows another entry than the one held before it");
             return fork(tx, host, new, &before.unwrap_or_default(), text, next_seq, now_ms).await.map(Kept::Fork);
         }
+        declares_what_it_lost(tx, host, new).await?;
         keep_one(tx, host, new, now_ms).await?;
         if matches!(new.entry.kind, Some(Kind::Erasure | Kind::Redaction)) {
             erased |= remove(app, tx, host, new, now_ms).await?;
@@ -243,6 +244,24 @@ async fn fork(
     entries::keep_fork(tx, &new.entry, held_line, &new.line, now_ms).await?;
     let error = format!("{text}. Both lines are kept; stop this host and find out who else signs with its key");
     Ok(Conflict { error, next_seq, fork: true })
+}
+
+/// A host that took the place of one that has lost its key says so before any
+/// login, and no other host says such a thing.
+async fn declares_what_it_lost(tx: &mut Tx, host: &HostCaller, new: &Received) -> Result<(), Refusal> {
+    let seq = new.entry.seq;
+    match new.entry.kind {
+        Some(Kind::Gap) if host.replaces.is_none() || new.entry.body.member("former") != host.replaces => {
+            Err(bad(format!("entry {seq}: this host was not enrolled in the place of that one")))
+        }
+        Some(Kind::SessionOpened) if host.replaces.is_some() => {
+            if entries::has_kind(tx, host.id, Kind::Gap.as_str()).await? {
+                return Ok(());
+            }
+            Err(bad(format!("entry {seq}: this host took the place of one that lost its key, and no `gap` says so")))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 async fn keep_one(tx: &mut Tx, host: &HostCaller, new: &Received, now_ms: i64) -> Result<(), Refusal> {

@@ -71,6 +71,8 @@ pub struct Recovered {
     pub left_logins: Option<BTreeSet<LoginId>>,
     /// Whether a `gap` is there.
     pub gap: bool,
+    /// Whether any login is.
+    pub logins: bool,
 }
 
 /// A checkpoint of a journal, signed by its key.

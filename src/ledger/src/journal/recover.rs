@@ -36,6 +36,8 @@ pub(super) struct Found {
     pub(super) left_logins: Option<BTreeSet<LoginId>>,
     /// Whether a `gap` is there.
     pub(super) gap: bool,
+    /// Whether any login is.
+    pub(super) logins: bool,
 }
 
 /// Reads the whole journal. `identity` is the key that certifies what goes on signing.
@@ -197,6 +199,7 @@ impl Replay {
             torn,
             stamp: self.stamp,
             last,
+            logins: !self.all_logins.is_empty(),
             erased_recordings: self.removed.recordings(),
             left_logins: self.pruned.declared.map(|(before, _)| {
                 let mut left = self.all_logins;

@@ -5,11 +5,12 @@ use crate::app::{App, now_ms, to_the_end};
 use crate::in_force::InForce;
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
-use crate::store::{self, HostCaller, TokenState};
+use crate::store::{self, HostCaller, TokenState, Tx, entries};
 use crate::token;
 use axum::Json;
 use axum::extract::State;
-use countersign_api::service::{EnrollReply, EnrollRequest};
+use countersign_api::service::{EnrollReply, EnrollRequest, FormerHost};
+use countersign_core::HostId;
 use countersign_ledger::{Kind, Namespace, verify_signature};
 use std::sync::Arc;
 
@@ -33,8 +34,8 @@ pub async fn enroll(
         // The policy names its targets.
         let _one_at_a_time = app.rules_change.lock().await;
         let mut tx = app.store.write().await?;
-        let (host_name, class) = match store::enroll_token(&mut tx, &enroll_hash, now).await? {
-            TokenState::Good { host_name, class } => (host_name, class),
+        let (host_name, class, lost) = match store::enroll_token(&mut tx, &enroll_hash, now).await? {
+            TokenState::Good { host_name, class, lost } => (host_name, class, lost),
             TokenState::Unknown | TokenState::Used | TokenState::Expired => {
                 return Err(Refusal::Unauthorized(BAD_TOKEN));
             }
@@ -46,7 +47,8 @@ pub async fn enroll(
             let text = format!("the token was made for the host name {host_name}; enrol under that name");
             return Err(Refusal::Conflict(text));
         }
-        let host = HostCaller { id: request.host, name: request.name, key: request.key };
+        let former = take_place(&app, &mut tx, lost, &request).await?;
+        let host = HostCaller { id: request.host, name: request.name, key: request.key, replaces: lost };
         if !store::enroll(&mut tx, (&host, &class), &token::hash(&host_token), &enroll_hash, now).await? {
             let text = "this host id, name or key is enrolled already; use a new one";
             return Err(Refusal::Conflict(text.to_owned()));
@@ -57,7 +59,34 @@ pub async fn enroll(
         tx.commit().await?;
         app.set_policy(in_force);
         tracing::info!(host = %host.name, id = %host.id, "enrolled");
-        Ok(Json(EnrollReply { service: app.service, service_key: app.public_key, host_token }))
+        Ok(Json(EnrollReply { service: app.service, service_key: app.public_key, host_token, former }))
     })
     .await
+}
+
+/// Both must say that a key was lost: the token, which this service's operator
+/// made for that, and the host. Yields what is held of the one that lost it.
+async fn take_place(
+    app: &App,
+    tx: &mut Tx,
+    lost: Option<HostId>,
+    request: &EnrollRequest,
+) -> Result<Option<FormerHost>, Refusal> {
+    let told = request.former.map(|former| former.host);
+    let Some(lost) = lost.filter(|_| told == lost) else {
+        if lost.is_none() && told.is_none() {
+            return Ok(None);
+        }
+        let text = "token and host do not say the same of a lost identity key: the token of `countersign-server \
+            enroll-token --lost HOST` goes with `countersign-hostd enroll --former DIR`";
+        return Err(Refusal::Conflict(text.to_owned()));
+    };
+    if !store::retire(tx, lost, &request.name).await? {
+        let text = format!("{lost} is not enrolled as {}, or another host has taken its place", request.name);
+        return Err(Refusal::Conflict(text));
+    }
+    let act = Act::new(Kind::AdminAct, "host_key_lost", None).about(lost);
+    app.ledger.record(tx, &act.detail(format!("{} takes its place", request.host))).await?;
+    tracing::warn!(host = %request.name, %lost, id = %request.host, "a host has lost its key and is enrolled anew");
+    Ok(Some(FormerHost { host: lost, last: entries::head(tx, lost).await? }))
 }

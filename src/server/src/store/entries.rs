@@ -76,6 +76,16 @@ pub async fn held(tx: &mut Tx, host: HostId, seq: u64) -> Result<Option<Held>, S
     row.map(|(leaf, line)| Ok(Held { leaf: parsed("leaf hash", &leaf)?, line })).transpose()
 }
 
+/// Whether an entry of this kind is held of a host.
+pub async fn has_kind(tx: &mut Tx, host: HostId, kind: &str) -> Result<bool, StoreError> {
+    let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM entries WHERE host = $1 AND kind = $2 LIMIT 1")
+        .bind(host.to_string())
+        .bind(kind)
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Keeps an entry. The caller has checked signature and chain.
 pub async fn keep(
     tx: &mut Tx,

@@ -22,7 +22,9 @@ pub mod submissions;
 
 pub use facts::FactError;
 pub use forks::Fork;
-pub use people::{HostCaller, TokenState, add_enroll_token, add_reviewer, enroll, enroll_token, reviewer_names};
+pub use people::{
+    HostCaller, TokenState, add_enroll_token, add_reviewer, enroll, enroll_token, retire, reviewer_names,
+};
 pub use recordings::{Chunk, Recording};
 pub use rules::RuleRow;
 pub use submissions::{Decision, Submission};

@@ -12,6 +12,8 @@ pub struct HostCaller {
     pub name: Name,
     /// Its identity key.
     pub key: Digest,
+    /// The host that has lost its key and whose place it took.
+    pub replaces: Option<HostId>,
 }
 
 /// What became of a one-time token.
@@ -23,6 +25,8 @@ pub enum TokenState {
         host_name: String,
         /// The class that the host gets.
         class: String,
+        /// The host that has lost its key, whose place it takes.
+        lost: Option<HostId>,
     },
     /// Never made.
     Unknown,
@@ -35,8 +39,8 @@ pub enum TokenState {
 impl Store {
     /// The host with this token.
     pub async fn host_by_token(&self, token_hash: &str) -> Result<Option<HostCaller>, StoreError> {
-        let row: Option<(String, String, String)> =
-            sqlx::query_as("SELECT id, name, public_key FROM hosts WHERE token_hash = $1")
+        let row: Option<HostRow> =
+            sqlx::query_as("SELECT id, name, public_key, replaces FROM hosts WHERE token_hash = $1")
                 .bind(token_hash)
                 .fetch_optional(&self.reader)
                 .await?;
@@ -45,20 +49,20 @@ impl Store {
 
     /// Every enrolled host, in order of enrolment.
     pub async fn hosts(&self) -> Result<Vec<HostCaller>, StoreError> {
-        let rows: Vec<(String, String, String)> =
-            sqlx::query_as("SELECT id, name, public_key FROM hosts ORDER BY enrolled_at_ms, id")
+        let rows: Vec<HostRow> =
+            sqlx::query_as("SELECT id, name, public_key, replaces FROM hosts ORDER BY enrolled_at_ms, id")
                 .fetch_all(&self.reader)
                 .await?;
         rows.into_iter().map(host_caller).collect()
     }
 
-    /// Whether a host of this name is enrolled.
-    pub async fn host_named(&self, name: &Name) -> Result<bool, StoreError> {
-        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM hosts WHERE name = $1")
+    /// The host that is enrolled under this name.
+    pub async fn host_named(&self, name: &Name) -> Result<Option<HostId>, StoreError> {
+        let found: Option<String> = sqlx::query_scalar("SELECT id FROM hosts WHERE name = $1")
             .bind(name.as_str())
             .fetch_optional(&self.reader)
             .await?;
-        Ok(found.is_some())
+        found.map(|id| parsed("host id", &id)).transpose()
     }
 
     /// The reviewer with this token.
@@ -109,18 +113,19 @@ pub async fn add_reviewer(
 pub async fn add_enroll_token(
     tx: &mut Tx,
     token_hash: &str,
-    (host_name, class): (&Name, Class),
+    (host_name, class, lost): (&Name, Class, Option<HostId>),
     now_ms: i64,
     expires_at_ms: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO enroll_tokens (token_hash, host_name, created_at_ms, expires_at_ms, class) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO enroll_tokens (token_hash, host_name, created_at_ms, expires_at_ms, class, lost) VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(token_hash)
     .bind(host_name.as_str())
     .bind(now_ms)
     .bind(expires_at_ms)
     .bind(class.as_str())
+    .bind(lost.map(|lost| lost.to_string()))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -135,17 +140,36 @@ pub async fn reviewer_names(tx: &mut Tx) -> Result<Vec<Name>, StoreError> {
 
 /// Looks at a one-time token.
 pub async fn enroll_token(tx: &mut Tx, token_hash: &str, now_ms: i64) -> Result<TokenState, StoreError> {
-    let row: Option<(String, i64, Option<i64>, String)> =
-        sqlx::query_as("SELECT host_name, expires_at_ms, used_at_ms, class FROM enroll_tokens WHERE token_hash = $1")
-            .bind(token_hash)
-            .fetch_optional(&mut **tx)
-            .await?;
+    let sql = "SELECT host_name, expires_at_ms, used_at_ms, class, lost FROM enroll_tokens WHERE token_hash = $1";
+    let row: Option<TokenRow> = sqlx::query_as(sql).bind(token_hash).fetch_optional(&mut **tx).await?;
     Ok(match row {
         None => TokenState::Unknown,
-        Some((_, _, Some(_), _)) => TokenState::Used,
-        Some((_, expires_at_ms, None, _)) if expires_at_ms <= now_ms => TokenState::Expired,
-        Some((host_name, _, None, class)) => TokenState::Good { host_name, class },
+        Some((_, _, Some(_), ..)) => TokenState::Used,
+        Some((_, expires_at_ms, None, ..)) if expires_at_ms <= now_ms => TokenState::Expired,
+        Some((host_name, _, None, class, lost)) => {
+            let lost = lost.map(|lost| parsed("host id", &lost)).transpose()?;
+            TokenState::Good { host_name, class, lost }
+        }
     })
+}
+
+/// Ends a host that has lost its key: its name is free for the one that takes
+/// its place, and its token is nobody's any more. `false` where somebody has
+/// taken its place already.
+pub async fn retire(tx: &mut Tx, lost: HostId, name: &Name) -> Result<bool, StoreError> {
+    // As long as a name may be, whatever it was.
+    let kept: String = name.as_str().chars().take(29).collect();
+    let done = sqlx::query(
+        "UPDATE hosts SET name = $1, token_hash = $2 WHERE id = $3 AND name = $4 \
+         AND NOT EXISTS (SELECT 1 FROM hosts WHERE replaces = $3)",
+    )
+    .bind(format!("{kept}.former-{lost}"))
+    .bind(format!("lost {lost}"))
+    .bind(lost.to_string())
+    .bind(name.as_str())
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Enrols a host and uses its token up; `false` where id, name or key is taken.
@@ -157,7 +181,7 @@ pub async fn enroll(
     now_ms: i64,
 ) -> Result<bool, StoreError> {
     let added = sqlx::query(
-        "INSERT INTO hosts (id, name, public_key, token_hash, enrolled_at_ms, class) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO hosts (id, name, public_key, token_hash, enrolled_at_ms, class, replaces) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(host.id.to_string())
     .bind(host.name.as_str())
@@ -165,6 +189,7 @@ pub async fn enroll(
     .bind(host_token_hash)
     .bind(now_ms)
     .bind(class)
+    .bind(host.replaces.map(|lost| lost.to_string()))
     .execute(&mut **tx)
     .await;
     match added {
@@ -183,6 +208,17 @@ pub async fn enroll(
     Ok(used.rows_affected() == 1)
 }
 
-fn host_caller((id, name, key): (String, String, String)) -> Result<HostCaller, StoreError> {
-    Ok(HostCaller { id: parsed("host id", &id)?, name: parsed("host name", &name)?, key: parsed("host key", &key)? })
+/// Name, when it ends, when it was used, class, and the host that lost its key.
+type TokenRow = (String, i64, Option<i64>, String, Option<String>);
+
+/// Id, name, key, and whose place it took.
+type HostRow = (String, String, String, Option<String>);
+
+fn host_caller((id, name, key, replaces): HostRow) -> Result<HostCaller, StoreError> {
+    Ok(HostCaller {
+        id: parsed("host id", &id)?,
+        name: parsed("host name", &name)?,
+        key: parsed("host key", &key)?,
+        replaces: replaces.map(|lost| parsed("host id", &lost)).transpose()?,
+    })
 }

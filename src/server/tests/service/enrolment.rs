@@ -1,6 +1,7 @@
 use crate::host::Host;
 use crate::running::Service;
-use countersign_api::service::{EnrollReply, ErrorBody, HostState};
+use countersign_api::service::{EnrollReply, EnrollRequest, EntriesRequest, ErrorBody, FormerHost, HostState};
+use countersign_ledger::{Kind, Openings, body};
 use reqwest::StatusCode;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
@@ -97,4 +98,67 @@ async fn who_is_not_known_cannot_hold_up_the_writer_nor_send_much() {
     let (status, body) = service.post::<ErrorBody>("/api/enroll", "", &request).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(body.unwrap().error.contains("16 KiB"));
+}
+
+/// A host that took the place of one that lost its key says so first, and only such a one.
+#[tokio::test]
+async fn the_place_of_a_lost_host_is_taken_once_and_declared() {
+    let service = Service::start();
+    let old = Host::enrolled(&service, "web-1").await;
+    let id = old.id.to_string();
+    let made = crate::running::run(&[
+        "enroll-token",
+        "--name",
+        "web-1",
+        "--lost",
+        &id,
+        "--state",
+        service.state().to_str().unwrap(),
+    ]);
+    assert!(made.status.success(), "{made:?}");
+    let token = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let mut host = Host::unknown("web-1");
+    let plain = host.enroll_request(&token);
+    assert_eq!(service.post::<ErrorBody>("/api/enroll", "", &plain).await.0, StatusCode::CONFLICT);
+    let former = |host| Some(FormerHost { host, last: None });
+    let other = EnrollRequest { former: former(host.id), ..plain.clone() };
+    assert_eq!(service.post::<ErrorBody>("/api/enroll", "", &other).await.0, StatusCode::CONFLICT);
+    let (status, _) = service.get::<HostState>("/api/host", &old.token).await;
+    assert_eq!(status, StatusCode::OK, "nothing has happened to the old one");
+    let right = EnrollRequest { former: former(old.id), ..plain };
+    let (status, reply) = service.post::<EnrollReply>("/api/enroll", "", &right).await;
+    assert_eq!(status, StatusCode::OK, "{reply:?}");
+    let reply = reply.unwrap();
+    assert_eq!(reply.former, Some(FormerHost { host: old.id, last: Some((1, old.prev)) }), "what is held of it");
+    host.token = reply.host_token;
+    let (status, _) = service.get::<HostState>("/api/host", &old.token).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "the old token is nobody's");
+
+    let gap = |host: &mut Host, of: countersign_core::HostId| {
+        let members = [("former", of.to_string().into()), ("why", "identity_lost".into())];
+        host.write(Kind::Gap, None, body(members), Openings::new());
+    };
+    let start = (host.seq, host.prev);
+    let login = host.open_login("deploy-agent", None);
+    let refused = async |host: &mut Host, says: &str| {
+        let lines = std::mem::take(&mut host.lines);
+        let (status, told) = service.post::<ErrorBody>("/api/entries", &host.token, &EntriesRequest { lines }).await;
+        assert!(
+            status == StatusCode::BAD_REQUEST && told.as_ref().is_ok_and(|told| told.error.contains(says)),
+            "{told:?}"
+        );
+        (host.seq, host.prev) = start;
+    };
+    refused(&mut host, "no `gap` says so").await;
+    gap(&mut host, login.to_string().parse().unwrap());
+    refused(&mut host, "was not enrolled in the place").await;
+    gap(&mut host, old.id);
+    host.open_login("deploy-agent", None);
+    host.ship(&service).await;
+    // A host that lost nothing does not say that it did.
+    let mut liar = Host::enrolled(&service, "web-2").await;
+    gap(&mut liar, old.id);
+    let lines = liar.unsent();
+    let (status, _) = service.post::<ErrorBody>("/api/entries", &liar.token, &EntriesRequest { lines }).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
 }

@@ -86,6 +86,7 @@ impl Host {
             name: self.name.parse().unwrap(),
             key: self.signer.public_key(),
             proof: b64_encode(&proof),
+            former: None,
         }
     }
 
