@@ -20,10 +20,11 @@ pub fn parse(line: &str, place: &Place<'_>) -> CommandLine {
     if line.len() > MAX_COMMAND_BYTES {
         return nothing(Opaque::TooLong);
     }
-    if shell::deeper_than(line, shell::MAX_DEPTH) {
+    let levels = shell::levels(line);
+    if levels > shell::MAX_DEPTH {
         return nothing(Opaque::TooDeep);
     }
-    if !shell::deeper_than(line, SHALLOW) {
+    if levels <= SHALLOW {
         return on_this_stack(line, place);
     }
     std::thread::scope(|scope| {

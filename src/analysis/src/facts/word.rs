@@ -32,6 +32,12 @@ impl Word {
         run.map_or(self.span.start, |(from, line)| line + (offset - from))
     }
 
+    /// Where the part of it from `offset` of its text on stands.
+    pub(crate) fn span_from(&self, offset: usize) -> Span {
+        let start = self.line_offset(offset);
+        Span { start, end: self.span.end.max(start) }
+    }
+
     /// The part of it from `offset` of its text on, as a word of its own.
     pub(crate) fn rest(&self, offset: usize) -> Word {
         let start = self.line_offset(offset);

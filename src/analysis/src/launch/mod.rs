@@ -39,17 +39,20 @@ pub(crate) fn follow(gathered: &mut Gathered) {
         let found = gathered.commands.get(typed..).unwrap_or_default();
         let much =
             found.len() > MAX_FOUND || found.iter().map(|command| command.words.len()).sum::<usize>() > MAX_WORDS;
-        let Some(command) = gathered.commands.get(index).filter(|_| !much).cloned() else {
+        let Some(command) = gathered.commands.get(index).filter(|_| !much) else {
             let span = gathered.commands.get(index).map(|command| command.span).unwrap_or_default();
             gathered.opaque.push(OpaqueFact { what: Opaque::TooMuch, span });
             return;
         };
-        if chain(&gathered.commands, &command) > MAX_CHAIN {
-            gathered.opaque.push(OpaqueFact { what: Opaque::TooDeep, span: command.span });
+        if chain(&gathered.commands, command) > MAX_CHAIN {
+            let span = command.span;
+            gathered.opaque.push(OpaqueFact { what: Opaque::TooDeep, span });
             return;
         }
-        for launch in of(&command, gathered) {
-            add(launch, index, &command, gathered);
+        let launches = of(command, gathered);
+        if !launches.is_empty() {
+            let command = command.clone();
+            launches.into_iter().for_each(|launch| add(launch, index, &command, gathered));
         }
         index += 1;
     }

@@ -4,6 +4,8 @@ use super::Launch;
 use super::table::TABLE;
 use super::text::joined;
 use crate::facts::{Opaque, Runs, Span, Unknown, Word};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// What follows a wrapper's own options and operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,13 +48,20 @@ pub(super) struct Wrapper {
 
 /// The wrapper of this name, given what it is asked to do.
 pub(super) fn wrapper(name: &str, arguments: &[Word]) -> Option<&'static Wrapper> {
+    static BY_NAME: LazyLock<HashMap<&'static str, Vec<(Option<&'static str>, &'static Wrapper)>>> = LazyLock::new(|| {
+        let mut map: HashMap<_, Vec<_>> = HashMap::new();
+        for wrapper in TABLE {
+            for known in wrapper.names {
+                let (name, subcommand) = known.split_once(' ').map_or((*known, None), |(name, sub)| (name, Some(sub)));
+                map.entry(name).or_default().push((subcommand, wrapper));
+            }
+        }
+        map
+    });
     let asked = arguments.first().map_or("", |word| word.text.as_str());
-    TABLE.iter().find(|wrapper| {
-        wrapper.names.iter().any(|known| match known.split_once(' ') {
-            None => *known == name,
-            Some((program, subcommand)) => program == name && subcommand == asked,
-        })
-    })
+    // In the order of the table.
+    let known = BY_NAME.get(name)?.iter();
+    known.filter(|(subcommand, _)| subcommand.is_none_or(|sub| sub == asked)).map(|(_, wrapper)| *wrapper).next()
 }
 
 /// Where in the arguments the search is.

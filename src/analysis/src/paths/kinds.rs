@@ -120,9 +120,23 @@ pub(super) fn credential(path: &str, name: &str) -> bool {
         || lower.starts_with(".env.")
         || lower.starts_with("krb5cc_")
         || lower.ends_with("_history") && name.starts_with('.')
-        || ["private", "server", "tls", "ssl", "ca", "host"].iter().any(|word| lower.contains(word))
-            && (lower.ends_with(".key") || lower.ends_with("key.pem"))
-        || [
+        || (lower.ends_with(".key") || lower.ends_with("key.pem"))
+            && ["private", "server", "tls", "ssl", "ca", "host"].iter().any(|word| lower.contains(word))
+        || below_credentials(path)
+        || path.ends_with("/.ssh")
+        || path.ends_with("/.aws")
+        || path.ends_with("/.gnupg")
+        || path.starts_with("/etc/ssh/ssh_host_")
+        || path.starts_with("/proc/")
+            && (name == "environ" || name == "mem" || name == "maps")
+            && !path.starts_with("/proc/self/maps")
+}
+
+/// What stands in places for keys, tokens and passwords.
+fn below_credentials(path: &str) -> bool {
+    // Each of them has one of these, and most paths have none.
+    ["/.", "/etc/", "/run/"].iter().any(|part| path.contains(part))
+        && [
             "/.ssh/",
             "/.aws/",
             "/.gnupg/",
@@ -150,13 +164,6 @@ pub(super) fn credential(path: &str, name: &str) -> bool {
         ]
         .iter()
         .any(|part| path.contains(part) && !path.ends_with("/known_hosts") && !path.ends_with("/config.d"))
-        || path.ends_with("/.ssh")
-        || path.ends_with("/.aws")
-        || path.ends_with("/.gnupg")
-        || path.starts_with("/etc/ssh/ssh_host_")
-        || path.starts_with("/proc/")
-            && (name == "environ" || name == "mem" || name == "maps")
-            && !path.starts_with("/proc/self/maps")
 }
 
 pub(super) fn accounts(path: &str) -> bool {
@@ -286,7 +293,7 @@ pub(super) fn persistence(path: &str, name: &str, in_home: Option<&str>) -> bool
     RUN_COMMANDS.contains(&name)
         || name.ends_with(".pth") && path.contains("site-packages")
         || path.contains(".git/hooks/")
-        || BELOW_ETC.iter().any(|part| under(path, &[&format!("/etc/{part}")]))
+        || path.strip_prefix("/etc/").is_some_and(|rest| under(rest, &BELOW_ETC))
         || under(path, &ELSEWHERE)
         || in_home.is_some_and(|rest| IN_HOME.iter().any(|part| rest.starts_with(part)))
         || path.ends_with(".ssh/rc")

@@ -34,7 +34,7 @@ pub(super) fn scan(text: &str, mode: Mode, mut found: impl FnMut(Value)) {
     let bytes = text.as_bytes();
     let mut done = 0;
     // Values that are none cost time too: a bounded part of it is spent.
-    let mut headers = 0;
+    let (mut headers, mut read) = (0, 0);
     let mut budget = 4 * text.len() + 16 * 1024;
     for at in memchr::memchr2_iter(b'=', b':', bytes) {
         if at < done {
@@ -45,13 +45,14 @@ pub(super) fn scan(text: &str, mode: Mode, mut found: impl FnMut(Value)) {
         let Some(after) = value_at(bytes, at, spaced) else { continue };
         let was = done;
         match says {
-            Says::Header | Says::Cookie if headers == MOST_HEADERS => {}
+            Says::Header | Says::Cookie if headers == MOST_HEADERS || read > text.len() + 16 * 1024 => {}
             Says::Header => {
                 headers += 1;
                 done = header(text, after, &mut found).max(done);
             }
             Says::Cookie => {
                 headers += 1;
+                read += text.len().saturating_sub(after).min(VALUE);
                 done = cookies(text, after, &mut found).max(done);
             }
             Says::Secret(kind) | Says::Perhaps(kind) => {

@@ -21,7 +21,11 @@ pub(super) struct Value {
 }
 
 /// How far from a program its secrets are looked for, in words.
-const NEAR: usize = 64;
+pub(super) const NEAR: usize = 64;
+/// The same where the words are so many that programs are named all along.
+const NEAR_IN_MANY: usize = 8;
+/// So many are many.
+const MANY: usize = 1000;
 
 /// The kind of a place that holds a secret only where the word before says so.
 const SECRET_NAMED: &str = "secret_named";
@@ -45,9 +49,10 @@ fn program(word: &str) -> &str {
 /// Calls `found` for each secret that the words themselves give away.
 pub(super) fn scan(command: &Command, mut found: impl FnMut(Value)) {
     let words: Vec<&Text<'static>> = command.words.iter().map(|w| &w.text).collect();
+    let reach = if words.len() > MANY { NEAR_IN_MANY } else { NEAR };
     for (i, word) in words.iter().enumerate() {
         if let Some(rules) = BY_PROGRAM.get(program(&word.s)) {
-            let near = words.get(..words.len().min(i + NEAR)).unwrap_or_default();
+            let near = words.get(..words.len().min(i + reach)).unwrap_or_default();
             for rule in rules {
                 apply(rule, near, i + 1, &mut found);
             }

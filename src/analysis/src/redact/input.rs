@@ -4,6 +4,8 @@
 use super::shell::{Command, Script};
 use super::text::Text;
 use super::values::{Trust, plausible};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// What a program makes of its standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,18 @@ const READERS: &[(&[&str], &[&str], Reads)] = &[
     (&["borg", "restic", "age", "sops"], &["--password-command"], Reads::Secret("password")),
 ];
 
+/// Words that must stand in a command, and what it reads then.
+type Reader = (&'static [&'static str], Reads);
+
+/// By program, in the order of the table.
+static BY_PROGRAM: LazyLock<HashMap<&'static str, Vec<Reader>>> = LazyLock::new(|| {
+    let mut map: HashMap<&'static str, Vec<Reader>> = HashMap::new();
+    for (programs, with, reads) in READERS {
+        programs.iter().for_each(|program| map.entry(program).or_default().push((with, *reads)));
+    }
+    map
+});
+
 /// What the command makes of its standard input.
 pub(super) fn reads(command: &Command) -> Option<Reads> {
     let words: Vec<&str> = command.words.iter().map(|w| &*w.text.s).collect();
@@ -62,11 +76,9 @@ pub(super) fn reads(command: &Command) -> Option<Reads> {
     }
     for (at, word) in words.iter().enumerate() {
         let name = word.rsplit('/').next().unwrap_or(word);
-        let rest = words.get(at + 1..).unwrap_or_default();
-        let fits = |(programs, with, _): &&(&[&str], &[&str], Reads)| {
-            programs.contains(&name) && with.iter().all(|w| rest.contains(w))
-        };
-        if let Some((_, _, reads)) = READERS.iter().find(fits) {
+        let rest = words.get(at + 1..words.len().min(at + 1 + super::grammar::NEAR)).unwrap_or_default();
+        let Some(readers) = BY_PROGRAM.get(name) else { continue };
+        if let Some((_, reads)) = readers.iter().find(|(with, _)| with.iter().all(|w| rest.contains(w))) {
             return Some(*reads);
         }
     }

@@ -208,14 +208,15 @@ pub(super) fn judge(name: &str) -> Option<Says> {
     if name.is_empty() || name.len() > LONGEST {
         return None;
     }
-    let words = words(name);
-    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
-    while let Some(last) = words.last() {
+    let mut letters = [0; LONGEST];
+    let mut list = [""; LONGEST];
+    let mut words = words(name, &mut letters, &mut list);
+    while let Some((last, before)) = words.split_last() {
         let dropped = is_neutral(last) || last.bytes().all(|b| b.is_ascii_digit());
-        if !dropped || words.len() < 2 {
+        if !dropped || before.is_empty() {
             break;
         }
-        words.pop();
+        words = before;
     }
     let (last, before) = words.split_last()?;
     let previous = before.last().copied().unwrap_or_default();
@@ -269,26 +270,34 @@ fn sure(word: &str) -> Option<&'static str> {
 }
 
 /// Words of a name in lower case: cut at what is no letter or digit and where
-/// capitals begin.
-fn words(name: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut open = false;
-    let mut before_lower = false;
-    for c in name.chars() {
-        if !c.is_ascii_alphanumeric() {
-            open = false;
-            before_lower = false;
+/// capitals begin. They are written to `letters`, and listed in `list`.
+fn words<'l>(name: &str, letters: &'l mut [u8; LONGEST], list: &'l mut [&'l str; LONGEST]) -> &'l [&'l str] {
+    let mut ends = [0usize; LONGEST];
+    let (mut count, mut length) = (0usize, 0usize);
+    let (mut open, mut before_lower) = (false, false);
+    for byte in name.bytes() {
+        if !byte.is_ascii_alphanumeric() {
+            (open, before_lower) = (false, false);
             continue;
         }
-        let starts = !open || (c.is_ascii_uppercase() && before_lower);
-        before_lower = c.is_ascii_lowercase() || c.is_ascii_digit() && before_lower;
+        count += usize::from(!open || (byte.is_ascii_uppercase() && before_lower));
+        before_lower = byte.is_ascii_lowercase() || byte.is_ascii_digit() && before_lower;
         open = true;
-        match words.last_mut() {
-            Some(word) if !starts => word.push(c.to_ascii_lowercase()),
-            Some(_) | None => words.push(c.to_ascii_lowercase().to_string()),
+        if let Some(letter) = letters.get_mut(length) {
+            *letter = byte.to_ascii_lowercase();
+            length += 1;
+        }
+        if let Some(end) = count.checked_sub(1).and_then(|word| ends.get_mut(word)) {
+            *end = length;
         }
     }
-    words
+    let mut from = 0;
+    let letters: &'l [u8; LONGEST] = letters;
+    for (word, end) in list.iter_mut().zip(ends.iter().take(count)) {
+        *word = letters.get(from..*end).and_then(|word| std::str::from_utf8(word).ok()).unwrap_or_default();
+        from = *end;
+    }
+    list.get(..count).unwrap_or_default()
 }
 
 #[cfg(test)]

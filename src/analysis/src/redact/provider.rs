@@ -82,12 +82,12 @@ fn check(text: &str, at: usize, form: &Form) -> Option<Hit> {
     };
     match form.tail {
         Tail::Run(alphabet, least, most) => {
-            let length = run(rest, alphabet);
+            let length = run(rest, alphabet, most + SLACK);
             let length = if alphabet == Alphabet::Url { trim_dashes(rest, length) } else { length };
             (least..=most).contains(&length).then(|| hit(at, after + length))?
         }
         Tail::After(alphabet, least, most) => {
-            let length = run(rest, alphabet);
+            let length = run(rest, alphabet, most + SLACK);
             (least..=most).contains(&length).then(|| hit(after, after + length))?
         }
         Tail::Parts(parts) => {
@@ -100,7 +100,7 @@ fn check(text: &str, at: usize, form: &Form) -> Option<Hit> {
                     }
                     taken += 1;
                 }
-                let length = run(rest.get(taken..)?, *alphabet);
+                let length = run(rest.get(taken..)?, *alphabet, most + SLACK);
                 if !(*least..=*most).contains(&length) {
                     return None;
                 }
@@ -113,8 +113,11 @@ fn check(text: &str, at: usize, form: &Form) -> Option<Hit> {
     }
 }
 
-fn run(rest: &[u8], alphabet: Alphabet) -> usize {
-    rest.iter().take(4096).position(|b| !alphabet.has(*b)).unwrap_or(rest.len().min(4096))
+/// How far past its greatest length a token is followed: it is too long then, and where it ends does not matter.
+const SLACK: usize = 16;
+
+fn run(rest: &[u8], alphabet: Alphabet, most: usize) -> usize {
+    rest.iter().take(most).position(|b| !alphabet.has(*b)).unwrap_or(rest.len().min(most))
 }
 
 /// A token does not end in a dash that belongs to the text around.

@@ -9,6 +9,7 @@ mod detect;
 mod grammar;
 mod holds;
 mod inert;
+mod ready;
 mod rules;
 mod view;
 
@@ -133,20 +134,23 @@ pub fn combined(weights: impl Iterator<Item = u8>) -> u8 {
 
 fn found(rules: &Rules, line: &CommandLine, views: &[View<'_>]) -> Vec<Reason> {
     let mut reasons: Vec<Reason> = Vec::new();
-    for rule in &rules.all {
+    let about_opaque = rules.index.about_opaque().iter().filter(|_| !line.opaque.is_empty());
+    for rule in about_opaque.filter_map(|index| rules.all.get(*index)) {
         let opaque = rule.when.iter().flat_map(|condition| &condition.opaque);
         let fact = opaque.flat_map(|code| line.opaque.iter().find(|fact| fact.what.code() == code)).next();
         reasons.extend(fact.map(|fact| reason(rule, fact.span)));
     }
     let mut counted: Vec<(usize, &str)> = Vec::new();
     for view in views.iter().filter(|view| !only_asks(view)) {
-        for (index, rule) in rules.about(view.name) {
-            if counted.iter().any(|(known, name)| *known == index && (!rule.each || *name == view.name)) {
+        let seen = rules.index.seen(view);
+        for (index, conditions) in rules.index.about(view.name) {
+            let Some(rule) = rules.all.get(*index) else { continue };
+            if counted.iter().any(|(known, name)| known == index && (!rule.each || *name == view.name)) {
                 continue;
             }
-            let conditions = rule.when.iter().filter(|condition| condition.opaque.is_empty());
-            if let Some(span) = conditions.filter_map(|condition| holds::holds(condition, view, views)).next() {
-                counted.push((index, view.name));
+            let conditions = conditions.iter().filter_map(|at| rule.when.get(*at));
+            if let Some(span) = conditions.filter_map(|condition| holds::holds(condition, &seen, view, views)).next() {
+                counted.push((*index, view.name));
                 reasons.push(reason(rule, span));
             }
         }

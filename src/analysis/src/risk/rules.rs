@@ -1,8 +1,9 @@
 //! The rules as data: `rules.toml`, read once.
 
+use super::ready::{Index, Ready};
 use crate::paths::Class;
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// One rule: if any of its conditions holds for a command (or for the line),
@@ -88,6 +89,9 @@ pub struct Condition {
     pub opaque: Vec<String>,
     /// A finding that takes more than words to describe: see `detect.rs`.
     pub detect: Vec<String>,
+    /// The same, made ready to be looked at.
+    #[serde(skip)]
+    pub(super) ready: Ready,
 }
 
 #[derive(Debug, Deserialize)]
@@ -102,10 +106,7 @@ struct File {
 pub struct Rules {
     /// In the order of the file.
     pub all: Vec<Rule>,
-    /// By program: indexes of the rules that name it.
-    by_program: HashMap<String, Vec<usize>>,
-    /// Those that name no program.
-    general: Vec<usize>,
+    pub(super) index: Index,
 }
 
 /// The rules of the data file, or why it is unfit.
@@ -121,7 +122,7 @@ impl Rules {
         let files = sources.iter().map(|text| toml::from_str::<File>(text).map_err(|e| format!("risk rules: {e}")));
         let files: Vec<File> = files.collect::<Result<_, _>>()?;
         let sets: BTreeMap<String, Vec<String>> = files.iter().flat_map(|file| file.sets.clone()).collect();
-        let mut rules = Self { all: Vec::new(), by_program: HashMap::new(), general: Vec::new() };
+        let mut rules = Self { all: Vec::new(), index: Index::default() };
         for mut rule in files.into_iter().flat_map(|file| file.rule) {
             for condition in &mut rule.when {
                 let lists = [
@@ -147,31 +148,10 @@ impl Rules {
                     rule.id
                 ));
             }
-            rules.add(rule);
+            rules.all.push(rule);
         }
+        rules.index = Index::of(&mut rules.all)?;
         Ok(rules)
-    }
-
-    fn add(&mut self, rule: Rule) {
-        let index = self.all.len();
-        let general = rule.when.iter().any(|condition| condition.program.is_empty());
-        if general {
-            self.general.push(index);
-        } else {
-            for name in rule.when.iter().flat_map(|condition| &condition.program) {
-                let indexes = self.by_program.entry(name.clone()).or_default();
-                if indexes.last() != Some(&index) {
-                    indexes.push(index);
-                }
-            }
-        }
-        self.all.push(rule);
-    }
-
-    /// The rules that could hold for a program.
-    pub fn about<'r>(&'r self, program: &str) -> impl Iterator<Item = (usize, &'r Rule)> {
-        let named = self.by_program.get(program).map(Vec::as_slice).unwrap_or_default();
-        self.general.iter().chain(named).filter_map(|index| self.all.get(*index).map(|rule| (*index, rule)))
     }
 }
 

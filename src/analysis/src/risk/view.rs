@@ -110,7 +110,7 @@ impl<'l> View<'l> {
             operand += usize::from(!text.starts_with('-'));
             let touch = grammar::touch(self.name, previous, text, operand, last, &self.text);
             for (at, piece) in grammar::pieces(self.name, text) {
-                self.touch(piece, touch, word.rest(at).span, place);
+                self.touch(piece, touch, word.span_from(at), place);
             }
             if let Some(host) = grammar::host(self.name, text, operand) {
                 self.reached.push(Reached { host: host.to_owned(), reach: hosts::reach(host), span: word.span });

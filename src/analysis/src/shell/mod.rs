@@ -22,7 +22,7 @@ mod word;
 
 use crate::facts::{Context, Opaque, OpaqueFact, Redirection, SimpleCommand, Span};
 use heredoc::Pending;
-pub(crate) use nesting::deeper_than;
+pub(crate) use nesting::levels;
 
 /// Deepest nesting of the grammar.
 pub(crate) const MAX_DEPTH: usize = 100;

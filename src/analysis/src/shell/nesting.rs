@@ -1,14 +1,11 @@
 //! How deep a text may be nested, seen in one pass and before anything
 //! recursive looks at it.
 
-/// Words that open a level of the grammar; each is closed by another word.
-const OPENING: [&str; 7] = ["if", "while", "until", "for", "case", "select", "function"];
-
-/// Whether the text could be nested deeper than `limit`. Counts every
-/// opening bracket, backquote and word whether it is quoted or not, and takes
-/// off what closes, so quoting can make it too careful, and at worst a text
-/// with closing brackets in quotes is left to the parsers' own counts.
-pub(crate) fn deeper_than(text: &str, limit: usize) -> bool {
+/// How deep the text could be nested. Counts every opening bracket, backquote
+/// and word whether it is quoted or not, and takes off what closes, so quoting
+/// can make it too careful, and at worst a text with closing brackets in quotes
+/// is left to the parsers' own counts.
+pub(crate) fn levels(text: &str) -> usize {
     let (mut brackets, mut deepest) = (0usize, 0usize);
     for byte in text.bytes() {
         match byte {
@@ -18,17 +15,27 @@ pub(crate) fn deeper_than(text: &str, limit: usize) -> bool {
         }
         deepest = deepest.max(brackets);
     }
-    let backquotes = backquote_levels(text);
-    let (mut open, mut words) = (0usize, 0usize);
-    for word in text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-') {
-        if OPENING.contains(&word) {
-            open += 1;
-        } else if matches!(word, "fi" | "done" | "esac") {
-            open = open.saturating_sub(1);
+    let words = if text.is_ascii() {
+        open_words(text.as_bytes().split(|b| !b.is_ascii_alphanumeric() && *b != b'_' && *b != b'-'))
+    } else {
+        open_words(text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').map(str::as_bytes))
+    };
+    (deepest + backquote_levels(text)).max(words).max(negations(text))
+}
+
+/// The most levels that words of the grammar open.
+fn open_words<'t>(words: impl Iterator<Item = &'t [u8]>) -> usize {
+    let (mut open, mut most) = (0usize, 0usize);
+    // None is shorter or longer than these.
+    for word in words.filter(|word| (2..=8).contains(&word.len())) {
+        match word {
+            b"if" | b"while" | b"until" | b"for" | b"case" | b"select" | b"function" => open += 1,
+            b"fi" | b"done" | b"esac" => open = open.saturating_sub(1),
+            _ => {}
         }
-        words = words.max(open);
+        most = most.max(open);
     }
-    deepest + backquotes > limit || words > limit || negations(text) > limit
+    most
 }
 
 /// Nested backquotes double their backslashes at every level.
