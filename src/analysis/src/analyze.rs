@@ -8,7 +8,8 @@ use crate::redact::{self, Dialect, Finding};
 use crate::risk::{self, Risk};
 
 /// Changes whenever the same line may get another answer; it is recorded with every answer.
-pub const VERSION: u32 = 2;
+/// `tests/version.rs` holds it to that.
+pub const VERSION: u32 = 3;
 
 /// What is known about a line. Offsets are bytes of the line.
 #[derive(Debug, Clone, PartialEq)]

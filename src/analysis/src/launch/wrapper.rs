@@ -46,9 +46,12 @@ pub(super) struct Wrapper {
     pub lenient: bool,
 }
 
+/// A wrapper and the subcommand that makes it one.
+type Named = (Option<&'static str>, &'static Wrapper);
+
 /// The wrapper of this name, given what it is asked to do.
 pub(super) fn wrapper(name: &str, arguments: &[Word]) -> Option<&'static Wrapper> {
-    static BY_NAME: LazyLock<HashMap<&'static str, Vec<(Option<&'static str>, &'static Wrapper)>>> = LazyLock::new(|| {
+    static BY_NAME: LazyLock<HashMap<&'static str, Vec<Named>>> = LazyLock::new(|| {
         let mut map: HashMap<_, Vec<_>> = HashMap::new();
         for wrapper in TABLE {
             for known in wrapper.names {

@@ -59,9 +59,16 @@ pub(super) fn scan(text: &str, mode: Mode, mut found: impl FnMut(Value)) {
                 let Some((start, mut end, quoted)) = delimit(text, after, bytes.get(at) == Some(&b':')) else {
                     continue;
                 };
-                // sed's `s/…/NAME=value/`.
-                if text.starts_with("s/") && !quoted {
-                    end = text.get(start..end).and_then(|v| v.find('/')).map_or(end, |n| start + n);
+                // sed's `s/…/NAME=value/`, with any sign between.
+                let sign =
+                    text.strip_prefix('s').and_then(|rest| rest.chars().next()).filter(|c| "/|#,@!".contains(*c));
+                if let Some(sign) = sign.filter(|_| !quoted) {
+                    end = text.get(start..end).and_then(|v| v.find(sign)).map_or(end, |n| start + n);
+                }
+                // `https://token:VALUE@host`: a user's name that says what follows.
+                let before = at.saturating_sub(name.len() + 2);
+                if text.get(before..).is_some_and(|rest| rest.starts_with("//")) {
+                    end = text.get(start..end).and_then(|v| v.rfind('@')).map_or(end, |n| start + n);
                 }
                 let value = text.get(start..end).unwrap_or_default();
                 budget = budget.saturating_sub(value.len());
@@ -235,6 +242,7 @@ const PHRASES: &[(&str, &str, Trust)] = &[
     ("passwd ", "password", Trust::Prose),
     ("passphrase ", "passphrase", Trust::Prose),
     ("password(", "password", Trust::Grammar),
+    ("-pw ", "password", Trust::Name),
     ("requirepass ", "password", Trust::Name),
     ("masterauth ", "password", Trust::Name),
     ("account_key ", "secret_key", Trust::Random),

@@ -4,7 +4,7 @@ use super::context::{self, Mode};
 use super::input::{self, Reads};
 use super::shell::{Command, Script, read};
 use super::text::{Text, UNKNOWN};
-use super::{Class, Finding, grammar, personal, provider, url};
+use super::{Class, Finding, forms, grammar, personal, provider, url};
 
 /// Deepest nesting of scripts inside of words (`sh -c 'ssh h "…"'`).
 const NESTED: usize = 4;
@@ -120,6 +120,19 @@ impl Search<'_> {
         }
         if let Some(reads) = input::reads(command) {
             input::of(script, command, |text| self.stdin(text, reads, care));
+        } else if input::may_read(command) {
+            input::of(script, command, |text| {
+                if input::looks_secret(&text.s) {
+                    self.stdin(text, Reads::Secret("secret"), care);
+                }
+            });
+        }
+        if input::writes_passwords(command) {
+            for text in input::said(command).chain(&command.input) {
+                for (start, end) in input::last_fields(&text.s) {
+                    self.word_value(text, start, end, "password", care);
+                }
+            }
         }
         let shell = command.words.iter().any(|w| grammar::is_shell(&w.text.s));
         if shell && depth < NESTED {
@@ -132,7 +145,7 @@ impl Search<'_> {
             Reads::Secret(kind) => kind,
             Reads::UserColon => "password",
         };
-        if let Some((start, end)) = input::secret(&text.s, reads) {
+        for (start, end) in input::secrets(&text.s, reads) {
             self.word_value(text, start, end, kind, care);
         }
     }
@@ -144,6 +157,9 @@ impl Search<'_> {
             return;
         }
         url::scan(&text.s, |start, end, kind| self.add(text, start, end, kind, Class::Secret, care, true));
+        if mode == Mode::Written {
+            forms::scan(&text.s, |start, end, kind| self.add(text, start, end, kind, Class::Secret, care, true));
+        }
         context::scan(&text.s, mode, |v| {
             // Pieces of a text may be code for whoever reads it, unless quotes
             // or the one token they are made of keep them apart.

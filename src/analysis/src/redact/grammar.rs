@@ -58,6 +58,68 @@ pub(super) fn scan(command: &Command, mut found: impl FnMut(Value)) {
             }
         }
         named(&words, i, &mut found);
+        let mut part = |at: Option<(usize, usize)>| {
+            at.into_iter().for_each(|(start, end)| found(Value { word: i, start, end, kind: "password" }));
+        };
+        part(super::forms::user_at_host(&word.s));
+        part(saying(&words, i));
+    }
+    oracle(&words, &mut found);
+    printed(&words, &mut found);
+}
+
+/// Clients of Oracle, whose first operands are `user/password`.
+const ORACLE: &[&str] = &[
+    "sqlplus",
+    "sqlplus64",
+    "sql",
+    "sqlcl",
+    "exp",
+    "imp",
+    "expdp",
+    "impdp",
+    "sqlldr",
+    "rman",
+    "tkprof",
+    "wrap",
+    "adrci",
+];
+
+fn oracle(words: &[&Text<'static>], found: &mut impl FnMut(Value)) {
+    let Some(at) = words.iter().take(4).position(|word| ORACLE.contains(&program(&word.s))) else { return };
+    for (word, text) in words.iter().enumerate().skip(at + 1).take(16) {
+        if let Some((start, end)) = super::forms::oracle(&text.s) {
+            found(Value { word, start, end, kind: "password" });
+        }
+    }
+}
+
+/// `--password-command 'echo PASSWORD'`: an option that names a command that says it.
+fn saying(words: &[&Text<'static>], i: usize) -> Option<(usize, usize)> {
+    let own: &str = &words.get(i)?.s;
+    let (option, from) = match own.split_once('=') {
+        Some((option, _)) => (option, option.len() + 1),
+        None => (i.checked_sub(1).and_then(|before| words.get(before)).map(|word| &*word.s)?, 0),
+    };
+    let asks = option.contains("pass") && ["command", "cmd", "eval"].iter().any(|end| option.ends_with(end));
+    let asks = asks || option.contains("PASS") && option.ends_with("COMMAND");
+    let text = own.get(from..).filter(|_| asks)?;
+    let said = ["echo -n ", "echo ", "printf %s ", "printf "].iter().find(|start| text.starts_with(**start))?;
+    let value = text.get(said.len()..)?;
+    let bare = value.trim_matches(['\'', '"']);
+    let start = from + said.len() + value.find(bare)?;
+    (!bare.contains(char::is_whitespace) && plausible(bare, Trust::Name)).then(|| (start, start + bare.len()))
+}
+
+/// `printf 'TOKEN=%s' VALUE`: the format names its arguments.
+fn printed(words: &[&Text<'static>], found: &mut impl FnMut(Value)) {
+    let Some(at) = words.iter().take(3).position(|word| &*word.s == "printf") else { return };
+    let Some(format) = words.get(at + 1) else { return };
+    for (n, name) in super::forms::format_names(&format.s).into_iter().enumerate() {
+        let word = at + 2 + n;
+        let Some(kind) = words.get(word).and_then(|value| kind_of(name, &value.s)) else { continue };
+        let end = words.get(word).map_or(0, |value| value.s.len());
+        found(Value { word, start: 0, end, kind });
     }
 }
 
@@ -75,8 +137,11 @@ fn named(words: &[&Text<'static>], i: usize, found: &mut impl FnMut(Value)) {
         if let Some(kind) = kind_of(name, &next.s).filter(|_| s.starts_with("--") || judge(name).is_some_and(sure)) {
             let starts_option = next.s.starts_with('-') && !is_random(next.s.trim_start_matches('-'));
             let bare_secret = name == "secret" && !is_random(&next.s);
-            if !starts_option && !bare_secret && !next.s.contains('=') || is_random(&next.s) {
-                found(Value { word: i + 1, start: 0, end: next.s.len(), kind });
+            if !starts_option && !bare_secret && !next.s.contains('=') && !optional(words, name, &next.s)
+                || is_random(&next.s)
+            {
+                let (start, end) = inner(kind, &next.s);
+                found(Value { word: i + 1, start, end, kind });
             }
         }
     } else if s.contains('_') && judge(s).is_some_and(sure) {
@@ -103,10 +168,34 @@ fn pairs(s: &str, mut found: impl FnMut(usize, usize, &'static str)) {
         let end = from + until_next_pair(value);
         let value = s.get(from..end).unwrap_or_default();
         if let Some(kind) = kind_of(name, value).filter(|_| !value.contains('\n') && unquoted(value)) {
-            found(from, end, kind);
+            let (start, _) = inner(kind, value);
+            found(from + start, end, kind);
             return;
         }
     }
+}
+
+/// Whether the option's value can only stand in its own word: what follows is something else.
+fn optional(words: &[&Text<'static>], name: &str, value: &str) -> bool {
+    // Whoever gives a password so is mistaken, and it is one nevertheless.
+    let database = value.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    name == "password"
+        && database
+        && words.iter().take(4).any(|word| {
+            let program = program(&word.s);
+            program.starts_with("mysql") && program != "mysqlsh" || program.starts_with("mariadb")
+        })
+}
+
+/// Where the secret stands in the value of an option: behind `pass:`, or
+/// behind the user in `user:password`.
+fn inner(kind: &str, value: &str) -> (usize, usize) {
+    let start = match value.split_once(':') {
+        Some(("pass", _)) => 5,
+        Some((user, rest)) if kind == "credentials" && !rest.is_empty() && !user.contains(['{', '"']) => user.len() + 1,
+        _ => 0,
+    };
+    (start, value.len())
 }
 
 fn sure(says: Says) -> bool {
@@ -151,19 +240,25 @@ fn apply(rule: &Rule, words: &[&Text<'static>], from: usize, found: &mut impl Fn
     let Some(start) = after_subcommands(rule.after, words, from) else { return };
     for (word, at) in places(rule.how, words, start) {
         let Some(text) = words.get(word) else { continue };
-        let end = text.s.len();
+        let comma = text.s.get(at..).and_then(|rest| rest.find(',')).filter(|_| matches!(rule.how, How::Dsn));
+        let end = comma.map_or(text.s.len(), |n| at + n);
         if matches!(rule.how, How::Cookie(_)) {
             super::context::pairs(&text.s, at, end, &mut |v| {
                 found(Value { word, start: v.start, end: v.end, kind: v.kind });
             });
             continue;
         }
+        // `psk '"…"'`: quotes of the program's own.
+        let own = at + 2 < end && text.get(at, end).starts_with('"') && text.get(at, end).ends_with('"');
+        let (at, end) = if own { (at + 1, end - 1) } else { (at, end) };
         let value = text.get(at, end);
         let kind = if rule.kind == SECRET_NAMED {
             let name = word.checked_sub(1).and_then(|i| words.get(i)).map(|w| &*w.s).unwrap_or_default();
             kind_of(name, value)
         } else {
-            let elsewhere = rule.kind != "password" && (is_path(value) || is_reference(value));
+            let elsewhere = rule.kind != "password" && (is_path(value) || is_reference(value))
+                || rule.kind == "vault_token" && value.contains('=')
+                || rule.kind == "token" && value.len() < 8 && value.bytes().all(|b| b.is_ascii_lowercase());
             (plausible(value, Trust::Grammar) && !elsewhere).then_some(rule.kind)
         };
         if let Some(kind) = kind {
@@ -184,6 +279,10 @@ fn places(how: How, words: &[&Text<'static>], start: usize) -> Vec<(usize, usize
         How::Colon(name) => {
             options(words, start, name, true, true).into_iter().filter_map(|place| behind(words, place, ':')).collect()
         }
+        How::Comma(name) => {
+            options(words, start, name, true, true).into_iter().filter_map(|place| behind(words, place, ',')).collect()
+        }
+        How::Dsn => dsn(words, start),
         How::Percent(name) => {
             options(words, start, name, true, true).into_iter().filter_map(|place| behind(words, place, '%')).collect()
         }
@@ -197,7 +296,11 @@ fn places(how: How, words: &[&Text<'static>], start: usize) -> Vec<(usize, usize
 fn after_subcommands(after: &[&str], words: &[&Text<'static>], from: usize) -> Option<usize> {
     let mut at = from;
     for wanted in after {
-        at += words.get(at..)?.iter().position(|word| word.s == **wanted)? + 1;
+        let fits = |word: &&Text<'static>| match wanted.strip_suffix('*') {
+            Some(start) => word.s.starts_with(start),
+            None => word.s == **wanted,
+        };
+        at += words.get(at..)?.iter().position(fits)? + 1;
     }
     Some(at)
 }
@@ -233,6 +336,12 @@ fn behind(words: &[&Text<'static>], (word, at): (usize, usize), sign: char) -> O
     let value = words.get(word)?.s.get(at..)?;
     let found = value.find(sign)?;
     Some((word, at + found + 1))
+}
+
+/// `h=host,u=user,p=PASSWORD`.
+fn dsn(words: &[&Text<'static>], start: usize) -> Vec<(usize, usize)> {
+    let rest = words.iter().enumerate().skip(start);
+    rest.filter_map(|(i, word)| word.s.find(",p=").filter(|_| !word.s.starts_with('-')).map(|at| (i, at + 3))).collect()
 }
 
 fn behind_pass(words: &[&Text<'static>], (word, at): (usize, usize)) -> Option<(usize, usize)> {

@@ -3,7 +3,7 @@
 
 use super::shell::{Command, Script};
 use super::text::Text;
-use super::values::{Trust, plausible};
+use super::values::{Trust, is_motley, is_random, plausible};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -102,8 +102,9 @@ pub(super) fn said(command: &Command) -> impl Iterator<Item = &Text<'static>> {
     command.words.iter().skip(from).map(|w| &w.text).filter(move |text| !format(&text.s))
 }
 
-/// Where the secret stands in what such a program reads: start and end.
-pub(super) fn secret(text: &str, reads: Reads) -> Option<(usize, usize)> {
+/// Where secrets stand in what such a program reads: start and end of each. A
+/// password that is asked for again is said twice.
+pub(super) fn secrets(text: &str, reads: Reads) -> Vec<(usize, usize)> {
     let start = text.len() - text.trim_start().len();
     let mut end = text.trim_end().len();
     while let Some(cut) = text.get(..end).and_then(|t| t.strip_suffix("\\n")) {
@@ -111,10 +112,162 @@ pub(super) fn secret(text: &str, reads: Reads) -> Option<(usize, usize)> {
     }
     let start = match reads {
         Reads::Secret(_) => start,
-        Reads::UserColon => text.find(':')? + 1,
+        Reads::UserColon => match text.find(':') {
+            Some(colon) => colon + 1,
+            None => return Vec::new(),
+        },
     };
-    let value = text.get(start..end)?;
+    let Some(value) = text.get(start..end) else { return Vec::new() };
     // Several lines: a document, not one secret.
-    (!value.contains('\n') && plausible(value, Trust::Grammar) && !super::values::is_path(value))
-        .then_some((start, end))
+    let fits =
+        |value: &str| !value.contains('\n') && plausible(value, Trust::Grammar) && !super::values::is_path(value);
+    match value.split_once("\\n").or_else(|| value.split_once('\n')) {
+        Some((first, again)) if first == again && fits(first) => {
+            vec![(start, start + first.len()), (end - again.len(), end)]
+        }
+        Some(_) | None => fits(value).then_some((start, end)).into_iter().collect(),
+    }
+}
+
+/// Programs that look at what they read and keep nothing of it.
+const FILTERS: &[&str] = &[
+    "cat",
+    "grep",
+    "egrep",
+    "fgrep",
+    "rg",
+    "wc",
+    "tr",
+    "sed",
+    "awk",
+    "gawk",
+    "cut",
+    "sort",
+    "uniq",
+    "head",
+    "tail",
+    "base64",
+    "base32",
+    "xxd",
+    "od",
+    "hexdump",
+    "jq",
+    "yq",
+    "bc",
+    "dc",
+    "sha1sum",
+    "sha256sum",
+    "sha512sum",
+    "md5sum",
+    "b2sum",
+    "cksum",
+    "shasum",
+    "read",
+    "mapfile",
+    "readarray",
+    "while",
+    "column",
+    "fold",
+    "rev",
+    "tee",
+    "xargs",
+    "less",
+    "more",
+    "gzip",
+    "gunzip",
+    "zcat",
+    "tar",
+    "diff",
+    "cmp",
+    "comm",
+    "join",
+    "paste",
+    "nl",
+    "fmt",
+    "iconv",
+    "numfmt",
+    "date",
+    "file",
+    "python",
+    "python3",
+    "perl",
+    "node",
+    "ruby",
+    "php",
+    "psql",
+    "mysql",
+    "sqlite3",
+    "bash",
+    "sh",
+    "ssh",
+    "curl",
+    "nc",
+    "openssl",
+    "git",
+    "qrencode",
+    "pbcopy",
+    "xclip",
+    "wl-copy",
+];
+
+/// Words of a command that is given something secret.
+const GIVEN: &[&str] = &[
+    "login",
+    "auth",
+    "token",
+    "secret",
+    "secrets",
+    "unlock",
+    "authenticate",
+    "password",
+    "passphrase",
+    "credential",
+    "credentials",
+    "open",
+    "context",
+    "apikey",
+    "api-key",
+    "activate",
+    "register",
+    "unseal",
+    "passwd",
+    "set-password",
+];
+
+/// Whether a program that is in no table may read a secret: it is no filter,
+/// and its words say so, or it is given a here-string.
+pub(super) fn may_read(command: &Command) -> bool {
+    let Some(first) = command.words.first() else { return false };
+    let name = first.text.s.rsplit('/').next().unwrap_or_default();
+    !FILTERS.contains(&name) && command.words.iter().skip(1).any(|word| GIVEN.contains(&&*word.text.s))
+}
+
+/// Whether a text looks like a secret with nothing beside it.
+pub(super) fn looks_secret(text: &str) -> bool {
+    let value = text.trim();
+    (is_motley(value) || is_random(value)) && !value.contains(char::is_whitespace)
+}
+
+/// Whether a command writes a file of passwords, by that file's name.
+pub(super) fn writes_passwords(command: &Command) -> bool {
+    let ends =
+        ["sasl_passwd", "chap-secrets", "pap-secrets", "pgpass", "/dovecot/users", "passwd.client", "pureftpd.passwd"];
+    let named = |name: &str| ends.iter().any(|end| name.ends_with(end));
+    command.targets.iter().any(|target| named(&target.s))
+        || command.words.iter().skip(1).any(|word| named(&word.text.s))
+}
+
+/// What follows the last colon, or the last blank, of each line.
+pub(super) fn last_fields(text: &str) -> Vec<(usize, usize)> {
+    let mut at = 0;
+    let mut found = Vec::new();
+    for line in text.split('\n').take(256) {
+        let end = at + line.trim_end().len();
+        let cut = line.trim_end().rfind([':', ' ', '\t']).map(|n| at + n + 1);
+        at += line.len() + 1;
+        let value = cut.and_then(|start| Some((start, text.get(start..end)?)));
+        let secret = |value: &str| value.len() >= 4 && plausible(value, Trust::Name);
+        found.extend(value.filter(|(_, value)| !line.starts_with('#') && secret(value)).map(|(start, _)| (start, end)));
+    }
+    found
 }

@@ -6,6 +6,7 @@
 
 mod context;
 mod find;
+mod forms;
 mod grammar;
 mod input;
 mod names;

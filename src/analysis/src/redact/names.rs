@@ -69,6 +69,7 @@ const SURE: &[(&str, &str)] = &[
     ("pwd", "password"),
     ("pswd", "password"),
     ("psw", "password"),
+    ("pw", "password"),
     ("psk", "password"),
     ("secret", "secret"),
     ("token", "token"),
@@ -93,6 +94,7 @@ const SURE: &[(&str, &str)] = &[
     ("authtoken", "token"),
     ("mnemonic", "secret"),
     ("sessionid", "session_cookie"),
+    ("passphr", "passphrase"),
     ("phpsessid", "session_cookie"),
     ("jsessionid", "session_cookie"),
 ];
@@ -184,7 +186,6 @@ const PERHAPS: &[(&str, &str)] = &[
     ("csrf", "token"),
     ("xsrf", "token"),
     ("csrftoken", "token"),
-    ("pw", "password"),
     ("pin", "password"),
     ("assertion", "token"),
     ("sas", "signature"),
@@ -230,6 +231,7 @@ pub(super) fn judge(name: &str) -> Option<Says> {
         "pass" | "password" | "passphrase" if matches!(previous, "no" | "ask" | "prompt" | "reset" | "forgot") => {
             return None;
         }
+        "phrase" if matches!(previous, "pass" | "key") => return Some(Says::Secret("passphrase")),
         "auth" if previous == "no" => return None,
         "auth" if previous == "rediscli" => return Some(Says::Secret("password")),
         _ => {}
@@ -265,6 +267,9 @@ fn sure(word: &str) -> Option<&'static str> {
     if is_chance(word) {
         return None;
     }
+    // `password1`, `token2`.
+    let bare = word.trim_end_matches(|c: char| c.is_ascii_digit());
+    let word = if bare.len() >= 4 { bare } else { word };
     let found = SURE.iter().find(|(end, _)| word == *end || (end.len() > 3 && word.ends_with(end)));
     found.map(|(_, kind)| *kind)
 }

@@ -168,6 +168,10 @@ pub(super) fn is_placeholder(value: &str) -> bool {
     if chars.all(|c| c == first) || trimmed.chars().all(|c| !c.is_alphanumeric()) {
         return true;
     }
+    // What `printf` puts there.
+    if matches!(trimmed.trim_end_matches("\\n"), "%s" | "%d" | "%q" | "%b" | "%v") {
+        return true;
+    }
     let last = trimmed.chars().last().unwrap_or(first);
     if matches!((first, last), ('{', '}')) && !trimmed.contains(',') {
         return true;

@@ -178,7 +178,8 @@ pub fn pieces<'t>(name: &str, text: &'t str) -> Vec<(usize, &'t str)> {
     }
     let bytes = text.as_bytes();
     for (at, byte) in bytes.iter().enumerate() {
-        let begins = matches!(byte, b'/' | b'~') || (*byte == b'$' && text.get(at..).is_some_and(|rest| rest.starts_with("$HOME")));
+        let begins = matches!(byte, b'/' | b'~')
+            || (*byte == b'$' && text.get(at..).is_some_and(|rest| rest.starts_with("$HOME")));
         let before = at.checked_sub(1).and_then(|before| bytes.get(before));
         let fresh = before.is_some_and(|before| b"=@'\"(){}<>|,;: \t\n[`!".contains(before))
             || (at == 2 && bytes.first() == Some(&b'-'));

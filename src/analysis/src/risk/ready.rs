@@ -44,9 +44,7 @@ impl Index {
         programs.dedup();
         index.others = about(rules, |condition| condition.program.is_empty());
         for program in programs {
-            let fits = about(rules, |condition| {
-                condition.program.is_empty() || condition.program.iter().any(|known| *known == program)
-            });
+            let fits = about(rules, |condition| condition.program.is_empty() || condition.program.contains(&program));
             index.by_program.insert(program, fits);
         }
         let opaque = rules.iter().enumerate().filter(|(_, rule)| rule.when.iter().any(|when| !when.opaque.is_empty()));

@@ -12,6 +12,10 @@ pub(super) enum How {
     Either(&'static str),
     /// `-u user:VALUE`, also attached.
     Colon(&'static str),
+    /// `-u user,VALUE`, also attached.
+    Comma(&'static str),
+    /// `h=host,u=user,p=VALUE`, in any word.
+    Dsn,
     /// `-U user%VALUE`, also attached.
     Percent(&'static str),
     /// OpenSSL's `pass:VALUE`.
@@ -28,7 +32,7 @@ pub(super) enum How {
 #[derive(Debug)]
 pub(super) struct Rule {
     pub(super) programs: &'static [&'static str],
-    /// Words that stand between program and secret, in this order.
+    /// Words that stand between program and secret, in this order; one that ends in `*` may go on.
     pub(super) after: &'static [&'static str],
     pub(super) how: How,
     pub(super) kind: &'static str,
@@ -38,7 +42,7 @@ const fn rule(programs: &'static [&'static str], after: &'static [&'static str],
     Rule { programs, after, how, kind }
 }
 
-use How::{Attached, Colon, Cookie, Either, Next, Pass, Percent, Word, WordColon};
+use How::{Attached, Colon, Comma, Cookie, Dsn, Either, Next, Pass, Percent, Word, WordColon};
 
 const MYSQL: &[&str] = &[
     "mysql",
@@ -80,6 +84,18 @@ const LDAP: &[&str] =
     &["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldappasswd", "ldapwhoami", "ldapcompare", "ldapmodrdn"];
 const SAMBA: &[&str] =
     &["smbclient", "smbget", "rpcclient", "smbmap", "net", "smbcacls", "smbtree", "wbinfo", "nmblookup"];
+const PERCONA: &[&str] = &[
+    "pt-table-checksum",
+    "pt-table-sync",
+    "pt-online-schema-change",
+    "pt-archiver",
+    "pt-query-digest",
+    "pt-kill",
+    "pt-heartbeat",
+    "pt-slave-delay",
+    "pt-show-grants",
+    "pt-duplicate-key-checker",
+];
 const ZIP: &[&str] = &["zip", "unzip", "zipcloak", "7za", "bsdtar"];
 
 pub(super) const RULES: &[Rule] = &[
@@ -114,6 +130,19 @@ pub(super) const RULES: &[Rule] = &[
     rule(&["mosquitto_pub", "mosquitto_sub", "mosquitto_rr"], &[], Next("-P"), "password"),
     rule(&["mosquitto_passwd"], &["-b"], Word(3), "password"),
     rule(&["kcat", "kafkacat"], &[], Next("-P"), "password"),
+    rule(&["mycli", "pgcli"], &[], Next("-p"), "password"),
+    rule(&["redis-cli", "valkey-cli"], &["SETUSER"], Attached(">"), "password"),
+    rule(&["redis-cli", "valkey-cli"], &["setuser"], Attached(">"), "password"),
+    rule(PERCONA, &[], Dsn, "password"),
+    rule(PERCONA, &[], Next("-p"), "password"),
+    rule(&["mongosh", "mongo"], &["changeUserPassword"], Word(2), "password"),
+    rule(&["vertica", "vsql", "nzsql"], &[], Next("-w"), "password"),
+    rule(&["hdbsql"], &[], Next("-p"), "password"),
+    rule(&["ysqlsh", "usql", "dsql"], &[], Next("-W"), "password"),
+    rule(&["etcdctl"], &["user", "add"], WordColon(1), "password"),
+    rule(&["nats"], &[], Next("--password"), "password"),
+    rule(&["pulsar-admin", "pulsar-client"], &[], Next("--auth-params"), "credentials"),
+    rule(&["imapsync", "offlineimap"], &[], Next("--passfile1"), "secret_named"),
     // The web
     rule(&["curl", "curlie"], &[], Colon("-u"), "basic_auth"),
     rule(&["curl", "curlie"], &[], Colon("--user"), "basic_auth"),
@@ -130,7 +159,9 @@ pub(super) const RULES: &[Rule] = &[
     rule(&["ab", "siege", "wrk"], &[], Colon("-A"), "basic_auth"),
     rule(&["ab"], &[], Colon("-P"), "basic_auth"),
     rule(&["hey"], &[], Colon("-a"), "basic_auth"),
-    rule(&["lftp", "ncftp"], &[], Colon("-u"), "password"),
+    rule(&["lftp"], &[], Comma("-u"), "password"),
+    rule(&["lftp"], &[], Comma("--user"), "password"),
+    rule(&["ncftp"], &[], Next("-p"), "password"),
     rule(&["ncftpput", "ncftpget", "ncftp"], &[], Next("-p"), "password"),
     rule(&["aria2c"], &[], Next("--rpc-secret"), "token"),
     rule(&["swaks"], &[], Next("-ap"), "password"),
@@ -230,7 +261,29 @@ pub(super) const RULES: &[Rule] = &[
     rule(&["mkpasswd"], &[], Word(1), "password"),
     rule(&["wg"], &["private-key"], Word(1), "private_key"),
     rule(&["wg"], &["preshared-key"], Word(1), "private_key"),
+    rule(&["wpa_cli"], &["psk"], Word(1), "password"),
+    rule(&["wpa_cli"], &["password"], Word(1), "password"),
+    rule(&["smbclient", "smbget", "rpcclient"], &[], Percent("-u"), "password"),
+    rule(&["curlftpfs", "sshfs"], &["-o"], Attached("password="), "password"),
+    rule(&["openvpn", "sshuttle"], &[], Next("--auth-pass"), "password"),
+    rule(&["ipmiutil", "ipmi-sensors", "ipmipower", "ipmi-chassis"], &[], Either("-p"), "password"),
+    rule(&["vncdo", "vncdotool"], &[], Either("-p"), "password"),
+    rule(&["freerdp", "sdl-freerdp"], &[], Attached("/p:"), "password"),
+    rule(&["xfreerdp", "xfreerdp3", "wlfreerdp"], &[], Attached("/pass:"), "password"),
+    rule(&["impacket-secretsdump", "impacket-psexec", "psexec.py", "secretsdump.py"], &[], WordColon(1), "password"),
     // Clouds
+    rule(&["netlify"], &["env:set"], Word(2), "secret_named"),
+    rule(&["snyk"], &["config", "set"], Attached("api="), "token"),
+    rule(&["consul"], &["set-agent-token"], Word(2), "token"),
+    rule(&["aws"], &["configure", "set", "aws_access_key_id"], Word(1), "access_key"),
+    rule(&["oci"], &[], Next("--pass-phrase"), "passphrase"),
+    rule(&["openstack"], &["user", "create"], Next("--password"), "password"),
+    rule(&["minikube", "k3s", "k3sup"], &[], Next("--token"), "token"),
+    rule(&["kubeadm"], &["join"], Next("--token"), "token"),
+    rule(&["kubeadm"], &["join"], Next("--certificate-key"), "secret_key"),
+    rule(&["docker"], &["swarm", "join"], Next("--token"), "token"),
+    rule(&["railway", "render", "supabase"], &["login"], Next("--token"), "token"),
+    rule(&["doctl"], &["init"], Next("--access-token"), "token"),
     rule(&["aws"], &["configure", "set", "aws_secret_access_key"], Word(1), "aws_secret_key"),
     rule(&["aws"], &["configure", "set", "aws_session_token"], Word(1), "token"),
     rule(&["aws"], &["ssm", "put-parameter"], Next("--value"), "secret"),
@@ -317,6 +370,12 @@ pub(super) const RULES: &[Rule] = &[
     rule(&["flit", "hatch"], &["publish"], Next("-a"), "token"),
     rule(&["uv"], &["publish"], Next("-t"), "token"),
     rule(&["uv"], &["publish"], Next("-p"), "token"),
+    rule(&["poetry"], &["pypi-token.*"], Word(1), "token"),
+    rule(&["poetry", "composer"], &["http-basic.*"], Word(2), "password"),
+    rule(&["composer"], &["github-oauth.*"], Word(1), "token"),
+    rule(&["composer"], &["gitlab-token.*"], Word(1), "token"),
+    rule(&["composer"], &["bearer.*"], Word(1), "token"),
+    rule(&["drush"], &["user:password"], Word(2), "password"),
     rule(&["bundle"], &["config"], Word(3), "secret_named"),
     rule(&["composer"], &["config"], Word(2), "secret_named"),
     rule(&["composer"], &["config"], Word(3), "secret_named"),

