@@ -4,6 +4,7 @@
 mod again;
 mod authority;
 mod bad_input;
+mod bundles;
 mod by_hand;
 mod disk;
 mod doctor;

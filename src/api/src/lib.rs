@@ -6,6 +6,7 @@ pub mod context;
 mod enrolment;
 pub mod frame;
 pub mod front;
+pub mod ledgers;
 pub mod recording;
 pub mod rules;
 pub mod service;

@@ -5,7 +5,7 @@ pub mod rules;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use countersign_core::{Name, Outcome};
+use countersign_core::{LoginId, Name, Outcome};
 use countersign_ledger::verify::{Require, Signatures};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -277,15 +277,39 @@ pub struct Show {
     pub at: Where,
 }
 
+const BUNDLE_HELP: &str = "\
+Examples:
+  countersign bundle /var/lib/countersign/host -o all.tar               a host's whole ledger, on the host
+  countersign bundle /var/lib/countersign/host --since 30d -o month.tar
+  countersign bundle deploy-01 -o deploy-01.tar                         a work session, from the service
+  countersign bundle --host web-1 --since 2026-11-01 -o november.tar    a host, from the service
+
+A part holds what it needs to be verified by itself. What is fetched from the service lies beside
+FILE.tar, in FILE.tar.fetched, until the bundle is written.";
+
 /// `bundle`
 #[derive(Debug, Args)]
+#[command(after_help = BUNDLE_HELP)]
 pub struct Bundle {
-    /// A host's or a trial's state directory.
-    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub source: PathBuf,
+    /// A host's or a trial's state directory, or the name of a work session.
+    #[arg(value_name = "DIR|SESSION", required_unless_present = "host", value_hint = ValueHint::DirPath)]
+    pub source: Option<PathBuf>,
     /// The file to write; it must not exist.
     #[arg(short = 'o', long = "output", value_name = "FILE.tar", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
+    /// The ledger of this host, from the service.
+    #[arg(long, value_name = "NAME", conflicts_with = "source")]
+    pub host: Option<Name>,
+    /// Only what came then or later, and the logins open then: an age (15m, 12h, 30d, 4w), a UTC date
+    /// or time, or the number of an entry.
+    #[arg(long, value_name = "WHEN|SEQ", conflicts_with = "logins")]
+    pub since: Option<String>,
+    /// Only this login of DIR; may be repeated.
+    #[arg(long = "login", value_name = "ID", conflicts_with = "host")]
+    pub logins: Vec<LoginId>,
+    /// Where the service is.
+    #[command(flatten)]
+    pub at: Where,
 }
 
 /// `verify`

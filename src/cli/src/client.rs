@@ -3,12 +3,13 @@
 use crate::failure::Failure;
 use crate::pin::tls_to;
 use crate::reviewer::Reviewer;
+use countersign_api::ledgers::{EntriesFrom, LedgerOf, LedgerQuery};
 use countersign_api::rules::{NewGrant, RuleAct, RuleTest, RuleVerdict, RulesFile, Suggestions};
 use countersign_api::service::{
     AuditQuery, AuditRow, ErrorBody, NewRule, PendingSubmission, ProgramReply, ReviewReply, ReviewRequest, Rule,
     SessionRow, SubmissionEntry,
 };
-use countersign_core::{LoginId, SubmissionId};
+use countersign_core::{HostId, LoginId, SubmissionId};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect};
 use serde::de::DeserializeOwned;
@@ -100,6 +101,18 @@ impl Client {
     /// Work sessions, newest first.
     pub async fn sessions(&self, limit: u32) -> Result<Vec<SessionRow>, Failure> {
         self.read(self.http.get(self.address("/api/sessions")).query(&[("limit", limit)])).await
+    }
+
+    /// Where a session, or a host's history, stands.
+    pub async fn ledger(&self, query: &LedgerQuery) -> Result<LedgerOf, Failure> {
+        self.read(self.http.get(self.address("/api/ledgers")).query(query)).await
+    }
+
+    /// Lines of a host's ledger from a seq on; empty where there are no more.
+    pub async fn entries(&self, host: HostId, from: u64) -> Result<Vec<u8>, Failure> {
+        let request = self.http.get(self.address(&format!("/api/ledgers/{host}/entries")));
+        let answer = self.send(request.query(&EntriesFrom { from })).await?;
+        self.body(answer, MAX_ANSWER).await
     }
 
     /// The whitelist.

@@ -7,7 +7,8 @@
 mod about;
 mod analyze;
 pub mod args;
-pub mod choose;
+mod bundle;
+mod choose;
 mod client;
 mod decide;
 mod doctor;
@@ -68,7 +69,7 @@ fn dispatch(line: &CommandLine) -> Result<u8, Failure> {
     let done = |result: Result<(), Failure>| result.map(|()| 0);
     match &line.command {
         Command::Verify(args) => proof::verify(args, json),
-        Command::Bundle(args) => done(proof::bundle(args, json)),
+        Command::Bundle(args) => done(on_runtime(bundle::run(args, json))),
         Command::Enroll(args) => done(enrol::run(args, json)),
         Command::Doctor(args) => on_runtime(doctor::run(args, json)),
         Command::Analyze(args) => analyze::run(args),

@@ -1,35 +1,23 @@
-//! `countersign verify` and `bundle`: the ledger, without any service.
+//! `countersign verify`: the ledger, without any service.
 
-use crate::args::{Bundle, Verify};
+use crate::args::Verify;
 use crate::evaluate::Rules;
 use crate::failure::Failure;
 use crate::screen::{note, show, show_json};
 use crate::style::{self, FAINT, paint};
 use countersign_core::{Outcome, visible};
-use countersign_ledger::bundle::{BundleError, write};
 use countersign_ledger::verify::{CHECKS, Options, Progress, Report, verify_by};
 use countersign_ledger::{BadHead, KnownHead, TrustError, TrustFile};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde::Serialize;
 use std::io::{self, IsTerminal};
 use std::path::Path;
-
-const BAR: &str = "{wide_bar} {bytes}/{total_bytes} {eta}";
-
-#[derive(Serialize)]
-struct Packed {
-    file: String,
-    members: usize,
-    bytes: u64,
-    left_out: Vec<String>,
-}
 
 /// Verifies. The answer is the exit code of docs/LEDGER.md.
 pub fn verify(args: &Verify, json: bool) -> Result<u8, Failure> {
     let trust = args.trust.as_deref().map(load_trust).transpose()?;
     let known_heads = args.known_head.iter().map(|path| load_head(path)).collect::<Result<_, _>>()?;
     let options = Options { require: args.require, signatures: args.signatures, known_heads, whole: args.whole };
-    let bar = progress_bar();
+    let bar = progress_bar("{wide_bar} {bytes}/{total_bytes} {eta}");
     let mut report_progress = |progress: Progress| {
         bar.set_length(progress.total_bytes);
         bar.set_position(progress.bytes);
@@ -56,30 +44,6 @@ fn told(report: &Report, explain: bool, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// Packs what an auditor takes away.
-pub fn bundle(args: &Bundle, json: bool) -> Result<(), Failure> {
-    let written = write(&args.source, &args.output).map_err(|e| match e {
-        BundleError::Io { ref error, .. } if error.kind() == io::ErrorKind::AlreadyExists => {
-            Failure::Usage(format!("{} exists already; name a new file", args.output.display()))
-        }
-        BundleError::Io { .. } => Failure::Io(e.to_string()),
-        BundleError::NotAState(_) => Failure::NotFound(e.to_string()),
-        BundleError::Damaged(_) => Failure::BadFile(e.to_string()),
-    })?;
-    for name in &written.left_out {
-        note(&format!("countersign: left out, since it is no part of a ledger: {}", visible(name)));
-    }
-    let file = args.output.to_string_lossy().into_owned();
-    if json {
-        return show_json(&Packed { file, members: written.members, bytes: written.bytes, left_out: written.left_out });
-    }
-    let shown = visible(&file);
-    show(&format!(
-        "{shown}: {} files, {} bytes\nverify it with: countersign verify {shown} --trust FILE   (the keys travel apart from the bundle)\n",
-        written.members, written.bytes
-    ))
-}
-
 fn load_trust(path: &Path) -> Result<TrustFile, Failure> {
     TrustFile::load(path).map_err(|e| match &e {
         TrustError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Failure::NotFound(e.to_string()),
@@ -97,12 +61,12 @@ fn load_head(path: &Path) -> Result<KnownHead, Failure> {
 }
 
 /// On a terminal only.
-fn progress_bar() -> ProgressBar {
+pub fn progress_bar(form: &str) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-    match ProgressStyle::with_template(BAR) {
+    match ProgressStyle::with_template(form) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }

@@ -1,7 +1,7 @@
 //! Bundles: what is written verifies alike, and a damaged one is refused.
 
 use crate::build::{expect, golden, join, login, trust, verify_path, write_state};
-use countersign_ledger::bundle::{BundleError, VERIFY_BY_HAND, write};
+use countersign_ledger::bundle::{BundleError, Selection, VERIFY_BY_HAND, part_of, write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
@@ -179,7 +179,7 @@ fn the_recipe_works_with_stock_tools() {
         script("submit1", "4. The", "5. A"),
         script("decide1", "5. A", "6. People"),
         script("submit1", "7. A", "8. A"),
-        script("chunk1.1", "8. A", "\u{0}"),
+        script("chunk1.1", "8. A", "9. A"),
     ];
     let (_, helpers) = script("", "1. Helpers", "2. Which");
     let keys = format!(
@@ -189,7 +189,7 @@ fn the_recipe_works_with_stock_tools() {
     );
     for (label, step) in steps {
         let n = history.at(&label);
-        let take = format!("N={n}; sed -n \"$((N+1))p\" journal/0000000000000000.jsonl > line\n");
+        let take = format!("N={n}; entry \"$N\" > line\n");
         let text = format!("set -eu -o pipefail\n{keys}{helpers}\n{take}{step}");
         let run = std::process::Command::new("bash").args(["-c", &text]).current_dir(&unpacked).output().unwrap();
         let shown = String::from_utf8_lossy(&run.stdout).into_owned();
@@ -200,6 +200,19 @@ fn the_recipe_works_with_stock_tools() {
         let hashes: Vec<_> = shown.split_whitespace().filter(|w| w.len() == 64).collect();
         assert!(hashes.len() == 2 && hashes[0] == hashes[1], "{label}: {shown}");
     }
+    // In a part the lines are found too.
+    let (part, taken) = (dir.path().join("part.tar"), dir.path().join("taken"));
+    let selection = Selection::Logins { name: "deploy-01".to_owned(), logins: [login(1)].into() };
+    part_of(&dir.path().join("state"), &part, &selection).unwrap();
+    tar::Archive::new(std::fs::File::open(&part).unwrap()).unpack(&taken).unwrap();
+    let (_, signed) = script("", "3. One", "4. The");
+    let (_, listed) = script("", "9. A", "\u{0}");
+    let text = format!("set -eu -o pipefail\n{keys}{helpers}\nN={}\n{signed}\n{listed}", history.at("close1"));
+    let run = std::process::Command::new("bash").args(["-c", &text]).current_dir(&taken).output().unwrap();
+    let shown = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(run.status.success() && shown.contains("Good \""), "{shown}{}", String::from_utf8_lossy(&run.stderr));
+    let numbers: Vec<_> = shown.lines().filter(|line| line.starts_with(&login(1).to_string())).collect();
+    assert!(numbers.len() > 3 && numbers.last().unwrap().ends_with("session_closed"), "{shown}");
     // The same with a changed byte is refused.
     let text = format!(
         "set -eu\n{keys}{helpers}\nN={}; sed -i 's/\"uid\":1001/\"uid\":1000/' journal/*.jsonl\n{}",

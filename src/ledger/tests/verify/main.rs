@@ -18,6 +18,7 @@ mod fixtures;
 mod held;
 mod hostile;
 mod keys;
+mod packed;
 mod parts;
 mod people;
 mod recordings;

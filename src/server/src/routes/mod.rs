@@ -2,6 +2,7 @@
 
 mod enroll;
 mod host;
+mod ledgers;
 mod reviewer;
 mod rules;
 
@@ -44,6 +45,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/recordings/{login}", get(reviewer::recording).post(host::recording))
         .route("/api/audit", get(reviewer::audit))
         .route("/api/sessions", get(reviewer::sessions))
+        .route("/api/ledgers", get(ledgers::find))
+        .route("/api/ledgers/{host}/entries", get(ledgers::entries))
         .route("/api/rules", get(rules::list).post(rules::add))
         .route("/api/rules/import", post(rules::import))
         .route("/api/rules/export", get(rules::export))

@@ -79,7 +79,8 @@ pub async fn audit(
 }
 
 /// Records that somebody reads; on an error nothing is shown.
-async fn note_access(app: &App, act: Act<'_>) -> Result<(), Refusal> {
+/// That somebody read something, in the service's own ledger.
+pub(super) async fn note_access(app: &App, act: Act<'_>) -> Result<(), Refusal> {
     let mut tx = app.store.write().await?;
     app.ledger.record(&mut tx, &act).await?;
     Ok(tx.commit().await?)

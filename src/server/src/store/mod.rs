@@ -9,6 +9,7 @@ mod audit;
 pub mod entries;
 pub mod facts;
 mod forks;
+mod ledgers;
 pub mod log;
 pub mod own;
 pub mod past;
