@@ -1,12 +1,15 @@
 //! Whether a line hands the login's standard input to an interpreter as a
 //! program. That input is captured then and held with the line.
 //!
-//! This is a scan of words, not a parser. It is not what keeps unseen programs
-//! out (any approved program may read and obey its input): it catches the
-//! usual ways of sending a script.
+//! Both the facts of the syntax tree and a scan of words are asked, so that a
+//! line that cannot be parsed is not left out. It is not what keeps unseen
+//! programs out (any approved program may read and obey its input): it catches
+//! the ways of sending a script.
 
 use crate::escapes::obeys_input;
-use crate::programs::{Source, interpreter, redirections_apart};
+use crate::facts::{CommandLine, Context, Origin, Place, Redirect, Runs, SimpleCommand, Unknown, Word};
+use crate::line::parse;
+use crate::programs::{Source, interpreter, is_input, redirections_apart};
 
 /// Words that run the word after them (with flags between, whose values are
 /// taken for the program at worst: then the line is not caught here).
@@ -16,10 +19,116 @@ const WRAPPERS: [&str; 14] = [
 ];
 
 /// Whether the first stage of a pipeline in `line` is an interpreter without a
-/// program of its own, or a plain `cat` that feeds one; or a program that takes
-/// its commands from there.
+/// program of its own, or a plain `cat` that feeds one; a program that takes
+/// its commands from there; or one whose program is made of what comes there.
 pub fn reads_program_from_stdin(line: &str) -> bool {
-    obeys_input(line) || interprets_input(line)
+    obeys_input(line) || interprets_input(line) || made_of_input(&parse(line, &Place::default()))
+}
+
+/// Programs that hand on what they read, as it is or decoded.
+const PASSING: [&str; 14] =
+    ["cat", "tee", "head", "tail", "base64", "base32", "gunzip", "zcat", "xz", "tr", "sed", "rev", "openssl", "xxd"];
+
+/// Programs that make arguments of what they read.
+const APPENDING: [&str; 2] = ["xargs", "parallel"];
+
+/// By the facts: an interpreter behind `xargs` or `find -exec`, on another
+/// host or in a container, and a text or file that a substitution makes of the input.
+fn made_of_input(line: &CommandLine) -> bool {
+    line.commands.iter().any(|command| reads_input(line, command) && obeys(line, command))
+}
+
+fn obeys(line: &CommandLine, command: &SimpleCommand) -> bool {
+    let Some(name) = command.program_name() else { return false };
+    let words: Vec<&str> = command.arguments().iter().map(|word| word.text.as_str()).collect();
+    let text = command.arguments().iter().any(|word| made_by_passing(line, word));
+    match interpreter(name) {
+        Some(known) => {
+            let source = known.reading(&words).source;
+            let appended = match source {
+                Source::Word(at) => {
+                    command.arguments().get(at).is_some_and(|word| word.unknown.contains(Unknown::APPENDED))
+                }
+                Source::Input | Source::Nothing => false,
+            };
+            source == Source::Input || appended || text
+        }
+        None if matches!(name, "source" | ".") => text || words.first().is_some_and(|word| is_input(word)),
+        None => name == "eval" && text,
+    }
+}
+
+/// `"$(cat)"`, `<(cat)`: what a command inside of the word reads.
+fn made_by_passing(line: &CommandLine, word: &Word) -> bool {
+    let inner = |command: &&SimpleCommand| {
+        let inside = word.span.start <= command.span.start && command.span.end <= word.span.end;
+        let made = command.context.iter().any(|c| matches!(c, Context::Substitution | Context::ProcessSubstitution));
+        let bare = command.arguments().iter().all(|word| word.text.starts_with('-') || is_input(&word.text));
+        inside && made && bare && command.program_name().is_some_and(|name| PASSING.contains(&name))
+    };
+    (word.unknown.contains(Unknown::COMMAND) || word.unknown.contains(Unknown::PROCESS))
+        && line.commands.iter().filter(inner).any(|command| reads_input(line, command))
+}
+
+/// Whether what a command reads is the input of the whole line.
+fn reads_input(line: &CommandLine, command: &SimpleCommand) -> bool {
+    let redirected = command.redirections.iter().any(|redirection| {
+        let fed = matches!(redirection.kind, Redirect::Read | Redirect::HereDocument | Redirect::HereString);
+        fed && redirection.fd.is_none_or(|fd| fd == 0) && !is_input(&redirection.target.text)
+    });
+    let piped = command.context.iter().any(|context| match context {
+        Context::Pipe { id, stage } => line.commands.iter().any(|other| {
+            let earlier = other
+                .context
+                .iter()
+                .any(|c| matches!(c, Context::Pipe { id: of, stage: at } if of == id && at < stage));
+            earlier && !hands_on(other)
+        }),
+        Context::AfterSuccess
+        | Context::AfterFailure
+        | Context::Background
+        | Context::Condition
+        | Context::Branch
+        | Context::Loop
+        | Context::Subshell
+        | Context::Coprocess
+        | Context::Function(_)
+        | Context::Substitution
+        | Context::ProcessSubstitution
+        | Context::HereDocument
+        | Context::Arithmetic => false,
+    });
+    let handed = match &command.origin {
+        Origin::Typed => true,
+        Origin::Command { parent, by } => line.commands.get(*parent).is_none_or(|outer| match by {
+            // Without `-i` a container gets no input.
+            Runs::Contained => {
+                let engine = matches!(outer.program_name(), Some("docker" | "podman" | "nerdctl" | "kubectl" | "oc"));
+                !engine || outer.arguments().iter().any(|word| takes_input(&word.text))
+            }
+            Runs::Later => false,
+            Runs::Xargs => outer.program_name().is_some_and(|name| APPENDING.contains(&name)) && !own_arguments(outer),
+            Runs::Wrapper | Runs::AsUser | Runs::ShellText | Runs::Eval | Runs::FindExec | Runs::Remote => true,
+        }),
+    };
+    !redirected && !piped && handed
+}
+
+/// A `cat` or `tee` that has no file of its own.
+fn hands_on(command: &SimpleCommand) -> bool {
+    let bare = command.arguments().iter().all(|word| word.text.starts_with('-') || is_input(&word.text));
+    matches!(command.program_name(), Some("cat")) && bare && command.redirections.is_empty()
+}
+
+fn takes_input(word: &str) -> bool {
+    matches!(word, "--interactive" | "--stdin")
+        || word.starts_with('-') && !word.starts_with("--") && word.len() <= 4 && word.contains('i')
+}
+
+/// `xargs -a file`, `parallel … ::: a b`.
+fn own_arguments(command: &SimpleCommand) -> bool {
+    let own = |text: &str| text.starts_with("-a") || text.starts_with("--arg-file") || text.starts_with(":::");
+    command.arguments().iter().any(|word| own(&word.text))
 }
 
 fn interprets_input(line: &str) -> bool {
@@ -113,6 +222,74 @@ mod tests {
             "mysql -u root app",
         ] {
             assert!(reads_program_from_stdin(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn asks_the_facts() {
+        for line in [
+            "xargs sh",
+            "xargs sh -p",
+            "xargs -n1 bash",
+            "xargs -I{} bash -c {}",
+            "xargs -I{} sh -c 'echo {}'",
+            "cat | xargs sh",
+            "find . -exec sh \\;",
+            "ssh host bash -s",
+            "ssh host sh",
+            "sudo -s",
+            "sudo -u www bash",
+            "su -c bash",
+            "env -S bash",
+            "timeout 5 bash",
+            "nice -n 5 python3 -",
+            "sh -c bash",
+            "bash -c 'sh -s'",
+            "eval bash",
+            "docker exec -i c sh",
+            "kubectl exec -i p -- sh",
+            "python3 -",
+            "perl -",
+            "node -",
+            "psql",
+            "mysql",
+            "cat|bash",
+            "cat - | cat | sh",
+            "bash <(cat)",
+            "source /dev/stdin",
+            ". /dev/fd/0",
+            "source <(cat)",
+            "source <(base64 -d)",
+            "eval \"$(cat)\"",
+            "eval \"$(base64 -d)\"",
+            "bash -c \"$(cat)\"",
+            "bash < /dev/stdin",
+            "if true; then bash; fi",
+        ] {
+            assert!(reads_program_from_stdin(line), "{line}");
+        }
+        for line in [
+            "xargs rm",
+            "xargs -n1 echo",
+            "xargs -a list sh x.sh",
+            "xargs bash -c 'echo \"$@\"' _",
+            "find . -exec rm {} \\;",
+            "ssh host ls",
+            "sudo -u www ls",
+            "su -c ls",
+            "docker exec c ls",
+            "kubectl exec p -- ls",
+            "eval \"$(ssh-agent)\"",
+            "eval \"$(cat x.sh)\"",
+            "source <(kubectl completion bash)",
+            "source venv/bin/activate",
+            "diff <(sort a) <(sort b)",
+            "echo \"$(cat)\"",
+            "bash -c \"$(curl -s https://x.example)\"",
+            "cat x | bash",
+            "echo ls | sh",
+        ] {
+            assert!(!reads_program_from_stdin(line), "{line}");
         }
     }
 
