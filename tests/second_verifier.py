@@ -28,7 +28,7 @@ for code, ids in {
     51: "time.mono_falls time.jump time.boot",
     20: "source.unknown source.empty trust.none trust.host trust.service head.other_host",
     11: "journal.torn sess.open sess.recovered submission.undecided run.unfinished recording.bad gap.declared time.silence pruned.declared head.not_covered",
-    10: "assurance.self_attested",
+    10: "assurance.self_attested decision.not_shown",
 }.items():
     for name in ids.split():
         CODES[name] = code
@@ -672,9 +672,9 @@ def document(text):
     except (tomllib.TOMLDecodeError, RecursionError):
         raise Bad("toml")
     version, people, reviewers = said.get("version"), said.get("people", 1), said.get("reviewer")
-    tables = isinstance(said.get("settings", {}), dict) and isinstance(said.get("rule", []), list) \
-        and all(isinstance(rule, dict) for rule in said.get("rule", []))
-    if len(text.encode()) > 512 * 1024 or set(said) - {"fmt", "version", "people", "reviewer", "settings", "rule"} or not tables \
+    tables = isinstance(said.get("settings", {}), dict) and all(
+        isinstance(said.get(name, []), list) and all(isinstance(table, dict) for table in said.get(name, [])) for name in ("rule", "target"))
+    if len(text.encode()) > 512 * 1024 or set(said) - {"fmt", "version", "people", "reviewer", "settings", "rule", "target"} or not tables \
             or said.get("fmt") != "cs-authority1" or not is_int(version) or version < 1 or not is_int(people) \
             or not isinstance(reviewers, list) or not 1 <= people <= min(5, len(reviewers)):
         raise Bad("document")
@@ -689,7 +689,7 @@ def document(text):
             if key in owners:
                 raise Bad("key twice")
             owners[key] = reviewer["name"]
-    return version, people, owners
+    return version, people, owners, bool(said.get("rule"))
 
 
 def signers(text, signatures):
@@ -735,7 +735,7 @@ class Run:
         # Keys: the epochs as (first seq, key, by the identity key), the one that the line at hand begins, and the one in force.
         self.epochs, self.begins, self.span, self.starting, self.unproven = [], None, None, False, None
         self.of_service, self.heartbeat, self.service, self.held_us = False, None, None, None
-        # Documents: None, "unusable", or (digest, people, owners).
+        # Documents: None, "unusable", or (digest, people, owners, whether it has rules).
         self.force, self.last_document = None, None
         # The text of a policy of the service that is not whole yet: digest, part that is due, parts, bytes.
         self.parts, self.by_rule = None, 0
@@ -1111,7 +1111,7 @@ class Run:
             return "unusable"
         try:
             text, signatures = opened["authority"].decode(), opened["signatures"].decode()
-            version, people, owners = document(text)
+            version, people, owners, rules = document(text)
         except (Bad, UnicodeDecodeError):
             self.add("authority.document")
             return "unusable"
@@ -1124,7 +1124,7 @@ class Run:
             self.add("authority.version")
         else:
             self.last_document = (version, hashed)
-        return (hashed, people, owners) if sum(self.found.values()) == before else "unusable"
+        return (hashed, people, owners, rules) if sum(self.found.values()) == before else "unusable"
 
     def people(self, e, b, c, said, faults):
         """Whether people have signed as they must; how long that counts, in ms."""
@@ -1135,9 +1135,13 @@ class Run:
             faults.append("authority.missing")
         if force in (None, "unusable"):
             return said["exp_ms"]
-        hashed, people, owners = force
+        hashed, people, owners, rules = force
         if named is None or digest(named) != hashed or number != people:
             faults.append("authority.not_in_force")
+            return said["exp_ms"]
+        if rules and said["by"].startswith("whitelist_rule:"):
+            # A rule of the document, or said to be one: this verifier knows no rules.
+            faults.append("decision.not_shown")
             return said["exp_ms"]
         if ":" in said["by"] or said["by"] == "timeout":
             faults.append("review.rule")

@@ -48,11 +48,16 @@ impl Case {
 
     /// Puts a signed document in place that names these reviewers.
     fn write(&self, version: u64, people: usize, who: &[usize]) {
+        self.write_with(version, people, who, "");
+    }
+
+    /// The same with rules.
+    fn write_with(&self, version: u64, people: usize, who: &[usize], rules: &str) {
         let reviewers: String = who
             .iter()
             .map(|&i| format!("[[reviewer]]\nname = \"{}\"\nkeys = [\"{}\"]\n", NAMES[i], self.keys[i].public()))
             .collect();
-        let text = format!("fmt = \"cs-authority1\"\nversion = {version}\npeople = {people}\n{reviewers}");
+        let text = format!("fmt = \"cs-authority1\"\nversion = {version}\npeople = {people}\n{reviewers}{rules}");
         fs::write(self.document(), &text).expect("document");
         let signatures = self.admin.armored("authority.v1@countersign", &text);
         fs::write(self.parts.scratch.join("authority.toml.sig"), signatures).expect("signatures");
@@ -157,6 +162,109 @@ fn a_host_that_demanded_signatures_does_not_start_without() {
     command.arg("--authority").arg(case.document()).arg("--admins").arg(case.parts.scratch.join("admins"));
     run(&mut command).expect(78).says(&["0 of the administrators have signed", "ssh-keygen -Y sign"]);
     verify(&case.parts.host_dir(), None).expect(20);
+}
+
+/// The document whitelists; the service carries that, and can stretch it to nothing else.
+#[test]
+fn a_rule_of_the_document_lets_run_and_no_other_does() {
+    let case = Case::new(1);
+    let made = case.parts.file("made");
+    let allow = format!("[[rule]]\nexact = \"touch {}\"\n", made.display());
+    let no = |word: &str| (false, word.to_owned());
+    case.service.answer(Answer::HostRule);
+    case.write_with(2, 1, &[0, 1], &allow);
+    assert_eq!(case.submit(&[]), (true, "whitelisted".to_owned()));
+    let decided = journal::of_kind(&case.parts.journal(), "decided").pop().expect("decided");
+    assert!(decided["body"]["by"] == "whitelist_rule:1" && decided["body"]["reviews"].is_null(), "{decided}");
+    // The same rule of the same policy, claimed for a line that it does not speak for.
+    let other = case.parts.file("other");
+    run(&mut case.parts.front(&format!("touch {}", other.display()))).expect(69);
+    assert!(!other.exists());
+    let decided = journal::of_kind(&case.parts.journal(), "decided").pop().expect("decided");
+    assert_eq!(decided["body"]["why"], "rule_not_in_authority");
+    case.service.answer(Answer::ApproveAtOnce);
+    assert_eq!(case.submit(&[]), no("rule_not_in_authority"), "a rule of the same number under the service's policy");
+    case.service.answer(Answer::Approve);
+    assert_eq!(case.submit(&[]), no("reviewers_missing"), "a person who has not signed, beside the rule");
+    trusted(&case, "1 whitelisted (re-evaluated)");
+
+    case.service.answer(Answer::HostRule);
+    case.write(3, 1, &[0, 1]);
+    assert_eq!(case.submit(&[]), no("rule_not_in_authority"), "the rule was taken out");
+    case.write_with(4, 1, &[0, 1], &format!("[[rule]]\neffect = \"deny\"\npatterns = [\"touch **\"]\n{allow}"));
+    case.service.answer(Answer::ApprovedByAnn);
+    assert_eq!(case.submit(&[case.review(0, "ann")]), no("authority_denies"), "whoever approves");
+    let decided = journal::of_kind(&case.parts.journal(), "decided").pop().expect("decided");
+    assert!(decided["body"]["by"] == "deny_rule:1" && decided["body"]["outcome"] == "blocked", "{decided}");
+    case.service.answer(Answer::HostRule);
+    case.write_with(5, 1, &[0, 1], &format!("{allow}uses = 3\n"));
+    assert_eq!(case.submit(&[]), no("authority_unusable"), "what a host cannot count");
+    case.write_with(5, 1, &[0, 1], &format!("{allow}match = [\"ls\"]\n"));
+    assert_eq!(case.submit(&[]), no("authority_unusable"), "an example that comes out otherwise");
+    case.write_with(5, 1, &[0, 1], &allow);
+    assert_eq!(case.submit(&[]), (true, "whitelisted".to_owned()), "back");
+    trusted(&case, "2 whitelisted (re-evaluated)");
+}
+
+/// Waits until every login is closed.
+fn all_closed(parts: &Parts) {
+    let opened = journal::of_kind(&parts.journal(), "session_opened").len();
+    journal::wait_for(&parts.journal(), "session_closed", opened);
+}
+
+/// The record under trust files with and without administrators.
+fn trusted(case: &Case, says: &str) {
+    all_closed(&case.parts);
+    let key = journal::of_kind(&case.parts.journal(), "host_enrolled")[0]["body"]["key"].clone();
+    let mut trust: serde_json::Value =
+        serde_json::from_str(&case.service.trust(key.as_str().expect("key"))).expect("JSON");
+    let file = case.parts.scratch.join("auditors.json");
+    for (admins, not_shown) in [(serde_json::Value::Null, true), (serde_json::json!([case.admin.public()]), false)] {
+        if !admins.is_null() {
+            trust["admins"] = admins;
+        }
+        fs::write(&file, trust.to_string()).expect("trust file");
+        let told = verify(&case.parts.host_dir(), Some(&file)).expect(10).out();
+        assert!(told.contains(says) && told.contains("decision.not_shown") == not_shown, "{told}");
+        let second = second_verifier(&case.parts.host_dir(), &file).expect(10);
+        assert!(second.out().contains("decision.not_shown"), "{}{}", second.out(), second.err());
+    }
+}
+
+/// With the real service, whose own rules say nothing, ask, and refuse.
+#[test]
+fn the_service_carries_a_rule_of_the_document_and_may_refuse_it() {
+    let mut parts = Parts::without_service(20_000);
+    let dir = parts.scratch.path().to_owned();
+    let url = parts.start_service("127.0.0.1:0");
+    let token = parts.server(&["enroll-token", "--name", "test-host"]).expect(0).out();
+    parts.enroll(&url, token.trim()).expect(0);
+    parts.make_reviewer(&url);
+    let [admin, ann] = ["admin", "ann"].map(|name| SshKey::generate(&dir, name, "ed25519"));
+    fs::write(dir.join("admins"), admin.public()).expect("admins");
+    let reviewer = format!("[[reviewer]]\nname = \"ann\"\nkeys = [\"{}\"]\n", ann.public());
+    let rule = "[[rule]]\npatterns = [\"echo ran\", \"echo no\"]\n";
+    let text = format!("fmt = \"cs-authority1\"\nversion = 1\n{reviewer}{rule}");
+    let document = dir.join("authority.toml");
+    fs::write(&document, &text).expect("document");
+    fs::write(dir.join("authority.toml.sig"), admin.armored("authority.v1@countersign", &text)).expect("signatures");
+    parts.start_host_under(&document, &dir.join("admins"));
+    assert_eq!(run(&mut parts.front("echo ran")).expect(0).out(), "ran\n");
+    let rules = dir.join("rules.toml");
+    fs::write(&rules, "fmt = \"cs-rules1\"\n[[rule]]\neffect = \"deny\"\npatterns = [\"echo no\"]\n").expect("rules");
+    parts.reviewer().run(&["rules", "import", &rules.display().to_string()]).expect(0);
+    run(&mut parts.front("echo no")).expect(126);
+    let decided = journal::of_kind(&parts.journal(), "decided");
+    let outcomes: Vec<_> = decided.iter().map(|one| one["body"]["outcome"].as_str().expect("outcome")).collect();
+    assert_eq!(outcomes, ["whitelisted", "blocked"]);
+    let mut trust: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(parts.trust()).expect("trust file")).expect("JSON");
+    trust["admins"] = serde_json::json!([admin.public()]);
+    let file = dir.join("auditors.json");
+    fs::write(&file, trust.to_string()).expect("trust file");
+    all_closed(&parts);
+    let told = verify(&parts.host_dir(), Some(&file)).expect(10).out();
+    assert!(told.contains("1 whitelisted (re-evaluated)") && !told.contains("decision.not_shown"), "{told}");
 }
 
 /// The whole way with the real service: two people look at what the host recorded, sign it with their own keys, and

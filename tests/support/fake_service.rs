@@ -21,6 +21,9 @@ pub enum Answer {
     NoPolicy,
     /// As [`Answer::ApproveAtOnce`], and sends another policy than its decisions name.
     OtherPolicy,
+    /// As [`Answer::ApproveAtOnce`], under the policy that the host has last named as its administrators', whatever
+    /// the line is.
+    HostRule,
     /// As [`Answer::Approve`], in the name of `ann`.
     ApprovedByAnn,
     /// HTTP 500.
@@ -78,6 +81,7 @@ struct Inner {
     asked: usize,
     reviews: Vec<SshReview>,
     policy: String,
+    host_policy: Option<String>,
 }
 
 /// A review that a reviewer has signed, or somebody says so.
@@ -113,6 +117,7 @@ impl FakeService {
             asked: 0,
             reviews: Vec::new(),
             policy: "nobody can read this policy\n".to_owned(),
+            host_policy: None,
         }));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("address").port();
@@ -217,13 +222,16 @@ fn respond(method: &str, path: &str, body: &[u8], shared: &Mutex<Inner>) -> Opti
         ("POST", "/api/submissions") => {
             inner.keep(&body);
             inner.asked += 1;
+            if let Some(policy) = body["rule"]["policy"].as_str() {
+                inner.host_policy = Some(policy.to_owned());
+            }
             inner.submitted = body["lines"].as_array()?.last()?.as_str().map(str::to_owned);
             match inner.answer {
                 Answer::ServerError => Some((500, json!({"error": "it broke"}).to_string())),
                 Answer::Unauthorized => Some((401, json!({"error": "who are you?"}).to_string())),
                 Answer::NotJson => Some((200, "<html>welcome</html>".to_owned())),
                 Answer::OtherJson => Some((200, json!({"decision": "approve"}).to_string())),
-                Answer::ApproveAtOnce | Answer::NoPolicy | Answer::OtherPolicy => {
+                Answer::ApproveAtOnce | Answer::NoPolicy | Answer::OtherPolicy | Answer::HostRule => {
                     let decision = inner.decision()?;
                     Some((200, json!({"next_seq": inner.next_seq, "asked": [], "decision": decision}).to_string()))
                 }
@@ -300,7 +308,9 @@ impl Inner {
             Answer::DenyRuleApproves => words.by = "deny_rule:1".to_owned(),
             Answer::TimeoutApproves => words.by = "timeout".to_owned(),
             Answer::ApprovedByAnn => words.by = "ann".to_owned(),
-            Answer::ApproveAtOnce | Answer::NoPolicy | Answer::OtherPolicy => words.by = "whitelist_rule:1".to_owned(),
+            Answer::ApproveAtOnce | Answer::NoPolicy | Answer::OtherPolicy | Answer::HostRule => {
+                words.by = "whitelist_rule:1".to_owned()
+            }
             Answer::Expired => words.exp_ms = 0,
             _ => {}
         }
@@ -311,7 +321,9 @@ impl Inner {
         };
         let named =
             if matches!(self.answer, Answer::OtherKey | Answer::NamesOtherKey) { &self.other_key } else { &self.key };
-        let mut statement = words.statement_under(&named.id(), &text_digest(&self.policy));
+        let policy = self.host_policy.clone().filter(|_| self.answer == Answer::HostRule);
+        let policy = policy.unwrap_or_else(|| text_digest(&self.policy));
+        let mut statement = words.statement_under(&named.id(), &policy);
         let namespace =
             if self.answer == Answer::OtherNamespace { "entry.v1@countersign" } else { "decision.v1@countersign" };
         if self.answer == Answer::StatementNotCanonical {

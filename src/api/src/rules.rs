@@ -1,9 +1,20 @@
 //! Rules, as reviewers' tools and the service speak of them. The written form
 //! of a rule (`body`) is described in docs/POLICY.md.
 
-use countersign_core::{Choice, Name};
+use countersign_core::{Choice, Digest, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// A rule that a host has found to let a line run by itself: one of the
+/// document that its administrators have signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostRule {
+    /// Its number there.
+    pub rule: u64,
+    /// The digest of the policy that the document's rules are.
+    pub policy: Digest,
+}
 
 /// A rule with its history: a standing rule, a grant, or (number 0) the settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -117,6 +117,9 @@ pub struct SubmitRequest {
     pub id: SubmissionId,
     /// All lines not yet acknowledged; the last is the `command_submitted`.
     pub lines: Vec<String>,
+    /// The rule of the administrators' document that lets it run, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<crate::rules::HostRule>,
 }
 
 /// The submission is kept; decided where a rule spoke.

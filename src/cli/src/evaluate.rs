@@ -1,18 +1,16 @@
 //! What `countersign verify` knows of rules: `src/ledger` knows none.
 
+use countersign_core::Digest;
+use countersign_ledger::sha256;
 use countersign_ledger::verify::{CommandPiece, Evaluated, Evaluation, Evaluator, Recorded};
 use countersign_policy as policy;
-use countersign_policy::{Again, BadPolicy, Policy, Uses, Whose};
+use countersign_policy::{Again, BadPolicy, Policy, Whose};
 
 /// Decides again with the rules of this program.
 pub struct Rules;
 
-/// A policy, and how often the record has used its rules so far.
-struct Read {
-    policy: Policy,
-    uses: Uses,
-    whose: Whose,
-}
+/// A policy.
+struct Read(Policy);
 
 impl Evaluator for Rules {
     fn policy(&self, text: &str) -> Result<Box<dyn Evaluation>, String> {
@@ -22,14 +20,22 @@ impl Evaluator for Rules {
                 "the text of the policy is none that this version reads".to_owned()
             }
         })?;
-        Ok(Box::new(Read { policy, uses: Uses::default(), whose: Whose::Service }))
+        Ok(Box::new(Read(policy)))
+    }
+
+    fn administrators(&self, rules: &str) -> Result<Option<Digest>, String> {
+        match Policy::of_administrators(rules) {
+            Ok(policy) => Ok(policy.map(|policy| sha256(policy.canonical_text().as_bytes()))),
+            Err(_) => Err("the rules of the administrators' document are none that this version reads".to_owned()),
+        }
     }
 }
 
 impl Evaluation for Read {
     fn decide(&mut self, said: &Recorded<'_>) -> Evaluated {
         let pieces: Vec<policy::Piece<'_>> = said.pieces.iter().map(piece).collect();
-        match self.policy.again(&recorded(said, &pieces), self.whose, &mut self.uses) {
+        let whose = if said.by_host { Whose::Host } else { Whose::Service };
+        match self.0.again(&recorded(said, &pieces), whose) {
             Again::Holds => Evaluated::Holds,
             Again::Fails(why) => Evaluated::Fails(why),
             Again::Open(why) => Evaluated::Open(why.to_owned()),

@@ -1,4 +1,5 @@
-//! The administrators' document, where this host has one: who may approve.
+//! The administrators' document, where this host has one: who may approve,
+//! and what runs by rule.
 //!
 //! It is looked at before each submission. A change is taken when it is signed,
 //! clear and of a higher version, and then stands in the ledger
@@ -9,6 +10,7 @@
 use crate::book::{Book, WriteError};
 use crate::drafts;
 use crate::error::HostError;
+use crate::own_rules::OwnRules;
 use countersign_core::Digest;
 use countersign_ledger::{Admins, Authority, MAX_AUTHORITY_BYTES};
 use countersign_sys as sys;
@@ -53,11 +55,19 @@ pub(crate) struct Authorities {
     held: Mutex<Held>,
 }
 
+/// A document that counts.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) authority: Authority,
+    /// Its rules, where it has any.
+    pub(crate) rules: Option<OwnRules>,
+}
+
 #[derive(Default)]
 struct Held {
     /// Files as they were when `now` was made.
     seen: Option<[Stamp; 3]>,
-    now: Option<Arc<Authority>>,
+    now: Option<Arc<Document>>,
     remembered: Option<Remembered>,
 }
 
@@ -108,7 +118,7 @@ impl Authorities {
 
     /// The document in force; `None` where this host has none. A new one is in
     /// the ledger when this returns.
-    pub(crate) async fn in_force(&self, book: &Book) -> Result<Option<Arc<Authority>>, NoAuthority> {
+    pub(crate) async fn in_force(&self, book: &Book) -> Result<Option<Arc<Document>>, NoAuthority> {
         let Some(places) = &self.places else { return Ok(None) };
         let mut held = self.held.lock().await;
         let seen = places.stamps().map_err(NoAuthority::Unusable)?;
@@ -117,7 +127,8 @@ impl Authorities {
         }
         // Whatever goes wrong from here on, the one before is no longer in force.
         held.now = None;
-        let (text, signatures, authority) = places.read().map_err(NoAuthority::Unusable)?;
+        let (text, signatures, document) = places.read().map_err(NoAuthority::Unusable)?;
+        let authority = &document.authority;
         let found = Remembered { version: authority.version, digest: authority.digest };
         let known = match held.remembered {
             Some(before) if found == before => true,
@@ -130,15 +141,15 @@ impl Authorities {
             Some(_) | None => false,
         };
         if !known {
-            let draft = drafts::policy_changed(&authority, &text, &signatures).map_err(WriteError::from)?;
+            let draft = drafts::policy_changed(authority, &text, &signatures).map_err(WriteError::from)?;
             book.write_one(draft).await?;
             self.remember(found)
                 .map_err(|why| NoAuthority::Unusable(format!("cannot write {}: {why}", self.memory.display())))?;
             held.remembered = Some(found);
         }
-        let authority = Arc::new(authority);
-        (held.now, held.seen) = (Some(authority.clone()), Some(seen));
-        Ok(Some(authority))
+        let document = Arc::new(document);
+        (held.now, held.seen) = (Some(document.clone()), Some(seen));
+        Ok(Some(document))
     }
 
     /// Durable when this returns.
@@ -189,7 +200,7 @@ impl Places {
     }
 
     /// Reads and checks everything.
-    fn read(&self) -> Result<(String, String, Authority), String> {
+    fn read(&self) -> Result<(String, String, Document), String> {
         let limit = u64::try_from(MAX_AUTHORITY_BYTES).unwrap_or(u64::MAX);
         let text = self.text(&self.document, limit)?;
         let signatures = self.text(&self.signatures(), MAX_BESIDE)?;
@@ -197,7 +208,8 @@ impl Places {
         let admins = self.administrators()?;
         Authority::signed_by(&text, &signatures, &admins).map_err(|why| in_file(&self.document, &why))?;
         let authority = Authority::parse(&text).map_err(|why| in_file(&self.document, &why))?;
-        Ok((text, signatures, authority))
+        let rules = OwnRules::read(&authority.rules).map_err(|why| in_file(&self.document, &why))?;
+        Ok((text, signatures, Document { authority, rules }))
     }
 
     /// A text file that, but for a trial's, only root can have written.

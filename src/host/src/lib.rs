@@ -30,8 +30,10 @@ mod identity;
 mod listener;
 mod login;
 mod lost;
+mod own_rules;
 mod peer;
 mod policies;
+mod program;
 mod quotas;
 #[doc(hidden)]
 pub mod readers;

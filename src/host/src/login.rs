@@ -107,6 +107,8 @@ impl Connection {
 /// What is open in a login.
 pub(crate) struct Login {
     id: LoginId,
+    /// The name of its account.
+    agent: String,
     place: Place,
     terminal: bool,
     transfer: bool,
@@ -129,6 +131,7 @@ impl Login {
     pub(crate) fn resumed(id: LoginId, absent: Absent, running: Option<(SubmissionId, Digest)>) -> Self {
         Self {
             id,
+            agent: account(absent.place.uid()),
             place: absent.place,
             terminal: absent.terminal,
             transfer: false,
@@ -145,6 +148,7 @@ impl Login {
     fn asking(&self) -> Asking<'_> {
         Asking {
             login: self.id,
+            agent: &self.agent,
             terminal: self.terminal,
             transfer: self.transfer,
             keeps_shell: self.keeps_shell,
@@ -153,6 +157,13 @@ impl Login {
             card: self.card.as_ref(),
         }
     }
+}
+
+/// The name of an account as its front has told it; its number where it has none any more, so that no
+/// rule for an account speaks.
+fn account(uid: u32) -> String {
+    let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+    user.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 /// Serves one connection to its end.
@@ -229,6 +240,7 @@ async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Pl
     // The ledger first: a recording that no entry names would look like one too many.
     let mut login = Login {
         id,
+        agent: hello.agent.clone(),
         place,
         terminal: hello.terminal.is_some(),
         transfer: hello.kind == LoginKind::Transfer,

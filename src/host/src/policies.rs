@@ -8,6 +8,7 @@
 use crate::book::WriteError;
 use crate::daemon::Host;
 use crate::drafts;
+use crate::own_rules::Own;
 use crate::ruling::Said;
 use countersign_core::{DecidedBy, Digest};
 use countersign_ledger::sha256;
@@ -40,17 +41,17 @@ pub(crate) enum NoPolicy {
 
 impl Policies {
     /// Puts the policy of a decision by rule into the ledger, before it counts.
-    pub(crate) async fn keep_of(&self, host: &Host, said: &Said) -> Result<(), NoPolicy> {
+    pub(crate) async fn keep_of(&self, host: &Host, said: &Said, own: &Own) -> Result<(), NoPolicy> {
         match (&said.by, said.statement.member("policy")) {
             (DecidedBy::Person(_) | DecidedBy::Timeout, _) => Ok(()),
-            (_, Some(digest)) => self.keep(host, digest).await,
+            (_, Some(digest)) => self.keep(host, digest, own.text(digest)).await,
             (_, None) => Err(NoPolicy::Unknown("the decision names no policy".to_owned())),
         }
     }
 
     /// The same for a refusal, which stands without it: nobody can then say whether it was right.
     pub(crate) async fn keep_of_refusal(&self, host: &Host, said: &Said) -> Result<(), WriteError> {
-        match self.keep_of(host, said).await {
+        match self.keep_of(host, said, &Own::Silent).await {
             Ok(()) => Ok(()),
             Err(NoPolicy::Unknown(why)) => {
                 tracing::warn!("the policy of a refusal is not recorded: {why}");
@@ -61,12 +62,15 @@ impl Policies {
     }
 
     /// Sees to it that the text of a policy is in the ledger, durably.
-    async fn keep(&self, host: &Host, digest: Digest) -> Result<(), NoPolicy> {
+    async fn keep(&self, host: &Host, digest: Digest, own: Option<&str>) -> Result<(), NoPolicy> {
         let mut known = self.known.lock().await;
         if known.contains(&digest) {
             return Ok(());
         }
-        let text = host.shipper.service().policy(digest).await.map_err(|why| NoPolicy::Unknown(why.to_string()))?;
+        let text = match own {
+            Some(own) => own.to_owned(),
+            None => host.shipper.service().policy(digest).await.map_err(|why| NoPolicy::Unknown(why.to_string()))?,
+        };
         if sha256(text.as_bytes()) != digest {
             return Err(NoPolicy::Unknown("the service sent another text than the decision names".to_owned()));
         }

@@ -1,5 +1,7 @@
 //! Judging what the service answered. The only way to a [`Permit`].
 
+use crate::authority::Document;
+use crate::own_rules::Own;
 use countersign_api::service::{SignedDecision, SignedReview};
 use countersign_core::{Choice, DecidedBy, Digest, HostId, Nonce, Outcome};
 use countersign_ledger::{Authority, Namespace, Reviewed, Statement, Value, key_id, review_value, verify_signature};
@@ -14,7 +16,9 @@ pub(crate) struct Asked {
     pub(crate) submitted_mono_us: u64,
     pub(crate) wait_ms: u64,
     /// Who may approve, where the host does not take the service's word for it.
-    pub(crate) authority: Option<Arc<Authority>>,
+    pub(crate) authority: Option<Arc<Document>>,
+    /// What the rules of that document say of it.
+    pub(crate) own: Own,
     /// Only a person may let it run.
     pub(crate) needs_person: bool,
     /// Whether every program it starts is a builtin or root's. No rule speaks for another.
@@ -112,8 +116,12 @@ pub(crate) fn judge(asked: &Asked, service_key: &Digest, signed: &SignedDecision
         return Ruling::Invalid(WORDS_NOT_KNOWN);
     }
     let reviews = match &asked.authority {
-        Some(authority) if statement.decision == Choice::Approve => {
-            match approved_by_people(asked, authority, &statement.by, &signed.reviews) {
+        // What the document's rules let run; nothing that a service says makes them.
+        Some(_) if statement.decision == Choice::Approve && asked.own.lets_run(&statement.by, statement.policy) => {
+            Vec::new()
+        }
+        Some(document) if statement.decision == Choice::Approve => {
+            match approved_by_people(asked, &document.authority, &statement.by, &signed.reviews) {
                 Ok(reviews) => reviews,
                 Err(why) => return Ruling::Invalid(why),
             }
@@ -192,6 +200,7 @@ mod tests {
             submitted_mono_us: 1_000_000,
             wait_ms: 60_000,
             authority: None,
+            own: Own::Silent,
             needs_person: false,
             words_known: true,
         }

@@ -4,6 +4,7 @@
 
 use crate::recordings::uploads::Uploads;
 use crate::service::{Service, ServiceError};
+use countersign_api::rules::HostRule;
 use countersign_api::service::{SubmitReply, SubmitRequest};
 use countersign_core::SubmissionId;
 use countersign_ledger::{Committer, Written};
@@ -160,7 +161,12 @@ impl Shipper {
 
     /// Asks about the submission whose `command_submitted` is `seq`, bringing
     /// the service up to date first.
-    pub(crate) async fn submit(&self, id: SubmissionId, seq: u64) -> Result<SubmitReply, ServiceError> {
+    pub(crate) async fn submit(
+        &self,
+        id: SubmissionId,
+        seq: u64,
+        rule: Option<HostRule>,
+    ) -> Result<SubmitReply, ServiceError> {
         let _held = Held { outbox: &self.outbox, seq };
         let mut next = self.next.lock().await;
         let mut corrections = 0;
@@ -169,7 +175,7 @@ impl Shipper {
             let lines = self.lines(from, seq + 1).await?;
             let complete = u64::try_from(lines.len()).is_ok_and(|n| from + n == seq + 1);
             let sent = if complete {
-                self.service.submit(&SubmitRequest { id, lines }).await.map(Some)
+                self.service.submit(&SubmitRequest { id, lines, rule }).await.map(Some)
             } else {
                 self.service.entries(lines).await.map(|reply| {
                     *next = Some(reply.next_seq);

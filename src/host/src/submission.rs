@@ -2,14 +2,16 @@
 //! while the decision still holds.
 
 use crate::around::{self, Around};
-use crate::authority::NoAuthority;
+use crate::authority::{Document, NoAuthority};
 use crate::book::WriteError;
 use crate::clock::boottime_us;
 use crate::cut::dialect;
 use crate::daemon::Host;
 use crate::drafts::{self, Decided, Released};
 use crate::login::Connection;
+use crate::own_rules::{Line, Own};
 use crate::policies::NoPolicy;
+use crate::program::with_program;
 use crate::quotas::Place;
 use crate::returning::Card;
 use crate::ruling::{Asked, Permit, Ruling, Said, WORDS_NOT_KNOWN, judge};
@@ -17,13 +19,10 @@ use crate::service::ServiceError;
 use countersign_analysis::{Held, NotAsked, Place as Input, hold};
 use countersign_api::frame::BadFrame;
 use countersign_api::front::{
-    CancelWhy, CommandEnd, Finished, FrontMessage, HostMessage, NotReleased, ProgramEnd, Release, Submit,
+    CancelWhy, CommandEnd, Finished, FrontMessage, HostMessage, NotReleased, Release, Submit,
 };
 use countersign_api::service::SignedDecision;
-use countersign_core::{
-    CommandText, DecidedBy, Digest, Exit, LoginId, NotProgram, Outcome, SubmissionId, Transfer, b64_decode,
-};
-use countersign_ledger::Authority;
+use countersign_core::{CommandText, DecidedBy, Digest, Exit, LoginId, Outcome, SubmissionId, Transfer, b64_decode};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -32,8 +31,6 @@ use std::time::Duration;
 
 /// Longest wait for an answer in one request.
 const ONE_WAIT_MS: u64 = 25_000;
-/// How long a front may take to send a program: longer than it waits itself.
-const PROGRAM_WITHIN: Duration = Duration::from_secs(90);
 /// Pause before a broken wait is taken up again.
 const AGAIN: Duration = Duration::from_millis(250);
 
@@ -52,6 +49,7 @@ pub(crate) enum Fate {
 #[derive(Clone, Copy)]
 pub(crate) struct Asking<'a> {
     pub(crate) login: LoginId,
+    pub(crate) agent: &'a str,
     /// Whether its standard input is a terminal.
     pub(crate) terminal: bool,
     /// Whether it is a transfer, and so runs where nothing is recorded.
@@ -149,6 +147,10 @@ pub(crate) async fn run(
         let reason = format!("who may approve on this host cannot be told, so nothing runs: {why}");
         return submission.failed(connection, "authority_unusable", &reason).await;
     }
+    if let Own::Refuses(rule) = submission.asked.own {
+        host.shipper.outbox().unhold(submission.seq);
+        return submission.blocked(connection, rule).await;
+    }
     follow(host, connection, submission).await
 }
 
@@ -156,7 +158,7 @@ pub(crate) async fn run(
 async fn follow(host: &Host, connection: &mut Connection, submission: Submission<'_>) -> Result<Fate, WriteError> {
     match submission.ruling(connection).await {
         Ok(Ruling::Run(_)) if host.is_stopping() => submission.failed(connection, "host_stopping", STOPPING).await,
-        Ok(Ruling::Run(permit)) => match host.policies.keep_of(host, &permit.said).await {
+        Ok(Ruling::Run(permit)) => match host.policies.keep_of(host, &permit.said, &submission.asked.own).await {
             Ok(()) => submission.release(connection, *permit).await,
             Err(NoPolicy::Unknown(why)) => {
                 let reason = format!("the rules that let this run cannot be recorded, so it does not: {why}");
@@ -184,28 +186,6 @@ async fn follow(host: &Host, connection: &mut Connection, submission: Submission
     }
 }
 
-/// Asks the front for the program on standard input and adds it to what is
-/// held; also why there is nobody to go on for.
-async fn with_program(connection: &mut Connection, submit: &Submit, held: Held) -> (Held, Option<NoRuling>) {
-    if connection.send(&HostMessage::WantProgram { nonce: submit.nonce }).await.is_err() {
-        return (held, Some(NoRuling::FrontGone));
-    }
-    let program = match tokio::time::timeout(PROGRAM_WITHIN, connection.next()).await {
-        Ok(Ok(Some(FrontMessage::Program(program)))) if program.nonce == submit.nonce => program,
-        Ok(Ok(Some(FrontMessage::Cancel { nonce, why }))) if nonce == submit.nonce => {
-            return (held, Some(NoRuling::Cancelled(cancel_word(why))));
-        }
-        Ok(_) | Err(_) => return (held, Some(NoRuling::FrontGone)),
-    };
-    let Ok(sent) = b64_decode(&program.bytes) else { return (held, Some(NoRuling::FrontGone)) };
-    let bad = match program.end {
-        ProgramEnd::Whole => None,
-        ProgramEnd::TooLong => Some(NotProgram::TooLong),
-        ProgramEnd::TooSlow(waited_s) => Some(NotProgram::TooSlow { waited_s }),
-    };
-    (held.with_program(&sent, program.total_bytes, bad), None)
-}
-
 /// Refuses a line beyond the agent's quota, unasked and unwritten; it is
 /// counted in the agent's next entry.
 async fn turn_away(host: &Host, connection: &mut Connection, submit: &Submit) -> Result<Fate, WriteError> {
@@ -224,11 +204,11 @@ async fn turn_away(host: &Host, connection: &mut Connection, submit: &Submit) ->
 /// Writes `command_submitted`; durable when this returns.
 async fn record<'a>(
     host: &'a Host,
-    Asking { login, place, card, .. }: Asking<'a>,
+    Asking { login, agent, terminal, place, card, .. }: Asking<'a>,
     submit: &'a Submit,
     cwd: &'a [u8],
     (held, around, transfer): (&Held, Around, Option<Transfer>),
-    authority: Option<Arc<Authority>>,
+    authority: Option<Arc<Document>>,
 ) -> Result<Submission<'a>, WriteError> {
     let id = drafts::random_id(SubmissionId::from_random)?;
     let nonce = countersign_core::Nonce(countersign_ledger::random_bytes()?);
@@ -240,10 +220,22 @@ async fn record<'a>(
         cwd,
         (held, &around, transfer),
         (wait_ms, place.turned_away()),
-        authority.as_deref(),
+        authority.as_ref().map(|document| &document.authority),
     )?;
     let written = host.book.write_one(draft).await?;
+    let rules = authority.as_ref().and_then(|document| document.rules.as_ref());
+    let line = Line {
+        host: host.identity.host,
+        held,
+        shell: &submit.inner_shell,
+        terminal,
+        agent,
+        cwd,
+        words_known: around.words_known,
+        at_ms: written.at_us.div_euclid(1000),
+    };
     let asked = Asked {
+        own: rules.map(|rules| rules.say(&line)).unwrap_or_default(),
         host: host.identity.host,
         entry: written.leaf,
         nonce,
@@ -265,7 +257,7 @@ impl Submission<'_> {
         let deadline = tokio::time::sleep(Duration::from_micros(left));
         tokio::pin!(deadline);
         let reply = tokio::select! {
-            reply = self.host.shipper.submit(self.id, self.seq) => reply.map_err(failed)?,
+            reply = self.host.shipper.submit(self.id, self.seq, self.asked.own.rule()) => reply.map_err(failed)?,
             gone = given_up(connection, self.submit) => return Err(gone),
             () = self.host.stopping() => return Err(stopping()),
             () = &mut deadline => return Err(NoRuling::TimedOut),
@@ -396,6 +388,13 @@ impl Submission<'_> {
         self.refuse(connection, Outcome::Error, None, reason, Exit::Unavailable).await
     }
 
+    async fn blocked(&self, connection: &mut Connection, rule: u64) -> Result<Fate, WriteError> {
+        let by = DecidedBy::DenyRule(rule);
+        self.decide(Outcome::Blocked, Some(&by), Some("authority_denies")).await?;
+        let reason = "the document of this host's administrators refuses it, whoever approves";
+        self.refuse(connection, Outcome::Blocked, Some(by), reason, Exit::Refused).await
+    }
+
     async fn not_asked(&self, connection: &mut Connection, why: &NotAsked) -> Result<Fate, WriteError> {
         self.decide(Outcome::Error, None, Some(why.code())).await?;
         self.refuse(connection, Outcome::Error, None, &why.advice(), Exit::Refused).await
@@ -460,7 +459,7 @@ pub(crate) fn given_up_by(message: Result<Option<FrontMessage>, BadFrame>, submi
     }
 }
 
-fn cancel_word(why: CancelWhy) -> &'static str {
+pub(crate) fn cancel_word(why: CancelWhy) -> &'static str {
     match why {
         CancelWhy::Hangup => "hangup",
         CancelWhy::Interrupt => "interrupt",

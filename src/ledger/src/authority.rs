@@ -4,6 +4,7 @@
 //! A host that has one lets nothing run on the word of the service alone: an
 //! approval needs the signatures of so many distinct people, made with keys
 //! that stand here, and a whitelist rule counts only where it stands here too.
+//! What rules say is not for this crate to know: they are kept as they stand.
 //! `docs/AUTHORITY.md` has the form.
 
 use crate::commit::sha256;
@@ -33,8 +34,11 @@ pub struct Authority {
     pub people: usize,
     /// SHA-256 of the document: the `policy` of a reviewer's statement.
     pub digest: Digest,
-    /// The rules that hosts apply themselves, as a `cs-rules1` document.
+    /// The rules that hosts apply themselves, as a `cs-rules1` document with
+    /// the `[[target]]` of this one.
     pub rules: String,
+    /// Whether it has any.
+    pub has_rules: bool,
     reviewers: Vec<Reviewer>,
 }
 
@@ -88,6 +92,8 @@ struct Written {
     #[serde(rename = "reviewer")]
     reviewers: Vec<WrittenReviewer>,
     settings: Option<toml::Table>,
+    #[serde(default, rename = "target")]
+    targets: Vec<toml::Table>,
     #[serde(default, rename = "rule")]
     rules: Vec<toml::Table>,
 }
@@ -126,17 +132,21 @@ impl Authority {
                 reviewers.len()
             ));
         }
+        let has_rules = !written.rules.is_empty();
         let mut rules = toml::Table::new();
         rules.insert("fmt".to_owned(), "cs-rules1".into());
         if let Some(settings) = written.settings {
             rules.insert("settings".to_owned(), settings.into());
+        }
+        if !written.targets.is_empty() {
+            rules.insert("target".to_owned(), written.targets.into());
         }
         if !written.rules.is_empty() {
             rules.insert("rule".to_owned(), written.rules.into());
         }
         let rules = toml::to_string(&rules).map_err(|error| toml(error.to_string()))?;
         let digest = sha256(text.as_bytes());
-        Ok(Self { version: written.version, people: written.people, digest, rules, reviewers })
+        Ok(Self { version: written.version, people: written.people, digest, rules, has_rules, reviewers })
     }
 
     /// Checks that enough administrators have signed a document: `signatures`

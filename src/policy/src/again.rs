@@ -3,14 +3,14 @@
 //! Three answers: it holds, it does not, or the record cannot tell. The second
 //! is given only where nothing that the record leaves open could make it hold.
 
-use crate::decide::{Asked, Now, Ruling};
+use crate::decide::{Asked, Now, Ruling, Verdict};
 use crate::judge::Examined;
 use crate::policy::Policy;
 use crate::rule::Effect;
 use countersign_analysis::anomaly::Flag;
 use countersign_analysis::redact::scrub_script;
 use countersign_core::{CommandText, DecidedBy, HostId, Outcome, mark};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// How far the clocks of host and service may be apart before a rule's hours
 /// are held against it.
@@ -61,17 +61,14 @@ pub struct Recorded<'a> {
     pub by: &'a DecidedBy,
 }
 
-/// Whose clock and whose counting a decision rests on.
+/// Who has applied the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
-    /// The service's: its clock may differ, and it counts uses on all hosts.
+    /// The service: its clock may differ, it counts uses on all hosts, and it
+    /// knows the agent's past.
     Service,
-    /// The host's own: what is recorded is all there is. `whole`: from the
-    /// first entry on, so that uses can be counted.
-    Host {
-        /// Whether the record begins with the first entry.
-        whole: bool,
-    },
+    /// The host by itself: what is recorded is all there is.
+    Host,
 }
 
 /// What comes of deciding again.
@@ -85,72 +82,10 @@ pub enum Again {
     Open(&'static str),
 }
 
-/// How often rules were used, as far as a record tells.
-#[derive(Debug, Default)]
-pub struct Uses(HashMap<u64, u64>);
-
-impl Uses {
-    /// How many lines a rule has let pass.
-    pub fn of(&self, rule: u64) -> u64 {
-        self.0.get(&rule).copied().unwrap_or(0)
-    }
-
-    /// Counts one more for each of these.
-    pub fn count(&mut self, used: &[u64]) {
-        for rule in used {
-            let uses = self.0.entry(*rule).or_default();
-            *uses = uses.saturating_add(1);
-        }
-    }
-}
-
 impl Policy {
     /// Decides again what a record says was decided by a rule of this policy.
-    pub fn again(&self, said: &Recorded<'_>, whose: Whose, uses: &mut Uses) -> Again {
-        let (Some(agent), Some(cwd)) = (said.agent, said.cwd) else { return Again::Open(CUT) };
-        if said.pieces.contains(&Piece::Cut) {
-            return Again::Open(CUT);
-        }
-        let (shown, whole) = shown(said.pieces);
-        let seen = whole && !said.needs_person;
-        let whole = CommandText::parse(shown.as_bytes()).ok().filter(|_| seen);
-        let asked = Asked {
-            whole: whole.as_ref(),
-            shell: said.shell,
-            terminal: said.terminal,
-            agent,
-            host: said.host,
-            session: "",
-            cwd,
-            words_known: said.words_known,
-        };
-        let line = Examined::of(&shown, said.shell, cwd, &self.known_hosts(said.host));
-        Trial { policy: self, said, asked, line }.run(whose, uses)
-    }
-
-    /// How many people must approve a recorded command; `None` where the
-    /// record does not hold all that this takes.
-    pub fn people_again(&self, said: &Recorded<'_>, reviewers: usize) -> Option<u8> {
-        let cwd = said.cwd?;
-        if said.pieces.iter().any(|piece| !matches!(piece, Piece::Shown(_))) {
-            return None;
-        }
-        let (shown, _) = shown(said.pieces);
-        let score = Examined::of(&shown, said.shell, cwd, &self.known_hosts(said.host)).risk().score;
-        Some(self.people_for(said.host, score, reviewers))
-    }
-
-    fn known_hosts(&self, host: HostId) -> Vec<String> {
-        self.settings.known_hosts(self.target(host).0)
-    }
-
-    /// How many of so many reviewers must approve a line of this score on a
-    /// target: what its class demands, and what the score demands of those there are.
-    pub fn people_for(&self, host: HostId, score: u8, reviewers: usize) -> u8 {
-        let of_class = self.settings.classes.of(self.target(host).1).people;
-        let of_score = if score >= self.settings.critical_at { self.settings.critical_people } else { 1 };
-        let there = u8::try_from(reviewers).unwrap_or(u8::MAX);
-        of_class.max(of_score.min(there)).max(1)
+    pub fn again(&self, said: &Recorded<'_>, whose: Whose) -> Again {
+        Trial::with(self, said, |trial| trial.run(whose)).unwrap_or(Again::Open(CUT))
     }
 }
 
@@ -181,7 +116,7 @@ fn shown(pieces: &[Piece<'_>]) -> (String, bool) {
 }
 
 /// One decision that is tried again under whatever the record leaves open.
-struct Trial<'a> {
+pub(crate) struct Trial<'a> {
     policy: &'a Policy,
     said: &'a Recorded<'a>,
     asked: Asked<'a>,
@@ -199,8 +134,8 @@ struct With<'a> {
 
 /// What a moment says of the claim.
 enum Found {
-    /// It is made then, by these rules.
-    Sure(Vec<u64>),
+    /// It is made then.
+    Sure,
     /// It may be.
     Maybe(&'static str),
     /// Nothing makes it.
@@ -208,19 +143,45 @@ enum Found {
 }
 
 impl Trial<'_> {
-    fn run(&self, whose: Whose, uses: &mut Uses) -> Again {
+    /// Makes one; `None` where a part of what a rule looks at is not there.
+    pub(crate) fn with<T>(policy: &Policy, said: &Recorded<'_>, then: impl FnOnce(&Trial<'_>) -> T) -> Option<T> {
+        let (agent, cwd) = (said.agent?, said.cwd?);
+        if said.pieces.contains(&Piece::Cut) {
+            return None;
+        }
+        let (shown, whole) = shown(said.pieces);
+        let seen = whole && !said.needs_person;
+        let whole = CommandText::parse(shown.as_bytes()).ok().filter(|_| seen);
+        let asked = Asked {
+            whole: whole.as_ref(),
+            shell: said.shell,
+            terminal: said.terminal,
+            agent,
+            host: said.host,
+            session: "",
+            cwd,
+            words_known: said.words_known,
+        };
+        let known_hosts = policy.settings.known_hosts(policy.target(said.host).0);
+        let line = Examined::of(&shown, said.shell, cwd, &known_hosts);
+        Some(then(&Trial { policy, said, asked, line }))
+    }
+
+    /// As a host decides that applies the policy by itself.
+    pub(crate) fn verdict_of_host(&self, at_ms: i64) -> Verdict {
+        self.policy.judge(&self.asked, &self.line, &[], &Now { at_ms, uses: &|_| 0 })
+    }
+
+    fn run(&self, whose: Whose) -> Again {
         let (from, until) = (self.said.submitted_ms, self.said.decided_ms);
-        let (at_ask, at_answer) = (self.at(from, whose, uses), self.at(until, whose, uses));
+        let (at_ask, at_answer) = (self.at(from, whose), self.at(until, whose));
         match (at_ask, at_answer) {
-            (Found::Sure(used), Found::Sure(_)) => {
-                uses.count(&used);
-                Again::Holds
-            }
+            (Found::Sure, Found::Sure) => Again::Holds,
             (Found::Maybe(why), _) | (_, Found::Maybe(why)) => Again::Open(why),
-            (Found::Sure(_), Found::No(_)) | (Found::No(_), Found::Sure(_)) => Again::Open(CLOCK),
+            (Found::Sure, Found::No(_)) | (Found::No(_), Found::Sure) => Again::Open(CLOCK),
             (Found::No(_), Found::No(why)) => {
                 let around = [from.saturating_sub(SKEW_MS), until.saturating_add(SKEW_MS)];
-                let never = around.into_iter().all(|at_ms| matches!(self.at(at_ms, whose, uses), Found::No(_)));
+                let never = around.into_iter().all(|at_ms| matches!(self.at(at_ms, whose), Found::No(_)));
                 if never { Again::Fails(why) } else { Again::Open(CLOCK) }
             }
         }
@@ -244,16 +205,12 @@ impl Trial<'_> {
         }
     }
 
-    fn at(&self, at_ms: i64, whose: Whose, uses: &Uses) -> Found {
-        let counted = |id| match whose {
-            Whose::Service => 0,
-            Whose::Host { .. } => uses.of(id),
-        };
-        let plain = With { at_ms, session: "", past: &[], uses: &counted };
+    fn at(&self, at_ms: i64, whose: Whose) -> Found {
+        let plain = With { at_ms, session: "", past: &[], uses: &|_| 0 };
         match self.made(plain) {
             Ok(used) => match self.doubt(plain, &used, whose) {
                 Some(why) => Found::Maybe(why),
-                None => Found::Sure(used),
+                None => Found::Sure,
             },
             Err(why) => self.otherwise(plain, whose).map_or(Found::No(why), Found::Maybe),
         }
@@ -262,7 +219,7 @@ impl Trial<'_> {
     /// Why a claim that is made may not have been.
     fn doubt(&self, plain: With<'_>, used: &[u64], whose: Whose) -> Option<&'static str> {
         let limited = |id: &u64| self.policy.rules.get(id).is_some_and(|rule| rule.body().uses.is_some());
-        if whose != (Whose::Host { whole: true }) && used.iter().any(limited) {
+        if used.iter().any(limited) {
             return Some(USES);
         }
         // A host that decides by itself looks at no past.
@@ -276,9 +233,6 @@ impl Trial<'_> {
             return Some("a part of the command is hidden");
         }
         let may = |with: With<'_>| self.made(with).is_ok();
-        if let (Whose::Host { whole: false }, true) = (whose, may(With { uses: &|_| 0, ..plain })) {
-            return Some(USES);
-        }
         if whose != Whose::Service {
             return None;
         }

@@ -113,6 +113,8 @@ pub struct Step {
 pub struct Verdict {
     /// What is to happen.
     pub ruling: Ruling,
+    /// Whether something wants a person whatever a whitelist says.
+    pub person: bool,
     /// Why, step by step.
     pub steps: Vec<Step>,
 }
@@ -127,7 +129,7 @@ impl Steps {
     }
 
     fn verdict(self, ruling: Ruling) -> Verdict {
-        Verdict { ruling, steps: self.0 }
+        Verdict { ruling, person: false, steps: self.0 }
     }
 }
 
@@ -162,7 +164,7 @@ impl Policy {
         person |= self.wants_person(asked, facts, now, class, &mut steps);
         let people = self.people(facts, class, &mut steps);
         if person {
-            return steps.verdict(Ruling::Ask { people });
+            return Verdict { person, ..steps.verdict(Ruling::Ask { people }) };
         }
         if let Some(passed) = self.whitelisted(asked, facts, now, &mut steps) {
             return steps.verdict(Ruling::Pass(passed));

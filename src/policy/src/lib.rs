@@ -5,6 +5,7 @@
 //! people who write rules.
 #![forbid(unsafe_code)]
 
+mod administrators;
 mod again;
 mod decide;
 mod document;
@@ -22,7 +23,8 @@ mod suggest;
 mod words;
 mod wrapper;
 
-pub use again::{Again, Piece, Recorded, Uses, Whose};
+pub use administrators::BadAdministrators;
+pub use again::{Again, Piece, Recorded, Whose};
 pub use decide::{Asked, Facts, Now, Passed, Ruling, Step, Verdict};
 pub use document::{BadDocument, Document, Imported};
 pub use fitness::{Unfit, UnfitPattern, advice, check_line, check_pattern};

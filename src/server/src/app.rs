@@ -107,7 +107,7 @@ impl App {
         by: DecidedBy,
         choice: Choice,
         comment: Option<String>,
-        policy: &InForce,
+        policy: Digest,
     ) -> Result<Decision, SignError> {
         let statement = Statement {
             by: by.clone(),
@@ -117,7 +117,7 @@ impl App {
             host: submission.host,
             key: self.key.clone(),
             nonce: submission.nonce,
-            policy: policy.digest,
+            policy,
         };
         let mut signer = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
         let (statement, sig) = statement.sign(signer.as_mut())?;

@@ -8,9 +8,10 @@ use super::checks::Check;
 use super::report::{Counts, Findings};
 use crate::openings::Shown;
 use crate::view::{Node, View};
-use crate::{Line, sha256};
+use crate::{Authority, Line, sha256};
 use countersign_core::{DecidedBy, Digest, Flag, HostId, Outcome};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Longest text of a policy, in bytes, and most parts of one.
 const MAX_TEXT: usize = 16 * 1024 * 1024;
@@ -20,11 +21,17 @@ const MAX_POLICIES: usize = 256;
 /// Most different reasons that are counted by themselves.
 const MAX_REASONS: usize = 32;
 
+const NO_EVALUATOR: &str = "this verifier evaluates no rules";
+
 /// Somebody who knows rules.
 pub trait Evaluator: Sync {
     /// Reads the text of a policy of the service; the error says why no
     /// decision under it can be made again.
     fn policy(&self, text: &str) -> Result<Box<dyn Evaluation>, String>;
+    /// The digest of the policy that hosts make of the rules of an
+    /// administrators' document ([`crate::Authority::rules`]); `None` where it
+    /// has none. The error says why that cannot be told.
+    fn administrators(&self, rules: &str) -> Result<Option<Digest>, String>;
 }
 
 /// A policy that was read.
@@ -82,6 +89,8 @@ pub struct Recorded<'a> {
     pub outcome: Outcome,
     /// By whom.
     pub by: &'a DecidedBy,
+    /// Whether the host has applied the policy by itself, and not the service.
+    pub by_host: bool,
 }
 
 /// A command as it is kept until it is decided.
@@ -145,6 +154,8 @@ pub(super) struct Claim<'a> {
     pub by: &'a DecidedBy,
     /// The `policy` of its statement.
     pub policy: Option<Digest>,
+    /// The administrators' document it was made under.
+    pub document: Option<Arc<Authority>>,
 }
 
 /// The policies so far.
@@ -152,6 +163,8 @@ pub(super) struct Rules<'e> {
     evaluator: Option<&'e dyn Evaluator>,
     parts: Option<Parts>,
     known: HashMap<Digest, Result<Box<dyn Evaluation>, String>>,
+    /// The document last asked about, and the policy that its rules are.
+    document: Option<(Digest, Result<Option<Digest>, String>)>,
 }
 
 /// A text that is not whole yet.
@@ -164,7 +177,7 @@ struct Parts {
 
 impl<'e> Rules<'e> {
     pub fn new(evaluator: Option<&'e dyn Evaluator>) -> Self {
-        Self { evaluator, parts: None, known: HashMap::new() }
+        Self { evaluator, parts: None, known: HashMap::new(), document: None }
     }
 
     /// Whether commands must be kept until they are decided.
@@ -214,7 +227,11 @@ impl<'e> Rules<'e> {
 
     /// Decides again; a claim that does not hold is a finding.
     pub fn again(&mut self, claim: &Claim<'_>, counts: &mut Counts) -> Option<(Check, String)> {
-        let evaluated = self.evaluate(claim);
+        let document = claim.document.as_deref().filter(|_| claim.outcome.lets_run());
+        let evaluated = match document.map(|document| self.is_its_own(document, claim.policy)) {
+            None | Some(Evaluated::Holds) => self.evaluate(claim),
+            Some(otherwise) => otherwise,
+        };
         let count = match evaluated {
             Evaluated::Holds => &mut counts.reevaluated,
             Evaluated::Open(_) => &mut counts.not_reevaluable,
@@ -229,7 +246,11 @@ impl<'e> Rules<'e> {
                 let room = known.len() < MAX_REASONS || known.contains_key(&why);
                 let number = known.entry(if room { why } else { "other reasons".to_owned() }).or_default();
                 *number = number.saturating_add(1);
-                None
+                document.map(|_| {
+                    let text =
+                        format!("whether the administrators' document lets it run by {} cannot be told", claim.by);
+                    (Check::DecisionNotShown, text)
+                })
             }
             Evaluated::Fails(why) => {
                 let check = if claim.outcome.lets_run() { Check::DecisionRule } else { Check::RefusalRule };
@@ -238,10 +259,34 @@ impl<'e> Rules<'e> {
         }
     }
 
+    /// Whether a policy is the one that a document's rules are.
+    fn is_its_own(&mut self, document: &Authority, policy: Option<Digest>) -> Evaluated {
+        let none = || Evaluated::Fails("the administrators' document has no such rule".to_owned());
+        if !document.has_rules {
+            return none();
+        }
+        let Some(evaluator) = self.evaluator else { return Evaluated::Open(NO_EVALUATOR.to_owned()) };
+        let known = self.document.take().filter(|(digest, _)| *digest == document.digest);
+        let (_, own) =
+            self.document.insert(known.unwrap_or_else(|| (document.digest, evaluator.administrators(&document.rules))));
+        match (own, policy) {
+            (Err(why), _) => Evaluated::Open(why.clone()),
+            (Ok(None), _) => none(),
+            (Ok(Some(own)), Some(policy)) if policy == *own => Evaluated::Holds,
+            (Ok(Some(_)), policy) => match policy.and_then(|policy| self.known.get(&policy)) {
+                // Another version of the analyzer makes another text of the same rules.
+                Some(Err(why)) => Evaluated::Open(why.clone()),
+                Some(Ok(_)) | None => {
+                    Evaluated::Fails("its policy is not the rules of the administrators' document".to_owned())
+                }
+            },
+        }
+    }
+
     fn evaluate(&mut self, claim: &Claim<'_>) -> Evaluated {
         let open = |why: &str| Evaluated::Open(why.to_owned());
         if self.evaluator.is_none() {
-            return open("this verifier evaluates no rules");
+            return open(NO_EVALUATOR);
         }
         let Some(policy) = claim.policy else { return open("no policy is named") };
         let Some(kept) = claim.kept else { return open("the command is not in the record") };
@@ -264,6 +309,7 @@ impl<'e> Rules<'e> {
             decided_us: claim.decided_us,
             outcome: claim.outcome,
             by: claim.by,
+            by_host: claim.document.is_some() && claim.outcome.lets_run(),
         })
     }
 }

@@ -37,6 +37,16 @@ pub(super) struct Under {
     people: Option<u64>,
 }
 
+impl Under {
+    /// The document, where there is one that counts.
+    pub fn document(&self) -> Option<Arc<Authority>> {
+        match &self.force {
+            Force::Document(authority) => Some(authority.clone()),
+            Force::Nothing | Force::Unusable => None,
+        }
+    }
+}
+
 /// The documents so far.
 #[derive(Debug, Default)]
 pub(super) struct Authorities {
@@ -159,8 +169,21 @@ impl Authorities {
             let text = format!("the submission does not name version {}, or not its `people`", authority.version);
             return one(Check::AuthorityNotInForce, text);
         }
-        let DecidedBy::Person(name) = &said.statement.by else {
-            return one(Check::ReviewRule, format!("{} let it run", said.statement.by));
+        let name = match &said.statement.by {
+            DecidedBy::Person(name) => name,
+            // Whether it is one of the document and speaks is seen where decisions by rule are made again.
+            DecidedBy::WhitelistRule(_) if authority.has_rules && self.demanded => return (Faults::new(), None),
+            DecidedBy::WhitelistRule(_) if authority.has_rules => {
+                let text = "a rule of the document let it run, and no administrators are known who could have made it";
+                return one(Check::DecisionNotShown, text.to_owned());
+            }
+            DecidedBy::WhitelistRule(_)
+            | DecidedBy::DenyRule(_)
+            | DecidedBy::Grant(_)
+            | DecidedBy::Threshold(_)
+            | DecidedBy::Timeout => {
+                return one(Check::ReviewRule, format!("{} let it run", said.statement.by));
+            }
         };
         let mut faults = Faults::new();
         let mut counted = Vec::new();

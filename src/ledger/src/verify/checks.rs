@@ -208,6 +208,8 @@ checks! {
         "A rule let a command run that starts a program which the host did not know as a builtin or as root's."
     DecisionRule "decision.rule" NotDecided
         "A rule, grant or threshold is said to have let a command run, and the policy that the statement names, evaluated again on what is recorded, does not let it."
+    DecisionNotShown "decision.not_shown" UnderWitnessed
+        "A command was let run by a rule of the administrators' document, and whether that rule lets it cannot be told from what is here: a part of the record is missing or was hidden, another version of the analyzer applied it, this verifier knows no rules, or the trust file names no administrators."
     DecisionExpiry "decision.expiry" NotDecided
         "The statement allows more time than the submission waited for."
     DecisionLate "decision.late" NotDecided
@@ -217,7 +219,7 @@ checks! {
     AuthorityNotInForce "authority.not_in_force" NotDecided
         "A command was let run whose submission does not name the administrators' document in force then, with as many people as it demands, or that document cannot be read."
     ReviewRule "review.rule" NotDecided
-        "A command was let run by a rule, grant or threshold of the service, although the administrators' document demands people."
+        "A command was let run by a grant or threshold, or by a rule, although the administrators' document has none."
     ReviewMissing "review.missing" NotDecided
         "An approval does not hold valid reviews of as many distinct people as the administrators' document demands, or none of the person it says has decided."
     ReviewInvalid "review.invalid" NotDecided

@@ -377,7 +377,9 @@ impl Step<'_, '_, '_> {
 
     /// Decides again what a rule is said to have decided.
     fn again(&mut self, id: SubmissionId, outcome: Outcome, body: &View<'_>) {
-        let kept = self.login.commands.get_mut(&id).and_then(|command| command.kept.take());
+        let command = self.login.commands.get_mut(&id);
+        let document = command.as_ref().and_then(|command| command.asked.under.document());
+        let kept = command.and_then(|command| command.kept.take());
         let by = again::by_rule(body).filter(|_| matches!(outcome, Outcome::Whitelisted | Outcome::Blocked));
         let Some(by) = by else { return };
         let claim = Claim {
@@ -389,6 +391,7 @@ impl Step<'_, '_, '_> {
             outcome,
             by: &by,
             policy: body.get("statement").and_then(|statement| statement.member("policy")),
+            document,
         };
         if let Some((check, text)) = self.cx.rules.again(&claim, self.cx.counts) {
             self.flaw(check, text);

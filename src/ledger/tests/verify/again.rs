@@ -2,7 +2,7 @@
 
 use crate::build::{History, POLICY, expect, found, join, private, trust, write_state};
 use crate::second::agrees;
-use countersign_core::Outcome;
+use countersign_core::{Digest, Outcome};
 use countersign_ledger::sha256;
 use countersign_ledger::verify::{
     CommandPiece, Evaluated, Evaluation, Evaluator, Options, Recorded, Report, Require, verify_by,
@@ -14,6 +14,10 @@ struct Simple;
 impl Evaluator for Simple {
     fn policy(&self, text: &str) -> Result<Box<dyn Evaluation>, String> {
         if text == POLICY { Ok(Box::new(Self)) } else { Err("it is another analyzer's".to_owned()) }
+    }
+
+    fn administrators(&self, rules: &str) -> Result<Option<Digest>, String> {
+        if rules.contains("git status") { Ok(Some(sha256(POLICY.as_bytes()))) } else { Ok(None) }
     }
 }
 
@@ -159,4 +163,57 @@ fn a_text_that_is_not_its_digests_is_invalid() {
             h.plan(label).body.insert("digest".into(), sha256(b"another").into());
         }
     });
+}
+
+/// One line that a rule of the administrators' document is said to have let run.
+fn under_document(rules: &str, line: &str, by: &str, parts: usize) -> History {
+    let text = crate::people::document(1, 1, &[crate::people::ANN]) + rules;
+    let mut history = History::new();
+    history.authority("document", 1, &text, &[crate::people::ADMIN]);
+    texts(&mut history, parts);
+    history.open(1);
+    history.submit(1, 1, line.as_bytes());
+    history.under(1, &text, 1);
+    history.decide(1, 1, "whitelisted", Some(by));
+    history.exec(1, 1);
+    history.finish(1, 1);
+    history.close(1, "exit");
+    history
+}
+
+#[test]
+fn a_rule_of_the_administrators_document_must_be_one_and_speak() {
+    const RULE: &str = "[[rule]]\nexact = \"git status\"\n";
+    let ruled = |history: &History, trust: &countersign_ledger::TrustFile, evaluator: Option<&dyn Evaluator>| {
+        let dir = tempfile::tempdir().unwrap();
+        write_state(dir.path(), &join(&history.lines()), &history.recordings);
+        let options = Options { require: Require::SelfAttested, ..Options::default() };
+        let report = verify_by(dir.path(), Some(trust), &options, evaluator, &mut |_| {});
+        if report.exit_code == 10 {
+            agrees(dir.path(), trust, 10);
+        }
+        report
+    };
+    let auditors = crate::reviews::auditors();
+    let honest = under_document(RULE, "git status", "whitelist_rule:1", 1);
+    let report = ruled(&honest, &auditors, Some(&Simple));
+    assert!(report.exit_code == 10 && !found(&report, "decision.not_shown"), "{}", report.text());
+    assert!(report.conformance.detail.contains("1 whitelisted (re-evaluated)"), "{}", report.text());
+
+    for (rules, line, by, check) in [
+        (RULE, "rm -rf /", "whitelist_rule:1", "decision.rule"),
+        (RULE, "git status", "whitelist_rule:2", "decision.rule"),
+        ("", "git status", "whitelist_rule:1", "decision.rule"),
+        (RULE, "git status", "grant:1", "review.rule"),
+        (RULE, "git status", "threshold:low", "review.rule"),
+    ] {
+        expect(&ruled(&under_document(rules, line, by, 1), &auditors, Some(&Simple)), 50, check);
+    }
+    // What cannot be told is never 0.
+    expect(&ruled(&honest, &trust(), Some(&Simple)), 10, "decision.not_shown");
+    expect(&ruled(&honest, &auditors, None), 10, "decision.not_shown");
+    let no_text = under_document(RULE, "git status", "whitelist_rule:1", 0);
+    expect(&ruled(&no_text, &auditors, Some(&Simple)), 10, "decision.not_shown");
+    let unclear = under_document(RULE, "id", "whitelist_rule:1", 1);
+    expect(&ruled(&unclear, &auditors, Some(&Simple)), 10, "decision.not_shown");
 }

@@ -59,7 +59,7 @@ fn said<'a>(line: &'a str, by: &str) -> Said<'a> {
     }
 }
 
-fn again_with(policy: &Policy, s: &Said<'_>, whose: Whose, uses: &mut Uses) -> Again {
+fn again_with(policy: &Policy, s: &Said<'_>, whose: Whose) -> Again {
     let recorded = Recorded {
         host: host(s.host),
         pieces: &s.pieces,
@@ -74,11 +74,11 @@ fn again_with(policy: &Policy, s: &Said<'_>, whose: Whose, uses: &mut Uses) -> A
         outcome: s.outcome,
         by: &s.by,
     };
-    policy.again(&recorded, whose, uses)
+    policy.again(&recorded, whose)
 }
 
 fn again(policy: &Policy, said: &Said<'_>) -> Again {
-    again_with(policy, said, Whose::Service, &mut Uses::default())
+    again_with(policy, said, Whose::Service)
 }
 
 #[track_caller]
@@ -167,30 +167,12 @@ fn hours_are_held_against_a_rule_beyond_the_skew_of_clocks() {
 }
 
 #[test]
-fn a_host_counts_its_own_uses() {
-    let policy = policy(&["patterns = [\"true\"]\nuses = 2"]);
-    let (mut uses, whose) = (Uses::default(), Whose::Host { whole: true });
-    let mut next = |whose| again_with(&policy, &said("true", "whitelist_rule:1"), whose, &mut uses);
-    assert_eq!(next(whose), Again::Holds);
-    assert_eq!(next(whose), Again::Holds);
-    assert!(matches!(next(whose), Again::Fails(_)));
-    assert!(matches!(next(Whose::Host { whole: false }), Again::Open(_)));
-}
-
-#[test]
 fn thresholds_take_the_agents_past() {
     let policy = policy(&[]);
     let low = |line| Said { host: 4, ..said(line, "threshold:low") };
     assert_eq!(again(&policy, &low("ls -l")), Again::Open(PAST));
     fails(&policy, &low("rm -rf /"));
     fails(&policy, &said("ls -l", "threshold:high"));
-    let by_host = again_with(&policy, &low("ls -l"), Whose::Host { whole: true }, &mut Uses::default());
+    let by_host = again_with(&policy, &low("ls -l"), Whose::Host);
     assert_eq!(by_host, Again::Holds, "a host looks at no past");
-}
-
-#[test]
-fn people_are_counted_again() {
-    let policy = policy(&[]);
-    assert_eq!((policy.people_for(host(2), 10, 3), policy.people_for(host(2), 75, 3)), (1, 2));
-    assert_eq!(policy.people_for(host(2), 75, 1), 1, "no more than there are");
 }

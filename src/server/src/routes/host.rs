@@ -71,7 +71,7 @@ pub async fn submit(
 ) -> Result<Json<SubmitReply>, Refusal> {
     to_the_end(async move {
         let received = read(&app, &host, request.lines).await?;
-        desk::submit(&app, &host, request.id, &received).await.map(Json)
+        desk::submit(&app, &host, (request.id, request.rule), &received).await.map(Json)
     })
     .await
 }

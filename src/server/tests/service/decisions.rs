@@ -219,7 +219,7 @@ async fn eight_may_wait_and_no_more() {
     host.decide(last.unwrap(), "cancelled", None, Some("hangup"));
     host.ship(&service).await;
     let lines = vec![host.lines[usize::try_from(ninth_seq(&host, ninth)).unwrap()].clone()];
-    let request = countersign_api::service::SubmitRequest { id: ninth.id, lines };
+    let request = countersign_api::service::SubmitRequest { id: ninth.id, lines, rule: None };
     let (status, _) = service.post::<serde_json::Value>("/api/submissions", &host.token, &request).await;
     assert_eq!(status, StatusCode::OK);
 }
@@ -254,7 +254,7 @@ async fn asking_twice_at_once_makes_one_submission() {
     let mut host = Host::enrolled(&service, "web-1").await;
     let login = host.open_login("deploy-agent", None);
     let held = host.hold(login, "id", 60_000);
-    let request = countersign_api::service::SubmitRequest { id: held.id, lines: host.unsent() };
+    let request = countersign_api::service::SubmitRequest { id: held.id, lines: host.unsent(), rule: None };
     let ask = async || service.post::<serde_json::Value>("/api/submissions", &host.token, &request).await.0;
     let statuses = tokio::join!(ask(), ask(), ask(), ask());
     assert_eq!([statuses.0, statuses.1, statuses.2, statuses.3], [StatusCode::OK; 4]);

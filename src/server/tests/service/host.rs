@@ -272,7 +272,7 @@ impl Host {
     /// Asks about the last line.
     pub async fn ask(&mut self, service: &Service, held: Held) -> (StatusCode, Result<SubmitReply, String>) {
         let lines = self.unsent();
-        service.post("/api/submissions", &self.token, &SubmitRequest { id: held.id, lines }).await
+        service.post("/api/submissions", &self.token, &SubmitRequest { id: held.id, lines, rule: None }).await
     }
 
     /// Opens a login, holds a command and asks; it must wait.
