@@ -125,7 +125,7 @@ fn an_open_login_and_one_that_nothing_covers_are_not_better_in_a_part() {
 
 #[test]
 fn a_damaged_history_gives_no_bundle() {
-    let mut history = held();
+    let history = held();
     let lines = history.lines();
     let refused = |journal: Vec<u8>| {
         let dir = tempfile::tempdir().unwrap();
