@@ -2,6 +2,7 @@
 //! format. Types and pure functions only: no sockets, no files, no clock.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod context;
 mod enrolment;
 pub mod frame;

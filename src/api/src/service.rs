@@ -16,7 +16,8 @@
 //! | `GET /api/submissions/{id}/entry` | reviewer | → [`SubmissionEntry`] |
 //! | `POST /api/submissions/{id}/decision` | reviewer | [`ReviewRequest`] → [`ReviewReply`] |
 //! | `GET /api/submissions/{id}/program` | reviewer | → [`ProgramReply`]; 404 where there is none |
-//! | `GET /api/audit?…` | reviewer | [`AuditQuery`] → `Vec<`[`AuditRow`]`>`, newest first |
+//! | `GET /api/audit?…` | reviewer | [`AuditQuery`] → `Vec<`[`AuditRow`]`>`, newest first; the next page: `before=` the last row's id |
+//! | `GET /api/audit/{id}` | reviewer | an id or 4 or more characters of its beginning → [`AuditRecord`]; 404; 409 where it could be several |
 //! | `GET /api/sessions?limit=N` | reviewer | → `Vec<`[`SessionRow`]`>`, newest first |
 //! | `GET /api/rules` · `POST /api/rules` | reviewer | → `Vec<`[`Rule`]`>` · [`NewRule`] → [`Rule`] |
 //! | `POST /api/rules/{id}/{approve,review,expire}` | reviewer | → [`Rule`] |
@@ -33,6 +34,7 @@ use crate::context::About;
 use countersign_core::{Choice, DecidedBy, Digest, HostId, LoginId, Name, Outcome, ServiceId, SubmissionId};
 use serde::{Deserialize, Serialize};
 
+pub use crate::audit::{AuditQuery, AuditRecord, AuditRow, RiskRange, Safety, SessionRow};
 pub use crate::enrolment::{EnrollReply, EnrollRequest, FormerHost};
 pub use crate::rules::{NewRule, Rule, Step};
 
@@ -340,126 +342,6 @@ pub struct ReviewReply {
     pub approvals: Vec<Name>,
 }
 
-/// Filters of the audit, all optional.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AuditQuery {
-    /// At most so many rows, newest first; 1 to 1000.
-    pub limit: Option<u32>,
-    /// Only this agent.
-    pub agent: Option<String>,
-    /// Only this work session.
-    pub session: Option<String>,
-    /// Only this outcome.
-    pub decision: Option<Outcome>,
-    /// Only commands that hold this text.
-    pub text: Option<String>,
-    /// Only from this time on, ms since 1970.
-    pub since_ms: Option<i64>,
-}
-
-/// One command in the audit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditRow {
-    /// The submission.
-    pub id: SubmissionId,
-    /// The agent's account.
-    pub agent: String,
-    /// The host's id.
-    pub host: HostId,
-    /// The host's name.
-    pub host_name: Name,
-    /// The login.
-    pub login: LoginId,
-    /// The work session.
-    pub session: String,
-    /// Which command of that session it is, from 1.
-    pub number: u64,
-    /// The command as it may be shown.
-    pub command: String,
-    /// Where it ran or would have run.
-    pub cwd: String,
-    /// The inner shell that ran it or would have.
-    #[serde(default = "default_shell")]
-    pub shell: String,
-    /// Whether its login has a terminal.
-    #[serde(default)]
-    pub tty: bool,
-    /// `NAME=value` of `LANG` and `LC_*` as submitted, where not empty: they change what a program does.
-    #[serde(default)]
-    pub locale: Vec<String>,
-    /// What kind of file transfer it is, e.g. `sftp_read_only`.
-    #[serde(default)]
-    pub transfer: Option<String>,
-    /// The program on its standard input; `GET /api/submissions/{id}/program` has its text.
-    #[serde(default)]
-    pub program: Option<ProgramFacts>,
-    /// When it was submitted, ms since 1970.
-    pub submitted_at_ms: i64,
-    /// When it was decided, ms since 1970.
-    pub decided_at_ms: Option<i64>,
-    /// The host's own outcome; `None` while it waits.
-    pub outcome: Option<Outcome>,
-    /// Who decided.
-    pub decided_by: Option<DecidedBy>,
-    /// From asking to answer.
-    pub review_latency_ms: Option<u64>,
-    /// The reviewer's reason, or what went wrong.
-    pub reason: Option<String>,
-    /// The rule's line and last review, where a rule decided.
-    pub rule: Option<Rule>,
-    /// Whether the service had approved it and the answer came too late.
-    pub late_approval: bool,
-    /// Score, level and reasons.
-    pub risk: Option<Risk>,
-    /// Anomaly flags.
-    pub anomalies: Vec<String>,
-    /// How the service came to its answer, step by step.
-    #[serde(default)]
-    pub steps: Vec<Step>,
-    /// Who has approved it, where several people must.
-    #[serde(default)]
-    pub approvals: Vec<Name>,
-    /// Exit code, where it exited.
-    pub exit_code: Option<u8>,
-    /// Signal number, where a signal ended it.
-    pub signal: Option<u8>,
-    /// When it started, ms since 1970.
-    pub started_at_ms: Option<i64>,
-    /// When it finished, ms since 1970.
-    pub finished_at_ms: Option<i64>,
-    /// What is known around it.
-    #[serde(default)]
-    pub about: Box<About>,
-    /// `seq` of its `command_submitted` in the host's ledger.
-    pub seq: u64,
-    /// Leaf hash of that entry.
-    pub entry: Digest,
-}
-
-/// One work session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionRow {
-    /// `<agent>-NN`.
-    pub name: String,
-    /// The agent's account.
-    pub agent: String,
-    /// The host's name.
-    pub host_name: Name,
-    /// When its first login opened, ms since 1970.
-    pub started_at_ms: i64,
-    /// The last thing known of it, ms since 1970.
-    pub ended_at_ms: i64,
-    /// Whether a login of it is open.
-    pub open: bool,
-    /// Commands submitted.
-    pub commands: u64,
-    /// How many ended how; outcomes with none are absent.
-    pub outcomes: Vec<(Outcome, u64)>,
-    /// Its logins, oldest first: what `replay` takes.
-    pub logins: Vec<LoginId>,
-}
-
 /// The inner shell where nothing else is said.
 pub const DEFAULT_SHELL: &str = "bash";
 
@@ -467,6 +349,6 @@ fn one() -> u8 {
     1
 }
 
-fn default_shell() -> String {
+pub(crate) fn default_shell() -> String {
     DEFAULT_SHELL.to_owned()
 }

@@ -1,11 +1,14 @@
 //! What can be typed: the one place that says it; help, completions and man
 //! pages follow from here.
 
+mod look;
 pub mod rules;
+
+pub use look::{Audit, RawStream, Replay, Sessions, Show};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use countersign_core::{LoginId, Name, Outcome};
+use countersign_core::{LoginId, Name};
 use countersign_ledger::verify::{Require, Signatures};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -195,88 +198,6 @@ pub struct Deny {
     pub at: Where,
 }
 
-/// `audit`
-#[derive(Debug, Args)]
-pub struct Audit {
-    /// At most the last N commands.
-    #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub limit: u32,
-    /// Only of this agent.
-    #[arg(long, value_name = "NAME")]
-    pub agent: Option<String>,
-    /// Only of this work session.
-    #[arg(long, value_name = "NAME")]
-    pub session: Option<String>,
-    /// Only with this outcome: approved, denied, whitelisted, timed_out, blocked, cancelled or error.
-    #[arg(long, value_name = "OUTCOME")]
-    pub decision: Option<Outcome>,
-    /// Only commands that hold this text.
-    #[arg(long, value_name = "TEXT")]
-    pub text: Option<String>,
-    /// Only from then on: 90s, 15m, 12h, 30d, 4w, or a UTC date or time.
-    #[arg(long, value_name = "WHEN")]
-    pub since: Option<String>,
-    /// Where the service is.
-    #[command(flatten)]
-    pub at: Where,
-}
-
-/// `sessions`
-#[derive(Debug, Args)]
-pub struct Sessions {
-    /// At most the last N sessions.
-    #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub limit: u32,
-    /// Where the service is.
-    #[command(flatten)]
-    pub at: Where,
-}
-
-/// `replay`
-#[derive(Debug, Args)]
-#[command(after_help = "Keys while playing: space pauses, . steps while paused, q or Ctrl-C ends.")]
-pub struct Replay {
-    /// A login (as `sessions` shows it, or 4 or more characters of its beginning) or an asciicast file.
-    #[arg(value_name = "LOGIN|FILE")]
-    pub what: String,
-    /// Play so many times faster.
-    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = positive)]
-    pub speed: f64,
-    /// Cut every silence to so many seconds.
-    #[arg(long, value_name = "SECONDS", value_parser = positive)]
-    pub idle: Option<f64>,
-    /// Show commands and decisions where they happened.
-    #[arg(long)]
-    pub markers: bool,
-    /// Write the exact recorded bytes of a stream, unfiltered; refused on a terminal.
-    #[arg(long, value_name = "STREAM", num_args = 0..=1, require_equals = true, default_missing_value = "stdout",
-          conflicts_with_all = ["speed", "idle", "markers"])]
-    pub raw: Option<RawStream>,
-    /// Where the service is.
-    #[command(flatten)]
-    pub at: Where,
-}
-
-/// Which output `replay --raw` writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RawStream {
-    /// Standard output; everything where the command had a terminal.
-    Stdout,
-    /// Standard error, where it was separate.
-    Stderr,
-}
-
-/// `show`
-#[derive(Debug, Args)]
-pub struct Show {
-    /// The submission's id, or 4 or more characters of its beginning.
-    #[arg(value_name = "ID")]
-    pub id: String,
-    /// Where the service is.
-    #[command(flatten)]
-    pub at: Where,
-}
-
 const BUNDLE_HELP: &str = "\
 Examples:
   countersign bundle /var/lib/countersign/host -o all.tar               a host's whole ledger, on the host
@@ -377,11 +298,6 @@ pub struct Doctor {
     /// Say what to check first when nobody gets in, in order.
     #[arg(long)]
     pub locked_out: bool,
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if number.is_finite() && number >= 0.01 { Ok(number) } else { Err("must be 0.01 or more".into()) }
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use crate::reviewer::Reviewer;
 use countersign_api::ledgers::{EntriesFrom, LedgerOf, LedgerQuery};
 use countersign_api::rules::{NewGrant, RuleAct, RuleTest, RuleVerdict, RulesFile, Suggestions};
 use countersign_api::service::{
-    AuditQuery, AuditRow, ErrorBody, NewRule, PendingSubmission, ProgramReply, ReviewReply, ReviewRequest, Rule,
-    SessionRow, SubmissionEntry,
+    AuditQuery, AuditRecord, AuditRow, ErrorBody, NewRule, PendingSubmission, ProgramReply, ReviewReply, ReviewRequest,
+    Rule, SessionRow, SubmissionEntry,
 };
 use countersign_core::{HostId, LoginId, SubmissionId};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -96,6 +96,11 @@ impl Client {
     /// Rows of the audit, newest first.
     pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, Failure> {
         self.read(self.http.get(self.address("/api/audit")).query(query)).await
+    }
+
+    /// The whole record of the command whose id begins so: letters and digits only.
+    pub async fn record(&self, id: &str) -> Result<AuditRecord, Failure> {
+        self.read(self.http.get(self.address(&format!("/api/audit/{id}")))).await
     }
 
     /// Work sessions, newest first.

@@ -14,6 +14,7 @@ mod decide;
 mod doctor;
 mod enrol;
 mod evaluate;
+pub mod export;
 pub mod failure;
 mod link;
 mod look;

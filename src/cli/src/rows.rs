@@ -2,8 +2,10 @@
 //! text out. Every string that was recorded or came from a service goes
 //! through [`visible`] here; no command is ever cut.
 
+mod record;
 mod rules;
 
+pub use record::record;
 pub use rules::{rule, suggestions, verdict};
 
 use crate::about;
@@ -11,7 +13,7 @@ use crate::choose::short;
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{clock, count, date, span, time};
 use crate::wrap::wrapped;
-use countersign_api::service::{AuditRow, DEFAULT_SHELL, PendingSubmission, ProgramFacts, Risk, SessionRow};
+use countersign_api::service::{AuditRow, DEFAULT_SHELL, PendingSubmission, ProgramFacts, Reason, Risk, SessionRow};
 use countersign_core::{DecidedBy, Flag, Name, Outcome, Transfer, visible};
 
 /// Width of the time before an audit row's outcome, and of the lines under it.
@@ -49,7 +51,11 @@ fn authority(row: &AuditRow) -> String {
     let who = match (&row.outcome, &row.decided_by) {
         (None, _) => return "nobody has answered yet".into(),
         (Some(Outcome::TimedOut), _) if row.late_approval => format!("approved too late, not run{took}"),
-        (Some(Outcome::TimedOut), _) | (_, Some(DecidedBy::Timeout)) => format!("nobody answered{took}"),
+        (Some(Outcome::TimedOut), _) | (_, Some(DecidedBy::Timeout)) => match row.shown_to.as_deref() {
+            None => format!("nobody answered{took}"),
+            Some([]) => format!("nobody connected{took}"),
+            Some(names) => format!("nobody answered, shown to {}{took}", listed(names)),
+        },
         (_, Some(DecidedBy::Person(name))) => format!("reviewer {name}{took}"),
         (_, Some(DecidedBy::WhitelistRule(id))) => format!("rule {id}{line}{}", reviewed.unwrap_or_default()),
         (_, Some(DecidedBy::DenyRule(id))) => format!("deny rule {id}{line}{}", reviewed.unwrap_or_default()),
@@ -60,6 +66,10 @@ fn authority(row: &AuditRow) -> String {
     };
     let unreleased = row.late_approval && row.outcome != Some(Outcome::TimedOut);
     if unreleased { format!("{who} · approved too late, not run") } else { who }
+}
+
+fn listed(names: &[Name]) -> String {
+    names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// A person's words in quotes, else the ledger's word for what went wrong.
@@ -80,52 +90,6 @@ fn command(text: &str) -> String {
 
 fn risk(risk: Option<&Risk>) -> String {
     risk.map_or_else(|| "unscored".into(), |r| format!("{} {}", visible(&r.level), r.score))
-}
-
-/// One audit row in full, a fact a line.
-pub fn full(row: &AuditRow) -> String {
-    let (symbol, word) = style::label(row.outcome);
-    let at = |ms: Option<i64>| ms.map_or_else(|| "–".to_owned(), |ms| format!("{} UTC", time(ms)));
-    let end = match (row.exit_code, row.signal) {
-        (Some(code), _) => format!("exit {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => "–".into(),
-    };
-    let ran_ms = row.started_at_ms.zip(row.finished_at_ms).and_then(|(from, to)| u64::try_from(to - from).ok());
-    let flags: Vec<String> = row.anomalies.iter().map(|flag| format!("⚑ {}", visible(flag))).collect();
-    let facts = [
-        ("command", paint(BOLD, &command(&row.command))),
-        ("outcome", paint(style::of(row.outcome), &format!("{symbol} {word}"))),
-        ("decided by", authority(row)),
-        ("reason", reason(row).unwrap_or_else(|| "–".into())),
-        ("risk", risk(row.risk.as_ref())),
-        ("anomalies", if flags.is_empty() { "–".into() } else { flags.join("  ") }),
-        ("transfer", row.transfer.as_deref().map_or_else(|| "–".into(), visible)),
-        (
-            "stdin",
-            row.program.as_ref().map_or_else(|| "–".into(), |facts| format!("a program: {}", program_facts(facts))),
-        ),
-        ("agent", visible(&row.agent)),
-        ("host", format!("{} ({})", row.host_name, row.host)),
-        ("cwd", visible(&row.cwd)),
-        ("shell", format!("{}{}", visible(&row.shell), if row.tty { ", on a terminal" } else { "" })),
-        ("locale", if row.locale.is_empty() { "–".into() } else { locale_text(&row.locale) }),
-        ("session", format!("{} #{}", visible(&row.session), row.number)),
-        ("login", row.login.to_string()),
-        ("submitted", at(Some(row.submitted_at_ms))),
-        ("decided", at(row.decided_at_ms)),
-        ("started", at(row.started_at_ms)),
-        ("finished", at(row.finished_at_ms)),
-        ("ran for", ran_ms.map_or_else(|| "–".into(), span)),
-        ("ended with", end),
-        ("id", row.id.to_string()),
-        ("ledger", format!("seq {} of {}, hash {}", row.seq, row.host_name, row.entry)),
-    ];
-    let steps: Vec<(&str, String)> =
-        row.steps.iter().map(|step| ("step", format!("{}: {}", visible(&step.step), visible(&step.found)))).collect();
-    let line = |(name, value): &(&str, String)| format!("{}  {value}\n", paint(FAINT, &format!("{name:>10}")));
-    let around = about::lines(&row.about, true).into_iter().map(|line| format!("{:>10}  {line}\n", ""));
-    facts.iter().chain(&steps).map(line).chain(around).collect()
 }
 
 /// One work session: its name, times and counts, then its logins.
@@ -175,7 +139,7 @@ pub fn queue(rows: &[PendingSubmission], programs: &[Option<String>], columns: O
         let line = wrapped(&command(&row.command), indent, columns);
         let id = paint(BOLD, &format!("{id:id_width$}"));
         text.push_str(&format!("{id}  {route:route_width$}  {left:>left_width$}  {line}\n"));
-        for mark in marks(&row.flags, row.transfer.as_deref(), row.program.as_ref()) {
+        for mark in unusual(row, false) {
             text.push_str(&format!("{:indent$}{}\n", "", paint(FLAG, &wrapped(&mark, indent, columns))));
         }
         let around = quorum(row).into_iter().chain(about::lines(&row.about, false));
@@ -201,7 +165,7 @@ pub fn card(row: &PendingSubmission, columns: Option<usize>) -> String {
     );
     let line = wrapped(&command(&row.command), INDENT, columns);
     let mut text = format!("{}\n{:INDENT$}{}\n", paint(FAINT, &facts), "", paint(BOLD, &line));
-    for mark in marks(&row.flags, row.transfer.as_deref(), row.program.as_ref()) {
+    for mark in unusual(row, true) {
         text.push_str(&format!("{:INDENT$}{}\n", "", paint(FLAG, &wrapped(&mark, INDENT, columns))));
     }
     let around = quorum(row).into_iter().chain(about::lines(&row.about, true));
@@ -209,6 +173,56 @@ pub fn card(row: &PendingSubmission, columns: Option<usize>) -> String {
         text.push_str(&format!("{:INDENT$}{}\n", "", paint(FAINT, &wrapped(&fact, INDENT, columns))));
     }
     text
+}
+
+/// What is unusual about what waits, and what would come of it; `whole`: with the reasons of its risk.
+fn unusual(row: &PendingSubmission, whole: bool) -> Vec<String> {
+    let mut lines = marks(&row.flags, row.transfer.as_deref(), row.program.as_ref());
+    // Flags of the service: the host's own stand there already.
+    let more: Vec<String> =
+        row.anomalies.iter().filter(|flag| !row.flags.contains(flag)).map(|flag| explained(flag)).collect();
+    lines.extend(more);
+    if let Some(risk) = &row.risk {
+        lines.extend(risk.found.consequences.iter().map(|text| format!("→ {}", visible(text))));
+        if whole {
+            lines.extend(risk.found.reasons.iter().map(|reason| because(reason, &row.command)));
+        }
+    }
+    lines
+}
+
+/// A flag with what it means.
+fn explained(flag: &str) -> String {
+    let meaning = match flag {
+        "external_network" => "talks to a host that is not on the target's list",
+        "credential_access" => "reads or searches for keys, passwords or tokens",
+        "destructive_delete" => "deletes or destroys outside temporary paths",
+        "exfiltration" => "sends data away",
+        "high_velocity" => "more than ten commands a minute",
+        "off_hours" => "outside the agent's hours",
+        "risk_spike" => "far above this session's usual risk",
+        "unusual_program" => "a program that this agent has not run before",
+        "opaque_code" => "runs what is not in this line",
+        "interactive_escape" => "opens a program whose later input nobody reviews",
+        "display_spoof" => "shows what it is not",
+        "retry_after_denial" => "like one that was denied a short time ago",
+        "gate_tamper" => "touches the gate or other protection",
+        _ => return format!("⚑ {}", visible(flag)),
+    };
+    format!("⚑ {flag}: {meaning}")
+}
+
+/// A reason of a risk with the text that it was found in.
+fn because(reason: &Reason, command: &str) -> String {
+    let found = command.get(reason.start..reason.end).filter(|text| !text.is_empty());
+    let found = found.map_or_else(String::new, |text| format!(" in `{}`", visible(text)));
+    format!(
+        "+{} {} ({} {}){found}",
+        reason.weight,
+        visible(&reason.reason),
+        visible(&reason.id),
+        visible(&reason.technique)
+    )
 }
 
 /// What whoever decides must know before anything else, a line each.

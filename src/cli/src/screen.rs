@@ -14,6 +14,12 @@ pub fn show(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| written(&e))
 }
 
+/// Writes text for programs to stdout, as it is: whoever made it has taken care of what was recorded.
+pub fn show_raw(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| written(&e))
+}
+
 /// Columns of the terminal that stdout is; `None` where it is none.
 pub fn columns() -> Option<usize> {
     if !io::stdout().is_terminal() {

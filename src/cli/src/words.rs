@@ -43,16 +43,16 @@ pub fn count(number: u64, word: &str) -> String {
     if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
 }
 
-/// Reads `--since`: an age (`90s`, `15m`, `12h`, `30d`, `4w`) or a UTC date or
+/// Reads the time that a flag names: an age (`90s`, `15m`, `12h`, `30d`, `4w`) or a UTC date or
 /// time (`2026-11-20`, `2026-11-20T14:00:00Z`). Answers ms since 1970.
-pub fn since(text: &str, now_ms: i64) -> Result<i64, Failure> {
+pub fn moment(flag: &str, text: &str, now_ms: i64) -> Result<i64, Failure> {
     if let Some(ms) = age_ms(text) {
         return Ok(now_ms.saturating_sub(ms));
     }
     let full = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     full.parse::<Timestamp>().map(|t| t.as_millisecond()).map_err(|_| {
         Failure::Usage(format!(
-            "`--since {text}` is no time; write an age like 90s, 15m, 12h, 30d or 4w, or a UTC time like 2026-11-20 or 2026-11-20T14:00:00Z"
+            "`{flag} {text}` is no time; write an age like 90s, 15m, 12h, 30d or 4w, or a UTC time like 2026-11-20 or 2026-11-20T14:00:00Z"
         ))
     })
 }
@@ -102,13 +102,13 @@ mod tests {
     }
 
     #[test]
-    fn since_reads_ages_and_times() {
-        assert_eq!(since("30d", 2_592_000_000), Ok(0));
-        assert_eq!(since("90s", 100_000), Ok(10_000));
-        assert_eq!(since("1970-01-02", 0), Ok(86_400_000));
-        assert_eq!(since("1970-01-01T00:00:01Z", 0), Ok(1000));
+    fn moments_are_ages_or_times() {
+        assert_eq!(moment("--since", "30d", 2_592_000_000), Ok(0));
+        assert_eq!(moment("--since", "90s", 100_000), Ok(10_000));
+        assert_eq!(moment("--since", "1970-01-02", 0), Ok(86_400_000));
+        assert_eq!(moment("--since", "1970-01-01T00:00:01Z", 0), Ok(1000));
         for bad in ["", "d", "30", "-1d", "30x", "99999999999999999d", "yesterday", "+3h", "é"] {
-            assert!(matches!(since(bad, 0), Err(Failure::Usage(_))), "{bad}");
+            assert!(matches!(moment("--since", bad, 0), Err(Failure::Usage(_))), "{bad}");
         }
     }
 

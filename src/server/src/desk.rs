@@ -179,12 +179,13 @@ async fn answer_now(
                 let found = format!("the host takes only what {people} of its reviewers sign themselves");
                 steps.push(Step { step: "authority".to_owned(), found });
             }
-            submissions::ask(tx, id, now, deadline, (people, &steps)).await?;
+            let asked = reviewer_names(tx).await?;
+            submissions::ask(tx, id, now, deadline, (people, &steps, &asked)).await?;
             return Ok(Answer::Waits);
         }
     };
     let decision = app.sign(submission, by, choice, None, made_under)?;
-    submissions::ask(tx, id, now, deadline, (0, &steps)).await?;
+    submissions::ask(tx, id, now, deadline, (0, &steps, &[])).await?;
     submissions::decide(tx, id, &decision, now).await?;
     Ok(Answer::Decided(decision.signed))
 }

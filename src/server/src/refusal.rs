@@ -1,7 +1,7 @@
 //! Every way to say no, with its status and a text that says what to do.
 //! What went wrong inside goes to the log, not to the caller.
 
-use crate::store::{FactError, StoreError};
+use crate::store::{AuditError, FactError, StoreError};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::WWW_AUTHENTICATE;
@@ -105,6 +105,15 @@ impl From<FactError> for Refusal {
         match error {
             FactError::Store(error) => error.into(),
             FactError::Contradicts(text) => Self::BadRequest(text),
+        }
+    }
+}
+
+impl From<AuditError> for Refusal {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Store(error) => error.into(),
+            AuditError::Question(text) => Self::BadRequest(text),
         }
     }
 }

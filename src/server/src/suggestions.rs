@@ -1,9 +1,8 @@
 //! What history says about rules.
 
 use crate::refusal::Refusal;
-use crate::store::Store;
+use crate::store::{Decided, Store};
 use countersign_api::rules::{SuggestedRule, Suggestions};
-use countersign_api::service::{AuditQuery, AuditRow};
 use countersign_core::{DecidedBy, Outcome};
 use countersign_policy::{Past, suggest};
 
@@ -16,7 +15,7 @@ const RISKY: u8 = 25;
 
 /// Candidates, and what looks odd about the rules in force.
 pub async fn of_history(store: &Store) -> Result<Suggestions, Refusal> {
-    let rows = store.audit(&AuditQuery { limit: Some(LINES), ..AuditQuery::default() }).await?;
+    let rows = store.history(LINES).await?;
     let found = tokio::task::spawn_blocking(move || look(&rows)).await;
     found.map_err(|error| {
         tracing::error!(%error, "suggestions");
@@ -24,9 +23,9 @@ pub async fn of_history(store: &Store) -> Result<Suggestions, Refusal> {
     })
 }
 
-fn look(rows: &[AuditRow]) -> Suggestions {
-    let by_person = |row: &&AuditRow| matches!(row.decided_by, Some(DecidedBy::Person(_)));
-    let decided = |row: &AuditRow| matches!(row.outcome, Some(Outcome::Approved | Outcome::Denied));
+fn look(rows: &[Decided]) -> Suggestions {
+    let by_person = |row: &&Decided| matches!(row.decided_by, Some(DecidedBy::Person(_)));
+    let decided = |row: &Decided| matches!(row.outcome, Some(Outcome::Approved | Outcome::Denied));
     let history: Vec<Past> = rows
         .iter()
         .filter(by_person)
@@ -52,7 +51,7 @@ fn look(rows: &[AuditRow]) -> Suggestions {
         })
         .collect();
     let risky = rows.iter().filter(|row| row.outcome == Some(Outcome::Whitelisted)).filter_map(|row| {
-        let score = row.risk.as_ref().map(|risk| risk.score).filter(|score| *score >= RISKY)?;
+        let score = row.score.filter(|score| *score >= RISKY)?;
         Some((row.decided_by.as_ref()?.to_string(), row.command.clone(), score))
     });
     let anomalous = rows.iter().filter(by_person).filter(|row| row.outcome == Some(Outcome::Approved));

@@ -32,7 +32,9 @@ pub fn rule(rule: &Rule) -> String {
     if let Some(name) = &rule.end_asked_by {
         facts.push(format!("{name} asked for its end"));
     }
-    facts.extend(scope(&rule.body));
+    if rule.kind != "settings" {
+        facts.extend(scope(&rule.body));
+    }
     let mut words = vec![rule.effect.as_str()];
     if rule.kind == "grant" {
         words.push("grant");
@@ -48,21 +50,33 @@ pub fn rule(rule: &Rule) -> String {
     format!("{number:>5}  {mark}{}\n       {}\n", paint(BOLD, &visible(&line)), paint(FAINT, &facts.join(" · ")))
 }
 
-/// Whom and where it is for, by the names of its members.
+/// Members of a rule that are shown elsewhere: beside its number, or in words of their own.
+const SHOWN_ELSEWHERE: [&str; 9] =
+    ["effect", "exact", "patterns", "secrets", "anomalies", "shell", "on_terminal", "expires", "uses"];
+
+/// Everything else that a rule says, by the names of its members: whoever
+/// approves it must have seen all of it, what a later version adds included.
 fn scope(body: &serde_json::Value) -> Vec<String> {
-    let list = |name: &str| -> Option<String> {
-        let items = body.get(name)?.as_array()?;
-        let items: Vec<String> = items.iter().filter_map(|item| item.as_str()).map(visible).collect();
-        Some(format!("{name} {}", items.join(", ")))
-    };
-    let mut facts: Vec<String> =
-        ["agents", "targets", "classes", "cwd", "writes", "assignments"].into_iter().filter_map(list).collect();
-    for name in ["session", "owner", "note"] {
-        if let Some(text) = body.get(name).and_then(|value| value.as_str()) {
-            facts.push(format!("{name} {}", visible(text)));
-        }
+    let members = body.as_object().into_iter().flatten();
+    members
+        .filter(|(name, _)| !SHOWN_ELSEWHERE.contains(&name.as_str()))
+        .map(|(name, value)| format!("{} {}", visible(name), said(value)))
+        .collect()
+}
+
+/// A member's value for people; examples and names are set apart by commas.
+fn said(value: &serde_json::Value) -> String {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => visible(text),
+        Value::Array(items) => items.iter().map(said).collect::<Vec<_>>().join(", "),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| format!("{} {}", visible(name), said(value)))
+            .collect::<Vec<_>>()
+            .join(" "),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
-    facts
 }
 
 /// What would become of a line, and why.
@@ -124,4 +138,51 @@ pub fn suggestions(found: &Suggestions) -> String {
 /// A text as one word of a shell line.
 fn quoted(text: &str) -> String {
     format!("'{}'", visible(text).replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_approves_a_rule_has_seen_all_of_it() {
+        let body = serde_json::json!({
+            "patterns": ["docker pull ghcr.io/myorg/api:*"],
+            "agents": ["deploy-*"], "targets": ["web-1"], "classes": ["low"], "cwd": ["/srv"],
+            "writes": ["/srv/logs/*"], "assignments": ["TZ=*"], "owner": "platform", "note": "nightly",
+            "schedule": {"days": "mon-fri", "from": "08:00", "until": "18:00", "zone": "Europe/Berlin"},
+            "expires": "2027-03-01", "uses": 500,
+            "match": ["docker pull ghcr.io/myorg/api:1"], "no_match": ["docker pull x", "id\u{1b}[2K"],
+            "later": {"added": true},
+        });
+        let written = serde_json::json!({
+            "id": 17, "revision": 2, "state": "proposed", "line": "docker pull ghcr.io/myorg/api:*", "body": body,
+            "added_by": "ann", "added_at_ms": 0, "last_reviewed_at_ms": 0, "last_reviewed_by": "ann",
+            "expires_at_ms": 1_803_859_200_000_i64, "uses": 500, "used": 3,
+        });
+        let shown = rule(&serde_json::from_value::<Rule>(written).unwrap());
+        for part in [
+            "17:2",
+            "proposed",
+            "waits for approval",
+            "added 1970-01-01 by ann",
+            "until 2027-03-01",
+            "used 3 of 500",
+            "not on a terminal",
+            "agents deploy-*",
+            "targets web-1",
+            "classes low",
+            "cwd /srv",
+            "writes /srv/logs/*",
+            "assignments TZ=*",
+            "owner platform",
+            "note nightly",
+            "schedule days mon-fri from 08:00 until 18:00 zone Europe/Berlin",
+            " match docker pull ghcr.io/myorg/api:1",
+            "no_match docker pull x, id⟨U+001B⟩[2K",
+            "later added true",
+        ] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+    }
 }

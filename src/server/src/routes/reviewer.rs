@@ -6,13 +6,16 @@ use crate::auth::Reviewer;
 use crate::desk;
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
+use crate::store::FoundRecord;
 use crate::trust;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use countersign_api::audit::MAX_ROWS;
 use countersign_api::service::{
-    AuditQuery, AuditRow, PendingSubmission, ProgramReply, ReviewReply, ReviewRequest, SessionRow, SubmissionEntry,
+    AuditQuery, AuditRecord, AuditRow, PendingSubmission, ProgramReply, ReviewReply, ReviewRequest, SessionRow,
+    SubmissionEntry,
 };
 use countersign_core::{LoginId, SubmissionId};
 use countersign_ledger::{Kind, TrustFile};
@@ -21,15 +24,21 @@ use std::sync::Arc;
 use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
 
-const MAX_ROWS: u32 = 1000;
+/// Fewest characters that name a command.
+const MIN_PREFIX: usize = 4;
+/// Characters of a whole id.
+const MAX_ID: usize = 26;
 const DEFAULT_SESSIONS: u32 = 20;
 
 /// `GET /api/submissions`
 pub async fn pending(
     State(app): State<Arc<App>>,
-    Reviewer(_): Reviewer,
+    Reviewer(name): Reviewer,
 ) -> Result<Json<Vec<PendingSubmission>>, Refusal> {
-    Ok(Json(app.store.pending(now_ms()).await?))
+    let rows = app.store.pending(now_ms()).await?;
+    // A timeout shall say whether anybody had seen it.
+    app.store.note_shown(rows.iter().map(|row| row.id), &name, now_ms()).await?;
+    Ok(Json(rows))
 }
 
 /// `GET /api/submissions/{id}/entry`
@@ -76,6 +85,33 @@ pub async fn audit(
     let asked = serde_json::to_string(&query).map_err(|_| Refusal::Internal)?;
     note_access(&app, Act::new(Kind::Access, "audit", Some(&name)).detail(asked)).await?;
     Ok(Json(app.store.audit(&query).await?))
+}
+
+/// `GET /api/audit/{id}`: an id, or 4 or more characters of its beginning.
+pub async fn record(
+    State(app): State<Arc<App>>,
+    Reviewer(name): Reviewer,
+    Path(id): Path<String>,
+) -> Result<Json<AuditRecord>, Refusal> {
+    const NONE: Refusal = Refusal::NotFound("no command has an id that begins so");
+    let prefix = id.to_ascii_lowercase();
+    if prefix.len() < MIN_PREFIX {
+        return Err(Refusal::BadRequest(format!("that is too short for an id; give at least {MIN_PREFIX} characters")));
+    }
+    if prefix.len() > MAX_ID || !prefix.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+        return Err(NONE);
+    }
+    match app.store.audit_record(&prefix).await? {
+        FoundRecord::Nothing => Err(NONE),
+        FoundRecord::Several(ids) => {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            Err(Refusal::Conflict(format!("that could be {}; give more characters", ids.join(" or "))))
+        }
+        FoundRecord::One(record) => {
+            note_access(&app, Act::new(Kind::Access, "command", Some(&name)).about(record.row.id)).await?;
+            Ok(Json(*record))
+        }
+    }
 }
 
 /// Records that somebody reads; on an error nothing is shown.

@@ -6,7 +6,7 @@ use super::submissions::{self, NewSubmission};
 use super::{StoreError, Tx, bigint, past, sessions};
 use crate::facts::{Decided, Fact, Submitted};
 use countersign_api::context::Identity;
-use countersign_core::{Digest, HostId, LoginId};
+use countersign_core::{DecidedBy, Digest, HostId, LoginId};
 
 /// A fact does not fit what is known.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +158,7 @@ async fn submit(tx: &mut Tx, place: Place, facts: &Submitted) -> Result<(), Fact
         return Err(FactError::Contradicts(format!("submission {} was made before", facts.id)));
     }
     let marks: Vec<&str> = facts.flags.lines().collect();
-    past::flag_it(tx, &marks, place.at_ms, facts.id).await?;
+    past::flag_it(tx, &marks, facts.id).await?;
     Ok(sessions::touch(tx, &session, place.at_ms).await?)
 }
 
@@ -181,8 +181,10 @@ async fn decided(tx: &mut Tx, place: Place, facts: &Decided) -> Result<(), FactE
     .await?;
     once(done.rows_affected(), "decided", &facts.id.to_string())?;
     if facts.outcome.lets_run() && !approved_here(tx, facts).await? {
-        let at_ms = submitted_at(tx, facts).await?;
-        past::flag_it(tx, &["gate_tamper"], at_ms, facts.id).await?;
+        past::flag_it(tx, &["gate_tamper"], facts.id).await?;
+    }
+    if let Some(DecidedBy::Person(name)) = &facts.by {
+        submissions::decided_by_person(tx, facts.id, name).await?;
     }
     touch(tx, place).await
 }
@@ -195,11 +197,6 @@ async fn approved_here(tx: &mut Tx, facts: &Decided) -> Result<bool, FactError> 
             .fetch_optional(&mut **tx)
             .await?;
     Ok(approved.is_some())
-}
-
-async fn submitted_at(tx: &mut Tx, facts: &Decided) -> Result<i64, FactError> {
-    let at = sqlx::query_scalar("SELECT submitted_at_ms FROM submissions WHERE id = $1").bind(facts.id.to_string());
-    Ok(at.fetch_one(&mut **tx).await?)
 }
 
 /// The work session and agent of the entry's login.

@@ -19,8 +19,10 @@ pub mod removals;
 pub mod reviews;
 pub mod rules;
 mod sessions;
+mod shown;
 pub mod submissions;
 
+pub use audit::{AuditError, Decided, Found as FoundRecord};
 pub use facts::FactError;
 pub use forks::Fork;
 pub use people::{

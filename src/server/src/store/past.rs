@@ -97,25 +97,19 @@ pub async fn keep_found(tx: &mut Tx, submission: &Submission, found: &Found<'_>)
     .bind(submission.id.to_string())
     .execute(&mut **tx)
     .await?;
-    flag_it(tx, found.anomalies, submission.at_ms, submission.id).await
+    flag_it(tx, found.anomalies, submission.id).await
 }
 
 /// More flags of a command, so that it is found by them.
-pub async fn flag_it<T: serde::Serialize>(
-    tx: &mut Tx,
-    flags: &[T],
-    at_ms: i64,
-    id: SubmissionId,
-) -> Result<(), StoreError> {
+pub async fn flag_it<T: serde::Serialize>(tx: &mut Tx, flags: &[T], id: SubmissionId) -> Result<(), StoreError> {
     if flags.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "INSERT INTO submission_flags (flag, submitted_at_ms, submission) SELECT value, $2, $3 FROM json_each($1) \
-         WHERE true ON CONFLICT DO NOTHING",
+        "INSERT INTO submission_flags (flag, position) SELECT j.value, s.position FROM json_each($1) j \
+         CROSS JOIN submissions s WHERE s.id = $2 ON CONFLICT DO NOTHING",
     )
     .bind(json(flags)?)
-    .bind(at_ms)
     .bind(id.to_string())
     .execute(&mut **tx)
     .await?;

@@ -1,5 +1,6 @@
 //! Rules, their uses, and the policies they made.
 
+use super::audit::keep_review;
 use super::{Store, StoreError, Tx, bigint, number, parsed};
 use countersign_api::rules::Rule;
 use countersign_core::{Class, Digest, HostId, Name};
@@ -69,7 +70,7 @@ impl RuleRow {
 }
 
 #[derive(sqlx::FromRow)]
-struct Columns {
+pub(super) struct Columns {
     id: i64,
     revision: i64,
     kind: String,
@@ -89,7 +90,7 @@ const LIVE: &str = "SELECT id, revision, kind, body, state, author, authored_at_
     ORDER BY id, revision";
 
 impl Columns {
-    fn read(self) -> Result<RuleRow, StoreError> {
+    pub(super) fn read(self) -> Result<RuleRow, StoreError> {
         let name = |text: Option<String>| text.map(|text| parsed("reviewer's name", &text)).transpose();
         Ok(RuleRow {
             id: number("rule number", self.id)?,
@@ -201,7 +202,7 @@ pub async fn activate(tx: &mut Tx, id: u64, by: &Name, now_ms: i64) -> Result<()
     .bind(bigint(id))
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    keep_review(tx, id, by.as_str(), now_ms).await
 }
 
 /// Notes that somebody looked at a rule in force.
@@ -212,7 +213,7 @@ pub async fn reviewed(tx: &mut Tx, id: u64, by: &Name, now_ms: i64) -> Result<()
         .bind(bigint(id))
         .execute(&mut **tx)
         .await?;
-    Ok(())
+    keep_review(tx, id, by.as_str(), now_ms).await
 }
 
 /// Notes who wants a rule to end.

@@ -1,6 +1,7 @@
 //! What waits, and what this service signed.
 
 use super::about::AboutRow;
+use super::audit::{last_position_of, position_of};
 use super::reviews::Demand;
 use super::{Store, StoreError, Tx, bigint, number, parsed};
 use countersign_analysis::risk::Level;
@@ -163,11 +164,12 @@ pub async fn ask(
     id: SubmissionId,
     now_ms: i64,
     deadline_ms: i64,
-    (people, steps): (u8, &[Step]),
+    (people, steps, asked): (u8, &[Step], &[Name]),
 ) -> Result<(), StoreError> {
     let steps = serde_json::to_string(steps).map_err(|_| StoreError::Unreadable { what: "verdict" })?;
+    let asked: Vec<&str> = asked.iter().map(Name::as_str).collect();
     sqlx::query(
-        "UPDATE submissions SET asked_at_ms = $1, deadline_ms = $2, people = $4, steps = $5 \
+        "UPDATE submissions SET asked_at_ms = $1, deadline_ms = $2, people = $4, steps = $5, asked = $6 \
          WHERE id = $3 AND asked_at_ms IS NULL",
     )
     .bind(now_ms)
@@ -175,6 +177,7 @@ pub async fn ask(
     .bind(id.to_string())
     .bind(i64::from(people))
     .bind(steps)
+    .bind(asked.join(" "))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -338,7 +341,21 @@ pub async fn approve(
     .bind(now_ms)
     .execute(&mut **tx)
     .await?;
+    decided_by_person(tx, id, by).await?;
     Ok(kept.rows_affected() == 1)
+}
+
+/// A person took part in deciding it, so that it is found by the name.
+pub async fn decided_by_person(tx: &mut Tx, id: SubmissionId, by: &Name) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO submission_reviewers (reviewer, position) SELECT $1, position FROM submissions WHERE id = $2 \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(by.as_str())
+    .bind(id.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Who has approved a submission, in order.
@@ -441,9 +458,12 @@ pub async fn add(
     let added = sqlx::query(
         "INSERT INTO submissions (id, host, seq, leaf, login, session, number, agent, command, wholly_visible, cwd, \
          nonce, wait_ms, submitted_at_ms, shell, locale, flags, needs_person, transfer, program, program_bytes, \
-         program_digest, context, words_known, tty) VALUES ($1, $2, $3, $4, $5, $6, \
+         program_digest, context, words_known, tty, user, position) VALUES ($1, $2, $3, $4, $5, $6, \
          (SELECT COALESCE(MAX(number), 0) + 1 FROM submissions WHERE session = $6), \
-         $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, (SELECT tty FROM logins WHERE id = $5)) \
+         $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, \
+         (SELECT tty FROM logins WHERE id = $5), \
+         (SELECT CASE WHEN json_valid(identity) THEN json_extract(identity, '$.user') END FROM logins WHERE id = $5), \
+         (SELECT MAX($24, COALESCE(MAX(position) + 1, 0)) FROM submissions WHERE position BETWEEN $24 AND $25)) \
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(facts.id.to_string())
@@ -469,6 +489,8 @@ pub async fn add(
     .bind(facts.program.as_ref().map(|program| program.digest.to_string()))
     .bind(&facts.context)
     .bind(i64::from(facts.words_known))
+    .bind(position_of(place.at_ms))
+    .bind(last_position_of(place.at_ms))
     .execute(&mut **tx)
     .await?;
     Ok(added.rows_affected() == 1)

@@ -1,0 +1,217 @@
+//! The whole record of one command, part by part in the order of the product
+//! page; what is not known is not said, but for what an auditor would miss.
+
+use super::{authority, because, command, explained, locale_text, program_facts, reason, risk};
+use crate::about;
+use crate::style::{self, BOLD, FAINT, FLAG, paint};
+use crate::words::{count, date, span, time};
+use countersign_api::audit::AuditRecord;
+use countersign_api::service::AuditRow;
+use countersign_core::{Name, Transfer, visible};
+use std::collections::BTreeMap;
+
+type Facts = Vec<(&'static str, String)>;
+
+/// The record as text.
+pub fn record(record: &AuditRecord) -> String {
+    let row = &record.row;
+    let parts: [(&str, Facts); 9] = [
+        ("", command_facts(record)),
+        ("identity", identity(record)),
+        ("risk", risk_facts(row)),
+        ("authorization", authorization(record)),
+        ("execution", execution(record)),
+        ("session", session(record)),
+        ("context", about::lines(&row.about, true).into_iter().map(|line| ("", line)).collect()),
+        ("safety", safety(row)),
+        ("proof", proof(record)),
+    ];
+    let mut text = String::new();
+    for (name, facts) in parts {
+        if !name.is_empty() {
+            text.push_str(&format!("\n{}\n", paint(BOLD, name)));
+        }
+        for (name, value) in facts {
+            text.push_str(&format!("{}  {value}\n", paint(FAINT, &format!("{name:>12}"))));
+        }
+    }
+    text
+}
+
+fn at(ms: Option<i64>) -> String {
+    ms.map_or_else(|| "–".to_owned(), |ms| format!("{} UTC", time(ms)))
+}
+
+fn names(names: &[Name]) -> String {
+    if names.is_empty() { "nobody".to_owned() } else { super::listed(names) }
+}
+
+fn command_facts(record: &AuditRecord) -> Facts {
+    let row = &record.row;
+    let (symbol, word) = style::label(row.outcome);
+    let mut facts = vec![
+        ("command", paint(BOLD, &command(&row.command))),
+        ("outcome", paint(style::of(row.outcome), &format!("{symbol} {word}"))),
+        ("id", row.id.to_string()),
+        ("submitted", at(Some(row.submitted_at_ms))),
+        ("cwd", visible(&row.cwd)),
+        ("shell", format!("{}{}", visible(&row.shell), if row.tty { ", on a terminal" } else { "" })),
+    ];
+    if !row.locale.is_empty() {
+        facts.push(("locale", locale_text(&row.locale)));
+    }
+    if let Some(word) = &row.transfer {
+        let what = word.parse::<Transfer>().map_or_else(|_| visible(word), |known| known.describe().to_owned());
+        facts.push(("transfer", what));
+    }
+    if let Some(program) = &row.program {
+        facts.push(("stdin", format!("a program: {}", program_facts(program))));
+    }
+    facts
+}
+
+fn identity(record: &AuditRecord) -> Facts {
+    let row = &record.row;
+    let mut facts = vec![("agent", visible(&row.agent))];
+    match &row.about.identity {
+        Some(identity) => {
+            facts.push((
+                "user",
+                format!("{} (verified by sshd, {})", visible(&identity.user), visible(&identity.method)),
+            ));
+            facts.extend(identity.credential.as_ref().map(|text| ("credential", visible(text))));
+        }
+        None => facts.push(("user", "not verified".to_owned())),
+    }
+    let class = visible(&record.target_class);
+    facts.push(("host", format!("{} ({}), class {class}", row.host_name, row.host)));
+    let source = if record.source.is_empty() { "–".to_owned() } else { visible(&record.source) };
+    let word = if row.about.identity.is_some() { "" } else { " (as claimed)" };
+    facts.push(("source", format!("{source}{}", if record.source.is_empty() { "" } else { word })));
+    facts
+}
+
+fn risk_facts(row: &AuditRow) -> Facts {
+    let mut facts = vec![("score", risk(row.risk.as_ref()))];
+    if let Some(risk) = &row.risk {
+        facts.extend(risk.found.category.as_ref().map(|category| ("category", visible(category))));
+        facts.extend(risk.found.reasons.iter().map(|reason| ("reason", because(reason, &row.command))));
+        facts.extend(risk.found.consequences.iter().map(|text| ("consequence", visible(text))));
+        if risk.found.analysis > 0 {
+            facts.push(("analysis", format!("version {}", risk.found.analysis)));
+        }
+    }
+    if row.anomalies.is_empty() {
+        facts.push(("anomalies", "none".to_owned()));
+    }
+    facts.extend(row.anomalies.iter().map(|flag| ("anomaly", paint(FLAG, &explained(flag)))));
+    facts
+}
+
+fn authorization(record: &AuditRecord) -> Facts {
+    let row = &record.row;
+    let mut facts = vec![("decided by", authority(row)), ("decided", at(row.decided_at_ms))];
+    facts.extend(reason(row).map(|reason| ("reason", reason)));
+    facts.extend(row.review_latency_ms.map(|ms| ("latency", span(ms))));
+    if let Some(rule) = &row.rule {
+        let last = format!("{} by {}", date(rule.last_reviewed_at_ms), rule.last_reviewed_by);
+        facts.push(("rule", format!("{}:{} {}, last reviewed {last}", rule.id, rule.revision, visible(&rule.line))));
+        let approver = rule.approved_by.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
+        facts.push(("", format!("added {} by {}, approved by {approver}", date(rule.added_at_ms), rule.added_by)));
+    }
+    if !row.approvals.is_empty() {
+        facts.push(("approvals", names(&row.approvals)));
+    }
+    if !record.asked.is_empty() {
+        facts.push(("asked", names(&record.asked)));
+        facts.extend(row.shown_to.as_ref().map(|shown| ("shown to", names(shown))));
+    }
+    facts.extend(record.policy.map(|digest| ("policy", digest.to_string())));
+    let step =
+        |step: &countersign_api::service::Step| ("step", format!("{}: {}", visible(&step.step), visible(&step.found)));
+    facts.extend(row.steps.iter().map(step));
+    facts
+}
+
+fn execution(record: &AuditRecord) -> Facts {
+    let row = &record.row;
+    if row.started_at_ms.is_none() && record.end.is_none() {
+        return vec![("", "not run".to_owned())];
+    }
+    let end = match (row.exit_code, row.signal, &record.end) {
+        (Some(code), ..) => format!("exit {code}"),
+        (None, Some(signal), _) => format!("signal {signal}"),
+        (None, None, Some(word)) => visible(word),
+        (None, None, None) => "–".to_owned(),
+    };
+    let ran =
+        row.started_at_ms.zip(row.finished_at_ms).and_then(|(from, to)| u64::try_from(to.saturating_sub(from)).ok());
+    let mut facts = vec![("started", at(row.started_at_ms)), ("finished", at(row.finished_at_ms))];
+    facts.extend(ran.map(|ms| ("duration", span(ms))));
+    facts.push(("ended with", end));
+    let drifted = record.end_why.as_deref() == Some("drifted");
+    let as_approved = if drifted { "drifted: what would have run was not what was approved" } else { "as approved" };
+    match (&record.end_why, row.finished_at_ms) {
+        (Some(why), _) if !drifted => facts.push(("why", visible(why))),
+        (_, Some(_)) => facts.push(("ran", as_approved.to_owned())),
+        (_, None) => {}
+    }
+    if let (Some(out), Some(err)) = (record.stdout_bytes, record.stderr_bytes) {
+        facts.push(("output", format!("{} on stdout, {} on stderr", count(out, "byte"), count(err, "byte"))));
+    }
+    facts
+}
+
+fn session(record: &AuditRecord) -> Facts {
+    let row = &record.row;
+    let mut facts = vec![
+        ("session", format!("{} #{}", visible(&row.session), row.number)),
+        ("login", format!("{} ({})", row.login, visible(&record.login_kind))),
+    ];
+    for before in &record.preceding {
+        let (symbol, _) = style::label(before.outcome);
+        facts.push(("before", format!("#{} {symbol} {}", before.number, command(&before.command))));
+    }
+    facts.push(match &record.recording {
+        None => ("recording", "none".to_owned()),
+        Some(place) => {
+            let from = place.offset.map_or_else(String::new, |offset| format!(" from byte {offset}"));
+            (
+                "recording",
+                format!("{} of {}{from}; countersign replay {}", count(place.held, "byte"), place.login, place.login),
+            )
+        }
+    });
+    facts
+}
+
+fn safety(row: &AuditRow) -> Facts {
+    let list = |counts: &BTreeMap<String, u64>| {
+        let kinds: Vec<String> = counts.iter().map(|(kind, count)| format!("{} {count}", visible(kind))).collect();
+        if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") }
+    };
+    let mut facts = vec![("redacted", list(&row.safety.redacted)), ("personal", list(&row.safety.personal))];
+    if !row.safety.expansions.is_empty() {
+        facts.push(("shown", format!("secrets that an expansion makes: {}", list(&row.safety.expansions))));
+    }
+    facts
+}
+
+fn proof(record: &AuditRecord) -> Facts {
+    let mut facts = Facts::new();
+    for entry in &record.proof {
+        facts.push(("entry", format!("seq {} {}", entry.seq, visible(&entry.kind))));
+        facts.push(("", format!("hash {}", entry.leaf)));
+        facts.push(("", format!("after {}", entry.prev)));
+        facts.push(("", format!("signed by {} {}", visible(&entry.key), visible(&entry.sig))));
+    }
+    let last = record.proof.iter().map(|entry| entry.seq).max();
+    facts.push(match (record.cosigned_below, last) {
+        (Some(below), Some(last)) if last < below => {
+            ("checkpoint", format!("covered by the one over {below} entries, cosigned"))
+        }
+        (Some(below), _) => ("checkpoint", format!("not covered yet; the last one is over {below} entries")),
+        (None, _) => ("checkpoint", "none yet".to_owned()),
+    });
+    facts
+}

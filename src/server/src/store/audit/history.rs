@@ -1,0 +1,49 @@
+//! What was decided, as far as suggestions need it.
+
+use super::super::submissions::flags;
+use super::super::{Store, StoreError, number, parsed};
+use countersign_core::{DecidedBy, Outcome};
+
+/// A command with what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// Its text as it may be shown.
+    pub command: String,
+    /// The inner shell.
+    pub shell: String,
+    /// The host's own outcome.
+    pub outcome: Option<Outcome>,
+    /// Who decided.
+    pub decided_by: Option<DecidedBy>,
+    /// Its score.
+    pub score: Option<u8>,
+    /// Its flags.
+    pub anomalies: Vec<String>,
+}
+
+type Columns = (String, String, Option<String>, Option<String>, Option<i64>, String, String);
+
+impl Store {
+    /// The newest commands, newest first.
+    pub async fn history(&self, limit: u32) -> Result<Vec<Decided>, StoreError> {
+        let rows: Vec<Columns> = sqlx::query_as(
+            "SELECT command, shell, outcome, decided_by, score, flags, anomalies FROM submissions \
+             ORDER BY position DESC LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter()
+            .map(|(command, shell, outcome, decided_by, score, of_host, anomalies)| {
+                Ok(Decided {
+                    command,
+                    shell,
+                    outcome: outcome.map(|outcome| parsed("outcome", &outcome)).transpose()?,
+                    decided_by: decided_by.map(|by| parsed("decider", &by)).transpose()?,
+                    score: score.map(|score| number("score", score)).transpose()?,
+                    anomalies: flags(&of_host, &anomalies),
+                })
+            })
+            .collect()
+    }
+}
