@@ -369,7 +369,7 @@ fn events_of_ocsf_have_what_the_class_requires() {
 fn the_table_has_a_line_for_each_row() {
     let mut denied = row(Some(Outcome::Denied), Some("on-call"), "=cmd|'/c calc'!A1");
     denied.reason = Some("no,\nnever".into());
-    *denied.about = About::default();
+    *denied.about = countersign_api::context::About::default();
     let table = csv::table([&denied, &row(None, None, HOSTILE)].into_iter());
     let lines: Vec<&str> = table.split_terminator("\r\n").collect();
     assert_eq!((lines.len(), lines[0].split(',').count()), (3, csv::COLUMNS.len()));
