@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::link::Link;
 use crate::proof::progress_bar;
 use crate::screen::{note, show, show_json};
-use crate::words::{now_ms, since};
+use crate::words::{moment, now_ms};
 use countersign_api::ledgers::{LedgerOf, LedgerQuery};
 use countersign_core::visible;
 use countersign_ledger::bundle::{BundleError, Selection, Since, Written, part_of, write};
@@ -62,7 +62,7 @@ fn beginning(text: &str, now_ms: i64) -> Result<Since, Failure> {
         let seq = text.parse().map_err(|_| Failure::Usage(format!("`--since {text}` is no number of an entry")))?;
         return Ok(Since::Seq(seq));
     }
-    since(text, now_ms).map(|ms| Since::Time(ms.saturating_mul(1000)))
+    moment("--since", text, now_ms).map(|ms| Since::Time(ms.saturating_mul(1000)))
 }
 
 fn named(logins: BTreeSet<countersign_core::LoginId>) -> Option<Selection> {
