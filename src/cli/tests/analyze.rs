@@ -66,7 +66,8 @@ fn what_is_no_text_or_too_long_is_an_error_and_no_more() {
     let (answers, code) = answers(&input, &[]);
     assert_eq!((answers.len(), code), (3, Some(65)));
     assert!(answers[0]["error"].is_string() && answers[1]["error"].is_string());
-    assert_eq!(answers[2]["display"][0]["kind"], "control");
+    let kinds: Vec<_> = answers[2]["display"].as_array().unwrap().iter().map(|trick| trick["kind"].clone()).collect();
+    assert_eq!(kinds, ["terminal_escape", "control", "control"]);
 }
 
 #[test]
