@@ -1,7 +1,9 @@
 //! Approved lines that look harmless and turn on the shell that we drive. Whatever they do, the line typed next
 //! runs only when it was approved: after each, a line that is denied is typed, and leaves nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use countersign_tests::run::LIMIT;
 
 use super::Login;
 
@@ -21,6 +23,13 @@ fn try_lines(lines: &[&str], then: Then) {
     for line in lines {
         login.terminal.send(&format!("{line}\r"));
         std::thread::sleep(Duration::from_millis(350));
+    }
+    if then == Then::Ends {
+        // However long an approval takes on a busy machine.
+        let began = Instant::now();
+        while login.terminal.is_running() && began.elapsed() < LIMIT {
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
     let ended = !login.terminal.is_running();
     assert_eq!(ended, then == Then::Ends, "{lines:?}:\n{}", login.terminal.shown());

@@ -53,15 +53,25 @@ impl Watcher {
         Ok(Self { client, own, state: typed(state.path()), answer, json, before })
     }
 
-    /// Says once how to decide, for a login of many lines.
+    /// Says once who decides and how, for a login of many lines: its prompt looks like any other.
     pub fn introduce(&self) {
-        if self.answer.is_none() {
-            let (own, state) = (self.own.as_str(), self.state.as_str());
-            let text = format!(
-                "countersign: decide in another terminal: {own} pending --state {state}, then {own} approve --state {state} ID"
-            );
-            note(&visible(&text));
-        }
+        let text = match self.answer {
+            None => {
+                let (own, state) = (self.own.as_str(), self.state.as_str());
+                format!(
+                    "countersign: decide in another terminal: {own} pending --state {state}, then {own} approve --state {state} ID"
+                )
+            }
+            Some(TrialAnswer::Approve) => {
+                "countersign: each line is held until the trial's reviewer answers, who approves all; exit or ^D ends"
+                    .to_owned()
+            }
+            Some(TrialAnswer::Deny) => {
+                "countersign: each line is held until the trial's reviewer answers, who denies all; exit or ^D ends"
+                    .to_owned()
+            }
+        };
+        note(&visible(&text));
     }
 
     /// Waits for submissions, and decides or tells about each.
