@@ -128,10 +128,14 @@ pub(crate) struct Login {
 
 impl Login {
     /// A login that goes on.
-    pub(crate) fn resumed(id: LoginId, absent: Absent, running: Option<(SubmissionId, Digest)>) -> Self {
+    pub(crate) fn resumed(
+        (id, agent): (LoginId, String),
+        absent: Absent,
+        running: Option<(SubmissionId, Digest)>,
+    ) -> Self {
         Self {
             id,
-            agent: account(absent.place.uid()),
+            agent,
             place: absent.place,
             terminal: absent.terminal,
             transfer: false,
@@ -157,13 +161,6 @@ impl Login {
             card: self.card.as_ref(),
         }
     }
-}
-
-/// The name of an account as its front has told it; its number where it has none any more, so that no
-/// rule for an account speaks.
-fn account(uid: u32) -> String {
-    let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
-    user.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 /// Serves one connection to its end.

@@ -250,17 +250,19 @@ pub(crate) async fn take_up(host: &Host, connection: &mut Connection, resume: &R
         return None;
     };
     let (login, running) = (absent.login, absent.running);
+    // Rules of the administrators' document speak of accounts by name.
+    let Some(agent) = account(absent.place.uid()) else {
+        return turned_away(host, connection, absent, "the account of this login is no longer known; it is ended")
+            .await;
+    };
     let (goes_on, unheard) = match (running, resume.running) {
         (Some((id, _)), Some(own)) if id == own => (running, None),
         (None, _) => (None, None),
         (Some(unheard), None) => (None, Some(unheard)),
         (Some((id, _)), Some(own)) => {
             tracing::error!("login {login}: its front runs {own}, and the ledger knows {id}");
-            connection.fatal("this front runs what it was not told to; the login is ended").await;
-            if let Err(why) = absent.lost().close(host).await {
-                host.ledger_failed(&why);
-            }
-            return None;
+            let why = "this front runs what it was not told to; the login is ended";
+            return turned_away(host, connection, absent, why).await;
         }
     };
     let never = unheard.map(|(id, of)| {
@@ -277,12 +279,32 @@ pub(crate) async fn take_up(host: &Host, connection: &mut Connection, resume: &R
     let answer = HostMessage::Resumed { taken: absent.tape.taken(), running: goes_on.map(|(id, _)| id) };
     // A front that is gone is noticed at the next message.
     connection.send(&answer).await.ok();
-    Some(Login::resumed(login, absent, goes_on))
+    Some(Login::resumed((login, agent), absent, goes_on))
+}
+
+/// Ends a login that cannot go on.
+async fn turned_away(host: &Host, connection: &mut Connection, absent: Absent, why: &str) -> Option<Login> {
+    connection.fatal(why).await;
+    if let Err(why) = absent.lost().close(host).await {
+        host.ledger_failed(&why);
+    }
+    None
+}
+
+/// The name of an account, where there is one.
+fn account(uid: u32) -> Option<String> {
+    countersign_sys::account_by_uid(uid).ok().flatten().map(|account| account.name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_account_that_is_gone_has_no_name() {
+        assert_eq!(account(0).as_deref(), Some("root"));
+        assert_eq!(account(u32::MAX - 7), None);
+    }
 
     #[test]
     fn a_process_is_told_from_others() {
