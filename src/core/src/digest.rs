@@ -2,6 +2,7 @@
 //! spelling the ledger has for bytes. Trailing bits must be zero, so that each
 //! value has exactly one spelling.
 
+use crate::digits::{NO_DIGIT, table};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt;
@@ -60,27 +61,11 @@ pub fn b64_fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
     (seen & NO_DIGIT == 0 && left == 0).then_some(bytes)
 }
 
-/// Set in what [`sextet`] makes of a byte that is no digit.
-const NO_DIGIT: u8 = 0x80;
-
 fn sextet(digit: u8) -> u8 {
     SEXTETS.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT)
 }
 
-const SEXTETS: [u8; 256] = {
-    let mut table = [NO_DIGIT; 256];
-    let mut value = 0u8;
-    let mut rest: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    while let [digit, after @ ..] = rest {
-        let (_, from) = table.split_at_mut(*digit as usize);
-        if let [slot, ..] = from {
-            *slot = value;
-        }
-        value += 1;
-        rest = after;
-    }
-    table
-};
+const SEXTETS: [u8; 256] = table(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
 
 macro_rules! bytes_type {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {

@@ -4,6 +4,7 @@
 //! aloud or typed at 3 am has one spelling. All 128 bits are random; people may
 //! therefore name one by any unambiguous prefix.
 
+use crate::digits::{NO_DIGIT, table};
 use std::fmt;
 use std::str::FromStr;
 
@@ -38,23 +39,8 @@ fn decode(text: &str) -> Result<u128, BadId> {
     })
 }
 
-const NO_DIGIT: u8 = 0xff;
-
 /// What each byte stands for.
-const VALUES: [u8; 256] = {
-    let mut table = [NO_DIGIT; 256];
-    let mut value = 0u8;
-    let mut rest: &[u8] = ALPHABET;
-    while let [digit, after @ ..] = rest {
-        let (_, from) = table.split_at_mut(*digit as usize);
-        if let [slot, ..] = from {
-            *slot = value;
-        }
-        value += 1;
-        rest = after;
-    }
-    table
-};
+const VALUES: [u8; 256] = table(ALPHABET);
 
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {

@@ -8,6 +8,7 @@
 mod class;
 mod command;
 mod digest;
+mod digits;
 mod display;
 mod exit;
 mod flag;
