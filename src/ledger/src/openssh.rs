@@ -222,19 +222,24 @@ impl SshSignature {
             signed.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
             signed.extend_from_slice(part);
         }
+        self.holds_over(&signed)
+    }
+
+    /// Checks it over the bytes that were signed, whatever they are.
+    pub(crate) fn holds_over(&self, signed: &[u8]) -> Result<(), BadSshSignature> {
         let parts = self.key.parts().ok_or(BadSshSignature::Form)?;
         let signature = &self.raw.signature;
         let valid = match (parts, self.raw.fido) {
-            (Parts::Ed25519 { point }, None) => UnparsedPublicKey::new(&ED25519, point).verify(&signed, signature),
+            (Parts::Ed25519 { point }, None) => UnparsedPublicKey::new(&ED25519, point).verify(signed, signature),
             (Parts::Ecdsa { point }, None) => {
-                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(&signed, signature)
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(signed, signature)
             }
             (Parts::SkEd25519 { point, application }, Some(fido)) => {
-                let signed = fido_message(application, fido, &signed)?;
+                let signed = fido_message(application, fido, signed)?;
                 UnparsedPublicKey::new(&ED25519, point).verify(&signed, signature)
             }
             (Parts::SkEcdsa { point, application }, Some(fido)) => {
-                let signed = fido_message(application, fido, &signed)?;
+                let signed = fido_message(application, fido, signed)?;
                 UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(&signed, signature)
             }
             (Parts::Ed25519 { .. } | Parts::Ecdsa { .. }, Some(_))

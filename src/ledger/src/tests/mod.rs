@@ -7,3 +7,5 @@ mod props;
 mod recipe;
 pub(crate) mod support;
 mod values;
+#[cfg(feature = "authority")]
+mod wycheproof;

@@ -5,7 +5,7 @@
 //! Pure functions over bytes; no I/O, no clock, ring for hash and signature.
 
 mod checkpoint;
-mod note;
+pub(crate) mod note;
 mod proof;
 mod stamp;
 mod tree;

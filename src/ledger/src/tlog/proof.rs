@@ -161,7 +161,9 @@ pub fn verify_consistency(
         return Err(BadProof::Range);
     }
     if old == 0 || old == new {
-        let alike = old == 0 && *old_root == super::tree::empty_root() || old == new && old_root == new_root;
+        // Every tree begins with the empty one; trees of one size are one tree.
+        let begins = old != 0 || *old_root == super::tree::empty_root();
+        let alike = begins && (old != new || old_root == new_root);
         return match (proof.is_empty(), alike) {
             (true, true) => Ok(()),
             (true, false) => Err(BadProof::Root),
