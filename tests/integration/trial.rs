@@ -130,7 +130,21 @@ fn audit_and_sessions_show_what_happened() {
     trial.deny("echo 'two\nlines'").expect(126);
     let reviewer = trial.reviewer();
     let mut waiting = Running::start(&mut trial.command("echo three"), Some(b""));
-    reviewer.approve("echo three");
+    reviewer.wait_for("echo three");
+    let table = reviewer.run(&["audit", "--csv"]).expect(0).out();
+    let lines: Vec<&str> = table.split_terminator("\r\n").collect();
+    assert!(
+        lines.len() == 4 && lines[0].starts_with("id,submitted_at,outcome,"),
+        "a line of names and one a command: {table}"
+    );
+    assert!(lines[2].contains(",denied,trial-reviewer,") && lines[2].contains("echo 'two⏎lines'"), "{table}");
+    let events = reviewer.run(&["audit", "--ocsf", "--decision", "denied"]).expect(0).out();
+    let event: serde_json::Value = serde_json::from_str(events.trim_end()).expect("one event, one line");
+    assert_eq!(event["process"]["cmd_line"], "echo 'two\nlines'");
+    assert_eq!(
+        (&event["class_uid"], &event["disposition"], &event["status"]),
+        (&1007.into(), &"Rejected".into(), &"Failure".into())
+    );
     let audit = reviewer.audit();
     let told: Vec<_> =
         audit.iter().map(|row| (row["command"].as_str().unwrap_or(""), row["risk"]["level"] == "low")).collect();
@@ -144,7 +158,8 @@ fn audit_and_sessions_show_what_happened() {
     assert_eq!(sessions.len(), 1, "logins less than 30 minutes apart are one session");
     assert_eq!(sessions[0]["commands"], 3);
     assert_eq!(sessions[0]["logins"].as_array().map(Vec::len), Some(3));
-    assert!(waiting.is_running() || waiting.out_so_far() == b"three\n");
+    assert!(waiting.is_running() && waiting.out_so_far().is_empty());
+    reviewer.approve("echo three");
     waiting.wait(LIMIT).expect(0);
 }
 

@@ -1,7 +1,7 @@
 //! Rules, as reviewers' tools and the service speak of them. The written form
 //! of a rule (`body`) is described in docs/POLICY.md.
 
-use countersign_core::{Choice, Digest, Name};
+use countersign_core::{Choice, Digest, Name, SubmissionId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -203,10 +203,27 @@ pub struct Suggestions {
     pub looked_at: u64,
     /// Candidates, those that save most first.
     pub suggestions: Vec<SuggestedRule>,
-    /// Lines that rules let pass although their risk was medium or more: `(decider, line, score)`.
-    pub risky_but_passed: Vec<(String, String, u8)>,
-    /// Lines that people approved although they had anomalies: `(line, flags)`.
-    pub anomalous_but_approved: Vec<(String, Vec<String>)>,
+    /// Lines that rules let pass although their risk was medium or more, the riskiest first.
+    pub risky_but_passed: Vec<Finding>,
+    /// Lines that people approved although they had anomalies, those with most of them first.
+    pub anomalous_but_approved: Vec<Finding>,
+}
+
+/// A line that was let run and is worth a second look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The newest submission of it.
+    pub id: SubmissionId,
+    /// The line as it may be shown.
+    pub command: String,
+    /// Who let the newest one run, as in a decision statement.
+    pub by: String,
+    /// The highest score it had; absent where none was scored.
+    pub score: Option<u8>,
+    /// Every flag it had.
+    pub anomalies: Vec<String>,
+    /// How often it was let run so.
+    pub times: u64,
 }
 
 /// A rule that could be added.

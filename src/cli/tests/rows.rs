@@ -351,8 +351,21 @@ fn events_of_ocsf_have_what_the_class_requires() {
             }
             assert_eq!((&event["class_uid"], &event["type_uid"]), (&1007.into(), &100_701.into()));
             let runs = outcome.is_some_and(Outcome::lets_run);
-            let action = if outcome.is_none() { 0 } else { 2 - i32::from(runs) };
-            assert_eq!(event["action_id"], action, "{event}");
+            // As the schema pairs them: 1 allows, 2 denies, 99 is said in words.
+            let control = match outcome {
+                Some(Outcome::Approved) => (1, 8),
+                Some(Outcome::Whitelisted) => (1, 1),
+                Some(Outcome::Denied) => (2, 25),
+                Some(Outcome::Blocked | Outcome::TimedOut) => (2, 2),
+                Some(Outcome::Error) => (2, 27),
+                Some(Outcome::Cancelled) => (99, 99),
+                None => (0, 14),
+            };
+            assert_eq!(
+                (&event["action_id"], &event["disposition_id"]),
+                (&control.0.into(), &control.1.into()),
+                "{event}"
+            );
             assert_eq!(event["status_id"], if runs { 1 } else { 2 * i32::from(outcome.is_some()) }, "{event}");
             assert_eq!(
                 (&event["severity_id"], &event["risk_level_id"], &event["is_alert"]),

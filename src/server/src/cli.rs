@@ -4,7 +4,7 @@ use crate::own_ledger::{Act, OwnLedger};
 use crate::recording_files::{MIB, Quotas};
 use crate::serve::{self, Protection};
 use crate::state::StateDir;
-use crate::store::{StoreError, add_enroll_token, add_reviewer as add_reviewer_to, rules};
+use crate::store::{StoreError, add_enroll_token, add_reviewer as add_reviewer_to, person_of, rules};
 use crate::{ServerError, app, forks, token, trust};
 use clap::{Args, Parser, Subcommand};
 use countersign_core::{Class, HostId, Name, ServiceId};
@@ -128,6 +128,9 @@ enum ReviewerCommand {
     Add {
         /// The reviewer's name.
         name: Name,
+        /// The reviewer whose second name it is, on another device for instance: where people are counted, both are one.
+        #[arg(long, value_name = "REVIEWER")]
+        person: Option<Name>,
         #[command(flatten)]
         state: State,
         /// The service's URL as the reviewer reaches it.
@@ -166,8 +169,8 @@ pub async fn run(cli: Cli) -> Result<(), ServerError> {
                 serve::Settings { listen: flags.listen, protection, quotas, connections, head, removal_admins };
             serve::serve(StateDir::open(&flags.state.dir)?, settings).await
         }
-        Command::Reviewer { command: ReviewerCommand::Add { name, state, url, trial } } => {
-            add_reviewer(&StateDir::open(&state.dir)?, &name, &url, trial).await
+        Command::Reviewer { command: ReviewerCommand::Add { name, person, state, url, trial } } => {
+            add_reviewer(&StateDir::open(&state.dir)?, (&name, person.as_ref()), &url, trial).await
         }
         Command::EnrollToken { name, class, lost, state } => {
             enroll_token(&StateDir::open(&state.dir)?, &name, class, lost).await
@@ -190,7 +193,12 @@ fn admins(file: &Path, needed: usize) -> Result<Admins, ServerError> {
     Admins::parse(&text, needed).map_err(|why| failed(&why))
 }
 
-async fn add_reviewer(state: &StateDir, name: &Name, url: &str, trial: bool) -> Result<(), ServerError> {
+async fn add_reviewer(
+    state: &StateDir,
+    (name, second_of): (&Name, Option<&Name>),
+    url: &str,
+    trial: bool,
+) -> Result<(), ServerError> {
     // `timeout` is a decider of its own in statements.
     if name.as_str() == "timeout" || (name.as_str() == TRIAL_REVIEWER && !trial) {
         return Err(ServerError::Usage(format!("the name {name} is reserved; choose another")));
@@ -203,10 +211,18 @@ async fn add_reviewer(state: &StateDir, name: &Name, url: &str, trial: bool) -> 
     let token = token::new_reviewer_token()?;
     let (store, service, signer) = serve::open_parts(state).await?;
     let mut tx = store.write().await?;
-    if !add_reviewer_to(&mut tx, name, &token::hash(&token), trial, app::now_ms()).await? {
+    let person = match second_of {
+        // A name nobody has would make one more person of them.
+        Some(first) => person_of(&mut tx, first)
+            .await?
+            .ok_or_else(|| ServerError::Usage(format!("there is no reviewer {first}; add them first")))?,
+        None => name.clone(),
+    };
+    if !add_reviewer_to(&mut tx, (name, &person), &token::hash(&token), trial, app::now_ms()).await? {
         return Err(ServerError::Usage(format!("there is a reviewer {name} already; choose another name")));
     }
     let act = Act::new(Kind::AdminAct, "reviewer_added", None).about(name);
+    let act = if person == *name { act } else { act.detail(format!("a name of {person}")) };
     own_ledger(service, signer).record(&mut tx, &act).await?;
     tx.commit().await.map_err(StoreError::from)?;
     store.close().await;

@@ -10,7 +10,9 @@ use crate::ingest::{self, Kept, Received};
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
 use crate::store::reviews::{self, Demand};
-use crate::store::{Decision, HostCaller, StoreError, Submission, Tx, past, reviewer_names, rules, submissions};
+use crate::store::{
+    Decision, HostCaller, StoreError, Submission, Tx, past, person_of, reviewer_names, rules, submissions,
+};
 use countersign_analysis::Analysis;
 use countersign_api::rules::HostRule;
 use countersign_api::service::{ReviewReply, ReviewRequest, SignedDecision, SignedReview, Step, SubmitReply};
@@ -288,7 +290,8 @@ async fn one_of_several(
     now: i64,
 ) -> Result<Vec<Name>, Refusal> {
     if !submissions::approve(tx, submission.id, reviewer, comment, now).await? {
-        let text = format!("{reviewer} has approved it already; {} different people must", submission.people);
+        let whose = person_of(tx, reviewer).await?.unwrap_or_else(|| reviewer.clone());
+        let text = format!("{whose} has approved it already; {} different people must", submission.people);
         return Err(Refusal::Conflict(text));
     }
     let act = Act::new(Kind::AdminAct, "approved_as_one_of_several", Some(reviewer)).about(submission.id);

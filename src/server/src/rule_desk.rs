@@ -11,7 +11,7 @@ use crate::app::{App, now_ms};
 use crate::in_force::{InForce, NotInForce, SETTINGS, checked, read};
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
-use crate::store::{RuleRow, Tx, rules};
+use crate::store::{RuleRow, Tx, person_of, rules};
 use countersign_api::rules::{NewGrant, NewRule, Rule, RuleAct};
 use countersign_core::Name;
 use countersign_ledger::Kind;
@@ -212,7 +212,7 @@ pub async fn act(app: &App, by: &Name, (id, revision): (u64, u64), what: RuleAct
                     "the text of rule {id} that waits for approval is revision {now}, not {revision}; look at it with `countersign rules list`, then approve {id}:{now}"
                 )));
             }
-            if row.author == *by && rules::people(&mut tx).await? > 1 {
+            if same_person(&mut tx, &row.author, by).await? && rules::people(&mut tx).await? > 1 {
                 return Err(Refusal::Conflict(format!("{by} wrote rule {id}; another person must approve it")));
             }
             rules::activate(&mut tx, id, by, now).await?;
@@ -241,6 +241,11 @@ pub async fn act(app: &App, by: &Name, (id, revision): (u64, u64), what: RuleAct
     shown(&row, &uses)
 }
 
+/// Whether two names are one person's.
+async fn same_person(tx: &mut Tx, one: &Name, other: &Name) -> Result<bool, Refusal> {
+    Ok(one == other || person_of(tx, one).await? == person_of(tx, other).await?)
+}
+
 async fn expire(tx: &mut Tx, rows: &[RuleRow], id: u64, by: &Name, now: i64) -> Result<&'static str, Refusal> {
     if rows.iter().any(|row| row.id == id && row.state == "proposed") {
         rules::end(tx, id, "proposed", Some(by), now).await?;
@@ -254,7 +259,7 @@ async fn expire(tx: &mut Tx, rows: &[RuleRow], id: u64, by: &Name, now: i64) -> 
     };
     if strict && rules::people(tx).await? > 1 {
         match &row.end_asked_by {
-            Some(first) if first != by => {}
+            Some(first) if !same_person(tx, first, by).await? => {}
             Some(_) => {
                 return Err(Refusal::Conflict(format!(
                     "{by} asked for the end of rule {id}; another person must agree"

@@ -2,9 +2,10 @@
 
 use crate::refusal::Refusal;
 use crate::store::{Decided, Store};
-use countersign_api::rules::{SuggestedRule, Suggestions};
+use countersign_api::rules::{Finding, SuggestedRule, Suggestions};
 use countersign_core::{DecidedBy, Outcome};
 use countersign_policy::{Past, suggest};
+use std::collections::HashMap;
 
 /// Newest commands that are looked at.
 const LINES: u32 = 20_000;
@@ -50,19 +51,40 @@ fn look(rows: &[Decided]) -> Suggestions {
             })
         })
         .collect();
-    let risky = rows.iter().filter(|row| row.outcome == Some(Outcome::Whitelisted)).filter_map(|row| {
-        let score = row.score.filter(|score| *score >= RISKY)?;
-        Some((row.decided_by.as_ref()?.to_string(), row.command.clone(), score))
-    });
-    let anomalous = rows.iter().filter(by_person).filter(|row| row.outcome == Some(Outcome::Approved));
-    let anomalous = anomalous.filter(|row| !row.anomalies.is_empty());
+    let passed = rows.iter().filter(|row| row.outcome == Some(Outcome::Whitelisted));
+    let risky = passed.filter(|row| row.score.is_some_and(|score| score >= RISKY));
+    let approved = rows.iter().filter(by_person).filter(|row| row.outcome == Some(Outcome::Approved));
+    let anomalous = approved.filter(|row| !row.anomalies.is_empty());
     Suggestions {
         looked_at: u64::try_from(rows.len()).unwrap_or(u64::MAX),
         suggestions,
-        risky_but_passed: risky.take(FINDINGS).collect(),
-        anomalous_but_approved: anomalous
-            .take(FINDINGS)
-            .map(|row| (row.command.clone(), row.anomalies.clone()))
-            .collect(),
+        risky_but_passed: findings(risky, |finding| finding.score.map_or(0, usize::from)),
+        anomalous_but_approved: findings(anomalous, |finding| finding.anomalies.len()),
     }
+}
+
+/// Each line once, those that weigh most first. `rows`: newest first.
+fn findings<'a>(rows: impl Iterator<Item = &'a Decided>, weight: impl Fn(&Finding) -> usize) -> Vec<Finding> {
+    let mut found: HashMap<&str, Finding> = HashMap::new();
+    for row in rows {
+        let finding = found.entry(&row.command).or_insert_with(|| Finding {
+            id: row.id,
+            command: row.command.clone(),
+            by: row.decided_by.as_ref().map(ToString::to_string).unwrap_or_default(),
+            score: None,
+            anomalies: Vec::new(),
+            times: 0,
+        });
+        finding.times += 1;
+        finding.score = finding.score.max(row.score);
+        for flag in &row.anomalies {
+            if !finding.anomalies.contains(flag) {
+                finding.anomalies.push(flag.clone());
+            }
+        }
+    }
+    let mut found: Vec<Finding> = found.into_values().collect();
+    found.sort_by(|a, b| (weight(b), b.times, &a.command).cmp(&(weight(a), a.times, &b.command)));
+    found.truncate(FINDINGS);
+    found
 }

@@ -116,7 +116,8 @@ fn control(outcome: Option<Outcome>) -> ((u32, &'static str), (u32, &'static str
         Some(Outcome::Whitelisted) => (ALLOWED, (1, "Allowed")),
         Some(Outcome::Denied) => (DENIED, (25, "Rejected")),
         Some(Outcome::Blocked | Outcome::TimedOut) => (DENIED, (2, "Blocked")),
-        Some(Outcome::Cancelled) => (DENIED, (6, "Dropped")),
+        // Nobody refused it: whoever had asked took it back.
+        Some(Outcome::Cancelled) => ((99, "Cancelled"), (99, "Cancelled")),
         Some(Outcome::Error) => (DENIED, (27, "Error")),
         None => ((0, "Unknown"), (14, "Delayed")),
     }

@@ -2,7 +2,7 @@
 
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{date, time};
-use countersign_api::rules::{Rule, RuleVerdict, Suggestions};
+use countersign_api::rules::{Finding, Rule, RuleVerdict, Suggestions};
 use countersign_api::service::DEFAULT_SHELL;
 use countersign_core::{Choice, Outcome, visible};
 
@@ -120,19 +120,21 @@ pub fn suggestions(found: &Suggestions) -> String {
             text.push_str(&format!("    note: {}\n", visible(advice)));
         }
     }
-    if !found.risky_but_passed.is_empty() {
-        text.push_str("\nrisky, but passed by rule:\n");
-        for (by, line, score) in &found.risky_but_passed {
-            text.push_str(&format!("    {score:>3}  {}  {}\n", visible(by), visible(line)));
-        }
-    }
-    if !found.anomalous_but_approved.is_empty() {
-        text.push_str("\nanomalous, but approved:\n");
-        for (line, flags) in &found.anomalous_but_approved {
-            text.push_str(&format!("    {}  {}\n", visible(line), visible(&flags.join(" "))));
-        }
-    }
+    text.push_str(&findings("risky, but passed by rule", &found.risky_but_passed));
+    text.push_str(&findings("anomalous, but approved", &found.anomalous_but_approved));
     text
+}
+
+/// Lines that are worth a second look; nothing where there are none.
+fn findings(title: &str, found: &[Finding]) -> String {
+    let line = |one: &Finding| {
+        let score = one.score.map_or_else(|| "–".to_owned(), |score| score.to_string());
+        let times = if one.times == 1 { String::new() } else { format!(" · {} times", one.times) };
+        let flags: String = one.anomalies.iter().map(|flag| format!(" ⚑ {}", visible(flag))).collect();
+        let by = format!("{} · by {}{times}{flags}", one.id, visible(&one.by));
+        format!("    {score:>3}  {}\n         {}\n", visible(&one.command), paint(FAINT, &by))
+    };
+    if found.is_empty() { String::new() } else { format!("\n{title}:\n{}", found.iter().map(line).collect::<String>()) }
 }
 
 /// A text as one word of a shell line.
@@ -184,5 +186,39 @@ mod tests {
         ] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
+    }
+
+    #[test]
+    fn what_deserves_a_second_look_is_shown_with_its_id() {
+        let finding = |command: &str, score, anomalies: &[&str], times| Finding {
+            id: countersign_core::SubmissionId::from_random([7; 16]),
+            command: command.to_owned(),
+            by: "whitelist_rule:1".to_owned(),
+            score,
+            anomalies: anomalies.iter().map(|flag| (*flag).to_owned()).collect(),
+            times,
+        };
+        let shown = suggestions(&Suggestions {
+            looked_at: 3,
+            suggestions: Vec::new(),
+            risky_but_passed: vec![finding("kill -9 1\u{1b}[2K", Some(27), &[], 2)],
+            anomalous_but_approved: vec![finding("id", None, &["retry_after_denial", "odd\u{7}"], 1)],
+        });
+        let id = countersign_core::SubmissionId::from_random([7; 16]).to_string();
+        for part in [
+            "\nrisky, but passed by rule:\n     27  kill -9 1⟨U+001B⟩[2K\n",
+            &format!("{id} · by whitelist_rule:1 · 2 times"),
+            "\nanomalous, but approved:\n      –  id\n",
+            &format!("{id} · by whitelist_rule:1 ⚑ retry_after_denial ⚑ odd⟨U+0007⟩"),
+        ] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        let none = Suggestions {
+            looked_at: 0,
+            suggestions: Vec::new(),
+            risky_but_passed: Vec::new(),
+            anomalous_but_approved: Vec::new(),
+        };
+        assert!(!suggestions(&none).contains("risky") && !suggestions(&none).contains("anomalous"));
     }
 }

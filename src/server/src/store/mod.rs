@@ -26,7 +26,7 @@ pub use audit::{AuditError, Decided, Found as FoundRecord};
 pub use facts::FactError;
 pub use forks::Fork;
 pub use people::{
-    HostCaller, TokenState, add_enroll_token, add_reviewer, enroll, enroll_token, retire, reviewer_names,
+    HostCaller, TokenState, add_enroll_token, add_reviewer, enroll, enroll_token, person_of, retire, reviewer_names,
 };
 pub use recordings::{Chunk, Recording};
 pub use rules::RuleRow;

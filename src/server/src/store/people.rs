@@ -87,21 +87,24 @@ impl Store {
     }
 }
 
-/// Adds a reviewer; `false` where the name is taken.
+/// Adds a reviewer, a name of `person`; `false` where the name is taken.
 pub async fn add_reviewer(
     tx: &mut Tx,
-    name: &Name,
+    (name, person): (&Name, &Name),
     token_hash: &str,
     builtin: bool,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    let added = sqlx::query("INSERT INTO reviewers (name, token_hash, builtin, added_at_ms) VALUES ($1, $2, $3, $4)")
-        .bind(name.as_str())
-        .bind(token_hash)
-        .bind(i64::from(builtin))
-        .bind(now_ms)
-        .execute(&mut **tx)
-        .await;
+    let added = sqlx::query(
+        "INSERT INTO reviewers (name, person, token_hash, builtin, added_at_ms) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(name.as_str())
+    .bind(person.as_str())
+    .bind(token_hash)
+    .bind(i64::from(builtin))
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await;
     match added {
         Ok(_) => Ok(true),
         Err(e) if is_duplicate(&e) => Ok(false),
@@ -129,6 +132,15 @@ pub async fn add_enroll_token(
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Whose name it is; `None` where no reviewer has it.
+pub async fn person_of(tx: &mut Tx, name: &Name) -> Result<Option<Name>, StoreError> {
+    let person: Option<String> = sqlx::query_scalar("SELECT person FROM reviewers WHERE name = $1")
+        .bind(name.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    person.map(|person| parsed("person", &person)).transpose()
 }
 
 /// Names of all reviewers.

@@ -323,7 +323,7 @@ pub(super) fn read_steps(json: &str) -> Result<Vec<Step>, StoreError> {
     serde_json::from_str(json).map_err(|_| StoreError::Unreadable { what: "verdict" })
 }
 
-/// Keeps the approval of one of several people; `false` where this one has approved already.
+/// Keeps the approval of one of several people; `false` where this person has approved already, by whatever name.
 pub async fn approve(
     tx: &mut Tx,
     id: SubmissionId,
@@ -332,8 +332,9 @@ pub async fn approve(
     now_ms: i64,
 ) -> Result<bool, StoreError> {
     let kept = sqlx::query(
-        "INSERT INTO approvals (submission, reviewer, comment, at_ms) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (submission, reviewer) DO NOTHING",
+        "INSERT INTO approvals (submission, reviewer, comment, at_ms) SELECT $1, me.name, $3, $4 FROM reviewers me \
+         WHERE me.name = $2 AND NOT EXISTS (SELECT 1 FROM approvals a JOIN reviewers r ON r.name = a.reviewer \
+         WHERE a.submission = $1 AND r.person = me.person)",
     )
     .bind(id.to_string())
     .bind(by.as_str())

@@ -186,6 +186,10 @@ async fn two_different_people_approve_on_a_critical_target_and_one_denies() {
     assert_eq!((first.outcome, first.people, first.approvals.len()), (None, 2, 1));
     assert_eq!(decision(&host, held).await, None, "one of two signs nothing");
     assert_eq!(review(&ops, held, Choice::Approve).await.0, StatusCode::CONFLICT, "the same person counts once");
+    let phone = service.reviewer_with("ops-phone", &["--person", "ops-lead"]);
+    let (status, why) = review(&phone, held, Choice::Approve).await;
+    assert_eq!(status, StatusCode::CONFLICT, "by a second name too");
+    assert!(why.unwrap_err().contains("ops-lead has approved it already; 2 different people must"));
     assert_eq!(decision(&host, held).await, None);
     let row = service.get::<Vec<PendingSubmission>>("/api/submissions", &ops).await.1.unwrap().remove(0);
     assert_eq!((row.people, row.approvals), (2, vec!["ops-lead".parse().unwrap()]));
@@ -206,6 +210,35 @@ async fn two_different_people_approve_on_a_critical_target_and_one_denies() {
         StatusCode::BAD_REQUEST,
         "not on a critical target"
     );
+}
+
+#[tokio::test]
+async fn a_second_name_makes_no_second_person() {
+    let service = Service::start();
+    let ops = service.reviewer("ops-lead");
+    let phone = service.reviewer_with("ops-phone", &["--person", "ops-lead"]);
+    let tablet = service.reviewer_with("ops-tablet", &["--person", "ops-phone"]);
+    assert_eq!(
+        add(&service, &phone, json!({"exact": "uptime"})).await.1.unwrap().state,
+        "active",
+        "alone by all names"
+    );
+    let second = service.reviewer("on-call");
+    assert_eq!(add(&service, &ops, json!({"exact": "date"})).await.1.unwrap().state, "proposed");
+    for token in [&ops, &phone, &tablet] {
+        assert_eq!(act(&service, token, 2, "approve").await.0, StatusCode::CONFLICT, "its author by another name");
+    }
+    assert_eq!(act(&service, &second, 2, "approve").await.1.unwrap().state, "active");
+    assert_eq!(add(&service, &ops, json!({"effect": "deny", "patterns": ["rm **"]})).await.1.unwrap().id, 3);
+    assert_eq!(act(&service, &ops, 3, "expire").await.1.unwrap().state, "active", "another must agree to its end");
+    assert_eq!(act(&service, &tablet, 3, "expire").await.0, StatusCode::CONFLICT);
+    assert_eq!(act(&service, &second, 3, "expire").await.1.unwrap().state, "ended");
+
+    let state = service.state();
+    let state = state.to_str().unwrap();
+    let out = run(&["reviewer", "add", "x", "--person", "nobody", "--url", "http://127.0.0.1:1", "--state", state]);
+    let text = String::from_utf8(out.stderr).unwrap();
+    assert!(!out.status.success() && text.contains("there is no reviewer nobody; add them first"), "{text}");
 }
 
 #[tokio::test]
@@ -266,6 +299,40 @@ async fn history_suggests_and_applies_nothing() {
     assert_eq!(first.body, json!({"patterns": ["docker pull ghcr.io/myorg/api:*"]}));
     assert_eq!((first.passes, first.approved, first.denied), (3, 3, 1));
     assert!(service.get::<Vec<Rule>>("/api/rules", &ops).await.1.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn history_says_which_rules_deserve_a_second_look() {
+    let service = Service::start();
+    let ops = service.reviewer("ops-lead");
+    let mut host = Host::enrolled(&service, "web-1").await;
+    add(&service, &ops, json!({"patterns": ["systemctl stop nginx", "systemctl status nginx", "kill -9 4242"]}))
+        .await
+        .1
+        .unwrap();
+    for line in ["kill -9 4242", "systemctl stop nginx", "systemctl status nginx", "systemctl stop nginx"] {
+        let (held, reply) = submit(&service, &mut host, line).await;
+        assert!(reply.decision.is_some(), "{line}");
+        host.decide(held, "whitelisted", Some("whitelist_rule:1"), None);
+        host.ship(&service).await;
+    }
+    // Denied, and for all that submitted and approved again: that is an anomaly.
+    for decision in [Choice::Deny, Choice::Approve] {
+        let (held, _) = submit(&service, &mut host, "mount /srv/backup").await;
+        let request = ReviewRequest { decision, entry: held.leaf, comment: None, signed: None };
+        service.post::<ReviewReply>(&format!("/api/submissions/{}/decision", held.id), &ops, &request).await.1.unwrap();
+        host.decide(held, if decision == Choice::Approve { "approved" } else { "denied" }, Some("ops-lead"), None);
+        host.ship(&service).await;
+    }
+    let found = service.get::<Suggestions>("/api/rules/suggestions", &ops).await.1.unwrap();
+    let risky: Vec<_> = found.risky_but_passed.iter().map(|one| (one.command.as_str(), one.times)).collect();
+    assert_eq!(risky, [("systemctl stop nginx", 2), ("kill -9 4242", 1)], "{found:?}");
+    assert!(found.risky_but_passed.iter().all(|one| one.by == "whitelist_rule:1" && one.score >= Some(25)));
+    let [odd] = found.anomalous_but_approved.as_slice() else { panic!("{found:?}") };
+    assert_eq!((odd.command.as_str(), odd.by.as_str(), odd.times), ("mount /srv/backup", "ops-lead", 1));
+    assert!(odd.anomalies.iter().any(|flag| flag == "retry_after_denial"), "{odd:?}");
+    let newest = service.get::<Vec<AuditRow>>("/api/audit?limit=1", &ops).await.1.unwrap();
+    assert_eq!(odd.id, newest[0].id, "the newest of it, as `countersign show` takes it");
 }
 
 #[tokio::test]

@@ -53,7 +53,13 @@ impl Service {
     }
 
     pub fn reviewer(&self, name: &str) -> String {
-        let out = run(&["reviewer", "add", name, "--url", &self.url, "--state", self.state().to_str().unwrap()]);
+        self.reviewer_with(name, &[])
+    }
+
+    pub fn reviewer_with(&self, name: &str, more: &[&str]) -> String {
+        let state = self.state();
+        let args = ["reviewer", "add", name, "--url", &self.url, "--state", state.to_str().unwrap()];
+        let out = run(&[&args, more].concat());
         assert!(out.status.success(), "{out:?}");
         let text = String::from_utf8(out.stdout).unwrap();
         let line = text.lines().find_map(|l| l.strip_prefix("token = \"")).unwrap();

@@ -2,11 +2,13 @@
 
 use super::super::submissions::flags;
 use super::super::{Store, StoreError, number, parsed};
-use countersign_core::{DecidedBy, Outcome};
+use countersign_core::{DecidedBy, Outcome, SubmissionId};
 
 /// A command with what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
+    /// Its id.
+    pub id: SubmissionId,
     /// Its text as it may be shown.
     pub command: String,
     /// The inner shell.
@@ -21,21 +23,22 @@ pub struct Decided {
     pub anomalies: Vec<String>,
 }
 
-type Columns = (String, String, Option<String>, Option<String>, Option<i64>, String, String);
+type Columns = (String, String, String, Option<String>, Option<String>, Option<i64>, String, String);
 
 impl Store {
     /// The newest commands, newest first.
     pub async fn history(&self, limit: u32) -> Result<Vec<Decided>, StoreError> {
         let rows: Vec<Columns> = sqlx::query_as(
-            "SELECT command, shell, outcome, decided_by, score, flags, anomalies FROM submissions \
+            "SELECT id, command, shell, outcome, decided_by, score, flags, anomalies FROM submissions \
              ORDER BY position DESC LIMIT $1",
         )
         .bind(i64::from(limit))
         .fetch_all(&self.reader)
         .await?;
         rows.into_iter()
-            .map(|(command, shell, outcome, decided_by, score, of_host, anomalies)| {
+            .map(|(id, command, shell, outcome, decided_by, score, of_host, anomalies)| {
                 Ok(Decided {
+                    id: parsed("submission id", &id)?,
                     command,
                     shell,
                     outcome: outcome.map(|outcome| parsed("outcome", &outcome)).transpose()?,
