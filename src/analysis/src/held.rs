@@ -4,7 +4,7 @@
 use crate::escapes::opens_a_shell;
 use crate::reads_program_from_stdin;
 use crate::redact::{Counts, Dialect, Finding, find_for, find_text};
-use countersign_core::{CommandText, Flag, NotProgram, NotText, program_text};
+use countersign_core::{CommandText, Flag, NotProgram, NotText, is_unclear_rsync, program_text};
 
 /// How many leading bytes of an over-long command stay readable in the record.
 const EXCERPT: usize = 4096;
@@ -126,7 +126,7 @@ pub fn hold(sent: &[u8], total_bytes: u64, place: Place, dialect: Dialect) -> He
     let escapes = opens_a_shell(line, place.terminal);
     let mut flags = Vec::new();
     flags.extend(escapes.then_some(Flag::InteractiveEscape));
-    flags.extend((wants_program || runs_what_is_configured(line)).then_some(Flag::OpaqueCode));
+    flags.extend((wants_program || is_unclear_rsync(line)).then_some(Flag::OpaqueCode));
     let not_asked = match (&text, place.nested) {
         (Err(why), _) => Some(NotAsked::NotText(why.clone())),
         (Ok(_), Nested::Refuse) if escapes => Some(NotAsked::Nested),
@@ -218,13 +218,6 @@ impl Held {
         self.program = Some(HeldProgram { segments, total_bytes });
         self
     }
-}
-
-/// `rsync` as a daemon, or with a remote shell of the sender's choice: what
-/// runs is not in the line.
-fn runs_what_is_configured(line: &str) -> bool {
-    let mut words = line.split_ascii_whitespace().skip_while(|word| !word.ends_with("rsync"));
-    words.next().is_some() && words.any(|word| word.contains("--daemon") || word.contains("--rsh"))
 }
 
 #[cfg(test)]
@@ -363,7 +356,8 @@ mod tests {
 
     #[test]
     fn an_rsync_that_reads_a_configuration_is_opaque() {
-        for line in ["rsync --server --daemon .", "/usr/bin/rsync --server --rsh=x . y"] {
+        for line in ["rsync --server --daemon .", "/usr/bin/rsync --server --rsh=x . y", "rsync --server -se.LsfxCIvu"]
+        {
             assert_eq!(at(line.as_bytes(), PIPE).flags, [Flag::OpaqueCode], "{line}");
         }
         assert_eq!(at(b"rsync -a x y", PIPE).flags, []);

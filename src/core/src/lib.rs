@@ -30,4 +30,4 @@ pub use name::{BadName, Name};
 pub use outcome::{BadDecider, Choice, DecidedBy, Outcome};
 pub use program::{MAX_PROGRAM_BYTES, NotProgram, program_text};
 pub use time::{format_utc_micros, parse_utc_micros};
-pub use transfer::{SFTP_SERVERS, Transfer, UnknownTransfer, asks_for_sftp, sftp_line};
+pub use transfer::{SFTP_SERVERS, Transfer, UnknownTransfer, asks_for_sftp, is_unclear_rsync, sftp_line};

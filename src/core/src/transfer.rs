@@ -194,31 +194,145 @@ fn scp(words: &[String]) -> Option<Transfer> {
         }
         mode = mode.or(this);
     }
-    mode
+    // What a pattern becomes could be an option that turns it round.
+    mode.filter(|mode| *mode == Transfer::ScpRead || words.iter().all(|word| !word.starts_with(['*', '?', '['])))
 }
 
+/// What a client writes after `--server`, as far as it says nothing of programs
+/// and configuration, and of no other side: letters, and options by name.
+const RSYNC_LETTERS: &str = "bcdgiklmnopqrtuvxyzACDEHIJKLNORSUWX";
+const RSYNC_OPTIONS: [&str; 66] = [
+    "append",
+    "backup",
+    "bwlimit",
+    "checksum-choice",
+    "checksum-seed",
+    "compress-choice",
+    "compress-level",
+    "copy-devices",
+    "copy-unsafe-links",
+    "debug",
+    "delay-updates",
+    "delete",
+    "delete-after",
+    "delete-before",
+    "delete-delay",
+    "delete-during",
+    "delete-excluded",
+    "existing",
+    "fake-super",
+    "force",
+    "from0",
+    "fsync",
+    "fuzzy",
+    "groupmap",
+    "iconv",
+    "ignore-errors",
+    "ignore-existing",
+    "ignore-missing-args",
+    "info",
+    "inplace",
+    "log-format",
+    "max-alloc",
+    "max-delete",
+    "max-size",
+    "min-size",
+    "mkpath",
+    "modify-window",
+    "msgs2stderr",
+    "munge-links",
+    "new-compress",
+    "no-implied-dirs",
+    "no-msgs2stderr",
+    "no-r",
+    "no-recursive",
+    "no-relative",
+    "no-specials",
+    "no-super",
+    "no-whole-file",
+    "numeric-ids",
+    "old-compress",
+    "one-file-system",
+    "open-noatime",
+    "partial",
+    "preallocate",
+    "safe-links",
+    "size-only",
+    "skip-compress",
+    "specials",
+    "stats",
+    "stderr",
+    "suffix",
+    "super",
+    "timeout",
+    "trust-sender",
+    "use-qsort",
+    "usermap",
+];
+/// The same with a place, in the word itself or in the next one.
+const RSYNC_PLACES: [&str; 7] =
+    ["backup-dir", "compare-dest", "copy-dest", "files-from", "link-dest", "partial-dir", "temp-dir"];
+
+/// In the order in which a client writes it, and in no other: rsync itself
+/// takes options anywhere, `-s` has it read more of them from its input, and a
+/// pattern may become one by the name of a file.
 fn rsync(words: &[String]) -> Option<Transfer> {
-    let (first, rest) = words.split_first()?;
-    if first != "--server" {
-        return None;
-    }
-    for word in rest {
-        // A remote shell, a daemon with a configuration of its own: programs that the line does not name.
-        if ["--daemon", "--rsh", "--config", "--dparam"].iter().any(|option| word.starts_with(option)) {
-            return None;
+    let mut words = words.iter().map(String::as_str).peekable();
+    words.next_if(|word| *word == "--server")?;
+    let sends = words.next_if(|word| *word == "--sender").is_some();
+    while let Some(word) = words.next_if(|word| word.starts_with('-')) {
+        let Some(option) = word.strip_prefix("--") else {
+            letters(word).then_some(())?;
+            continue;
+        };
+        let (name, value) = option.split_once('=').unzip();
+        match (name.unwrap_or(option), value) {
+            (name, _) if RSYNC_OPTIONS.contains(&name) => {}
+            (name, Some(_)) if RSYNC_PLACES.contains(&name) => {}
+            (name, None) if RSYNC_PLACES.contains(&name) => {
+                // More words than one would move those after them.
+                words.next().filter(|place| !place.starts_with('-') && !place.contains(['*', '?', '[']))?;
+            }
+            // The client's side of it is reading, and it deletes.
+            ("delete-missing-args" | "remove-source-files" | "remove-sent-files", None) if !sends => {}
+            (_, _) => return None,
         }
-        let letters = word.strip_prefix('-').filter(|rest| !rest.starts_with('-')).unwrap_or("");
-        // `-e.LsfxC` says what the client can do; another value would be a command.
-        if letters.split_once('e').is_some_and(|(_, value)| !value.starts_with('.')) {
-            return None;
-        }
     }
-    let sends = rest.iter().take_while(|word| word.starts_with('-')).any(|word| word == "--sender");
-    Some(if sends { Transfer::RsyncRead } else { Transfer::RsyncWrite })
+    words.next_if(|word| *word == ".")?;
+    let what = if sends { Transfer::RsyncRead } else { Transfer::RsyncWrite };
+    words.all(names_a_place).then_some(what)
+}
+
+/// Letters without a value; `e.LsfxC` says what the client can do, and another
+/// value would be a command.
+fn letters(word: &str) -> bool {
+    let letters = word.strip_prefix('-').unwrap_or(word);
+    if letters.strip_prefix('B').is_some_and(|size| !size.is_empty() && size.bytes().all(|b| b.is_ascii_digit())) {
+        return true;
+    }
+    let (flags, says) = letters.split_once('e').unwrap_or((letters, "."));
+    flags.chars().all(|letter| RSYNC_LETTERS.contains(letter)) && says.starts_with('.') && !letters.is_empty()
+}
+
+/// Neither an option nor a pattern that could become one.
+fn names_a_place(word: &str) -> bool {
+    !word.starts_with(['-', '*', '?', '['])
+}
+
+/// Whether an `rsync` somewhere in a line may run what the line does not say:
+/// a daemon with a configuration, a remote shell of the sender's choice, a
+/// server that is not called as a client calls it.
+pub fn is_unclear_rsync(line: &str) -> bool {
+    let words: Vec<String> = line.split_ascii_whitespace().map(unquoted).collect();
+    let Some(at) = words.iter().position(|word| word.ends_with("rsync")) else { return false };
+    let rest = words.get(at + 1..).unwrap_or_default();
+    let serves = rest.iter().position(|word| word == "--server");
+    serves.is_some_and(|at| rsync(rest.get(at..).unwrap_or_default()).is_none())
+        || rest.iter().any(|word| word.contains("--daemon") || word.contains("--rsh"))
 }
 
 fn git(what: Transfer, words: &[String]) -> Option<Transfer> {
-    words.first().filter(|path| !path.starts_with('-')).map(|_| what)
+    words.first().filter(|path| names_a_place(path)).map(|_| what)
 }
 
 #[cfg(test)]
@@ -233,6 +347,14 @@ mod tests {
             ("scp -f *.log", Transfer::ScpRead),
             ("scp -vrpt /srv/é", Transfer::ScpWrite),
             ("rsync --server -logDtpre.iLsfxCIvu . x", Transfer::RsyncWrite),
+            (
+                "rsync --server -vlogDtpre.iLsfxCIvu --delete --backup-dir bk --timeout=5 -B1000 . x/",
+                Transfer::RsyncWrite,
+            ),
+            ("rsync --server -ogtre.LsfxCIvu --usermap=\\*:a --groupmap=\\*:b . x", Transfer::RsyncWrite),
+            ("rsync --server -tre.LsfxCIvu --remove-source-files . x", Transfer::RsyncWrite),
+            ("rsync --server --sender -trRe.iLsfxCIvu --files-from=- --from0 . /srv", Transfer::RsyncRead),
+            ("rsync --server --sender -tre.iLsfxCIvu . a*.log ~/b 'c d'", Transfer::RsyncRead),
             ("rsync --server --sender -vlogDtpre.iLsfxCIvu . '/srv/a b'", Transfer::RsyncRead),
             ("git-upload-pack '/srv/x.git'", Transfer::GitFetch),
             ("git-receive-pack 'x.git'", Transfer::GitPush),
@@ -268,6 +390,30 @@ mod tests {
             "scp",
             "scp x -t",
             "rsync a b",
+            "rsync --server",
+            "rsync --server -re.L",
+            "rsync --server -re.L x",
+            "rsync --server -re.L x .",
+            "rsync --server -se.LsfxCIvu",
+            "rsync --server -re.L -s . x",
+            "rsync --server --secluded-args -re.L . x",
+            "rsync --server --protect-args . x",
+            "rsync --server -re.L . x --sender",
+            "rsync --server -re.L --sender . x",
+            "rsync --server -re.L -- --sender . x",
+            "rsync --server --sender -re.L --remove-source-files . x",
+            "rsync --server --sender -re.L --delete-missing-args . x",
+            "rsync --server -re.L --log-file=x . y",
+            "rsync --server -re.L --temp-dir * . y",
+            "rsync --server -re.L --temp-dir --daemon . y",
+            "rsync --server -re.L -M--daemon . y",
+            "rsync --server -re.L - . y",
+            "rsync --server -v . *",
+            "rsync --server -v . x ?-daemon",
+            "rsync --server -v . [-]-daemon",
+            "rsync --server -v . '' --daemon",
+            "scp -t *",
+            "git-upload-pack *",
             "rsync --server --daemon .",
             "rsync --server '--daemon' .",
             "rsync --server --d\\aemon .",
@@ -293,6 +439,24 @@ mod tests {
         }
         assert_eq!(Transfer::of(b"scp -t \xff"), None);
         assert_eq!(Transfer::of("scp -t \u{85}".as_bytes()), None);
+    }
+
+    #[test]
+    fn an_rsync_that_the_line_does_not_explain() {
+        for line in [
+            "rsync --server --daemon .",
+            "/usr/bin/rsync --server --rsh=x . y",
+            "rsync --server -se.LsfxCIvu",
+            "cd /srv && sudo /usr/bin/rsync --server -s",
+            "rsync --serv'er' --d\\aemon .",
+            "rsync '--dae'mon",
+            "rsync --server -v . *",
+        ] {
+            assert!(is_unclear_rsync(line), "{line}");
+        }
+        for line in ["rsync -a x y", "rsync --server -re.L . x", "cd /srv && rsync --server -re.L . x", "ls --server"] {
+            assert!(!is_unclear_rsync(line), "{line}");
+        }
     }
 
     #[test]

@@ -31,6 +31,9 @@ const MAX_NAMES_BYTES: usize = 16 * 1024;
 const ERRAND_US: u64 = 1_000_000;
 /// How long a program may take to start, in µs.
 const START_US: u64 = 5_000_000;
+/// How often everything of the agent is killed where it goes on forking: one of
+/// its processes may have killed the one that was to do it.
+const END_USER_TRIES: usize = 2;
 /// How long a command has between SIGHUP and SIGKILL.
 const GRACE_MS: u32 = 300;
 
@@ -81,7 +84,7 @@ impl<'a> Office<'a> {
     fn work(mut self) -> io::Result<()> {
         let done = self.serve();
         sys::process::signal_tree(Name::SIGHUP);
-        sys::end_tree(|_, _| {});
+        self.end_all();
         done
     }
 
@@ -276,9 +279,24 @@ impl<'a> Office<'a> {
     }
 
     fn kill(&mut self) -> io::Result<()> {
+        self.end_all().into_iter().try_for_each(|(pid, status)| self.ended(pid, status))
+    }
+
+    /// Kills everything that was started; what ended. Where that forks faster
+    /// than it is found, everything that runs as the agent goes with it: the
+    /// agent's other logins too, but nothing outlives this one.
+    fn end_all(&self) -> Vec<(i32, ExitStatus)> {
         let mut seen = Vec::new();
-        sys::end_tree(|pid, status| seen.push((pid, status)));
-        seen.into_iter().try_for_each(|(pid, status)| self.ended(pid, status))
+        let mut over = sys::end_tree(|pid, status| seen.push((pid, status)));
+        for _ in 0..END_USER_TRIES {
+            // In a trial that user is the person who tries it.
+            if over || sys::uids().is_ok_and(|own| own.real == self.agent) {
+                break;
+            }
+            let (Ok(()) | Err(_)) = sys::process::end_user(self.agent);
+            over = sys::end_tree(|pid, status| seen.push((pid, status)));
+        }
+        seen
     }
 
     fn ended(&mut self, pid: i32, status: ExitStatus) -> io::Result<()> {

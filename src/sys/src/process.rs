@@ -1,15 +1,22 @@
 //! Forking, reaping and ending processes.
 
+use crate::identity::{Uids, set_uids};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{ForkResult, Pid};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::{Duration, Instant};
 
-/// Rounds of [`end_tree`]: each finds what was forked during the one before.
-const KILL_ROUNDS: usize = 500;
+/// How long, and how often at least, [`end_tree`] kills what it finds: each round
+/// finds what was forked during the one before.
+const KILL: Duration = Duration::from_millis(500);
+const KILL_ROUNDS: usize = 4;
+/// How long [`end_user`] waits for its child.
+const USER_MS: u64 = 200;
 /// The kernel's mark of a process that was forked and has executed nothing
 /// since (`PF_FORKNOEXEC`), and its field in `/proc/PID/stat` after the name.
 const FORKED_ONLY: u64 = 0x40;
@@ -127,36 +134,67 @@ pub fn children(pid: i32) -> Vec<i32> {
 /// Everything below a process, nearest first.
 pub fn descendants(pid: i32) -> Vec<i32> {
     let mut found = children(pid);
+    let mut known: BTreeSet<i32> = found.iter().copied().collect();
     let mut next = 0;
     while let Some(at) = found.get(next).copied() {
-        for child in children(at) {
-            if !found.contains(&child) {
-                found.push(child);
-            }
-        }
+        found.extend(children(at).into_iter().filter(|child| known.insert(*child)));
         next += 1;
     }
     found
 }
 
-/// Sends a signal to everything below this process; how many took it.
-pub fn signal_tree(name: Signal) -> usize {
-    let all = descendants(nix::unistd::getpid().as_raw());
-    all.into_iter().filter(|pid| kill(Pid::from_raw(*pid), name).is_ok()).count()
+/// Sends a signal to everything below this process.
+pub fn signal_tree(name: Signal) {
+    for pid in descendants(nix::unistd::getpid().as_raw()) {
+        // It may have ended, and what another user started is not ours to signal.
+        let (Ok(()) | Err(_)) = kill(Pid::from_raw(pid), name);
+    }
 }
 
 /// Kills and reaps everything below this process, which must be a subreaper;
-/// hands each one to `ended`. Gives up on what it may not signal.
-pub fn end_tree(mut ended: impl FnMut(i32, ExitStatus)) {
-    for _ in 0..KILL_ROUNDS {
-        let killed = signal_tree(Signal::SIGKILL);
+/// hands each one to `ended`. Gives up on what it may not signal. False where
+/// something forks faster than it is found.
+pub fn end_tree(mut ended: impl FnMut(i32, ExitStatus)) -> bool {
+    let until = Instant::now() + KILL;
+    let mut known = BTreeSet::new();
+    for round in 1.. {
+        // First of all: what has ended would be looked at, too.
         while let Ok(Some((pid, status))) = reap() {
             ended(pid, status);
         }
-        if killed == 0 {
-            return;
+        let found = descendants(nix::unistd::getpid().as_raw());
+        let others = |pid: &&i32| kill(Pid::from_raw(**pid), Signal::SIGKILL) == Err(Errno::EPERM);
+        let over = found.iter().filter(others).count() == found.len();
+        let fresh = found.iter().filter(|pid| known.insert(**pid)).count() > 0;
+        if over || (round >= KILL_ROUNDS && Instant::now() >= until) {
+            // What was killed before and is still there waits inside the kernel.
+            return over || !fresh;
         }
         crate::sleep_ms(2);
+    }
+    false
+}
+
+/// Kills every process of a user at once. A child becomes that user for good
+/// and says so to the kernel, which lets no fork of theirs through meanwhile.
+/// The process must have one thread.
+pub fn end_user(uid: u32) -> io::Result<()> {
+    match fork()? {
+        Forked::Child => {
+            let done = set_uids(Uids { real: uid, effective: uid, saved: uid })
+                .and_then(|()| Ok(kill(Pid::from_raw(-1), Signal::SIGKILL)?));
+            std::process::exit(i32::from(done.is_err()))
+        }
+        Forked::Parent(pid) => {
+            for _ in 0..USER_MS / 2 {
+                let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+                match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
+                    Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => crate::sleep_ms(2),
+                    Ok(_) | Err(_) => break,
+                }
+            }
+            end_child(pid, USER_MS).map(|_| ())
+        }
     }
 }
 

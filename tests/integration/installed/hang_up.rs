@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_tests::installation::{AGENT, Installation, Options};
 use countersign_tests::journal;
-use countersign_tests::run::{LIMIT, Running, eventually};
+use countersign_tests::run::{LIMIT, Running, eventually, run};
 use nix::sys::signal::Signal;
 
 #[test]
@@ -66,4 +66,41 @@ fn what_a_command_leaves_behind_is_ended() {
     host.run("(setsid sh -c 'sleep 2; touch escaped' > /dev/null 2>&1 < /dev/null &) ; echo done").expect(0);
     std::thread::sleep(Duration::from_secs(4));
     assert!(!host.home().join("escaped").exists(), "a double-forked child outlived the login");
+}
+
+/// Each process is gone before its id can be used: what is killed one by one gets away.
+const FORKS_AWAY: &str = r#"
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+int main(int count, char **words) {
+    time_t until = time(0) + 7;
+    signal(SIGHUP, SIG_IGN);
+    for (int fd = 0; fd < 3; fd++) dup2(open("/dev/null", O_RDWR), fd);
+    for (int i = 1; i < 60 && fork() > 0; i++) {}
+    setsid();
+    while (time(0) < until) {
+        if (fork() > 0) _exit(0);
+        setsid();
+    }
+    creat("escaped", 0644);
+}
+"#;
+
+#[test]
+fn what_forks_away_is_ended_too() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let (source, program) = (host.scratch.join("away.c"), host.home().join("away"));
+    std::fs::write(&source, FORKS_AWAY).expect("source");
+    run(std::process::Command::new("cc").args(["-O1", "-static", "-o"]).arg(&program).arg(&source)).expect(0);
+    // The connection's own process is the agent's, too, and may go with the rest.
+    let ended = host.approved(&[], "./away; echo done", Some(b"")).wait(LIMIT);
+    assert!(matches!(ended.code(), 0 | 255), "{}", ended.err());
+    std::thread::sleep(Duration::from_secs(9));
+    assert!(!host.home().join("escaped").exists(), "it outlived the login");
+    journal::wait_for(&host.journal(), "session_closed", 1);
+    host.run("true").expect(0);
+    host.verify().expect(10);
 }

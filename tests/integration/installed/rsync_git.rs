@@ -93,15 +93,49 @@ fn rsync_both_ways() {
 #[test]
 fn an_rsync_that_would_start_programs_is_an_ordinary_command_for_a_person() {
     let Some(host) = Installation::new(Options::default()) else { return };
-    let line = "rsync --server --daemon .";
-    // Even a rule with this exact line does not let it run.
-    host.reviewer().allow(line);
-    let client = Running::start(&mut host.ssh(line), Some(b""));
+    let lines = ["rsync --server --daemon .", "rsync --server -se.LsfxCIvu", "rsync --server -v . *"];
+    for (count, line) in (1..).zip(lines) {
+        // Even a rule with this exact line does not let it run.
+        host.reviewer().allow(line);
+        let client = Running::start(&mut host.ssh(line), Some(b""));
+        host.reviewer().deny(line, "no");
+        client.wait(LIMIT).expect(126);
+        let submitted = journal::wait_for(&host.journal(), "command_submitted", count);
+        assert_eq!(submitted["body"]["flags"], serde_json::json!(["opaque_code"]), "{line}");
+        assert!(submitted["body"].get("transfer").is_none(), "{line}");
+    }
+    host.verify().expect(10);
+}
+
+/// With `-s` a server reads its arguments from its input: with them it is a daemon, whose configuration names programs.
+#[test]
+fn arguments_that_an_rsync_reads_are_no_part_of_a_transfer() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let made = host.home().join("made");
+    let conf = format!("[m]\npath = /\nuse chroot = no\nearly exec = touch {}\n", made.display());
+    std::fs::write(host.home().join("r.conf"), conf).expect("configuration");
+    let line = "rsync --server -se.LsfxCIvu";
+    let sent = b"rsync\0--server\0--daemon\0--config=r.conf\0.\0\0@RSYNCD: 31.0 md5\nm\n";
+    let mut ungated = host.as_agent("sh", &["-c", line]);
+    Running::start(ungated.current_dir(host.home()), Some(sent)).wait(LIMIT);
+    assert!(made.exists(), "the attack does not work on an rsync that nobody holds");
+    std::fs::remove_file(&made).expect("made");
+
+    let client = Running::start(&mut host.ssh(line), Some(sent));
+    host.reviewer().wait_for(line);
+    let shown = host.reviewer().run(&["pending"]).expect(0).out();
+    assert!(shown.contains("opaque_code") && !shown.contains("rsync session"), "{shown}");
     host.reviewer().deny(line, "no");
     client.wait(LIMIT).expect(126);
-    let submitted = journal::wait_for(&host.journal(), "command_submitted", 1);
-    assert_eq!(submitted["body"]["flags"], serde_json::json!(["opaque_code"]));
-    assert!(submitted["body"].get("transfer").is_none());
+    assert!(!made.exists());
+    // Nor is what goes the other way than it says one.
+    for line in ["rsync --server -re.L . x --sender", "rsync --server --sender -re.L --remove-source-files . x"] {
+        let client = Running::start(&mut host.ssh(line), Some(b""));
+        host.reviewer().deny(line, "no");
+        client.wait(LIMIT).expect(126);
+    }
+    let submitted = journal::of_kind(&host.journal(), "command_submitted");
+    assert!(submitted.len() == 3 && submitted.iter().all(|entry| entry["body"].get("transfer").is_none()));
     host.verify().expect(10);
 }
 
