@@ -4,7 +4,8 @@
 #   tests/long.sh [SECONDS [TARGET…]]     600 seconds each, every target, unless told otherwise
 #
 # Without TARGET the tamper matrix of the ledger runs first, whole: every byte of a history flipped, every entry changed
-# under the second verifier as well. The tests of each day take a sample of it.
+# under the second verifier as well, and every change of the golden histories (some 160,000). The tests of each day
+# take a sample of it.
 #
 # Needs a nightly compiler and cargo-fuzz (`cargo install --locked cargo-fuzz`). What was found is kept in
 # target/fuzz/corpus, so that a later run goes on from there; the summary of the last run of each target is in
@@ -25,6 +26,8 @@ known() { sed -n 's/^name = "\(.*\)"$/\1/p' tests/fuzz/Cargo.toml | grep -vx -e 
 if [ $# -eq 0 ]; then
     COUNTERSIGN_FULL_MATRIX=1 cargo nextest run -p countersign-ledger --test verify --no-capture \
         -E 'test(flipped_bytes_are_seen) | test(agrees_on_what_anyone_can_change)'
+    # Without nextest, which ends a test after three minutes.
+    COUNTERSIGN_FULL_MATRIX=1 cargo test --locked --release -p countersign-ledger --test verify matrix:: -- --nocapture
 fi
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(known)

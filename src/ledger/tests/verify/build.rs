@@ -3,13 +3,15 @@
 
 pub use crate::fixtures::{golden, held};
 use crate::people::Review;
+use crate::rotations::Rotation;
+pub use crate::rulings::Ruling;
 pub use crate::stamps::Stamp;
 use crate::stamps::cosigned;
-use countersign_core::{Choice, DecidedBy, Digest, HostId, LoginId, Nonce, Salt, ServiceId, SubmissionId};
+use countersign_core::{Choice, Digest, HostId, LoginId, Nonce, Salt, ServiceId, SubmissionId};
 use countersign_ledger::verify::{Report, Require, verify};
 use countersign_ledger::{
-    Header, InProcessSigner, Openings, Sess, Signer, Statement, TrustFile, TrustedHost, TrustedService, Value, body,
-    key_id, leaf_hash, seal, sha256,
+    Header, InProcessSigner, Openings, Sess, Signer, TrustFile, TrustedHost, TrustedService, Value, body, leaf_hash,
+    seal, sha256,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -25,6 +27,8 @@ pub enum Who {
     Host,
     Service,
     Stranger,
+    /// The host's key of this epoch.
+    Epoch(u8),
 }
 
 impl Who {
@@ -33,6 +37,7 @@ impl Who {
             Self::Host => [1; 32],
             Self::Service => [2; 32],
             Self::Stranger => [3; 32],
+            Self::Epoch(n) => [0x50 | n; 32],
         };
         InProcessSigner::from_seed(seed).unwrap()
     }
@@ -62,20 +67,6 @@ pub fn nonce(n: u8) -> Nonce {
     Nonce([n; 16])
 }
 
-/// A decision as the service signs it.
-#[derive(Debug, Clone)]
-pub struct Ruling {
-    pub by: String,
-    pub choice: Choice,
-    /// Label of the submission it is about.
-    pub about: String,
-    pub exp_ms: u64,
-    pub host: HostId,
-    pub nonce: Nonce,
-    pub signer: Who,
-    pub break_sig: bool,
-}
-
 /// One entry to be.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -97,6 +88,8 @@ pub struct Plan {
     pub stamp: Option<Stamp>,
     /// What people have signed.
     pub reviews: Vec<Review>,
+    /// A key that is certified.
+    pub rotation: Option<Rotation>,
 }
 
 /// A history before it is sealed, and the recordings beside it.
@@ -104,11 +97,13 @@ pub struct Plan {
 pub struct History {
     pub plans: Vec<Plan>,
     pub recordings: BTreeMap<LoginId, Vec<u8>>,
-    mono: u64,
+    pub mono: u64,
     boot: &'static str,
     salts: u8,
     signer_word: &'static str,
     stamps: usize,
+    /// Who signs what is added.
+    pub signs: Who,
 }
 
 impl History {
@@ -120,7 +115,8 @@ impl History {
     /// Enrolled and started as `same_uid` or `own_uid`.
     pub fn with_signer(signer_word: &'static str) -> Self {
         let (plans, recordings) = (Vec::new(), BTreeMap::new());
-        let mut history = Self { plans, recordings, mono: 5_000_000, boot: BOOT, salts: 0, signer_word, stamps: 0 };
+        let (mono, signs) = (5_000_000, Who::Host);
+        let mut history = Self { plans, recordings, mono, boot: BOOT, salts: 0, signer_word, stamps: 0, signs };
         let software = || Value::from("countersign test");
         history.add(
             "enrolled",
@@ -159,10 +155,11 @@ impl History {
             at_us,
             mono: self.mono,
             boot: self.boot,
-            signer: Who::Host,
+            signer: self.signs,
             skew_n: 0,
             stamp: None,
             reviews: Vec::new(),
+            rotation: None,
         });
         self.plans.last_mut().unwrap()
     }
@@ -302,7 +299,8 @@ impl History {
     pub fn checkpoint(&mut self) {
         let label = format!("stamp{}", self.stamps);
         self.stamps += 1;
-        self.add(&label, "checkpoint", None, []).stamp = Some(Stamp::default());
+        let note_by = self.signs;
+        self.add(&label, "checkpoint", None, []).stamp = Some(Stamp { note_by, ..Stamp::default() });
     }
 
     /// The stamp with this label.
@@ -376,13 +374,16 @@ impl History {
                 members.insert("of".into(), leaf_of(of).into());
             }
             if let Some(ruling) = &plan.ruling {
-                let (statement, sig) = sign(ruling, leaf_of(&ruling.about));
+                let (statement, sig) = ruling.sign(leaf_of(&ruling.about));
                 members.insert("statement".into(), statement.to_value());
                 members.insert("sig".into(), sig.into());
             }
             if !plan.reviews.is_empty() {
                 let reviews: Vec<_> = plan.reviews.iter().map(|r| r.value(&leaf_of)).collect();
                 members.insert("reviews".into(), reviews.into());
+            }
+            if let Some(rotation) = &plan.rotation {
+                members.extend(rotation.members(prev, seq));
             }
             if let Some(stamp) = &plan.stamp {
                 let stamp = cosigned(stamp, plan.at_us, &leaves, &mut log, &mut shown);
@@ -422,26 +423,6 @@ impl History {
 pub fn private(plan: &mut Plan, name: &str, salt: Salt, value: &[u8]) {
     let digest = plan.vals.insert(name, salt, value.to_vec());
     plan.body.insert(name.into(), digest.into());
-}
-
-fn sign(ruling: &Ruling, entry: Digest) -> (Statement, String) {
-    let mut signer = ruling.signer.signer();
-    let statement = Statement {
-        by: ruling.by.parse::<DecidedBy>().unwrap(),
-        decision: ruling.choice,
-        entry,
-        exp_ms: ruling.exp_ms,
-        host: ruling.host,
-        key: key_id(&signer.public_key()),
-        nonce: ruling.nonce,
-        policy: sha256(POLICY.as_bytes()),
-    };
-    let (_, mut sig) = statement.sign(&mut signer).unwrap();
-    if ruling.break_sig {
-        let other = if sig.starts_with('A') { "B" } else { "A" };
-        sig.replace_range(..1, other);
-    }
-    (statement, sig)
 }
 
 pub fn trust() -> TrustFile {
