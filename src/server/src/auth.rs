@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::refusal::{BAD_TOKEN, Refusal};
-use crate::store::HostCaller;
+use crate::store::{HostCaller, Sender};
 use crate::token;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
@@ -17,6 +17,10 @@ const MAX_TOKEN_BYTES: usize = 256;
 #[derive(Debug)]
 pub struct Host(pub HostCaller);
 
+/// A request of an enrolled host that sends lines of its ledger.
+#[derive(Debug)]
+pub struct Ledger(pub Sender);
+
 /// A request of a named reviewer.
 #[derive(Debug)]
 pub struct Reviewer(pub Name);
@@ -25,14 +29,29 @@ impl FromRequestParts<Arc<App>> for Host {
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
         let hash = token_hash(parts)?;
-        if let Some(host) = app.store.host_by_token(&hash).await? {
-            return Ok(Self(host));
-        }
-        match app.store.reviewer_by_token(&hash).await? {
-            Some(_) => Err(Refusal::Forbidden("only an enrolled host may do this; this is a reviewer's token")),
-            None => Err(Refusal::Unauthorized(BAD_TOKEN)),
+        match app.store.host_by_token(&hash).await? {
+            Some(host) => Ok(Self(host)),
+            None => Err(no_host(app, &hash).await?),
         }
     }
+}
+
+impl FromRequestParts<Arc<App>> for Ledger {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let hash = token_hash(parts)?;
+        match app.store.sender_by_token(&hash).await? {
+            Some(sender) => Ok(Self(sender)),
+            None => Err(no_host(app, &hash).await?),
+        }
+    }
+}
+
+async fn no_host(app: &App, hash: &str) -> Result<Refusal, Refusal> {
+    Ok(match app.store.reviewer_by_token(hash).await? {
+        Some(_) => Refusal::Forbidden("only an enrolled host may do this; this is a reviewer's token"),
+        None => Refusal::Unauthorized(BAD_TOKEN),
+    })
 }
 
 impl FromRequestParts<Arc<App>> for Reviewer {

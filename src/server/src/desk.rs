@@ -4,21 +4,25 @@
 //! there is none yet, so the first one wins whatever happens at the same time.
 
 use crate::app::{App, now_ms};
-use crate::facts::Fact;
+use crate::facts::{Fact, Submitted};
 use crate::in_force::{self, InForce, Looked, place_of};
-use crate::ingest::{self, Kept, Received};
+use crate::ingest::{self, End, Fits, Kept, Received};
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
+use crate::store::commands::{self, Arrival, Asking, Known, LoginOf};
+use crate::store::facts::never_opened;
 use crate::store::reviews::{self, Demand};
 use crate::store::{
-    Decision, HostCaller, StoreError, Submission, Tx, past, person_of, reviewer_names, rules, submissions,
+    Decision, FactError, HostCaller, StoreError, Submission, Tx, past, person_of, reviewer_names, rules, submissions,
 };
 use countersign_analysis::Analysis;
+use countersign_analysis::anomaly::History;
 use countersign_api::rules::HostRule;
-use countersign_api::service::{ReviewReply, ReviewRequest, SignedDecision, SignedReview, Step, SubmitReply};
-use countersign_core::{Choice, DecidedBy, Name, SubmissionId};
+use countersign_api::service::{Conflict, ReviewReply, ReviewRequest, SignedDecision, SignedReview, Step, SubmitReply};
+use countersign_core::{Choice, DecidedBy, LoginId, Name, SubmissionId};
 use countersign_ledger::{Kind, Statement};
 use countersign_policy::Ruling;
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -36,101 +40,135 @@ pub async fn submit(
     (id, rule): (SubmissionId, Option<HostRule>),
     received: &[Received],
 ) -> Result<SubmitReply, Refusal> {
-    match received.last().and_then(|last| last.fact.as_ref()) {
-        Some(Fact::Submitted(facts)) if facts.id == id => {}
-        _ => return Err(Refusal::BadRequest("the last line must be the command_submitted of this id".to_owned())),
-    }
-    let now = now_ms();
-    let mut tx = app.store.write().await?;
-    let (next_seq, erased) = match ingest::keep(app, &mut tx, host, received, now).await? {
-        Kept::All { next_seq, erased } => (next_seq, erased),
-        Kept::Fork(conflict) => {
-            tx.commit().await?;
-            return Err(Refusal::Ledger(conflict));
+    let wrong = || Refusal::BadRequest("the last line must be the command_submitted of this id".to_owned());
+    let (last, before) = received.split_last().ok_or_else(wrong)?;
+    let arrival = match (&last.fact, &last.found, last.entry.sess) {
+        (Some(Fact::Submitted(facts)), Some(found), Some(sess)) if facts.id == id => {
+            Arrival { entry: &last.entry, line: &last.line, login: sess.id, facts, risk: &found.risk, now_ms: now_ms() }
         }
+        _ => return Err(wrong()),
     };
-    let Some(submission) = submissions::submission(&mut tx, id).await? else {
-        tracing::error!(%id, "a kept submission is not held");
-        return Err(Refusal::Internal);
+    let mut tx = app.store.write().await?;
+    let mut gone = false;
+    if !before.is_empty() {
+        match ingest::keep(app, &mut tx, host, before, arrival.now_ms).await? {
+            Kept::All { erased, .. } => gone = erased,
+            Kept::Fork(conflict) => return forked(tx, conflict).await,
+        }
+    }
+    let known = commands::known(&mut tx, &arrival, arrival.now_ms).await?;
+    let end = End::after(known.head);
+    let (answer, next_seq) = match ingest::fits(&mut tx, host, last, end, arrival.now_ms).await? {
+        Fits::Next => {
+            let next_seq = last.entry.seq.saturating_add(1);
+            (answer_new(app, &mut tx, (&arrival, known), (last, rule)).await?, next_seq)
+        }
+        Fits::Held => (answer_held(app, &mut tx, id, (last, rule), arrival.now_ms).await?, end.next_seq),
+        Fits::Fork(conflict) => return forked(tx, conflict).await,
     };
-    let before = received.split_last().map(|(_, before)| before).unwrap_or_default();
-    look_at_unasked(app, &mut tx, before).await?;
-    let Some(last) = received.last() else { return Err(Refusal::Internal) };
-    let answer = answer_now(app, &mut tx, &submission, (last, rule), now).await?;
-    let asked = if matches!(answer, Answer::Waits) { reviewer_names(&mut tx).await? } else { Vec::new() };
     tx.commit().await?;
-    if erased {
+    if gone {
         app.erased().await;
     }
-    let decision = match answer {
+    let (asked, decision) = match answer {
         Answer::Decided(signed) => {
             app.ring();
-            Some(signed)
+            (Vec::new(), Some(signed))
         }
-        Answer::Waits => {
+        Answer::Waits(asked) => {
             app.asked.notify_one();
-            None
+            (asked, None)
         }
-        Answer::Over => None,
-        Answer::TooMany => {
+        Answer::Over => (Vec::new(), None),
+        Answer::TooMany(agent) => {
             return Err(Refusal::TooMany(format!(
-                "{MAX_WAITING} commands of {} wait on this host already; wait for answers first",
-                submission.agent
+                "{MAX_WAITING} commands of {agent} wait on this host already; wait for answers first"
             )));
         }
     };
     Ok(SubmitReply { next_seq, asked, decision })
 }
 
+/// The evidence is kept, then it is refused.
+async fn forked(tx: Tx, conflict: Conflict) -> Result<SubmitReply, Refusal> {
+    tx.commit().await?;
+    Err(Refusal::Ledger(conflict))
+}
+
 /// What a host that asks is told.
 enum Answer {
     Decided(SignedDecision),
-    Waits,
+    /// It waits for one of these.
+    Waits(Vec<Name>),
     /// The host itself has ended it.
     Over,
-    TooMany,
+    /// Too many of this agent wait.
+    TooMany(String),
 }
 
-/// Commands that came as entries only, nobody asked about: what was found of
-/// them is in the record all the same.
-pub async fn look_at_unasked(app: &App, tx: &mut Tx, received: &[Received]) -> Result<(), Refusal> {
-    for new in received {
-        let (Some(Fact::Submitted(facts)), Some(found)) = (&new.fact, &new.found) else { continue };
-        // It is not held where the host's ledger has forked.
-        let Some(submission) = submissions::submission(tx, facts.id).await? else { continue };
-        if submission.entry == new.entry.leaf && !submission.scored {
-            look(&app.policy(), tx, &submission, found, (submission.at_ms, submission.at_ms)).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Looks at a submission with what is known of its agent, and keeps what was
-/// found. `at_ms`: when it works; `now_ms`: the service's time.
-async fn look<'a>(
-    policy: &InForce,
-    tx: &mut Tx,
-    submission: &Submission,
-    found: &'a Analysis,
-    (at_ms, now_ms): (i64, i64),
-) -> Result<Looked<'a>, Refusal> {
-    let known = past::past(tx, submission, &found.risk, now_ms).await?;
-    let place = place_of(&submission.cwd, &submission.shell);
-    let line = (submission.command.as_str(), submission.agent.as_str(), submission.host);
-    let looked = policy.look(line, &place, found, &known, at_ms);
-    past::keep_found(tx, submission, &looked.kept()).await?;
-    Ok(looked)
-}
-
-async fn answer_now(
+/// Keeps a command that comes as an entry only, nobody is asked about: what was
+/// found of it is in the record all the same.
+pub async fn unasked(
     app: &App,
     tx: &mut Tx,
-    submission: &Submission,
+    new: &Received,
+    (login, facts): (LoginId, &Submitted),
+    now_ms: i64,
+) -> Result<(), Refusal> {
+    let Some(found) = &new.found else { return Err(Refusal::Internal) };
+    let arrival = Arrival { entry: &new.entry, line: &new.line, login, facts, risk: &found.risk, now_ms };
+    let known = commands::known(tx, &arrival, arrival.at_ms()).await?;
+    let login = fresh(&arrival, known.login, known.taken)?;
+    let submission = arrival.submission(&login);
+    let looked = look(&app.policy(), &submission, found, &known.past, submission.at_ms);
+    Ok(commands::keep(tx, &arrival, &login, &looked.kept(), None).await?)
+}
+
+/// The login of a command that is not held yet.
+fn fresh(arrival: &Arrival<'_>, login: Option<LoginOf>, taken: bool) -> Result<LoginOf, FactError> {
+    let login = login.ok_or_else(|| never_opened(arrival.login))?;
+    if taken {
+        return Err(FactError::Contradicts(format!("submission {} was made before", arrival.facts.id)));
+    }
+    Ok(login)
+}
+
+/// Looks at a submission with what is known of its agent. `at_ms`: when it works.
+fn look<'a>(policy: &InForce, submission: &Submission, found: &'a Analysis, past: &History, at_ms: i64) -> Looked<'a> {
+    let place = place_of(&submission.cwd, &submission.shell);
+    let line = (submission.command.as_str(), submission.agent.as_str(), submission.host);
+    policy.look(line, &place, found, past, at_ms)
+}
+
+/// Answers what comes with the question itself. All that is kept of it is
+/// written at once, when the answer is known.
+async fn answer_new(
+    app: &App,
+    tx: &mut Tx,
+    (arrival, known): (&Arrival<'_>, Known),
+    (received, rule): (&Received, Option<HostRule>),
+) -> Result<Answer, Refusal> {
+    let Some(found) = &received.found else { return Err(Refusal::Internal) };
+    let login = fresh(arrival, known.login, known.taken)?;
+    let (submission, now, policy) = (arrival.submission(&login), arrival.now_ms, app.policy());
+    let looked = look(&policy, &submission, found, &known.past, now);
+    let judged = judge(app, tx, (&submission, &looked), (received, rule), &known.uses, now).await?;
+    commands::keep(tx, arrival, &login, &looked.kept(), judged.as_ref()).await?;
+    Ok(judged.map_or(Answer::TooMany(submission.agent), told))
+}
+
+/// Answers what is held already: what it was answered before, or now.
+async fn answer_held(
+    app: &App,
+    tx: &mut Tx,
+    id: SubmissionId,
     (received, rule): (&Received, Option<HostRule>),
     now: i64,
 ) -> Result<Answer, Refusal> {
-    let id = submission.id;
-    let Some(found) = &received.found else { return Err(Refusal::Internal) };
+    let (Some(submission), Some(found)) = (submissions::submission(tx, id).await?, &received.found) else {
+        tracing::error!(%id, "a kept submission is not held");
+        return Err(Refusal::Internal);
+    };
     if let Some(held) = submissions::decision_in(tx, id).await? {
         return Ok(Answer::Decided(held.signed));
     }
@@ -139,21 +177,59 @@ async fn answer_now(
     }
     if let Some(deadline) = submission.deadline_ms {
         if now < deadline {
-            return Ok(Answer::Waits);
+            return Ok(Answer::Waits(reviewer_names(tx).await?));
         }
-        return Ok(Answer::Decided(time_out(app, tx, submission, now).await?.signed));
+        return Ok(Answer::Decided(time_out(app, tx, &submission, now).await?.signed));
     }
-    let wait = i64::try_from(submission.wait_ms.min(MAX_WAIT_MS)).unwrap_or(0);
-    let deadline = now.saturating_add(wait);
     let policy = app.policy();
-    let looked = look(&policy, tx, submission, found, (now, now)).await?;
-    let verdict = policy.judge(submission, &looked, &rules::uses(tx).await?, now);
-    let mut steps = in_force::steps(&verdict);
-    let demand = Demand::of(&received.line);
+    let known = past::past(tx, &submission, &found.risk, now).await?;
+    let looked = look(&policy, &submission, found, &known, now);
+    past::keep_found(tx, &submission, &looked.kept()).await?;
+    let uses = rules::uses(tx).await?;
+    let Some(asking) = judge(app, tx, (&submission, &looked), (received, rule), &uses, now).await? else {
+        return Ok(Answer::TooMany(submission.agent));
+    };
+    rules::count_uses(tx, &asking.used).await?;
+    submissions::ask(tx, id, now, &asking).await?;
+    if let Some(decision) = &asking.decision {
+        submissions::decide(tx, id, decision, now).await?;
+    }
+    Ok(told(asking))
+}
+
+fn told(asking: Asking) -> Answer {
+    match asking.decision {
+        Some(decision) => Answer::Decided(decision.signed),
+        None => Answer::Waits(asking.names),
+    }
+}
+
+/// What the rules say of a command, or whom they ask; `None` where too many of
+/// its agent wait. Nothing is kept yet.
+async fn judge(
+    app: &App,
+    tx: &mut Tx,
+    (submission, looked): (&Submission, &Looked<'_>),
+    (received, rule): (&Received, Option<HostRule>),
+    uses: &HashMap<u64, u64>,
+    now: i64,
+) -> Result<Option<Asking>, Refusal> {
+    let wait = i64::try_from(submission.wait_ms.min(MAX_WAIT_MS)).unwrap_or(0);
+    let policy = app.policy();
+    let verdict = policy.judge(submission, looked, uses, now);
+    let mut asking = Asking {
+        deadline_ms: now.saturating_add(wait),
+        people: 0,
+        steps: in_force::steps(&verdict),
+        names: Vec::new(),
+        used: Vec::new(),
+        decision: None,
+    };
+    let demand = Demand::in_entry(&received.entry);
     let mut made_under = policy.digest;
     let (by, choice) = match (&verdict.ruling, demand) {
         (Ruling::Pass(passed), None) => {
-            rules::count_uses(tx, passed.used()).await?;
+            asking.used = passed.used().to_vec();
             (passed.by().clone(), Choice::Approve)
         }
         (Ruling::Block { rule }, _) => (DecidedBy::DenyRule(*rule), Choice::Deny),
@@ -162,7 +238,7 @@ async fn answer_now(
         (Ruling::Ask { .. } | Ruling::Pass(_), Some(_)) if !verdict.person && rule.is_some() => {
             let HostRule { rule, policy } = rule.ok_or(Refusal::Internal)?;
             let found = format!("the host says that rule {rule} of its administrators' document lets it run");
-            steps.push(Step { step: "authority".to_owned(), found });
+            asking.steps.push(Step { step: "authority".to_owned(), found });
             made_under = policy;
             (DecidedBy::WhitelistRule(rule), Choice::Approve)
         }
@@ -173,23 +249,20 @@ async fn answer_now(
                 Ruling::Pass(_) | Ruling::Block { .. } => 1,
             };
             if submissions::waiting(tx, submission.host, &submission.agent, now).await? >= MAX_WAITING {
-                return Ok(Answer::TooMany);
+                return Ok(None);
             }
-            let mut people = reachable(tx, &policy, submission, people, &mut steps).await?;
+            asking.people = reachable(tx, &policy, submission, people, &mut asking.steps).await?;
             if let Some(demand) = demand {
-                people = people.max(demand.people);
-                let found = format!("the host takes only what {people} of its reviewers sign themselves");
-                steps.push(Step { step: "authority".to_owned(), found });
+                asking.people = asking.people.max(demand.people);
+                let found = format!("the host takes only what {} of its reviewers sign themselves", asking.people);
+                asking.steps.push(Step { step: "authority".to_owned(), found });
             }
-            let asked = reviewer_names(tx).await?;
-            submissions::ask(tx, id, now, deadline, (people, &steps, &asked)).await?;
-            return Ok(Answer::Waits);
+            asking.names = reviewer_names(tx).await?;
+            return Ok(Some(asking));
         }
     };
-    let decision = app.sign(submission, by, choice, None, made_under)?;
-    submissions::ask(tx, id, now, deadline, (0, &steps, &[])).await?;
-    submissions::decide(tx, id, &decision, now).await?;
-    Ok(Answer::Decided(decision.signed))
+    asking.decision = Some(app.sign(submission, by, choice, None, made_under)?);
+    Ok(Some(asking))
 }
 
 /// How many people can be asked for. What the target's class demands stands;

@@ -5,11 +5,12 @@
 //! what is held. Nothing is acknowledged here: the caller commits.
 
 use crate::app::App;
+use crate::desk;
 use crate::facts::{Fact, fact_of};
 use crate::in_force::place_of;
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
-use crate::store::{HostCaller, Store, Tx, entries, facts, removals};
+use crate::store::{HostCaller, Sender, Store, Tx, entries, facts, removals};
 use countersign_analysis::{Analysis, analyze};
 use countersign_api::service::Conflict;
 use countersign_core::Digest;
@@ -50,16 +51,17 @@ pub enum Kept {
 
 /// The keys that may have signed these lines. Where they begin after what is
 /// held there is no telling, and the host is told what is wanted.
-pub async fn keys_for(store: &Store, host: &HostCaller, lines: &[String]) -> Result<KeyRing, Refusal> {
+pub async fn keys_for(store: &Store, sender: &Sender, lines: &[String]) -> Result<KeyRing, Refusal> {
+    let Sender { host, next_seq, epochs } = sender;
     let mut keys = KeyRing::new(host.key);
     let first = lines.first().and_then(|line| Line::parse(line.as_bytes()).ok()).map_or(0, |line| line.seq);
-    let next_seq = store.next_seq(host.id).await?;
-    if first > next_seq {
-        return Err(gap(first, next_seq));
+    if first > *next_seq {
+        return Err(gap(first, *next_seq));
     }
     // A certificate is given by the epoch before.
-    for epoch in store.epochs(host.id, first.saturating_sub(1)).await? {
-        keys.adopt(epoch);
+    let earlier = if first < *next_seq { store.epochs(host.id, first.saturating_sub(1)).await? } else { Vec::new() };
+    for epoch in if first < *next_seq { &earlier } else { epochs } {
+        keys.adopt(epoch.clone());
     }
     Ok(keys)
 }
@@ -120,6 +122,37 @@ fn read_line(host: &HostCaller, keys: &KeyRing, known: &[String], line: String) 
     Ok(Received { entry, fact, found, epoch, line })
 }
 
+/// Where the held ledger of a host ends.
+#[derive(Debug, Clone, Copy)]
+pub struct End {
+    /// The next `seq` wanted.
+    pub next_seq: u64,
+    /// Leaf hash of the entry before it.
+    pub prev: Digest,
+}
+
+impl End {
+    /// After this entry, or at the beginning.
+    pub fn after(head: Option<(u64, Digest)>) -> Self {
+        match head {
+            Some((seq, leaf)) => Self { next_seq: seq.saturating_add(1), prev: leaf },
+            None => Self { next_seq: 0, prev: Digest::ZERO },
+        }
+    }
+}
+
+/// What a line is to what is held.
+#[derive(Debug)]
+#[must_use = "a fork is kept only if the transaction is committed"]
+pub enum Fits {
+    /// It comes next.
+    Next,
+    /// It is held.
+    Held,
+    /// Another history was signed: the evidence is kept.
+    Fork(Conflict),
+}
+
 /// Keeps the lines that are new.
 pub async fn keep(
     app: &App,
@@ -129,38 +162,41 @@ pub async fn keep(
     now_ms: i64,
 ) -> Result<Kept, Refusal> {
     let mut erased = false;
-    let (mut next_seq, mut prev) = match entries::head(tx, host.id).await? {
-        Some((seq, leaf)) => (seq.saturating_add(1), leaf),
-        None => (0, Digest::ZERO),
-    };
+    let mut end = End::after(entries::head(tx, host.id).await?);
     for new in received {
-        let seq = new.entry.seq;
-        if seq < next_seq {
-            if let Some(fork) = compare(tx, host, new, next_seq, now_ms).await? {
-                return Ok(Kept::Fork(fork));
-            }
-            continue;
-        }
-        if seq > next_seq {
-            return Err(gap(seq, next_seq));
-        }
-        if new.entry.prev != prev {
-            let before = match seq.checked_sub(1) {
-                Some(before) => entries::held(tx, host.id, before).await?.map(|held| held.line),
-                None => None,
-            };
-            let text = format!("entry {seq} follows another entry than the one held before it");
-            return fork(tx, host, new, &before.unwrap_or_default(), text, next_seq, now_ms).await.map(Kept::Fork);
+        match fits(tx, host, new, end, now_ms).await? {
+            Fits::Next => {}
+            Fits::Held => continue,
+            Fits::Fork(fork) => return Ok(Kept::Fork(fork)),
         }
         declares_what_it_lost(tx, host, new).await?;
-        keep_one(tx, host, new, now_ms).await?;
+        keep_one(app, tx, host, new, now_ms).await?;
         if matches!(new.entry.kind, Some(Kind::Erasure | Kind::Redaction)) {
             erased |= remove(app, tx, host, new, now_ms).await?;
         }
-        prev = new.entry.leaf;
-        next_seq += 1;
+        end = End::after(Some((new.entry.seq, new.entry.leaf)));
     }
-    Ok(Kept::All { next_seq, erased })
+    Ok(Kept::All { next_seq: end.next_seq, erased })
+}
+
+/// Holds a line against what is held.
+pub async fn fits(tx: &mut Tx, host: &HostCaller, new: &Received, end: End, now_ms: i64) -> Result<Fits, Refusal> {
+    let (seq, End { next_seq, prev }) = (new.entry.seq, end);
+    if seq < next_seq {
+        return Ok(compare(tx, host, new, next_seq, now_ms).await?.map_or(Fits::Held, Fits::Fork));
+    }
+    if seq > next_seq {
+        return Err(gap(seq, next_seq));
+    }
+    if new.entry.prev != prev {
+        let before = match seq.checked_sub(1) {
+            Some(before) => entries::held(tx, host.id, before).await?.map(|held| held.line),
+            None => None,
+        };
+        let text = format!("entry {seq} follows another entry than the one held before it");
+        return fork(tx, host, new, &before.unwrap_or_default(), text, next_seq, now_ms).await.map(Fits::Fork);
+    }
+    Ok(Fits::Next)
 }
 
 /// A line under a `seq` that is held: the same, or not.
@@ -264,21 +300,16 @@ async fn declares_what_it_lost(tx: &mut Tx, host: &HostCaller, new: &Received) -
     }
 }
 
-async fn keep_one(tx: &mut Tx, host: &HostCaller, new: &Received, now_ms: i64) -> Result<(), Refusal> {
+async fn keep_one(app: &App, tx: &mut Tx, host: &HostCaller, new: &Received, now_ms: i64) -> Result<(), Refusal> {
     let login = new.entry.sess.map(|sess| sess.id);
-    entries::keep(tx, &new.entry, login, &new.line, now_ms).await?;
+    let kept = entries::New { entry: &new.entry, login, line: &new.line, now_ms };
+    match (login, &new.fact) {
+        (Some(login), Some(Fact::Submitted(facts))) => desk::unasked(app, tx, new, (login, facts), now_ms).await?,
+        (Some(login), Some(fact)) => facts::keep(tx, &kept, login, fact).await?,
+        (None, _) | (_, None) => entries::keep(tx, &kept).await?,
+    }
     if let Some(epoch) = &new.epoch {
         entries::keep_epoch(tx, host.id, epoch).await?;
-    }
-    if let (Some(login), Some(fact)) = (login, &new.fact) {
-        let place = facts::Place {
-            host: host.id,
-            login,
-            seq: new.entry.seq,
-            leaf: new.entry.leaf,
-            at_ms: new.entry.at_us.div_euclid(1000),
-        };
-        facts::index(tx, place, fact).await?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use crate::refusal::Refusal;
 use crate::state::{StateDir, StateError, io_error, make_private_dir};
-use crate::store::{Chunk, HostCaller, Recording, Store};
+use crate::store::{Appending, Chunk, HostCaller, Recording, Store};
 use countersign_api::service::RecordingReply;
 use countersign_core::{Digest, LoginId};
 use ring::digest::{Context, SHA256};
@@ -57,7 +57,8 @@ impl RecordingFiles {
         bytes: Vec<u8>,
     ) -> Result<RecordingReply, Refusal> {
         let _one_at_a_time = self.appending.lock().await;
-        let Some(known) = store.recording(login).await? else {
+        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let Some(Appending { recording: known, others, chunks }) = store.appending(login, end).await? else {
             let ours = store.login_host(login).await? == Some(host.id);
             return Err(if ours { not_announced(0) } else { UNKNOWN_LOGIN });
         };
@@ -70,14 +71,11 @@ impl RecordingFiles {
         if offset != known.held {
             return Err(Refusal::Recording(RecordingReply { held: known.held }));
         }
-        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if end > known.announced {
             return Err(not_announced(known.announced));
         }
-        let others = store.held_of_host(host.id).await?.saturating_sub(known.held);
         self.within_quotas(end, others)?;
         self.room_for(end.saturating_sub(offset))?;
-        let chunks = store.chunks(login, known.verified, end).await?;
         let path = self.state.recording(host.id, login);
         let verified = known.verified;
         let work = tokio::task::spawn_blocking(move || write_and_check(&path, offset, &bytes, &chunks, verified));

@@ -2,12 +2,12 @@
 
 use super::{Asked, Body, MAX_POLL, Raw};
 use crate::app::{App, now_ms, to_the_end};
-use crate::auth::Host;
+use crate::auth::{Host, Ledger};
 use crate::checkpoints;
 use crate::desk;
 use crate::ingest::{self, Kept, Received};
 use crate::refusal::Refusal;
-use crate::store::HostCaller;
+use crate::store::Sender;
 use axum::Json;
 use axum::extract::{Path, State};
 use countersign_api::service::{
@@ -32,14 +32,13 @@ pub async fn state(State(app): State<Arc<App>>, Host(host): Host) -> Result<Json
 /// `POST /api/entries`
 pub async fn entries(
     State(app): State<Arc<App>>,
-    Host(host): Host,
+    Ledger(sender): Ledger,
     Body(request): Body<EntriesRequest>,
 ) -> Result<Json<EntriesReply>, Refusal> {
     to_the_end(async move {
-        let received = read(&app, &host, request.lines).await?;
+        let received = read(&app, &sender, request.lines).await?;
         let mut tx = app.store.write().await?;
-        let kept = ingest::keep(&app, &mut tx, &host, &received, now_ms()).await?;
-        desk::look_at_unasked(&app, &mut tx, &received).await?;
+        let kept = ingest::keep(&app, &mut tx, &sender.host, &received, now_ms()).await?;
         tx.commit().await?;
         match kept {
             Kept::All { next_seq, erased } => {
@@ -66,12 +65,12 @@ pub async fn checkpoint(
 /// `POST /api/submissions`
 pub async fn submit(
     State(app): State<Arc<App>>,
-    Host(host): Host,
+    Ledger(sender): Ledger,
     Body(request): Body<SubmitRequest>,
 ) -> Result<Json<SubmitReply>, Refusal> {
     to_the_end(async move {
-        let received = read(&app, &host, request.lines).await?;
-        desk::submit(&app, &host, (request.id, request.rule), &received).await.map(Json)
+        let received = read(&app, &sender, request.lines).await?;
+        desk::submit(&app, &sender.host, (request.id, request.rule), &received).await.map(Json)
     })
     .await
 }
@@ -122,8 +121,9 @@ pub async fn recording(
 }
 
 /// Reads lines; many of them where no request waits for the thread.
-async fn read(app: &App, host: &HostCaller, lines: Vec<String>) -> Result<Vec<Received>, Refusal> {
-    let keys = ingest::keys_for(&app.store, host, &lines).await?;
+async fn read(app: &App, sender: &Sender, lines: Vec<String>) -> Result<Vec<Received>, Refusal> {
+    let keys = ingest::keys_for(&app.store, sender, &lines).await?;
+    let host = &sender.host;
     let known = app.policy().known_hosts(host.id);
     if lines.len() <= FEW_LINES && lines.iter().map(String::len).sum::<usize>() <= FEW_BYTES {
         return ingest::read_lines(host, keys, &known, lines);

@@ -3,6 +3,8 @@
 use super::{Store, StoreError, Tx, bigint, number, parsed};
 use countersign_core::{Digest, HostId, LoginId};
 use countersign_ledger::{Entry, Epoch};
+use sqlx::Sqlite;
+use sqlx::sqlite::SqliteArguments;
 
 /// An entry that is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,12 +38,17 @@ impl Store {
         .bind(bigint(from))
         .fetch_all(&self.reader)
         .await?;
-        rows.into_iter()
-            .map(|(first, key, by_identity)| {
-                Ok(Epoch::known(number("seq", first)?, parsed("key", &key)?, by_identity == 1))
-            })
-            .collect()
+        epochs(rows)
     }
+}
+
+/// Epochs as they are stored: first `seq`, key, and whether the identity key certified it.
+pub(super) fn epochs(rows: Vec<(i64, String, i64)>) -> Result<Vec<Epoch>, StoreError> {
+    rows.into_iter()
+        .map(|(first, key, by_identity)| {
+            Ok(Epoch::known(number("seq", first)?, parsed("key", &key)?, by_identity == 1))
+        })
+        .collect()
 }
 
 /// Keeps the epoch that a `key_rotated` begins.
@@ -86,28 +93,59 @@ pub async fn has_kind(tx: &mut Tx, host: HostId, kind: &str) -> Result<bool, Sto
     Ok(found.is_some())
 }
 
-/// Keeps an entry. The caller has checked signature and chain.
-pub async fn keep(
-    tx: &mut Tx,
-    entry: &Entry,
-    login: Option<LoginId>,
-    line: &str,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO entries (host, seq, leaf, kind, login, at_us, line, received_at_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(entry.host.to_string())
-    .bind(bigint(entry.seq))
-    .bind(entry.leaf.to_string())
-    .bind(entry.kind_text.as_str())
-    .bind(login.map(|id| id.to_string()))
-    .bind(entry.at_us)
-    .bind(line)
-    .bind(now_ms)
-    .execute(&mut **tx)
-    .await?;
+/// An entry that is not held yet, as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct New<'a> {
+    /// What it says.
+    pub entry: &'a Entry,
+    /// Its login.
+    pub login: Option<LoginId>,
+    /// Its line.
+    pub line: &'a str,
+    /// When it came, ms since 1970.
+    pub now_ms: i64,
+}
+
+/// The statement that keeps an entry, and those that keep what it says: they
+/// share their arguments, of which [`New::bind`] gives the first nine.
+macro_rules! with_entry {
+    ($($sql:expr),*) => {
+        concat!(
+            "INSERT INTO entries (host, seq, leaf, kind, login, at_us, line, received_at_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+            $(, "; ", $sql)*
+        )
+    };
+}
+pub(super) use with_entry;
+
+impl New<'_> {
+    /// When its host wrote it, ms since 1970.
+    pub fn at_ms(&self) -> i64 {
+        self.entry.at_us.div_euclid(1000)
+    }
+
+    /// Statements that keep it, with their arguments 1 to 9; the ninth is [`New::at_ms`].
+    pub(super) fn bind(&self, keep: &'static str) -> Query {
+        sqlx::query(keep)
+            .bind(self.entry.host.to_string())
+            .bind(bigint(self.entry.seq))
+            .bind(self.entry.leaf.to_string())
+            .bind(self.entry.kind_text.clone())
+            .bind(self.login.map(|id| id.to_string()))
+            .bind(self.entry.at_us)
+            .bind(self.line.to_owned())
+            .bind(self.now_ms)
+            .bind(self.at_ms())
+    }
+}
+
+/// A statement, or several that share their arguments.
+pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+
+/// Keeps an entry of which no table keeps more. The caller has checked signature and chain.
+pub async fn keep(tx: &mut Tx, new: &New<'_>) -> Result<(), StoreError> {
+    new.bind(with_entry!()).execute(&mut **tx).await?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 
 mod about;
 mod audit;
+pub mod commands;
 pub mod entries;
 pub mod facts;
 mod forks;
@@ -26,9 +27,10 @@ pub use audit::{AuditError, Decided, Found as FoundRecord};
 pub use facts::FactError;
 pub use forks::Fork;
 pub use people::{
-    HostCaller, TokenState, add_enroll_token, add_reviewer, enroll, enroll_token, person_of, retire, reviewer_names,
+    HostCaller, Sender, TokenState, add_enroll_token, add_reviewer, enroll, enroll_token, person_of, retire,
+    reviewer_names,
 };
-pub use recordings::{Chunk, Recording};
+pub use recordings::{Appending, Chunk, Recording};
 pub use rules::RuleRow;
 pub use submissions::{Decision, Submission};
 

@@ -6,66 +6,133 @@ use super::{StoreError, Tx, bigint, number};
 use countersign_analysis::anomaly::{DENIAL_MS, History, MINUTE_MS};
 use countersign_analysis::risk::Risk;
 use countersign_core::{HostId, SubmissionId};
+use sqlx::Sqlite;
+use sqlx::sqlite::SqliteArguments;
 use std::collections::BTreeSet;
 
 /// Scores of a session that make what is usual in it.
 const SCORES: i64 = 50;
 /// Denials that a line is compared with.
 const DENIALS: i64 = 200;
+/// Submissions of the last minute that are counted; fewer are too fast by far.
+const LATELY: i64 = 100;
 /// A line denied within [`DENIAL_MS`] was submitted at most so long ago.
 const WAITED_MS: i64 = 60 * 60 * 1000;
 
-/// What is known of the agent of a submission before it. Times are compared by
-/// the host's own clock, so that a clock that is wrong changes nothing.
+/// Whose past it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Who<'a> {
+    /// The host.
+    pub host: HostId,
+    /// The agent.
+    pub agent: &'a str,
+    /// The work session.
+    pub session: &'a str,
+}
+
+/// Before what.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// `seq` of the entry.
+    pub seq: u64,
+    /// When its host wrote it, ms since 1970.
+    pub at_ms: i64,
+    /// Its number in the work session.
+    pub number: u64,
+    /// The service's time, ms since 1970.
+    pub now_ms: i64,
+}
+
+/// The columns of [`PastRow`], of the agent and work session that these
+/// expressions name. They take the arguments 1 to 15, as [`bind`] gives them.
 ///
-/// One statement: each is a way to another thread and back, for every line.
 /// A line that a person denied or a rule blocked is a denial: that nobody was
 /// there is nobody's.
-pub async fn past(tx: &mut Tx, submission: &Submission, risk: &Risk, now_ms: i64) -> Result<History, StoreError> {
+macro_rules! columns {
+    ($agent:literal, $session:literal) => {
+        concat!(
+            "(SELECT json_group_array(score) FROM (SELECT score FROM submissions WHERE session = ",
+            $session,
+            " AND number < $6 AND score IS NOT NULL ORDER BY number DESC LIMIT $7)) AS scores, \
+             (SELECT COUNT(*) FROM (SELECT 1 FROM submissions WHERE host = $1 AND agent = ",
+            $agent,
+            " AND submitted_at_ms > $8 AND submitted_at_ms <= $4 AND seq < $3 LIMIT $15)) AS lately, \
+             (SELECT json_group_array(command) FROM (SELECT s.command FROM submissions s INDEXED BY submissions_denied \
+             LEFT JOIN decisions d ON d.submission = s.id \
+             WHERE s.denied = 1 AND s.host = $1 AND s.agent = ",
+            $agent,
+            " AND s.submitted_at_ms > $9 AND s.submitted_at_ms <= $4 AND s.seq < $3 \
+             AND (s.submitted_at_ms > $10 OR d.decided_at_ms > $11) ORDER BY s.submitted_at_ms DESC LIMIT $12)) AS denied, \
+             (SELECT json_group_array(name) FROM agent_firsts WHERE host = $1 AND agent = ",
+            $agent,
+            " AND what = 'program' AND name IN (SELECT value FROM json_each($13))) AS programs, \
+             (SELECT json_group_array(name) FROM agent_firsts WHERE host = $1 AND agent = ",
+            $agent,
+            " AND what = 'host' AND name IN (SELECT value FROM json_each($14))) AS hosts"
+        )
+    };
+}
+pub(super) use columns;
+
+type Asking<O> = sqlx::query::QueryAs<'static, Sqlite, O, SqliteArguments>;
+
+/// Gives a query with [`columns`] its arguments 1 to 15. Times are compared by
+/// the host's own clock, so that a clock that is wrong changes nothing.
+pub fn bind<O>(query: Asking<O>, who: Who<'_>, at: Place, risk: &Risk) -> Result<Asking<O>, StoreError> {
     let programs: BTreeSet<&str> = risk.programs.iter().map(String::as_str).collect();
     let hosts: BTreeSet<&str> = risk.hosts.iter().map(|reached| reached.host.as_str()).collect();
-    let (scores, lately, denied, programs, hosts): (String, i64, String, String, String) = sqlx::query_as(PAST)
-        .bind(submission.host.to_string())
-        .bind(&submission.agent)
-        .bind(bigint(submission.seq))
-        .bind(submission.at_ms)
-        .bind(&submission.session)
-        .bind(bigint(submission.number))
+    Ok(query
+        .bind(who.host.to_string())
+        .bind(who.agent.to_owned())
+        .bind(bigint(at.seq))
+        .bind(at.at_ms)
+        .bind(who.session.to_owned())
+        .bind(bigint(at.number))
         .bind(SCORES)
-        .bind(submission.at_ms.saturating_sub(MINUTE_MS))
-        .bind(submission.at_ms.saturating_sub(WAITED_MS))
-        .bind(submission.at_ms.saturating_sub(DENIAL_MS))
-        .bind(now_ms.saturating_sub(DENIAL_MS))
+        .bind(at.at_ms.saturating_sub(MINUTE_MS))
+        .bind(at.at_ms.saturating_sub(WAITED_MS))
+        .bind(at.at_ms.saturating_sub(DENIAL_MS))
+        .bind(at.now_ms.saturating_sub(DENIAL_MS))
         .bind(DENIALS)
         .bind(json(&programs)?)
         .bind(json(&hosts)?)
-        .fetch_one(&mut **tx)
-        .await?;
-    Ok(History {
-        scores: list("score", &scores)?,
-        lately: number("count", lately)?,
-        denied: list("command", &denied)?,
-        programs: Some(list("program", &programs)?),
-        hosts: Some(list("host", &hosts)?),
-    })
+        .bind(LATELY))
 }
 
-const PAST: &str = "SELECT \
-    (SELECT json_group_array(score) FROM (SELECT score FROM submissions WHERE session = $5 AND number < $6 \
-     AND score IS NOT NULL ORDER BY number DESC LIMIT $7)), \
-    (SELECT COUNT(*) FROM submissions WHERE host = $1 AND agent = $2 AND submitted_at_ms > $8 \
-     AND submitted_at_ms <= $4 AND seq < $3), \
-    (SELECT json_group_array(command) FROM (SELECT s.command FROM submissions s \
-     LEFT JOIN decisions d ON d.submission = s.id \
-     WHERE s.host = $1 AND s.agent = $2 AND s.submitted_at_ms > $9 AND s.submitted_at_ms <= $4 AND s.seq < $3 \
-     AND ((d.choice = 'deny' AND d.decided_by <> 'timeout') OR s.outcome IN ('denied', 'blocked')) \
-     AND (s.submitted_at_ms > $10 OR d.decided_at_ms > $11) ORDER BY s.submitted_at_ms DESC LIMIT $12)), \
-    (SELECT json_group_array(name) FROM agent_firsts WHERE host = $1 AND agent = $2 AND what = 'program' \
-     AND name IN (SELECT value FROM json_each($13))), \
-    (SELECT json_group_array(name) FROM agent_firsts WHERE host = $1 AND agent = $2 AND what = 'host' \
-     AND name IN (SELECT value FROM json_each($14)))";
+/// The past as it is read.
+#[derive(Debug, sqlx::FromRow)]
+pub struct PastRow {
+    scores: String,
+    lately: i64,
+    denied: String,
+    programs: String,
+    hosts: String,
+}
 
-fn list<T: serde::de::DeserializeOwned>(what: &'static str, json: &str) -> Result<T, StoreError> {
+impl PastRow {
+    /// What it says.
+    pub fn read(&self) -> Result<History, StoreError> {
+        Ok(History {
+            scores: list("score", &self.scores)?,
+            lately: number("count", self.lately)?,
+            denied: list("command", &self.denied)?,
+            programs: Some(list("program", &self.programs)?),
+            hosts: Some(list("host", &self.hosts)?),
+        })
+    }
+}
+
+/// What is known of the agent of a submission that is held, before it.
+pub async fn past(tx: &mut Tx, submission: &Submission, risk: &Risk, now_ms: i64) -> Result<History, StoreError> {
+    let Submission { host, agent, session, seq, at_ms, number, .. } = submission;
+    let place = Place { seq: *seq, at_ms: *at_ms, number: *number, now_ms };
+    let query = sqlx::query_as(concat!("SELECT ", columns!("$2", "$5")));
+    let row: PastRow = bind(query, Who { host: *host, agent, session }, place, risk)?.fetch_one(&mut **tx).await?;
+    row.read()
+}
+
+/// Reads a column that holds a list.
+pub fn list<T: serde::de::DeserializeOwned>(what: &'static str, json: &str) -> Result<T, StoreError> {
     serde_json::from_str(json).map_err(|_| StoreError::Unreadable { what })
 }
 
@@ -116,23 +183,7 @@ pub async fn flag_it<T: serde::Serialize>(tx: &mut Tx, flags: &[T], id: Submissi
     Ok(())
 }
 
-/// It runs: from now on its agent has run these programs and talked to these hosts.
-pub async fn done(tx: &mut Tx, host: HostId, id: SubmissionId, at_ms: i64) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO agent_firsts (host, agent, what, name, at_ms, submission) \
-         SELECT s.host, s.agent, 'program', j.value, $1, s.id FROM submissions s, json_each(s.programs) j \
-         WHERE s.id = $2 AND s.host = $3 UNION ALL \
-         SELECT s.host, s.agent, 'host', j.value, $1, s.id FROM submissions s, json_each(s.reached) j \
-         WHERE s.id = $2 AND s.host = $3 ON CONFLICT DO NOTHING",
-    )
-    .bind(at_ms)
-    .bind(id.to_string())
-    .bind(host.to_string())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
+/// A column that holds a list.
+pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|_| StoreError::Unreadable { what: "list" })
 }

@@ -1,7 +1,8 @@
 //! Hosts, reviewers and one-time tokens. Tokens are known by their hash only.
 
-use super::{Store, StoreError, Tx, is_duplicate, parsed};
+use super::{Store, StoreError, Tx, entries, is_duplicate, number, parsed, past};
 use countersign_core::{Class, Digest, HostId, Name};
+use countersign_ledger::Epoch;
 
 /// A host that showed its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,17 @@ pub struct HostCaller {
     pub key: Digest,
     /// The host that has lost its key and whose place it took.
     pub replaces: Option<HostId>,
+}
+
+/// A host that sends lines.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// Which.
+    pub host: HostCaller,
+    /// The next `seq` wanted of it.
+    pub next_seq: u64,
+    /// Epochs of its key that sign what comes next.
+    pub epochs: Vec<Epoch>,
 }
 
 /// What became of a one-time token.
@@ -45,6 +57,28 @@ impl Store {
                 .fetch_optional(&self.reader)
                 .await?;
         row.map(host_caller).transpose()
+    }
+
+    /// The host with this token, and what its next lines are read with: one query for all of it.
+    pub async fn sender_by_token(&self, token_hash: &str) -> Result<Option<Sender>, StoreError> {
+        let row: Option<SenderRow> = sqlx::query_as(
+            "SELECT id, name, public_key, replaces, (SELECT MAX(seq) FROM entries WHERE host = h.id), \
+             (SELECT json_group_array(json_array(first_seq, public_key, by_identity)) FROM host_epochs \
+             WHERE host = h.id AND first_seq >= (SELECT COALESCE(MAX(first_seq), 0) FROM host_epochs \
+             WHERE host = h.id AND first_seq <= (SELECT MAX(seq) FROM entries WHERE host = h.id))) \
+             FROM hosts h WHERE token_hash = $1",
+        )
+        .bind(token_hash)
+        .fetch_optional(&self.reader)
+        .await?;
+        let Some((id, name, key, replaces, last, epochs)) = row else { return Ok(None) };
+        let mut epochs = entries::epochs(past::list("epoch", &epochs)?)?;
+        epochs.sort_by_key(|epoch| epoch.first_seq);
+        Ok(Some(Sender {
+            host: host_caller((id, name, key, replaces))?,
+            next_seq: last.map_or(Ok(0), |seq| number("seq", seq.saturating_add(1)))?,
+            epochs,
+        }))
     }
 
     /// Every enrolled host, in order of enrolment.
@@ -222,6 +256,9 @@ pub async fn enroll(
 
 /// Name, when it ends, when it was used, class, and the host that lost its key.
 type TokenRow = (String, i64, Option<i64>, String, Option<String>);
+
+/// Columns of a host, the last `seq` held of it, and epochs of its key, a JSON list.
+type SenderRow = (String, String, String, Option<String>, Option<i64>, String);
 
 /// Id, name, key, and whose place it took.
 type HostRow = (String, String, String, Option<String>);

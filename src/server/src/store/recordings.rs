@@ -1,6 +1,6 @@
 //! Which bytes of which recording are announced, held and checked.
 
-use super::{Store, StoreError, Tx, bigint, number, parsed};
+use super::{Store, StoreError, bigint, number, parsed, past};
 use countersign_core::{Digest, HostId, LoginId};
 
 /// A recording.
@@ -31,35 +31,41 @@ pub struct Chunk {
     pub digest: Digest,
 }
 
+/// What new bytes of a recording are held against.
+#[derive(Debug)]
+pub struct Appending {
+    /// The recording before them.
+    pub recording: Recording,
+    /// Bytes held of the host's other recordings.
+    pub others: u64,
+    /// Its chunks that are not checked yet and begin before the end of the bytes, in order.
+    pub chunks: Vec<Chunk>,
+}
+
+/// Host, announced, held, verified, and whether it was erased.
+type Row = (String, i64, i64, i64, bool);
+
+fn read(login: LoginId, (host, announced, held, verified, erased): Row) -> Result<Recording, StoreError> {
+    Ok(Recording {
+        login,
+        host: parsed("host id", &host)?,
+        announced: number("length", announced)?,
+        held: number("length", held)?,
+        verified: number("length", verified)?,
+        erased,
+    })
+}
+
 impl Store {
     /// The recording of a login, `None` where no chunk was announced.
     pub async fn recording(&self, login: LoginId) -> Result<Option<Recording>, StoreError> {
-        let row: Option<(String, i64, i64, i64, bool)> = sqlx::query_as(
+        let row: Option<Row> = sqlx::query_as(
             "SELECT host, announced, held, verified, erased_at_ms IS NOT NULL FROM recordings WHERE login = $1",
         )
         .bind(login.to_string())
         .fetch_optional(&self.reader)
         .await?;
-        row.map(|(host, announced, held, verified, erased)| {
-            Ok(Recording {
-                login,
-                host: parsed("host id", &host)?,
-                announced: number("length", announced)?,
-                held: number("length", held)?,
-                verified: number("length", verified)?,
-                erased,
-            })
-        })
-        .transpose()
-    }
-
-    /// Bytes held of all recordings of a host.
-    pub async fn held_of_host(&self, host: HostId) -> Result<u64, StoreError> {
-        let held: i64 = sqlx::query_scalar("SELECT COALESCE(SUM(held), 0) FROM recordings WHERE host = $1")
-            .bind(host.to_string())
-            .fetch_one(&self.reader)
-            .await?;
-        number("length", held)
+        row.map(|row| read(login, row)).transpose()
     }
 
     /// Whose login it is, whether or not it has a recording.
@@ -71,79 +77,43 @@ impl Store {
         host.map(|host| parsed("host id", &host)).transpose()
     }
 
-    /// Chunks that begin at or after `from` and before `until`, in order.
-    pub async fn chunks(&self, login: LoginId, from: u64, until: u64) -> Result<Vec<Chunk>, StoreError> {
-        let rows: Vec<(i64, i64, String)> = sqlx::query_as(
-            "SELECT start_byte, length, digest FROM recording_chunks \
-             WHERE login = $1 AND start_byte >= $2 AND start_byte < $3 ORDER BY number",
+    /// What bytes that end at `end` are held against; `None` where no chunk was announced.
+    pub async fn appending(&self, login: LoginId, end: u64) -> Result<Option<Appending>, StoreError> {
+        let row: Option<(String, i64, i64, i64, bool, i64, String)> = sqlx::query_as(
+            "SELECT host, announced, held, verified, erased_at_ms IS NOT NULL, \
+             (SELECT COALESCE(SUM(held), 0) FROM recordings WHERE host = r.host AND login <> $1), \
+             (SELECT json_group_array(json_array(start_byte, length, digest)) FROM (SELECT * FROM recording_chunks \
+             WHERE login = $1 AND start_byte >= r.verified AND start_byte < $2 ORDER BY number)) \
+             FROM recordings r WHERE login = $1",
         )
         .bind(login.to_string())
-        .bind(bigint(from))
-        .bind(bigint(until))
-        .fetch_all(&self.reader)
+        .bind(bigint(end))
+        .fetch_optional(&self.reader)
         .await?;
-        rows.into_iter()
-            .map(|(start, length, digest)| {
-                Ok(Chunk {
-                    start: number("offset", start)?,
-                    length: number("length", length)?,
-                    digest: parsed("digest", &digest)?,
-                })
+        let Some((host, announced, held, verified, erased, others, chunks)) = row else { return Ok(None) };
+        let chunks: Vec<(i64, i64, String)> = past::list("chunk", &chunks)?;
+        let chunk = |(start, length, digest): (i64, i64, String)| {
+            Ok(Chunk {
+                start: number("offset", start)?,
+                length: number("length", length)?,
+                digest: parsed("digest", &digest)?,
             })
-            .collect()
+        };
+        Ok(Some(Appending {
+            recording: read(login, (host, announced, held, verified, erased))?,
+            others: number("length", others)?,
+            chunks: chunks.into_iter().map(chunk).collect::<Result<_, StoreError>>()?,
+        }))
     }
 
     /// Remembers what is on disk, after it is durable there.
     pub async fn set_recording(&self, login: LoginId, held: u64, verified: u64) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
         sqlx::query("UPDATE recordings SET held = $1, verified = $2 WHERE login = $3 AND erased_at_ms IS NULL")
             .bind(bigint(held))
             .bind(bigint(verified))
             .bind(login.to_string())
-            .execute(&mut *tx)
+            .execute(&self.writer)
             .await?;
-        Ok(tx.commit().await?)
+        Ok(())
     }
-}
-
-/// Announces a chunk; `false` where it does not follow the one before.
-pub async fn announce(
-    tx: &mut Tx,
-    host: HostId,
-    login: LoginId,
-    chunk_number: u64,
-    chunk: &Chunk,
-) -> Result<bool, StoreError> {
-    let known: Option<(i64, i64)> = sqlx::query_as(
-        "SELECT announced, (SELECT COUNT(*) FROM recording_chunks WHERE login = $1) FROM recordings WHERE login = $1",
-    )
-    .bind(login.to_string())
-    .fetch_optional(&mut **tx)
-    .await?;
-    let (announced, chunks): (u64, u64) = match known {
-        Some((announced, chunks)) => (number("length", announced)?, number("count", chunks)?),
-        None => (0, 0),
-    };
-    if (chunks, announced) != (chunk_number, chunk.start) {
-        return Ok(false);
-    }
-    let end = bigint(announced.saturating_add(chunk.length));
-    sqlx::query(
-        "INSERT INTO recordings (login, host, announced, held, verified) VALUES ($1, $2, $3, 0, 0) \
-         ON CONFLICT (login) DO UPDATE SET announced = $3",
-    )
-    .bind(login.to_string())
-    .bind(host.to_string())
-    .bind(end)
-    .execute(&mut **tx)
-    .await?;
-    sqlx::query("INSERT INTO recording_chunks (login, number, start_byte, length, digest) VALUES ($1, $2, $3, $4, $5)")
-        .bind(login.to_string())
-        .bind(bigint(chunk_number))
-        .bind(bigint(chunk.start))
-        .bind(bigint(chunk.length))
-        .bind(chunk.digest.to_string())
-        .execute(&mut **tx)
-        .await?;
-    Ok(true)
 }

@@ -17,7 +17,11 @@ pub struct Demand {
 impl Demand {
     /// What a `command_submitted` demands.
     pub fn of(line: &str) -> Option<Self> {
-        let entry = Entry::parse(line.as_bytes()).ok()?;
+        Self::in_entry(&Entry::parse(line.as_bytes()).ok()?)
+    }
+
+    /// The same of one that was read.
+    pub fn in_entry(entry: &Entry) -> Option<Self> {
         let authority = entry.body.member("authority")?;
         let people = entry.body.get("people").and_then(Value::as_int).and_then(|people| u8::try_from(people).ok());
         // More than can be counted is more than can be reached: the host will say so.

@@ -129,7 +129,7 @@ impl Store {
     }
 }
 
-fn read_uses(rows: Vec<(i64, i64)>) -> Result<HashMap<u64, u64>, StoreError> {
+pub(super) fn read_uses(rows: Vec<(i64, i64)>) -> Result<HashMap<u64, u64>, StoreError> {
     rows.into_iter().map(|(id, uses)| Ok((number("rule number", id)?, number("uses", uses)?))).collect()
 }
 

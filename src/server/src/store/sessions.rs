@@ -9,70 +9,44 @@ use std::collections::HashMap;
 /// Logins further apart than this are another session.
 const APART_MS: i64 = 30 * 60 * 1000;
 
-/// The session that a login belongs to; a new one where the last is too old.
+/// The session that a login belongs to.
+#[derive(Debug)]
+pub struct SessionOf {
+    /// Its name.
+    pub name: String,
+    /// Whether it begins with this login.
+    pub begins: bool,
+    /// Which one of its agent it is, where it begins.
+    pub number: i64,
+}
+
+/// The session that a new login belongs to: the last, or the next where that is
+/// too old. `None` where there is a login of this id already.
 pub async fn session_for(
     tx: &mut Tx,
+    login: LoginId,
     host: HostId,
     agent: &str,
     source: &str,
     at_ms: i64,
-) -> Result<String, StoreError> {
-    let known: Option<String> = sqlx::query_scalar(
-        "SELECT name FROM sessions WHERE agent = $1 AND host = $2 AND source = $3 AND (last_at_ms > $4 \
+) -> Result<Option<SessionOf>, StoreError> {
+    let (taken, known, next): (bool, Option<String>, i64) = sqlx::query_as(
+        "SELECT EXISTS (SELECT 1 FROM logins WHERE id = $5), \
+         (SELECT name FROM sessions WHERE agent = $1 AND host = $2 AND source = $3 AND (last_at_ms > $4 \
          OR EXISTS (SELECT 1 FROM logins WHERE session = sessions.name AND closed_at_ms IS NULL)) \
-         ORDER BY number DESC LIMIT 1",
+         ORDER BY number DESC LIMIT 1), \
+         (SELECT COALESCE(MAX(number), 0) + 1 FROM sessions WHERE agent = $1)",
     )
     .bind(agent)
     .bind(host.to_string())
     .bind(source)
     .bind(at_ms.saturating_sub(APART_MS))
-    .fetch_optional(&mut **tx)
-    .await?;
-    if let Some(name) = known {
-        return Ok(name);
-    }
-    let next: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) + 1 FROM sessions WHERE agent = $1")
-        .bind(agent)
-        .fetch_one(&mut **tx)
-        .await?;
-    let name = format!("{agent}-{next:02}");
-    sqlx::query(
-        "INSERT INTO sessions (name, agent, host, source, number, opened_at_ms, last_at_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $6)",
-    )
-    .bind(&name)
-    .bind(agent)
-    .bind(host.to_string())
-    .bind(source)
-    .bind(next)
-    .bind(at_ms)
-    .execute(&mut **tx)
-    .await?;
-    Ok(name)
-}
-
-/// Something happened in a session.
-pub async fn touch(tx: &mut Tx, session: &str, at_ms: i64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE sessions SET last_at_ms = $1 WHERE name = $2 AND last_at_ms < $1")
-        .bind(at_ms)
-        .bind(session)
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
-}
-
-/// Something happened in the session of a login.
-pub async fn touch_of(tx: &mut Tx, (host, login): (HostId, LoginId), at_ms: i64) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE sessions SET last_at_ms = $1 WHERE last_at_ms < $1 \
-         AND name = (SELECT session FROM logins WHERE id = $2 AND host = $3)",
-    )
-    .bind(at_ms)
     .bind(login.to_string())
-    .bind(host.to_string())
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await?;
-    Ok(())
+    let begins = known.is_none();
+    let name = known.unwrap_or_else(|| format!("{agent}-{next:02}"));
+    Ok((!taken).then_some(SessionOf { name, begins, number: next }))
 }
 
 #[derive(sqlx::FromRow)]

@@ -1,9 +1,9 @@
 //! What waits, and what this service signed.
 
 use super::about::AboutRow;
-use super::audit::{last_position_of, position_of};
+use super::commands::Asking;
 use super::reviews::Demand;
-use super::{Store, StoreError, Tx, bigint, number, parsed};
+use super::{Store, StoreError, Tx, number, parsed};
 use countersign_analysis::risk::Level;
 use countersign_api::service::{Found, PendingSubmission, ProgramFacts, Risk, SignedDecision, Step};
 use countersign_core::{Choice, DecidedBy, Digest, HostId, Name, Nonce, Outcome, SubmissionId};
@@ -21,8 +21,6 @@ pub struct Submission {
     pub at_ms: i64,
     /// Which command of its work session it is.
     pub number: u64,
-    /// Whether its risk is known.
-    pub scored: bool,
     /// Leaf hash of its `command_submitted`.
     pub entry: Digest,
     /// Who submitted it.
@@ -73,7 +71,6 @@ struct SubmissionRow {
     seq: i64,
     submitted_at_ms: i64,
     number: i64,
-    scored: bool,
     leaf: String,
     agent: String,
     session: String,
@@ -99,7 +96,6 @@ impl SubmissionRow {
             seq: number("seq", self.seq)?,
             at_ms: self.submitted_at_ms,
             number: number("number", self.number)?,
-            scored: self.scored,
             entry: parsed("leaf hash", &self.leaf)?,
             agent: self.agent,
             session: self.session,
@@ -119,7 +115,7 @@ impl SubmissionRow {
     }
 }
 
-const SUBMISSION: &str = "id, host, seq, submitted_at_ms, number, score IS NOT NULL AS scored, leaf, agent, session, cwd, \
+const SUBMISSION: &str = "id, host, seq, submitted_at_ms, number, leaf, agent, session, cwd, \
     people, command, wholly_visible, shell, tty, needs_person, words_known, nonce, wait_ms, deadline_ms, outcome";
 
 /// The submission of this id.
@@ -158,24 +154,18 @@ pub async fn waiting(tx: &mut Tx, host: HostId, agent: &str, now_ms: i64) -> Res
     number("count", count)
 }
 
-/// The host asks: from now on it waits.
-pub async fn ask(
-    tx: &mut Tx,
-    id: SubmissionId,
-    now_ms: i64,
-    deadline_ms: i64,
-    (people, steps, asked): (u8, &[Step], &[Name]),
-) -> Result<(), StoreError> {
-    let steps = serde_json::to_string(steps).map_err(|_| StoreError::Unreadable { what: "verdict" })?;
-    let asked: Vec<&str> = asked.iter().map(Name::as_str).collect();
+/// The host asks: from now on it waits, or is decided.
+pub async fn ask(tx: &mut Tx, id: SubmissionId, now_ms: i64, asking: &Asking) -> Result<(), StoreError> {
+    let steps = serde_json::to_string(&asking.steps).map_err(|_| StoreError::Unreadable { what: "verdict" })?;
+    let asked: Vec<&str> = asking.names.iter().map(Name::as_str).collect();
     sqlx::query(
         "UPDATE submissions SET asked_at_ms = $1, deadline_ms = $2, people = $4, steps = $5, asked = $6 \
          WHERE id = $3 AND asked_at_ms IS NULL",
     )
     .bind(now_ms)
-    .bind(deadline_ms)
+    .bind(asking.deadline_ms)
     .bind(id.to_string())
-    .bind(i64::from(people))
+    .bind(i64::from(asking.people))
     .bind(steps)
     .bind(asked.join(" "))
     .execute(&mut **tx)
@@ -205,6 +195,11 @@ pub async fn decision_in(tx: &mut Tx, id: SubmissionId) -> Result<Option<Decisio
     row.map(decision).transpose()
 }
 
+/// Whether it is a denial: that nobody answered in time is nobody's.
+pub fn is_denial(decision: &Decision) -> bool {
+    decision.choice == Choice::Deny && decision.by != DecidedBy::Timeout
+}
+
 /// Keeps a decision. The caller has seen that there is none yet; the table refuses a second.
 pub async fn decide(tx: &mut Tx, id: SubmissionId, decision: &Decision, now_ms: i64) -> Result<(), StoreError> {
     sqlx::query(
@@ -221,6 +216,10 @@ pub async fn decide(tx: &mut Tx, id: SubmissionId, decision: &Decision, now_ms: 
     .bind(serde_json::to_string(&decision.signed.reviews).map_err(|_| StoreError::Unreadable { what: "review" })?)
     .execute(&mut **tx)
     .await?;
+    if is_denial(decision) {
+        let sql = "UPDATE submissions SET denied = 1 WHERE id = $1";
+        sqlx::query(sql).bind(id.to_string()).execute(&mut **tx).await?;
+    }
     Ok(())
 }
 
@@ -429,70 +428,4 @@ impl Store {
             sqlx::query_as(DECISION).bind(id.to_string()).fetch_optional(&self.reader).await?;
         row.map(decision).transpose()
     }
-}
-
-/// A submission as its entry describes it.
-#[derive(Debug)]
-pub struct NewSubmission<'a> {
-    /// `seq` of the entry.
-    pub seq: u64,
-    /// Its leaf hash.
-    pub leaf: Digest,
-    /// Its login.
-    pub login: &'a str,
-    /// The work session.
-    pub session: &'a str,
-    /// The agent.
-    pub agent: &'a str,
-    /// When the host wrote it, ms since 1970.
-    pub at_ms: i64,
-}
-
-/// Adds a submission with the next number of its work session; `false` where
-/// there was one of this id.
-pub async fn add(
-    tx: &mut Tx,
-    host: HostId,
-    place: &NewSubmission<'_>,
-    facts: &crate::facts::Submitted,
-) -> Result<bool, StoreError> {
-    let added = sqlx::query(
-        "INSERT INTO submissions (id, host, seq, leaf, login, session, number, agent, command, wholly_visible, cwd, \
-         nonce, wait_ms, submitted_at_ms, shell, locale, flags, needs_person, transfer, program, program_bytes, \
-         program_digest, context, words_known, tty, user, position) VALUES ($1, $2, $3, $4, $5, $6, \
-         (SELECT COALESCE(MAX(number), 0) + 1 FROM submissions WHERE session = $6), \
-         $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, \
-         (SELECT tty FROM logins WHERE id = $5), \
-         (SELECT CASE WHEN json_valid(identity) THEN json_extract(identity, '$.user') END FROM logins WHERE id = $5), \
-         (SELECT MAX($24, COALESCE(MAX(position) + 1, 0)) FROM submissions WHERE position BETWEEN $24 AND $25)) \
-         ON CONFLICT (id) DO NOTHING",
-    )
-    .bind(facts.id.to_string())
-    .bind(host.to_string())
-    .bind(bigint(place.seq))
-    .bind(place.leaf.to_string())
-    .bind(place.login)
-    .bind(place.session)
-    .bind(place.agent)
-    .bind(&facts.command)
-    .bind(i64::from(facts.wholly_visible))
-    .bind(&facts.cwd)
-    .bind(facts.nonce.to_string())
-    .bind(bigint(facts.wait_ms))
-    .bind(place.at_ms)
-    .bind(&facts.shell)
-    .bind(&facts.locale)
-    .bind(&facts.flags)
-    .bind(i64::from(facts.needs_person))
-    .bind(&facts.transfer)
-    .bind(facts.program.as_ref().map(|program| &program.text))
-    .bind(facts.program.as_ref().map(|program| bigint(program.bytes)))
-    .bind(facts.program.as_ref().map(|program| program.digest.to_string()))
-    .bind(&facts.context)
-    .bind(i64::from(facts.words_known))
-    .bind(position_of(place.at_ms))
-    .bind(last_position_of(place.at_ms))
-    .execute(&mut **tx)
-    .await?;
-    Ok(added.rows_affected() == 1)
 }

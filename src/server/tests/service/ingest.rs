@@ -1,7 +1,7 @@
-use crate::host::Host;
+use crate::host::{Held, Host};
 use crate::running::{Service, run};
 use countersign_api::service::{Conflict, EntriesReply, EntriesRequest, ErrorBody, HostState};
-use countersign_core::Digest;
+use countersign_core::{Digest, LoginId, SubmissionId};
 use countersign_ledger::verify::{Require, verify};
 use countersign_ledger::{Kind, Openings, TrustFile, body};
 use reqwest::StatusCode;
@@ -157,6 +157,97 @@ async fn what_is_not_the_hosts_own_signed_chain_is_refused() {
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body:?}");
     let (_, state) = service.get::<HostState>("/api/host", &lost.token).await;
     assert_eq!(state.unwrap().next_seq, 2, "all of a request or nothing");
+}
+
+/// Everything that entries fill.
+async fn all_rows(db: &SqlitePool) -> Vec<String> {
+    let mut rows = Vec::new();
+    for table in ["entries", "sessions", "logins", "submissions", "decisions", "submission_flags", "rule_uses"] {
+        let sql = format!("SELECT '{table}', COUNT(*) FROM {table}");
+        let (table, count): (String, i64) = sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_one(db).await.unwrap();
+        rows.push(format!("{table} {count}"));
+    }
+    for sql in [
+        "SELECT json_group_array(json_array(name, last_at_ms)) FROM sessions",
+        "SELECT json_group_array(json_array(id, closed_at_ms, recording_bytes)) FROM logins",
+        "SELECT json_group_array(json_array(id, outcome, decided_by, denied, started_at_ms, finish)) FROM submissions",
+        "SELECT json_group_array(json_array(login, announced)) FROM recordings",
+        "SELECT json_group_array(json_array(login, number)) FROM recording_chunks",
+    ] {
+        rows.push(sqlx::query_scalar(sql).fetch_one(db).await.unwrap());
+    }
+    rows
+}
+
+type Writes = fn(&mut Host, Held);
+
+#[tokio::test]
+async fn what_contradicts_the_ledger_before_it_leaves_nothing_behind() {
+    let contradictions: [(&str, Writes); 10] = [
+        ("decided entry for", |host, held| {
+            host.decide(held, "denied", Some("ops-lead"), None);
+        }),
+        ("decided entry for", |host, held| {
+            host.decide(unknown(held), "denied", Some("ops-lead"), None);
+        }),
+        ("exec_started entry for", |host, held| host.run(held, Digest([1; 32]), 0)),
+        ("exec_started entry for", |host, held| host.run(unknown(held), Digest([1; 32]), 0)),
+        ("exec_finished entry for", |host, held| {
+            let finished = [("code", 0u64.into()), ("end", "exited".into()), ("id", held.id.into())];
+            host.write(Kind::ExecFinished, Some(held.login), body(finished), Openings::new());
+        }),
+        ("does not follow the chunk", |host, held| chunk(host, held.login, 1, 11)),
+        ("does not follow the chunk", |host, held| chunk(host, held.login, 2, 10)),
+        ("was never opened", |host, _| chunk(host, LoginId::from_random([7; 16]), 0, 0)),
+        ("was never opened", |host, _| {
+            host.hold(LoginId::from_random([7; 16]), "uptime", 60_000);
+        }),
+        ("was opened before", |host, held| {
+            let opened = body([("kind", "exec".into()), ("tty", false.into())]);
+            host.write(Kind::SessionOpened, Some(held.login), opened, Openings::new());
+        }),
+    ];
+    let service = Service::start();
+    let db = database(&service).await;
+    for (n, (why, write)) in contradictions.into_iter().enumerate() {
+        let mut host = Host::enrolled(&service, &format!("web-{n}")).await;
+        let login = host.open_login("deploy-agent", None);
+        let held = host.hold(login, "uptime", 60_000);
+        let decided = host.decide(held, "denied", Some("ops-lead"), None);
+        host.run(held, decided, 0);
+        chunk(&mut host, login, 0, 0);
+        host.ship(&service).await;
+        let before = all_rows(&db).await;
+        host.at_us += 60_000_000;
+        write(&mut host, held);
+        let lines = host.unsent();
+        let (status, body) = send::<ErrorBody>(&service, &host.token, &lines[..1]).await;
+        let told = body.unwrap().error;
+        assert!(status == StatusCode::BAD_REQUEST && told.contains(why), "{n}: {status} {told}");
+        assert_eq!(all_rows(&db).await, before, "{n}");
+    }
+    // A question about a command of a login that was never opened.
+    let mut host = Host::enrolled(&service, "web-99").await;
+    host.ship(&service).await;
+    let before = all_rows(&db).await;
+    let held = host.hold(LoginId::from_random([8; 16]), "uptime", 60_000);
+    assert_eq!(host.ask(&service, held).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(all_rows(&db).await, before);
+}
+
+fn unknown(held: Held) -> Held {
+    Held { id: SubmissionId::from_random([7; 16]), ..held }
+}
+
+/// Announces ten bytes of a recording.
+fn chunk(host: &mut Host, login: LoginId, index: u64, offset: u64) {
+    let members = [
+        ("digest", Digest([3; 32]).into()),
+        ("index", index.into()),
+        ("length", 10u64.into()),
+        ("offset", offset.into()),
+    ];
+    host.write(Kind::RecordingChunk, Some(login), body(members), Openings::new());
 }
 
 #[tokio::test]
