@@ -57,9 +57,12 @@ const HIGH: usize = 12;
 /// All such places in `text`, whose facts are `line`.
 pub fn tricks(text: &str, line: &CommandLine) -> Vec<Shown> {
     let mut found = Vec::new();
-    characters(text, &mut found);
+    let ascii = text.is_ascii();
+    if !ascii || text.bytes().any(|byte| !byte.is_ascii_graphic() && !b" \t\n".contains(&byte)) {
+        characters(text, &mut found);
+    }
     padding(text, &mut found);
-    if !text.is_ascii() {
+    if !ascii {
         letters::look_alikes(text, line, &mut found);
         letters::marks(text, line, &mut found);
     }
@@ -106,6 +109,11 @@ fn kind(c: char) -> Option<Trick> {
 
 /// Runs of blanks with something behind them.
 fn padding(text: &str, found: &mut Vec<Shown>) {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n');
+    // No blank beside another: nothing is pushed out of sight.
+    if !text.as_bytes().windows(2).any(|pair| pair.iter().all(blank)) {
+        return;
+    }
     let (mut start, mut width, mut lines) = (0, 0usize, 0usize);
     for (at, byte) in text.bytes().enumerate() {
         match byte {

@@ -7,6 +7,7 @@
 use crate::programs::{
     HOLDS_A_PROGRAM, KEEPS_A_SHELL, OBEYS_INPUT, PAGERS, STARTERS, Source, TAKES_COMMANDS, TALKS, interpreter,
 };
+use crate::words::base_name;
 
 /// How deep `sh -c 'sh -c …'` is followed.
 const MAX_DEPTH: usize = 4;
@@ -182,10 +183,6 @@ fn ssh_has_no_command(words: &[String]) -> bool {
 
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-fn base_name(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
 }
 
 /// The simple commands of a line as words without their quotes, and whether

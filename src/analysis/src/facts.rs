@@ -264,7 +264,7 @@ impl SimpleCommand {
     /// The program's file name, where the word is exact: `/usr/bin/rm` → `rm`.
     pub fn program_name(&self) -> Option<&str> {
         let word = self.program()?.exact()?;
-        Some(word.rsplit('/').next().unwrap_or(word))
+        Some(crate::words::base_name(word))
     }
 
     /// Whether all of its words are exact.

@@ -25,6 +25,7 @@ pub mod risk;
 mod shell;
 mod starts;
 mod stdin_program;
+mod words;
 
 pub use analyze::{Analysis, VERSION, analyze};
 pub use builtins::is_builtin;

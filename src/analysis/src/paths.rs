@@ -122,66 +122,59 @@ pub fn normal(text: &str, place: &Place<'_>) -> Option<String> {
 /// What the path `normal` (see [`normal`]) is.
 pub fn class(path: &str) -> Class {
     let mut class = Class::default();
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = crate::words::base_name(path);
     let in_home = home_part(path);
+    // All of these places are absolute, and most words are not.
+    let under = |places: &[&str]| path.starts_with('/') && under(path, places);
     class.add(
         Class::TEMPORARY,
-        under(path, &["/tmp", "/var/tmp", "/dev/shm", "/run/user"])
+        under(&["/tmp", "/var/tmp", "/dev/shm", "/run/user"])
             || path.starts_with("$TMPDIR")
             || path.starts_with("${TMPDIR"),
     );
     class.add(Class::WHOLE, whole(path, in_home));
     class.add(Class::HOME, in_home.is_some());
-    class.add(Class::CONFIG, under(path, &["/etc", "/usr/local/etc"]));
+    class.add(Class::CONFIG, under(&["/etc", "/usr/local/etc"]));
     class.add(
         Class::SYSTEM,
-        under(
-            path,
-            &[
-                "/bin", "/sbin", "/lib", "/lib64", "/usr", "/boot", "/etc", "/var", "/root", "/opt", "/proc", "/sys",
-                "/dev", "/run",
-            ],
-        ) && !harmless_device(path)
+        under(&[
+            "/bin", "/sbin", "/lib", "/lib64", "/usr", "/boot", "/etc", "/var", "/root", "/opt", "/proc", "/sys",
+            "/dev", "/run",
+        ]) && !harmless_device(path)
             && !class.meets(Class::TEMPORARY),
     );
     class.add(
         Class::PROGRAMS,
-        under(
-            path,
-            &[
-                "/bin",
-                "/sbin",
-                "/lib",
-                "/lib64",
-                "/usr/bin",
-                "/usr/sbin",
-                "/usr/lib",
-                "/usr/local/bin",
-                "/usr/local/sbin",
-                "/usr/local/lib",
-            ],
-        ),
+        under(&[
+            "/bin",
+            "/sbin",
+            "/lib",
+            "/lib64",
+            "/usr/bin",
+            "/usr/sbin",
+            "/usr/lib",
+            "/usr/local/bin",
+            "/usr/local/sbin",
+            "/usr/local/lib",
+        ]),
     );
     class.add(Class::CREDENTIAL, credential(path, name));
-    class.add(Class::PASSWD, under(path, &["/etc/passwd", "/etc/group"]));
+    class.add(Class::PASSWD, under(&["/etc/passwd", "/etc/group"]));
     class.add(Class::ACCOUNTS, accounts(path));
     class.add(Class::PERSISTENCE, persistence(path, name, in_home));
     class.add(Class::LOG, log(path, name));
     class.add(Class::DEVICE, device(path));
-    class.add(Class::KERNEL, under(path, &["/proc/sys", "/proc/sysrq-trigger", "/sys", "/boot", "/lib/modules"]));
+    class.add(Class::KERNEL, under(&["/proc/sys", "/proc/sysrq-trigger", "/sys", "/boot", "/lib/modules"]));
     class.add(
         Class::SOCKET,
         name.ends_with(".sock")
             && ["docker", "containerd", "crio", "podman"].iter().any(|engine| path.contains(engine)),
     );
-    class.add(Class::NETWORK, under(path, &["/dev/tcp", "/dev/udp"]));
+    class.add(Class::NETWORK, under(&["/dev/tcp", "/dev/udp"]));
     class.add(Class::GATE, gate(path));
     class.add(
         Class::DATA,
-        under(
-            path,
-            &["/srv", "/data", "/mnt", "/media", "/backup", "/backups", "/var/lib", "/var/www", "/var/backups"],
-        ),
+        under(&["/srv", "/data", "/mnt", "/media", "/backup", "/backups", "/var/lib", "/var/www", "/var/backups"]),
     );
     class
 }

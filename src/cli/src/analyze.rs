@@ -34,14 +34,18 @@ struct Asked {
 /// Analyses the arguments, or what stdin holds. The exit code says whether every line could be read.
 pub fn run(args: &Analyze) -> Result<u8, Failure> {
     let place = Place { cwd: args.cwd.as_deref(), home: args.home.as_deref(), shell: shell(args.shell) };
-    let answer = |asked: &Result<String, String>| match asked {
-        Ok(line) => json(&output::Answer::of(line, &analyze(line, &place, &args.known))),
-        Err(error) => json(&output::Unread { error }),
-    };
+    let answer = |line: &str| json(&output::Answer::of(line, &analyze(line, &place, &args.known)));
     if !args.lines.is_empty() {
-        let asked: Vec<_> = args.lines.iter().cloned().map(Ok).collect();
-        return print(&answered(&asked, &answer)?).map(|()| 0);
+        let answers = answered(&args.lines, &|line: &String| answer(line).map(|text| (text, true)))?;
+        return answers.iter().try_for_each(|part| print(&part.text)).map(|()| 0);
     }
+    let from_json = |line: &Line| {
+        let read = line.as_ref().map_err(Clone::clone).and_then(|bytes| read(bytes));
+        match read {
+            Ok(line) => answer(&line).map(|text| (text, true)),
+            Err(error) => json(&output::Unread { error: &error }).map(|text| (text, false)),
+        }
+    };
     let mut input = BufReader::with_capacity(MAX_LINE, io::stdin());
     let mut code = 0;
     loop {
@@ -49,11 +53,25 @@ pub fn run(args: &Analyze) -> Result<u8, Failure> {
         if batch.is_empty() {
             return Ok(code);
         }
-        if batch.iter().any(Result::is_err) {
-            code = BAD_LINES;
+        for part in answered(&batch, &from_json)? {
+            print(&part.text)?;
+            if !part.all_read {
+                code = BAD_LINES;
+            }
         }
-        print(&answered(&batch, &answer)?)?;
     }
+}
+
+/// A line of input, or why it is none.
+type Line = Result<Vec<u8>, String>;
+
+/// The answers to neighbouring lines.
+#[derive(Debug, Default)]
+struct Part {
+    /// A line of JSON each.
+    text: String,
+    /// Whether all of the lines could be read.
+    all_read: bool,
 }
 
 fn shell(named: InnerShell) -> Shell {
@@ -65,11 +83,11 @@ fn shell(named: InnerShell) -> Shell {
 }
 
 /// The next lines: one, waited for, and those that have come with it.
-fn batch(input: &mut BufReader<io::Stdin>) -> Result<Vec<Result<String, String>>, Failure> {
+fn batch(input: &mut BufReader<io::Stdin>) -> Result<Vec<Line>, Failure> {
     let mut batch = Vec::new();
     while batch.len() < BATCH && (batch.is_empty() || input.buffer().contains(&b'\n')) {
         match next_line(input).map_err(|e| Failure::io("read from", "stdin", &e))? {
-            Some(line) => batch.push(line.and_then(|bytes| read(&bytes))),
+            Some(line) => batch.push(line),
             None => break,
         }
     }
@@ -77,7 +95,7 @@ fn batch(input: &mut BufReader<io::Stdin>) -> Result<Vec<Result<String, String>>
 }
 
 /// A line without its end; `None` at the end of the input. One that is too long is read and thrown away.
-fn next_line(input: &mut BufReader<io::Stdin>) -> io::Result<Option<Result<Vec<u8>, String>>> {
+fn next_line(input: &mut BufReader<io::Stdin>) -> io::Result<Option<Line>> {
     let mut line = Vec::new();
     let limit = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
     if input.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
@@ -104,30 +122,35 @@ fn read(line: &[u8]) -> Result<String, String> {
 }
 
 /// The answers to all of them, in order, by as many threads as there are processors.
-fn answered<F>(asked: &[Result<String, String>], answer: &F) -> Result<Vec<String>, Failure>
+fn answered<T, F>(asked: &[T], answer: &F) -> Result<Vec<Part>, Failure>
 where
-    F: Fn(&Result<String, String>) -> Result<String, Failure> + Sync,
+    T: Sync,
+    F: Fn(&T) -> Result<(String, bool), Failure> + Sync,
 {
+    let part = |asked: &[T]| {
+        let mut part = Part { text: String::new(), all_read: true };
+        for (text, read) in asked.iter().map(answer).collect::<Result<Vec<_>, _>>()? {
+            part.text.push_str(&text);
+            part.text.push('\n');
+            part.all_read &= read;
+        }
+        Ok(part)
+    };
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     if asked.len() < FEW || threads == 1 {
-        return asked.iter().map(answer).collect();
+        return Ok(vec![part(asked)?]);
     }
     thread::scope(|scope| {
         let parts = asked.chunks(asked.len().div_ceil(threads));
-        let work: Vec<_> = parts.map(|part| scope.spawn(move || part.iter().map(answer).collect::<Vec<_>>())).collect();
+        let work: Vec<_> = parts.map(|asked| scope.spawn(move || part(asked))).collect();
         let joined = work.into_iter().map(|thread| thread.join());
         let parts: Result<Vec<_>, _> = joined.collect();
-        parts
-            .map_err(|_| Failure::Internal("an analysis ended unexpectedly".to_owned()))?
-            .into_iter()
-            .flatten()
-            .collect()
+        parts.map_err(|_| Failure::Internal("an analysis ended unexpectedly".to_owned()))?.into_iter().collect()
     })
 }
 
-fn print(lines: &[String]) -> Result<(), Failure> {
+fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let text = lines.iter().fold(String::new(), |text, line| text + line + "\n");
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| {
         if e.kind() == ErrorKind::BrokenPipe { Failure::Unread } else { Failure::io("write to", "stdout", &e) }
     })

@@ -70,16 +70,18 @@ struct Ascii(CompactFormatter);
 
 impl Formatter for Ascii {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        for c in fragment.chars() {
-            if (' '..='~').contains(&c) {
-                writer.write_all(&[u8::try_from(u32::from(c)).unwrap_or(b'?')])?;
-                continue;
-            }
+        let mut rest = fragment;
+        // Runs of what stays as it is, and between them one character that does not.
+        loop {
+            let run = rest.bytes().position(|byte| !(b' '..=b'~').contains(&byte)).unwrap_or(rest.len());
+            writer.write_all(rest.get(..run).unwrap_or_default().as_bytes())?;
+            let after = rest.get(run..).unwrap_or_default();
+            let Some(c) = after.chars().next() else { return Ok(()) };
             for unit in c.encode_utf16(&mut [0; 2]) {
                 write!(writer, "\\u{unit:04x}")?;
             }
+            rest = after.get(c.len_utf8()..).unwrap_or_default();
         }
-        Ok(())
     }
 
     fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {

@@ -15,6 +15,9 @@ pub(super) fn written(line: &CommandLine, found: &mut Vec<Shown>) {
         let assigned = command.assignments.iter().flat_map(|assignment| &assignment.values);
         let targets = command.redirections.iter().map(|redirection| &redirection.target);
         for (index, word) in command.words.iter().chain(assigned).chain(targets).enumerate() {
+            if word.text.bytes().all(|byte| tame(byte) && !(writes && byte == b'\\')) {
+                continue;
+            }
             let text = if writes && index > 0 { decoded(&word.text) } else { Cow::Borrowed(word.text.as_str()) };
             if drives(&text) || overwrites(&text) {
                 found.push(spoof(Trick::TerminalEscape, word.span, &text));
@@ -23,6 +26,11 @@ pub(super) fn written(line: &CommandLine, found: &mut Vec<Shown>) {
             }
         }
     }
+}
+
+/// A byte that moves the cursor nowhere else than text does.
+fn tame(byte: u8) -> bool {
+    byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\n')
 }
 
 /// Whether a text has an escape sequence that is no colour (`ESC [ … m`).

@@ -135,7 +135,8 @@ pub(super) fn credential(path: &str, name: &str) -> bool {
 /// What stands in places for keys, tokens and passwords.
 fn below_credentials(path: &str) -> bool {
     // Each of them has one of these, and most paths have none.
-    ["/.", "/etc/", "/run/"].iter().any(|part| path.contains(part))
+    path.contains('/')
+        && ["/.", "/etc/", "/run/"].iter().any(|part| path.contains(part))
         && [
             "/.ssh/",
             "/.aws/",
@@ -292,9 +293,9 @@ const IN_HOME: [&str; 9] = [
 pub(super) fn persistence(path: &str, name: &str, in_home: Option<&str>) -> bool {
     RUN_COMMANDS.contains(&name)
         || name.ends_with(".pth") && path.contains("site-packages")
-        || path.contains(".git/hooks/")
+        || path.len() > name.len() && path.contains(".git/hooks/")
         || path.strip_prefix("/etc/").is_some_and(|rest| under(rest, &BELOW_ETC))
-        || under(path, &ELSEWHERE)
+        || path.starts_with('/') && under(path, &ELSEWHERE)
         || in_home.is_some_and(|rest| IN_HOME.iter().any(|part| rest.starts_with(part)))
         || path.ends_with(".ssh/rc")
 }
@@ -316,7 +317,9 @@ pub(super) fn device(path: &str) -> bool {
 
 pub(super) fn gate(path: &str) -> bool {
     under(path, &["/etc/countersign", "/var/lib/countersign", "/run/countersign", "/usr/lib/countersign"])
-        || path.contains("/countersign-") && (path.contains("/bin/") || path.contains("systemd"))
-        || path.contains("/countersign-hostd")
-        || path.contains("/countersign-sh")
+        || path.contains("/countersign-")
+            && (path.contains("/bin/")
+                || path.contains("systemd")
+                || path.contains("/countersign-hostd")
+                || path.contains("/countersign-sh"))
 }

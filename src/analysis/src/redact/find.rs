@@ -97,7 +97,7 @@ impl Search<'_> {
         let many = command.words.len() > MOST_WORDS;
         let care = if many { Care::Code } else { care };
         let reread = if many { grammar::Reread::default() } else { grammar::reread(command) };
-        let care_of = |word: usize| if reread.code.contains(&word) { Care::Code } else { care };
+        let care_of = |word: usize| if reread.code.binary_search(&word).is_ok() { Care::Code } else { care };
         grammar::scan(command, |value| {
             if let Some(word) = command.words.get(value.word) {
                 let care = if word.text.unfinished { Care::Code } else { care_of(value.word) };
@@ -106,7 +106,7 @@ impl Search<'_> {
         });
         for (i, word) in command.words.iter().enumerate() {
             self.plain(&word.text, Mode::Written, care_of(i).max(if word.text.unfinished { Care::Code } else { care }));
-            if depth < NESTED && reread.scripts.contains(&i) {
+            if depth < NESTED && reread.scripts.binary_search(&i).is_ok() {
                 self.script(&word.text, depth + 1, care);
             }
             if !word.feeds.is_empty() && names_secret(command, i) {
@@ -167,6 +167,10 @@ impl Search<'_> {
         });
         let whole = text.place(0, text.s.len()).is_some_and(|(from, to)| self.line.get(from..to) == Some(&*text.s));
         let wide_only = whole && mode == Mode::Written;
+        // Its tokens were found in the line; only a key is left to be found.
+        if wide_only && !provider::may_hold_key(&text.s) {
+            return;
+        }
         provider::scan(&text.s, |hit| {
             if hit.wide || !wide_only {
                 let care = if hit.wide { Care::Shown } else { care };

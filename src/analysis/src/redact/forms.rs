@@ -2,6 +2,8 @@
 //! password files, calls of well-known functions, dialogues of `expect`.
 
 use super::values::{Trust, is_motley, is_path, is_random, plausible};
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use std::sync::LazyLock;
 
 /// Longest line of a password file.
 const LINE: usize = 512;
@@ -35,17 +37,54 @@ const CALLS: &[(&str, usize)] = &[
 
 /// Calls `found` with start, end and kind for each.
 pub(super) fn scan(text: &str, mut found: impl FnMut(usize, usize, &'static str)) {
-    colon_lines(text, &mut found);
-    if text.contains(['(', '-']) {
-        calls(text, &mut found);
+    if memchr::memchr(b':', text.as_bytes()).is_some() {
+        colon_lines(text, &mut found);
     }
-    if text.contains("ssword:") || text.contains("assphrase") {
+    // Nearly every text holds none of them: one pass says so.
+    let there = Signs::of(text);
+    if there.calls != 0 {
+        calls(text, there.calls, &mut found);
+    }
+    if there.dialogue {
         dialogue(text, &mut found);
     }
-    for statement in ["set password", "SET PASSWORD", "pragma key", "PRAGMA key", "pragma rekey"] {
-        if let Some(at) = text.find(statement) {
+    for (bit, statement) in STATEMENTS.iter().enumerate() {
+        if let Some(at) = text.find(statement).filter(|_| there.statements >> bit & 1 == 1) {
             assigned(text, at + statement.len(), &mut found);
         }
+    }
+}
+
+/// SQL that is followed by `= 'PASSWORD'`.
+const STATEMENTS: [&str; 5] = ["set password", "SET PASSWORD", "pragma key", "PRAGMA key", "pragma rekey"];
+/// What asks for a password.
+const QUESTIONS: [&str; 2] = ["ssword:", "assphrase"];
+
+/// Which of these forms begin somewhere in a text: a bit for each.
+#[derive(Default)]
+struct Signs {
+    calls: u32,
+    dialogue: bool,
+    statements: u32,
+}
+
+impl Signs {
+    fn of(text: &str) -> Self {
+        static ALL: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+            let signs = CALLS.iter().map(|(call, _)| *call).chain(QUESTIONS).chain(STATEMENTS);
+            AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(signs).ok()
+        });
+        let mut there = Self::default();
+        let Some(all) = &*ALL else { return there };
+        for hit in all.find_overlapping_iter(text) {
+            let number = hit.pattern().as_usize();
+            match (number.checked_sub(CALLS.len()), number.checked_sub(CALLS.len() + QUESTIONS.len())) {
+                (None, _) => there.calls |= 1 << number,
+                (Some(_), None) => there.dialogue = true,
+                (Some(_), Some(statement)) => there.statements |= 1 << statement,
+            }
+        }
+        there
     }
 }
 
@@ -90,9 +129,9 @@ pub(super) fn user_at_host(word: &str) -> Option<(usize, usize)> {
     (fits && secret).then(|| (user.len() + 1, info.len()))
 }
 
-fn calls(text: &str, found: &mut impl FnMut(usize, usize, &'static str)) {
+fn calls(text: &str, there: u32, found: &mut impl FnMut(usize, usize, &'static str)) {
     let mut budget = MOST;
-    for (call, wanted) in CALLS {
+    for (_, (call, wanted)) in CALLS.iter().enumerate().filter(|(bit, _)| there >> bit & 1 == 1) {
         let mut from = 0;
         while let Some(at) = text.get(from..).and_then(|rest| rest.find(call)).map(|n| from + n + call.len()) {
             from = at;

@@ -7,6 +7,7 @@ use super::names::{Says, judge};
 use super::shell::Command;
 use super::text::{Text, UNKNOWN};
 use super::values::{Trust, is_motley, is_path, is_random, is_reference, is_title, is_uuid, plausible};
+use crate::words::base_name;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use table::{How, RULES, Rule};
@@ -42,7 +43,7 @@ static BY_PROGRAM: LazyLock<HashMap<&'static str, Vec<&'static Rule>>> = LazyLoc
 
 /// A program's name without its directory and version.
 fn program(word: &str) -> &str {
-    let name = word.rsplit('/').next().unwrap_or(word);
+    let name = base_name(word);
     name.strip_suffix(".exe").unwrap_or(name)
 }
 
@@ -382,17 +383,20 @@ fn takes(program: &str) -> Option<Takes> {
 /// How other shells or interpreters read the words of a command.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Reread {
-    /// Words that are scripts for a shell.
+    /// Words that are scripts for a shell, in order.
     pub(super) scripts: Vec<usize>,
-    /// Words that something reads as code once more.
+    /// Words that something reads as code once more, in order.
     pub(super) code: Vec<usize>,
 }
 
 /// Which words are code for something else.
 pub(super) fn reread(command: &Command) -> Reread {
     let mut reread = Reread::default();
+    // A second program that takes code in the same way reads no word that the first does not.
+    let mut known: Vec<Takes> = Vec::new();
     for (i, word) in command.words.iter().enumerate() {
-        let Some(takes) = takes(program(&word.text.s)) else { continue };
+        let Some(takes) = takes(program(&word.text.s)).filter(|takes| !known.contains(takes)) else { continue };
+        known.push(takes);
         let mut after_option = false;
         for (at, word) in command.words.iter().enumerate().skip(i + 1) {
             let s: &str = &word.text.s;
@@ -415,8 +419,10 @@ pub(super) fn reread(command: &Command) -> Reread {
             };
         }
     }
-    reread.scripts.sort_unstable();
-    reread.scripts.dedup();
+    for list in [&mut reread.scripts, &mut reread.code] {
+        list.sort_unstable();
+        list.dedup();
+    }
     reread
 }
 

@@ -4,6 +4,7 @@
 use super::shell::{Command, Script};
 use super::text::Text;
 use super::values::{Trust, is_motley, is_random, plausible};
+use crate::words::base_name;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -75,7 +76,7 @@ pub(super) fn reads(command: &Command) -> Option<Reads> {
         return Some(Reads::Secret("password"));
     }
     for (at, word) in words.iter().enumerate() {
-        let name = word.rsplit('/').next().unwrap_or(word);
+        let name = base_name(word);
         let rest = words.get(at + 1..words.len().min(at + 1 + super::grammar::NEAR)).unwrap_or_default();
         let Some(readers) = BY_PROGRAM.get(name) else { continue };
         if let Some((_, reads)) = readers.iter().find(|(with, _)| with.iter().all(|w| rest.contains(w))) {
@@ -238,7 +239,7 @@ const GIVEN: &[&str] = &[
 /// and its words say so, or it is given a here-string.
 pub(super) fn may_read(command: &Command) -> bool {
     let Some(first) = command.words.first() else { return false };
-    let name = first.text.s.rsplit('/').next().unwrap_or_default();
+    let name = base_name(&first.text.s);
     !FILTERS.contains(&name) && command.words.iter().skip(1).any(|word| GIVEN.contains(&&*word.text.s))
 }
 

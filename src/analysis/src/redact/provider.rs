@@ -53,6 +53,14 @@ pub(super) fn scan(text: &str, mut found: impl FnMut(Hit)) {
     }
 }
 
+/// Whether a private key may stand in the text.
+pub(super) fn may_hold_key(text: &str) -> bool {
+    text.len() >= SHORTEST_KEY && text.contains("-----BEGIN ")
+}
+
+/// No key in PEM is shorter than its first and last lines.
+const SHORTEST_KEY: usize = 40;
+
 /// The beginnings of all forms.
 pub(super) fn beginnings() -> impl Iterator<Item = &'static str> {
     FORMS.iter().map(|form| form.begins)
@@ -199,6 +207,7 @@ mod tests {
         assert_eq!(distinct.len(), FORMS.len());
         assert!(BEGINNINGS.is_some());
         for form in FORMS {
+            assert!(!matches!(form.tail, Tail::Pem) || form.begins == "-----BEGIN ", "{}", form.begins);
             assert!(form.begins.len() >= 2, "{}", form.begins);
             assert!(
                 form.kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),

@@ -54,6 +54,14 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Where the byte at `at` stands in the line, if all of the text stands there as it is.
+    fn stands_at(&self, at: usize) -> Option<usize> {
+        match &self.places {
+            Places::From(from) => Some(from + at),
+            Places::Each(_) => None,
+        }
+    }
+
     /// The same, independent of the line.
     pub(super) fn into_owned(self) -> Text<'static> {
         let Self { s, places, globs, unfinished } = self;
@@ -85,6 +93,10 @@ impl<'a> Text<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     s: String,
+    /// Where it begins, and where what it was read from ends so far.
+    from: u32,
+    to: u32,
+    /// What each byte came from, once the text does not stand in the line as it is.
     each: Vec<(u32, u32)>,
     globs: Vec<usize>,
     /// Whether any quote stood in it: an empty word is one only if quoted.
@@ -100,10 +112,46 @@ impl Decoder {
         let Some((from, to)) = source.place(start, end) else { return };
         let (from, to) = (u32::try_from(from).unwrap_or(u32::MAX), u32::try_from(to).unwrap_or(u32::MAX));
         let length = u32::try_from(c.len_utf8()).unwrap_or(1);
-        self.spread |= to.saturating_sub(from) != length || self.each.last().is_some_and(|last| last.1 != from);
+        if self.s.is_empty() {
+            self.from = from;
+        } else if !self.spread && self.to != from {
+            self.spread_out();
+        }
+        if !self.spread && to.saturating_sub(from) != length {
+            self.spread_out();
+        }
+        self.to = to;
         self.s.push(c);
-        for _ in 0..length {
-            self.each.push((from, to));
+        if self.spread {
+            self.each.extend((0..length).map(|_| (from, to)));
+        }
+    }
+
+    /// Adds `start..end` of `source` as it stands there.
+    pub(super) fn push_run(&mut self, source: &Text<'_>, start: usize, end: usize) {
+        let joined = source.stands_at(start).and_then(|at| u32::try_from(at).ok());
+        let length = u32::try_from(end.saturating_sub(start)).ok();
+        let run = source.get(start, end);
+        match (joined, length) {
+            (Some(at), Some(length)) if !self.spread && (self.s.is_empty() || self.to == at) => {
+                if self.s.is_empty() {
+                    self.from = at;
+                }
+                self.to = at.saturating_add(length);
+                self.s.push_str(run);
+            }
+            _ => run.char_indices().for_each(|(i, c)| self.push(c, source, start + i, start + i + c.len_utf8())),
+        }
+    }
+
+    /// From here on each byte is told where it came from.
+    fn spread_out(&mut self) {
+        self.spread = true;
+        let mut at = self.from;
+        for c in self.s.chars() {
+            let length = u32::try_from(c.len_utf8()).unwrap_or(1);
+            self.each.extend((0..length).map(|_| (at, at.saturating_add(length))));
+            at = at.saturating_add(length);
         }
     }
 
@@ -120,9 +168,10 @@ impl Decoder {
 
     /// The text.
     pub(super) fn finish(self) -> Text<'static> {
-        let places = match self.each.first() {
-            Some(first) if !self.spread => Places::From(usize::try_from(first.0).unwrap_or(usize::MAX)),
-            _ => Places::Each(self.each),
+        let places = if self.spread || self.s.is_empty() {
+            Places::Each(self.each)
+        } else {
+            Places::From(usize::try_from(self.from).unwrap_or(usize::MAX))
         };
         Text { s: Cow::Owned(self.s), places, globs: self.globs, unfinished: self.unfinished }
     }

@@ -11,7 +11,7 @@ const ENDS: &[char] = &['/', '?', '#', ' ', '\t', '\n', '\r', '"', '\'', '<', '>
 /// Calls `found` with start, end and kind for each credential.
 pub(super) fn scan(text: &str, mut found: impl FnMut(usize, usize, &'static str)) {
     let mut from = 0;
-    while let Some(sign) = text.get(from..).and_then(|rest| rest.find("://")) {
+    while let Some(sign) = text.get(from..).and_then(scheme_end) {
         let at = from + sign + 3;
         from = at;
         let rest = text.get(at..).unwrap_or_default();
@@ -43,6 +43,12 @@ pub(super) fn scan(text: &str, mut found: impl FnMut(usize, usize, &'static str)
             None => {}
         }
     }
+}
+
+/// Where the first `://` stands.
+fn scheme_end(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b':', bytes).find(|at| bytes.get(at + 1..at + 3) == Some(b"//"))
 }
 
 /// `user:pa/ss@host`: only where a colon and no second slash come before.

@@ -7,6 +7,7 @@ mod words;
 use super::view::{Touch, View};
 use crate::facts::{Context, Redirect, Span};
 use crate::paths::{self, Class};
+use crate::words::base_name;
 
 /// What can be detected.
 pub const NAMES: [&str; 38] = [
@@ -108,8 +109,8 @@ pub fn detect(name: &str, view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
     let whole = view.command.span;
     let when = |found: bool| found.then_some(whole);
     match name {
-        "download_and_run" => when(runs_text(view) && fed_by(view, all, &DOWNLOADERS)),
-        "decode_and_run" => when(runs_text(view) && fed_by(view, all, &DECODERS)),
+        "download_and_run" => when(fed_by(view, all, &DOWNLOADERS) && runs_text(view)),
+        "decode_and_run" => when(fed_by(view, all, &DECODERS) && runs_text(view)),
         "fetched_file_run" => fetched(view, all),
         "typed_escape" => when(typed(view)),
         "drops_shell" => drops_shell(view, all),
@@ -140,6 +141,9 @@ fn runs_text(view: &View<'_>) -> bool {
 
 /// Whether one of `programs` writes into its pipe, or into its words.
 fn fed_by(view: &View<'_>, all: &[View<'_>], programs: &[&str]) -> bool {
+    if all.len() == 1 {
+        return false;
+    }
     let span = view.command.span;
     let inside = |other: &View<'_>| {
         other.index != view.index
@@ -183,19 +187,16 @@ fn fetched(view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
     if !DOWNLOADERS.contains(&view.name) {
         return None;
     }
-    let mut files: Vec<&str> = view.touched.iter().filter(|t| t.touch == Touch::Write).map(|t| base(&t.path)).collect();
-    files.extend(view.operands.iter().filter(|operand| operand.contains("://")).map(|url| base(url)));
+    let mut files: Vec<&str> =
+        view.touched.iter().filter(|t| t.touch == Touch::Write).map(|t| base_name(&t.path)).collect();
+    files.extend(view.operands.iter().filter(|operand| operand.contains("://")).map(|url| base_name(url)));
     let later = all.iter().filter(|other| other.index > view.index);
     later
         .flat_map(|other| {
             other.command.words.iter().take(if runs_text(other) || other.name == "chmod" { 4 } else { 1 })
         })
-        .find(|word| word.text.len() > 2 && files.contains(&base(&word.text)))
+        .find(|word| word.text.len() > 2 && files.contains(&base_name(&word.text)))
         .map(|word| word.span)
-}
-
-fn base(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// `!/bin/sh` or `:!id` as a command: meant for a program that is open.

@@ -1,7 +1,8 @@
 //! Whether a condition holds of a command.
 
 use super::detect;
-use super::ready::{Glob, Seen};
+use super::glob::{Glob, Shape};
+use super::ready::Seen;
 use super::rules::Condition;
 use super::view::{Touch, View};
 use crate::facts::Span;
@@ -22,7 +23,7 @@ pub(super) fn holds(condition: &Condition, seen: &Seen, view: &View<'_>, all: &[
     if named(&condition.not_program, view.name) {
         return None;
     }
-    if !ready.sub.is_empty() && !ready.sub.iter().any(|sub| begins(&view.operands, sub)) {
+    if !ready.sub.is_empty() && !ready.sub.iter().any(|sub| begins(&view.operands, &seen.operands, sub)) {
         return None;
     }
     if !condition.verb.is_empty() && !has_verb(view, &condition.verb) {
@@ -40,8 +41,9 @@ pub(super) fn holds(condition: &Condition, seen: &Seen, view: &View<'_>, all: &[
         at = view
             .arguments
             .iter()
-            .find(|word| ready.word.iter().any(|glob| glob.matches(&word.text)))
-            .map(|word| word.span)?;
+            .zip(&seen.arguments)
+            .find(|(word, shape)| ready.word.iter().any(|glob| glob.matches(&word.text, **shape)))
+            .map(|(word, _)| word.span)?;
     }
     at = touches(condition, view, at)?;
     if !condition.host.is_empty() {
@@ -82,8 +84,9 @@ fn touches(condition: &Condition, view: &View<'_>, at: Span) -> Option<Span> {
     Some(at)
 }
 
-fn begins(operands: &[&str], sub: &[Glob]) -> bool {
-    sub.len() <= operands.len() && sub.iter().zip(operands).all(|(glob, word)| glob.matches(word))
+fn begins(operands: &[&str], shapes: &[Shape], sub: &[Glob]) -> bool {
+    sub.len() <= operands.len()
+        && sub.iter().zip(operands.iter().zip(shapes)).all(|(glob, (word, shape))| glob.matches(word, *shape))
 }
 
 /// One of the first operands is a verb: alone, before `-` or `_`, or after `:` (`apps:destroy`).

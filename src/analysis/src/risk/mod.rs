@@ -6,6 +6,8 @@
 //! counts: text that a program prints, searches for or stores is not looked at.
 
 mod detect;
+mod gate;
+mod glob;
 mod grammar;
 mod holds;
 mod inert;
@@ -143,14 +145,14 @@ fn found(rules: &Rules, line: &CommandLine, views: &[View<'_>]) -> Vec<Reason> {
     let mut counted: Vec<(usize, &str)> = Vec::new();
     for view in views.iter().filter(|view| !only_asks(view)) {
         let seen = rules.index.seen(view);
-        for (index, conditions) in rules.index.about(view.name) {
-            let Some(rule) = rules.all.get(*index) else { continue };
-            if counted.iter().any(|(known, name)| known == index && (!rule.each || *name == view.name)) {
+        for gate in rules.index.about(view.name).iter().filter(|gate| seen.has.all(gate.asks)) {
+            let Some(rule) = rules.all.get(gate.rule) else { continue };
+            if counted.iter().any(|(known, name)| *known == gate.rule && (!rule.each || *name == view.name)) {
                 continue;
             }
-            let conditions = conditions.iter().filter_map(|at| rule.when.get(*at));
-            if let Some(span) = conditions.filter_map(|condition| holds::holds(condition, &seen, view, views)).next() {
-                counted.push((*index, view.name));
+            let condition = rule.when.get(gate.condition);
+            if let Some(span) = condition.and_then(|condition| holds::holds(condition, &seen, view, views)) {
+                counted.push((gate.rule, view.name));
                 reasons.push(reason(rule, span));
             }
         }

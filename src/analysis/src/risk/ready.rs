@@ -2,21 +2,21 @@
 //! patterns of one automaton, classes of paths as sets, `*` cut out of words,
 //! and for each program the conditions that can hold for it.
 
+use super::gate::{Gate, Has};
+use super::glob::{Glob, Shape};
 use super::rules::{Condition, Rule};
 use super::view::{Touch, View};
 use crate::paths::Class;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use std::collections::HashMap;
 
-/// Indexes of conditions of a rule.
-type About = Vec<(usize, Vec<usize>)>;
-
 /// Which conditions of which rules can hold for what.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    by_program: HashMap<String, About>,
+    /// For programs that rules name: in the order of the rules, as in `others`.
+    by_program: HashMap<String, Vec<Gate>>,
     /// For programs that no rule names.
-    others: About,
+    others: Vec<Gate>,
     opaque: Vec<usize>,
     texts: Option<AhoCorasick>,
     /// How many texts the rules look for.
@@ -38,22 +38,28 @@ impl Index {
             .build(&numbers.texts)
             .map_err(|e| format!("risk rules: texts: {e}"))?;
         index.texts = Some(automaton);
-        let names = |rule: &Rule| rule.when.iter().flat_map(|condition| condition.program.clone()).collect::<Vec<_>>();
-        let mut programs: Vec<String> = rules.iter().flat_map(names).collect();
-        programs.sort_unstable();
-        programs.dedup();
-        index.others = about(rules, |condition| condition.program.is_empty());
-        for program in programs {
-            let fits = about(rules, |condition| condition.program.is_empty() || condition.program.contains(&program));
-            index.by_program.insert(program, fits);
+        index.others = gates(rules, |condition| condition.program.is_empty());
+        let mut named: HashMap<&str, Vec<Gate>> = HashMap::new();
+        for (gate, condition) in all_gates(rules) {
+            for program in &condition.program {
+                let list = named.entry(program).or_default();
+                if list.last() != Some(&gate) {
+                    list.push(gate);
+                }
+            }
+        }
+        for (program, mut list) in named {
+            list.extend_from_slice(&index.others);
+            list.sort_unstable_by_key(|gate| (gate.rule, gate.condition));
+            index.by_program.insert(program.to_owned(), list);
         }
         let opaque = rules.iter().enumerate().filter(|(_, rule)| rule.when.iter().any(|when| !when.opaque.is_empty()));
         index.opaque = opaque.map(|(at, _)| at).collect();
         Ok(index)
     }
 
-    /// The rules, each with its conditions, that could hold for a program.
-    pub(super) fn about(&self, program: &str) -> &[(usize, Vec<usize>)] {
+    /// The conditions that could hold for a program, in the order of the rules.
+    pub(super) fn about(&self, program: &str) -> &[Gate] {
         self.by_program.get(program).unwrap_or(&self.others)
     }
 
@@ -64,12 +70,19 @@ impl Index {
 
     /// What conditions ask for, as far as it is in `view`.
     pub(super) fn seen(&self, view: &View<'_>) -> Seen {
-        let mut seen = Seen { texts: vec![0; self.count.div_ceil(64)], touched: [None; 4] };
+        let mut seen = Seen {
+            has: Has::of(view),
+            arguments: view.arguments.iter().map(|word| Shape::of(&word.text)).collect(),
+            operands: view.operands.iter().map(|operand| Shape::of(operand)).collect(),
+            texts: vec![0; self.count.div_ceil(64)],
+            touched: [None; 4],
+        };
         if let Some(texts) = &self.texts {
             for hit in texts.find_overlapping_iter(&view.text) {
                 let number = hit.pattern().as_usize();
                 if let Some(word) = seen.texts.get_mut(number / 64) {
                     *word |= 1 << (number % 64);
+                    seen.has.add(Has::TEXT);
                 }
             }
         }
@@ -82,13 +95,16 @@ impl Index {
     }
 }
 
-fn about(rules: &[Rule], fits: impl Fn(&Condition) -> bool) -> About {
-    let conditions = |rule: &Rule| {
-        let when = rule.when.iter().enumerate();
-        when.filter(|(_, condition)| condition.opaque.is_empty() && fits(condition)).map(|(at, _)| at).collect()
-    };
-    let all = rules.iter().enumerate().map(|(at, rule)| (at, conditions(rule)));
-    all.filter(|(_, conditions): &(usize, Vec<usize>)| !conditions.is_empty()).collect()
+fn gates(rules: &[Rule], fits: impl Fn(&Condition) -> bool) -> Vec<Gate> {
+    all_gates(rules).filter(|(_, condition)| fits(condition)).map(|(gate, _)| gate).collect()
+}
+
+/// The gates of all conditions about commands, in the order of the rules.
+fn all_gates(rules: &[Rule]) -> impl Iterator<Item = (Gate, &Condition)> {
+    rules.iter().enumerate().flat_map(|(rule, all)| {
+        let about = all.when.iter().enumerate().filter(|(_, condition)| condition.opaque.is_empty());
+        about.map(move |(at, condition)| (Gate { rule, condition: at, asks: Has::asked(condition) }, condition))
+    })
 }
 
 /// Texts, each numbered once.
@@ -112,6 +128,11 @@ impl Numbers {
 
 /// What of a command the rules ask for.
 pub(super) struct Seen {
+    /// What there is of it at all.
+    pub(super) has: Has,
+    /// The shapes of its arguments, and of those that are operands.
+    pub(super) arguments: Vec<Shape>,
+    pub(super) operands: Vec<Shape>,
     /// A bit for each text that is in its arguments.
     texts: Vec<u64>,
     /// The classes of all paths that are touched, by how.
@@ -201,54 +222,5 @@ impl Ready {
         self.texts.iter().all(|list| list.iter().any(has))
             && !self.not_text.iter().any(has)
             && self.touched.iter().all(paths)
-    }
-}
-
-/// A text in which `*` stands for any text, cut at them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Glob(Vec<String>);
-
-impl Glob {
-    fn of(text: &str) -> Self {
-        Self(text.split('*').map(str::to_owned).collect())
-    }
-
-    pub(super) fn matches(&self, text: &str) -> bool {
-        let Some((first, parts)) = self.0.split_first() else { return text.is_empty() };
-        let Some((last, inner)) = parts.split_last() else { return text == first };
-        let Some(rest) = text.strip_prefix(first.as_str()) else { return false };
-        if !rest.ends_with(last.as_str()) {
-            return false;
-        }
-        let mut rest = rest;
-        for part in inner {
-            match memchr::memmem::find(rest.as_bytes(), part.as_bytes()) {
-                Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
-                None => return false,
-            }
-        }
-        rest.ends_with(last.as_str())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stands_for_any_text() {
-        for (glob, yes, no) in [
-            ("a", "a", "ab"),
-            ("a*", "ab", "ba"),
-            ("*a", "ba", "ab"),
-            ("*a*", "bab", "bb"),
-            ("a*a", "aa", "a"),
-            ("a*b*c", "a-b-c", "a-c-b"),
-            ("*", "", "never"),
-            ("a*ab*b", "aabb", "aab"),
-        ] {
-            assert!(Glob::of(glob).matches(yes), "{glob} {yes}");
-            assert!(glob == "*" || !Glob::of(glob).matches(no), "{glob} {no}");
-        }
     }
 }

@@ -4,6 +4,7 @@ use super::{grammar, inert};
 use crate::facts::{CommandLine, Context, Origin, Place, Redirect, Redirection, Runs, SimpleCommand, Span, Word};
 use crate::hosts::{self, Reach};
 use crate::paths::{self, Class};
+use crate::words::base_name;
 
 /// How a path is touched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,11 +102,11 @@ impl<'l> View<'l> {
     }
 
     fn touch_arguments(&mut self, place: &Place<'_>) {
-        let arguments = self.arguments.clone();
+        let arguments = std::mem::take(&mut self.arguments);
         let mut operand = 0usize;
         let last = self.operands.len();
         let mut previous = "";
-        for word in arguments {
+        for word in &arguments {
             let text = word.text.as_str();
             operand += usize::from(!text.starts_with('-'));
             let touch = grammar::touch(self.name, previous, text, operand, last, &self.text);
@@ -117,6 +118,7 @@ impl<'l> View<'l> {
             }
             previous = text;
         }
+        self.arguments = arguments;
     }
 
     fn touch(&mut self, text: &str, touch: Touch, span: Span, place: &Place<'_>) {
@@ -187,7 +189,7 @@ fn lower_case(name: &str, arguments: &[&Word]) -> String {
 /// The program's name without directory, version and what makes it a login shell.
 fn program(command: &SimpleCommand) -> &str {
     let Some(word) = command.program() else { return "" };
-    let name = word.text.rsplit('/').next().unwrap_or("");
+    let name = base_name(&word.text);
     let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     let versioned = [
         "python", "perl", "ruby", "lua", "php", "pypy", "node", "gcc", "clang", "pip", "tclsh", "pg_dump", "psql",

@@ -27,10 +27,30 @@ pub(crate) fn check(text: &str, found: &[SimpleCommand], outer: usize, budget: &
         None => Some(Opaque::TooMuch),
         Some(left) => {
             budget.0 = left;
-            (!agrees(text, found, outer)).then_some(Opaque::Disputed)
+            (!is_plain(text, found) && !agrees(text, found, outer)).then_some(Opaque::Disputed)
         }
     }
 }
+
+/// Whether `text` is one command that nobody can read in two ways: words of
+/// letters that mean nothing to a shell, between single spaces, the first of
+/// them no reserved word; and `found` is just that. Half of all lines are so.
+fn is_plain(text: &str, found: &[SimpleCommand]) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b" _./:,+-@%".contains(&byte);
+    let [command] = found else { return false };
+    let first = text.split(' ').next().unwrap_or("");
+    text.bytes().all(letter)
+        && first.contains(['.', '/', '-', '_', '%', '+', ':', '@', ','])
+            | first.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        && !RESERVED.contains(&first)
+        && command.words.iter().map(|word| word.text.as_str()).eq(text.split(' '))
+}
+
+/// Words of letters that begin something other than a simple command, or may.
+const RESERVED: [&str; 18] = [
+    "if", "then", "elif", "else", "fi", "do", "done", "case", "esac", "while", "until", "for", "in", "select",
+    "function", "time", "coproc", "",
+];
 
 /// Levels of brackets and backquotes.
 fn depth(text: &str) -> usize {
@@ -155,4 +175,71 @@ fn walk<'n>(node: &'n Node, found: &mut Vec<(usize, Option<&'n str>)>) {
 
 fn value(node: &Node) -> Option<&str> {
     if let NodeKind::Word { value, .. } = &node.kind { Some(value) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Place;
+
+    #[test]
+    fn what_is_plain_is_read_the_same_by_both() {
+        let words = [
+            "ls",
+            "-l",
+            "/etc/x",
+            "a,b",
+            "1",
+            "2",
+            "x:y",
+            "user@host",
+            "+x",
+            "%1",
+            ".",
+            "_",
+            "A",
+            "for",
+            "in",
+            "do",
+            "done",
+            "if",
+            "time",
+            "coproc",
+            "select",
+            "function",
+            "case",
+            "then",
+            "fi",
+            "a.b",
+            "--",
+            "-",
+            "123",
+            "1a",
+            "",
+        ];
+        let mut plain = 0;
+        for first in words {
+            for (second, third) in words.iter().flat_map(|second| words.map(|third| (*second, third))) {
+                let line = [first, second, third].join(" ");
+                let found = crate::parse(&line, &Place::default()).commands;
+                let typed: Vec<_> = found.into_iter().filter(|c| c.origin == crate::facts::Origin::Typed).collect();
+                if is_plain(&line, &typed) {
+                    plain += 1;
+                    assert!(agrees(&line, &typed, 0), "{line}");
+                }
+            }
+        }
+        assert!(plain > 5000, "{plain}");
+    }
+
+    #[test]
+    fn what_means_something_is_not_plain() {
+        for line in [
+            "if a", "time ls", "a=b c", "ls *", "ls ~", "echo $x", "ls  a", " ls", "ls ", "a b\nc", "for x", "! a",
+            "{ a", "[[ a",
+        ] {
+            let found = crate::parse(line, &Place::default()).commands;
+            assert!(!is_plain(line, &found), "{line}");
+        }
+    }
 }

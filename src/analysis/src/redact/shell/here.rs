@@ -59,8 +59,7 @@ impl Reader<'_> {
             while self.at < end {
                 let Some(c) = self.peek() else { break };
                 if pending.quoted {
-                    body.push(c, self.text, self.at, self.at + c.len_utf8());
-                    self.at += c.len_utf8();
+                    self.run(&mut body, |byte| byte == b'\n');
                 } else {
                     self.soft(c, &mut body, false);
                 }

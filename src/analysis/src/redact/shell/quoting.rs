@@ -6,6 +6,32 @@ use super::{DEPTH, Reader, read};
 /// What ends an unquoted word.
 const META: &[char] = &[' ', '\t', '\r', '\n', ';', '&', '|', '(', ')', '<', '>'];
 
+/// Whether a byte outside of quotes is more than itself.
+fn means_in_word(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t'
+            | b'\r'
+            | b'\n'
+            | b';'
+            | b'&'
+            | b'|'
+            | b'('
+            | b')'
+            | b'<'
+            | b'>'
+            | b'\''
+            | b'"'
+            | b'\\'
+            | b'$'
+            | b'`'
+            | b'*'
+            | b'?'
+            | b'['
+            | b'{'
+    )
+}
+
 impl Reader<'_> {
     /// Reads a word; at least one character is taken.
     pub(super) fn word(&mut self) -> Decoder {
@@ -27,10 +53,18 @@ impl Reader<'_> {
                     word.push_glob(c, self.text, self.at, self.at + 1);
                     self.at += 1;
                 }
-                c => self.plain(c, &mut word),
+                _ => self.run(&mut word, means_in_word),
             }
         }
         word
+    }
+
+    /// Takes everything up to a byte that means something.
+    pub(super) fn run(&mut self, word: &mut Decoder, means: impl Fn(u8) -> bool) {
+        let rest = self.text.s.as_bytes().get(self.at..).unwrap_or_default();
+        let length = rest.iter().position(|byte| means(*byte)).unwrap_or(rest.len());
+        word.push_run(self.text, self.at, self.at + length);
+        self.at += length;
     }
 
     fn plain(&mut self, c: char, word: &mut Decoder) {
@@ -52,12 +86,10 @@ impl Reader<'_> {
     fn single_quoted(&mut self, word: &mut Decoder) {
         word.quoted = true;
         self.at += 1;
-        while let Some(c) = self.peek() {
-            if c == '\'' {
-                self.at += 1;
-                return;
-            }
-            self.plain(c, word);
+        self.run(word, |byte| byte == b'\'');
+        if self.peek() == Some('\'') {
+            self.at += 1;
+            return;
         }
         word.unfinished = true;
     }
@@ -107,7 +139,8 @@ impl Reader<'_> {
             }
             '$' => self.dollar(word, true),
             '`' => self.backticks(word),
-            c => self.plain(c, word),
+            '\n' | '"' => self.plain(c, word),
+            _ => self.run(word, |byte| matches!(byte, b'"' | b'\\' | b'$' | b'`' | b'\n')),
         }
     }
 

@@ -4,6 +4,7 @@ use crate::facts::{Context, Redirect, Span, Unknown, Word};
 use crate::hosts::Reach;
 use crate::paths::{self, Class};
 use crate::risk::view::{Touch, View};
+use crate::words::base_name;
 use std::net::IpAddr;
 
 /// Where `name` is found about `view`.
@@ -77,7 +78,7 @@ fn deleted_outside(view: &View<'_>) -> Option<Span> {
         "release",
     ];
     let made = |path: &str| {
-        let name = path.trim_end_matches("/*").rsplit('/').next().unwrap_or(path);
+        let name = base_name(path.trim_end_matches("/*"));
         !path.starts_with('/')
             && !path.starts_with('~')
             && !path.contains('$')
