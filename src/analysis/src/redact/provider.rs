@@ -71,16 +71,36 @@ pub(super) fn begins_in(bytes: &[u8]) -> bool {
     BEGINNINGS.as_ref().is_some_and(|automaton| automaton.is_match(bytes))
 }
 
+/// Whether what stands at `at` may be the token of a form, by its place in
+/// [`beginnings`], or the first row of one that a terminal has wrapped.
+pub(super) fn may_be(text: &[u8], at: usize, form: usize) -> bool {
+    let Some(form) = FORMS.get(form) else { return true };
+    let rest = text.get(at..).unwrap_or_default();
+    let Some(rest) = rest.strip_prefix(form.begins.as_bytes()).filter(|_| is_apart(text, at, form)) else {
+        return false;
+    };
+    let (alphabet, least) = match form.tail {
+        Tail::Run(alphabet, least, _) | Tail::After(alphabet, least, _) => (alphabet, least),
+        Tail::Parts(parts) => parts.first().map_or((Alphabet::Word, 0), |(alphabet, least, _)| (*alphabet, *least)),
+        Tail::Pem => return true,
+    };
+    let length = run(rest, alphabet, least);
+    length >= least || rest.get(length).is_none_or(u8::is_ascii_control)
+}
+
+/// Whether a form's beginning begins a word, where it must.
+fn is_apart(bytes: &[u8], at: usize, form: &Form) -> bool {
+    let before = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+    let within = form.alone && before.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
+    // `\n` before a key inside of a JSON string is no letter of a word.
+    !within || at.checked_sub(2).and_then(|i| bytes.get(i)) == Some(&b'\\')
+}
+
 /// Checks what follows a beginning at `at`.
 fn check(text: &str, at: usize, form: &Form) -> Option<Hit> {
     let bytes = text.as_bytes();
-    let before = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
-    if form.alone && before.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        // `\n` before a key inside of a JSON string is no letter of a word.
-        let escaped = at.checked_sub(2).and_then(|i| bytes.get(i)) == Some(&b'\\');
-        if !escaped {
-            return None;
-        }
+    if !is_apart(bytes, at, form) {
+        return None;
     }
     let after = at + form.begins.len();
     let rest = bytes.get(after..)?;

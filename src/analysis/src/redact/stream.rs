@@ -11,7 +11,7 @@ mod group;
 
 use super::scrub::Counts;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Match};
-use clean::Clean;
+use clean::{Clean, Lines};
 use countersign_core::mark;
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -69,19 +69,45 @@ const CONTROLS: &[&str] = &["\x1b", "\x08", " \r"];
 /// A stem that is a name only by itself: most of the words it begins are not.
 const ALONE: &str = "code";
 
-fn automaton(controls: &[&'static str]) -> Option<AhoCorasick> {
-    let stems = STEMS.iter().chain(controls).copied();
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(stems.chain(super::provider::beginnings()))
-        .ok()
+/// Finds what a secret has.
+struct Signs {
+    /// Stems, then the beginnings of known forms. Without it every text is suspect.
+    automaton: Option<AhoCorasick>,
+    stems: usize,
 }
 
-/// Finds lines that need a closer look.
-static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(CONTROLS));
-/// Finds what a secret has in a text that a person would read.
-static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(&[]));
+/// In raw bytes that cannot be read line by line.
+static RAW: LazyLock<Signs> = LazyLock::new(|| Signs::new(CONTROLS));
+/// In what a person would read.
+static READ: LazyLock<Signs> = LazyLock::new(|| Signs::new(&[]));
+
+impl Signs {
+    fn new(controls: &[&'static str]) -> Self {
+        let stems = STEMS.iter().chain(controls).copied();
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(stems.chain(super::provider::beginnings()))
+            .ok();
+        Self { automaton, stems: STEMS.len() + controls.len() }
+    }
+
+    /// Where the first one begins.
+    fn first(&self, text: &[u8]) -> Option<usize> {
+        let Some(automaton) = &self.automaton else { return Some(0) };
+        automaton.find_overlapping_iter(text).find(|hit| self.counts(text, *hit)).map(|hit| hit.start())
+    }
+
+    /// Whether a hit can be what it looks like: `codec` is no name of a code,
+    /// and what follows the beginning of a form can be its token.
+    fn counts(&self, text: &[u8], hit: Match) -> bool {
+        if let Some(form) = hit.pattern().as_usize().checked_sub(self.stems) {
+            return super::provider::may_be(text, hit.start(), form);
+        }
+        let found = text.get(hit.range()).unwrap_or_default();
+        found != ALONE.as_bytes() || !text.get(hit.end()).is_some_and(u8::is_ascii_lowercase)
+    }
+}
 
 /// Secrets that are known already, from the command lines of a login. Kept in
 /// memory only.
@@ -217,10 +243,11 @@ impl Stream {
     /// What is to be cut out of bytes that begin and end with a group, in order.
     fn cuts(&self, bytes: &[u8]) -> Vec<Cut> {
         let mut cuts = Vec::new();
-        if !self.is_suspect(bytes) {
-            return cuts;
-        }
-        for (start, end) in self.suspects(bytes) {
+        let suspects = match Lines::of(bytes) {
+            Some(lines) => self.suspects(bytes, &lines, &READ),
+            None => self.suspects(bytes, &Lines::raw(bytes), &RAW),
+        };
+        for (start, end) in suspects {
             let piece = bytes.get(start..end).unwrap_or_default();
             if !self.is_suspect(piece) {
                 continue;
@@ -269,50 +296,35 @@ impl Stream {
     /// Whether a person would read anything there that a secret has: colours
     /// alone are no reason to look closer. In doubt it is.
     fn is_suspect(&self, piece: &[u8]) -> bool {
-        let signs = |text: &[u8]| {
-            let sign =
-                WORDS.as_ref().is_none_or(|words| words.find_overlapping_iter(text).any(|hit| is_sign(text, hit)));
-            let known = self.known.automaton.as_ref().is_some_and(|known| known.is_match(text));
-            sign || known || super::personal::first_long_number(text).is_some()
-        };
-        if clean::is_plain(piece) {
-            return signs(piece);
-        }
-        let Ok(text) = std::str::from_utf8(piece) else { return true };
-        let (text, whole) = clean::stripped(text);
-        !whole || signs(text.as_bytes())
+        let Some(lines) = Lines::of(piece) else { return true };
+        let sign = READ.first(&lines.text).is_some();
+        let known = self.known.automaton.as_ref().is_some_and(|known| known.is_match(&*lines.text));
+        sign || known || super::personal::first_long_number(&lines.text).is_some()
     }
 
     /// Groups of lines that need a closer look, in order.
-    fn suspects(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
+    fn suspects(&self, bytes: &[u8], lines: &Lines<'_>, signs: &Signs) -> Vec<(usize, usize)> {
         let mut ranges: Vec<(usize, usize)> = Vec::new();
         let mut at = 0;
         // Each is looked for anew only behind its last place: a search that finds nothing reads to the end.
         let (mut sign, mut known, mut number) = (Next::Unknown, Next::Unknown, Next::Unknown);
-        while at < bytes.len() {
-            let rest = bytes.get(at..).unwrap_or_default();
-            let sign =
-                sign.from(at, || SIGNS.as_ref().map_or(Some(0), |signs| signs.find(rest).map(|hit| hit.start())));
+        while at < lines.text.len() {
+            let rest = lines.text.get(at..).unwrap_or_default();
+            let sign = sign.from(at, || signs.first(rest));
             let known = known
                 .from(at, || self.known.automaton.as_ref().and_then(|known| known.find(rest)).map(|hit| hit.start()));
             let number = number.from(at, || super::personal::first_long_number(rest));
             let Some(first) = [sign, known, number].into_iter().flatten().min() else { break };
-            let start = memchr::memrchr(b'\n', bytes.get(..first).unwrap_or_default()).map_or(0, |n| n + 1);
+            let start = lines.begin(first);
             let end = group::end_from(bytes, start);
             match ranges.last_mut() {
                 Some(last) if start < last.1 => last.1 = last.1.max(end),
                 Some(_) | None => ranges.push((start, end)),
             }
-            at = end.max(first + 1);
+            at = lines.place(end).max(first + 1);
         }
         ranges
     }
-}
-
-/// Whether a stem can be what it looks like: `codec` is no name of a code.
-fn is_sign(text: &[u8], hit: Match) -> bool {
-    let found = text.get(hit.range()).unwrap_or_default();
-    found != ALONE.as_bytes() || !text.get(hit.end()).is_some_and(u8::is_ascii_lowercase)
 }
 
 /// Where a search has its next hit.

@@ -61,12 +61,72 @@ pub(super) fn is_plain(raw: &[u8]) -> bool {
     memchr::memchr3(b'\x1b', b'\r', b'\x08', raw).is_none()
 }
 
-/// The text of [`Clean`] without its places, and whether every escape sequence
-/// in it ends in its own line: then the lines could be read one by one too.
-pub(super) fn stripped(raw: &str) -> (String, bool) {
-    let mut text = String::with_capacity(raw.len());
-    let whole = walk(raw, &mut text);
-    (text, whole)
+/// Appends what a person would read of a line. Whether it can be read by
+/// itself: every escape sequence in it ends before the line does.
+pub(super) fn strip(line: &[u8], text: &mut Vec<u8>) -> bool {
+    if is_plain(line) {
+        text.extend_from_slice(line);
+        return true;
+    }
+    if let Ok(line) = std::str::from_utf8(line) {
+        return walk(line, text);
+    }
+    line.utf8_chunks().fold(true, |whole, chunk| {
+        let ended = walk(chunk.valid(), text);
+        text.extend_from_slice(chunk.invalid());
+        whole && ended
+    })
+}
+
+/// What a person would read of several lines, and where each begins.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    pub(super) text: Cow<'a, [u8]>,
+    /// Where each line begins in the text and in the raw bytes; empty where that is the same.
+    places: Vec<(usize, usize)>,
+}
+
+impl<'a> Lines<'a> {
+    /// The bytes themselves.
+    pub(super) fn raw(bytes: &'a [u8]) -> Self {
+        Self { text: Cow::Borrowed(bytes), places: Vec::new() }
+    }
+
+    /// `None` where the lines cannot be read one by one.
+    pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
+        if is_plain(bytes) {
+            return Some(Self::raw(bytes));
+        }
+        let (mut text, mut places, mut at) = (Vec::with_capacity(bytes.len()), Vec::new(), 0);
+        while at < bytes.len() {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let line = memchr::memchr(b'\n', rest).and_then(|end| rest.get(..=end)).unwrap_or(rest);
+            places.push((text.len(), at));
+            if !strip(line, &mut text) {
+                return None;
+            }
+            at += line.len();
+        }
+        Some(Self { text: Cow::Owned(text), places })
+    }
+
+    /// Where the line begins, in the raw bytes, that holds this byte of the text.
+    pub(super) fn begin(&self, at: usize) -> usize {
+        if self.places.is_empty() {
+            return memchr::memrchr(b'\n', self.text.get(..at).unwrap_or_default()).map_or(0, |n| n + 1);
+        }
+        let line = self.places.partition_point(|(start, _)| *start <= at);
+        line.checked_sub(1).and_then(|line| self.places.get(line)).map_or(0, |(_, raw)| *raw)
+    }
+
+    /// Where the line that begins at this raw byte begins in the text.
+    pub(super) fn place(&self, raw: usize) -> usize {
+        if self.places.is_empty() {
+            return raw;
+        }
+        let line = self.places.partition_point(|(_, start)| *start < raw);
+        self.places.get(line).map_or(self.text.len(), |(start, _)| *start)
+    }
 }
 
 /// What takes the pieces that a person would read.
@@ -77,17 +137,17 @@ trait Reader {
     fn unspace(&mut self);
 }
 
-impl Reader for String {
+impl Reader for Vec<u8> {
     fn text(&mut self, text: &str, _at: usize) {
-        self.push_str(text);
+        self.extend_from_slice(text.as_bytes());
     }
 
     fn row(&mut self, _at: usize) {
-        self.push('\n');
+        self.push(b'\n');
     }
 
     fn is_after_space(&self) -> bool {
-        self.ends_with(' ')
+        self.ends_with(b" ")
     }
 
     fn unspace(&mut self) {

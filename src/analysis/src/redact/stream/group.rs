@@ -1,7 +1,7 @@
 //! Lines that belong together: a private key, or a token that a terminal has
 //! broken into rows. Which lines do follows from their bytes alone.
 
-use super::clean::{Clean, is_plain, stripped};
+use super::clean::{is_plain, strip};
 use std::borrow::Cow;
 
 /// Lines of a key at most.
@@ -45,6 +45,32 @@ fn fresh(line: &[u8]) -> State {
 /// Where the group begins that the lines end in the middle of, or their end.
 /// `lines` ends with a newline.
 pub(super) fn open_from(lines: &[u8]) -> usize {
+    // Mostly no group is open, and the last lines show it.
+    let from = settled(lines);
+    if from > 0 && begun(lines.get(from..).unwrap_or_default()).is_none() {
+        return lines.len();
+    }
+    begun(lines).unwrap_or(lines.len())
+}
+
+/// Where the last line begins whose state is the same whatever was before it: it goes on with neither a key nor a
+/// token, and ends no key.
+fn settled(lines: &[u8]) -> usize {
+    let mut end = lines.len();
+    while end > 0 {
+        let whole = lines.get(..end - 1).unwrap_or_default();
+        let start = memchr::memrchr(b'\n', whole).map_or(0, |n| n + 1);
+        let line = plain(whole.get(start..).unwrap_or_default());
+        if !line.iter().all(|b| is_token(*b)) && !is_key_line(&line) && !contains(&line, b"-----END ") {
+            return start;
+        }
+        end = start;
+    }
+    0
+}
+
+/// Where the group begins that lines end in the middle of, as far as they tell.
+pub(super) fn begun(lines: &[u8]) -> Option<usize> {
     let mut state = State::Apart;
     let mut start = 0;
     let mut at = 0;
@@ -56,7 +82,7 @@ pub(super) fn open_from(lines: &[u8]) -> usize {
         state = next;
         at += line.len();
     }
-    if state == State::Apart { lines.len() } else { start }
+    if state == State::Apart { None } else { Some(start) }
 }
 
 /// The end of the group that begins with the line at `start`.
@@ -145,6 +171,7 @@ fn plain(line: &[u8]) -> Cow<'_, [u8]> {
     if is_plain(line) {
         return Cow::Borrowed(line);
     }
-    let text = std::str::from_utf8(line).map_or_else(|_| Clean::of(line).text.into_owned(), |text| stripped(text).0);
-    Cow::Owned(text.into_bytes())
+    let mut text = Vec::with_capacity(line.len());
+    strip(line, &mut text);
+    Cow::Owned(text)
 }

@@ -184,17 +184,31 @@ fn what_is_not_looked_at_closer_has_nothing_in_it() {
     let (mut passed, mut found) = (0, 0);
     for _ in 0..20_000 {
         let bytes = noise(&mut seed);
-        let whole = stream.is_suspect(&bytes);
-        for (start, end) in stream.suspects(&bytes) {
+        let looked_at = Lines::of(&bytes).map(|lines| stream.suspects(&bytes, &lines, &READ));
+        for (start, end) in stream.suspects(&bytes, &Lines::raw(&bytes), &RAW) {
             let piece = &bytes[start..end];
+            let passed_by =
+                looked_at.as_ref().is_some_and(|all| all.iter().all(|(from, to)| *to <= start || end <= *from));
             let mut cuts = Vec::new();
             stream.search(&Clean::of(piece), start, &mut cuts);
             found += usize::from(!cuts.is_empty());
-            if !whole || !stream.is_suspect(piece) {
+            if passed_by || !stream.is_suspect(piece) {
                 passed += 1;
                 assert_eq!(cuts, [], "{:?} of {:?}", String::from_utf8_lossy(piece), String::from_utf8_lossy(&bytes));
             }
         }
     }
     assert!(passed > 1000 && found > 1000, "{passed} passed by, {found} with secrets");
+}
+
+#[test]
+fn the_last_lines_show_whether_a_group_is_open() {
+    let (mut seed, mut open) = (0x2545_f491_4f6c_dd1d, 0);
+    for _ in 0..20_000 {
+        let bytes: Vec<u8> = (0..4).flat_map(|_| [noise(&mut seed), b"\n".to_vec()].concat()).collect();
+        let shown = group::open_from(&bytes);
+        assert_eq!(shown, group::begun(&bytes).unwrap_or(bytes.len()), "{:?}", String::from_utf8_lossy(&bytes));
+        open += usize::from(shown < bytes.len());
+    }
+    assert!(open > 100, "{open} open");
 }
