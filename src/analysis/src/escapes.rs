@@ -1,8 +1,12 @@
 //! Whether a line opens a program whose later input nobody reviews: a shell,
 //! an interpreter, an editor, a pager, a remote login.
 //!
-//! A scan of words that knows quotes, not a parser. It marks; it is no reason
-//! to let a line pass, and what a program really does is not in its name.
+//! A scan of words that knows quotes, and on a terminal the facts of the syntax
+//! tree too (`parsed.rs`). It marks; it is no reason to let a line pass, and
+//! what a program really does is not in its name.
+
+mod edits;
+mod parsed;
 
 use crate::programs::{
     HOLDS_A_PROGRAM, KEEPS_A_SHELL, OBEYS_INPUT, PAGERS, STARTERS, Source, TAKES_COMMANDS, TALKS, interpreter,
@@ -15,7 +19,7 @@ const MAX_DEPTH: usize = 4;
 /// Whether it opens one. `terminal`: standard input is a terminal; where it is
 /// not, nobody can type, and only what stays behind counts.
 pub fn opens_a_shell(line: &str, terminal: bool) -> bool {
-    any_command(line, MAX_DEPTH, &|run| opens(run.words, terminal, run.sudo))
+    any_command(line, MAX_DEPTH, &|run| opens(run.words, terminal, run.sudo)) || (terminal && parsed::opens(line))
 }
 
 /// Whether, without a terminal, a program in the line takes what comes on
@@ -82,6 +86,8 @@ fn opens(words: &[String], terminal: bool, sudo: Sudo) -> bool {
     if !terminal {
         return false;
     }
+    // `vim.tiny`, `vi.nox`: how Debian names its builds.
+    let name = name.split_once('.').filter(|(name, _)| matches!(*name, "vi" | "vim" | "ex")).map_or(name, |(n, _)| n);
     let told = matches!(name, "su" | "script") && rest.iter().any(|word| is_text_flag(word));
     let talks = [TAKES_COMMANDS, PAGERS, TALKS].iter().any(|known| known.contains(&name)) && !told;
     // sudo drops the variables that keep these from running a pager.
@@ -90,7 +96,12 @@ fn opens(words: &[String], terminal: bool, sudo: Sudo) -> bool {
         && !rest.iter().any(|word| word == "--no-pager");
     let holds = HOLDS_A_PROGRAM.contains(&name)
         && (1..words.len()).any(|at| words.get(at..).is_some_and(|inner| opens(inner, terminal, sudo)));
-    talks || pages || holds || (interprets(name, rest) && !fed(rest)) || (is_ssh(name) && ssh_has_no_command(rest))
+    talks
+        || pages
+        || holds
+        || edits::edits(name, rest)
+        || (interprets(name, rest) && !fed(rest))
+        || (is_ssh(name) && ssh_has_no_command(rest))
 }
 
 /// The words from the program that is really started on, and whether sudo is

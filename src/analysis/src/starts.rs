@@ -6,9 +6,9 @@
 //! for that person, so it holds what can be seen even then.
 
 use crate::builtins::{changes_meaning, rewires};
-use crate::facts::{Context, Opaque, Origin, Place, Runs, Shell, SimpleCommand, Unknown, Word};
+use crate::facts::{Context, Opaque, Origin, Place, Redirect, Runs, Shell, SimpleCommand, Unknown, Word};
 use crate::parse;
-use crate::programs::{Source, interpreter};
+use crate::programs::{Source, interpreter, is_input};
 
 /// Most first words that are told.
 const MAX_WORDS: usize = 64;
@@ -16,6 +16,22 @@ const MAX_WORDS: usize = 64;
 pub const MAX_SCRIPTS: usize = 8;
 /// Variables whose value decides what a word starts.
 const DECISIVE: &[&str] = &["PATH", "ENV", "IFS", "SHELLOPTS", "BASHOPTS", "PS4", "CDPATH"];
+
+/// Programs that hand a file on as it is, or unpacked.
+const HANDING_ON: &[&str] = &["cat", "tac", "zcat", "bzcat", "xzcat", "gunzip", "envsubst"];
+/// Options whose value is a file of code, for programs whose first operand is none.
+const CODE_OPTIONS: &[(&str, &[&str])] = &[
+    ("awk", &["-f"]),
+    ("gawk", &["-f"]),
+    ("mawk", &["-f"]),
+    ("sed", &["-f"]),
+    ("make", &["-f"]),
+    ("bash", &["--rcfile", "--init-file"]),
+    ("vim", &["-S", "-u"]),
+    ("vi", &["-S", "-u"]),
+];
+/// Variables that name a file which a shell runs at its start.
+const START_FILES: &[&str] = &["BASH_ENV", "ENV"];
 
 /// A file that a line would run as a program.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,7 +84,9 @@ pub fn starts(line: &str, shell: &str) -> Starts {
         if command.origin == Origin::Typed {
             places.before(command);
         }
-        found.command(command, &places, several);
+        if found.command(command, &places, several) {
+            found.fed(command, &tree.commands, &places);
+        }
         places.after(command);
     }
     let more_scripts = found.scripts.len() > MAX_SCRIPTS;
@@ -103,7 +121,12 @@ fn path_of(word: &Word) -> Option<String> {
         // Quoted, it is the name of a file.
         Some(text) if text.starts_with('~') => Some(format!("./{text}")),
         Some(text) => Some(text.to_owned()),
-        None => home().then(|| word.text.clone()),
+        None if home() => Some(word.text.clone()),
+        None if word.unknown == Unknown::PARAMETER => {
+            let rest = ["$HOME/", "${HOME}/"].iter().find_map(|home| word.text.strip_prefix(home))?;
+            (!rest.contains('$')).then(|| format!("~/{rest}"))
+        }
+        None => None,
     }
 }
 
@@ -142,20 +165,53 @@ impl Found {
         }
     }
 
-    /// One simple command.
-    fn command(&mut self, command: &SimpleCommand, places: &Places, several: bool) {
+    /// What a command takes as its program from elsewhere in the line: from a
+    /// file it is given as input, or from what hands files on.
+    fn fed(&mut self, command: &SimpleCommand, all: &[SimpleCommand], places: &Places) {
+        let given = |command: &SimpleCommand| {
+            let reads = command.redirections.iter().filter(|one| one.kind == Redirect::Read);
+            reads.filter(|one| one.fd.is_none_or(|fd| fd == 0)).map(|one| one.target.clone()).collect::<Vec<Word>>()
+        };
+        let mut words = given(command);
+        for other in all.iter().filter(|c| c.program_name().is_some_and(|name| HANDING_ON.contains(&name))) {
+            words.extend(given(other));
+            words.extend(other.arguments().iter().filter(|word| !word.text.starts_with('-')).cloned());
+        }
+        for path in words.iter().filter_map(path_of).filter(|path| !is_input(path)) {
+            self.script(&path, places);
+        }
+    }
+
+    /// Files of code that options and variables name.
+    fn named(&mut self, base: &str, command: &SimpleCommand, places: &Places) {
+        let start_files = command.assignments.iter().filter(|one| START_FILES.contains(&one.name.as_str()));
+        let mut found: Vec<String> = start_files.flat_map(|one| &one.values).filter_map(path_of).collect();
+        let options = CODE_OPTIONS.iter().find(|(name, _)| *name == base).map_or(&[][..], |(_, options)| options);
+        let pairs = command.arguments().windows(2);
+        found.extend(pairs.filter_map(|pair| match pair {
+            [option, file] if options.contains(&option.text.as_str()) => path_of(file),
+            _ => None,
+        }));
+        for path in found.iter().filter(|path| !is_input(path)) {
+            self.script(path, places);
+        }
+    }
+
+    /// One simple command; whether its program comes from elsewhere.
+    fn command(&mut self, command: &SimpleCommand, places: &Places, several: bool) -> bool {
         let decisive = |name: &str| {
             DECISIVE.contains(&name) || ["LD_", "BASH_", "DYLD_"].iter().any(|prefix| name.starts_with(prefix))
         };
         self.sure &= !command.assignments.iter().any(|assignment| decisive(&assignment.name));
-        let Some(program) = command.program() else { return };
+        let Some(program) = command.program() else { return false };
         let (Some(name), Some(base)) = (program.exact(), command.program_name()) else {
             self.sure = false;
             if let Some(path) = path_of(program) {
                 self.script(&path, places);
             }
-            return;
+            return false;
         };
+        self.named(base, command, places);
         if !self.words.iter().any(|known| known == name) {
             self.words.push(name.to_owned());
         }
@@ -167,24 +223,29 @@ impl Found {
         self.sure &= !(several && changes_meaning(base, &arguments));
         match base {
             "." | "source" => match command.arguments().first().and_then(path_of) {
-                Some(path) => self.script(&path, places),
-                None => self.sure = false,
+                Some(path) if !is_input(&path) => self.script(&path, places),
+                Some(_) | None => {
+                    self.sure = false;
+                    return true;
+                }
             },
-            _ => self.interpreted(base, command.arguments(), places),
+            "eval" => return true,
+            _ => return self.interpreted(base, command.arguments(), places),
         }
+        false
     }
 
-    fn interpreted(&mut self, name: &str, arguments: &[Word], places: &Places) {
-        let Some(known) = interpreter(name) else { return };
+    fn interpreted(&mut self, name: &str, arguments: &[Word], places: &Places) -> bool {
+        let Some(known) = interpreter(name) else { return false };
         let paths: Vec<Option<String>> = arguments.iter().map(path_of).collect();
         let seen: Vec<&str> = paths.iter().map(|path| path.as_deref().unwrap_or("-")).collect();
         let reading = known.reading(&seen);
         self.sure &= reading.sure;
         let at = match reading.source {
-            Source::Nothing => return,
+            Source::Nothing => return false,
             Source::Input => {
                 self.sure = false;
-                return;
+                return true;
             }
             Source::Word(at) => at,
         };
@@ -192,8 +253,12 @@ impl Found {
             Some(path) if !known.is_text(&seen, at) => self.script(path, places),
             // A program of that language in the line itself; of a shell, the tree has its commands.
             Some(_) => {}
-            None => self.sure = false,
+            None => {
+                self.sure = false;
+                return true;
+            }
         }
+        false
     }
 }
 

@@ -34,7 +34,7 @@ const APPENDING: [&str; 2] = ["xargs", "parallel"];
 
 /// By the facts: an interpreter behind `xargs` or `find -exec`, on another
 /// host or in a container, and a text or file that a substitution makes of the input.
-fn made_of_input(line: &CommandLine) -> bool {
+pub(crate) fn made_of_input(line: &CommandLine) -> bool {
     line.commands.iter().any(|command| reads_input(line, command) && obeys(line, command))
 }
 

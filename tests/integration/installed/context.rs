@@ -21,7 +21,18 @@ fn a_script_that_is_swapped_after_it_was_shown_does_not_run() {
         fs::write(&script, text).expect("script");
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("mode");
     };
-    for (line, count) in [("bash x.sh", 1), ("./x.sh", 2), ("cd / && . ~/x.sh", 3)] {
+    let lines = [
+        "bash x.sh",
+        "./x.sh",
+        "cd / && . ~/x.sh",
+        "bash < x.sh",
+        "cat x.sh | bash",
+        "source <(cat x.sh)",
+        "eval \"$(cat x.sh)\"",
+        "$HOME/x.sh",
+        "BASH_ENV=x.sh bash -c :",
+    ];
+    for (line, count) in lines.into_iter().zip(1..) {
         write("echo good\n");
         let client = Running::start(&mut host.ssh(line), Some(b""));
         let text = shown(&host, line);

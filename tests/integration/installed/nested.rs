@@ -43,7 +43,19 @@ fn what_opens_a_shell_is_marked_or_refused() {
     let before = std::fs::read_to_string(file).expect("configuration");
     std::fs::write(file, format!("nested = \"refuse\"\n{before}")).expect("configuration");
     host.start_host();
-    for (count, line) in [(2, "bash"), (3, "cd /; sudo -i"), (4, "vim x")] {
+    let lines = [
+        "bash",
+        "cd /; sudo -i",
+        "vim x",
+        "$SHELL",
+        "echo \"$(bash)\"",
+        "eval bash",
+        "source /dev/tty",
+        "read -e x",
+        "git commit",
+        "docker run -it alpine",
+    ];
+    for (count, line) in (2..).zip(lines) {
         let ended = run_with(&mut host.ssh_as(AGENT, &["-tt"], &[line]), b"").expect(126);
         // On a terminal all is one stream.
         assert!(ended.out().contains("nested"), "{}", ended.out());

@@ -3,6 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
+use countersign_tests::journal;
+use countersign_tests::run::{LIMIT, eventually};
+
 use super::Login;
 
 fn moment(ms: u64) {
@@ -161,5 +164,21 @@ fn a_nested_shell_takes_a_person_and_is_then_not_gated() {
     assert!(login.file("nested").exists(), "SECURITY.md says that this is not gated");
     assert_eq!(login.submitted().len(), before);
     login.ends("echo ba''ck", "back");
+    login.leave();
+}
+
+/// Alt-^E expands what stands in the line, substitutions and all: whoever approves that has approved a shell.
+#[test]
+fn the_keys_of_read_run_what_is_typed_and_so_it_is_marked() {
+    let mut login = Login::new();
+    login.terminal.send("read -e x\r");
+    journal::wait_for(&login.parts.journal(), "exec_started", 1);
+    moment(300);
+    login.terminal.send("$(touch made)\x1b\x05");
+    eventually("the substitution to run", LIMIT, || login.file("made").exists().then_some(()));
+    login.terminal.send("\r");
+    login.terminal.prompt();
+    let submitted = journal::of_kind(&login.parts.journal(), "command_submitted");
+    assert_eq!(submitted[0]["body"]["flags"], serde_json::json!(["interactive_escape"]));
     login.leave();
 }

@@ -183,3 +183,36 @@ fn what_may_rewire_the_shell_is_told() {
         assert!(!starts(line, "bash").rewires, "{line}");
     }
 }
+
+#[test]
+fn files_that_are_handed_to_a_shell_are_scripts() {
+    for (line, want) in [
+        ("bash < x.sh", &["x.sh"][..]),
+        ("bash -s a <x.sh", &["x.sh"]),
+        ("cat x.sh | bash", &["x.sh"]),
+        ("cat a b | sudo sh", &["a", "b"]),
+        ("cat < x.sh | bash", &["x.sh"]),
+        ("zcat x.gz | python3", &["x.gz"]),
+        ("bash <(cat x.sh)", &["x.sh"]),
+        ("source <(cat x.sh)", &["x.sh"]),
+        ("eval \"$(cat x.sh)\"", &["x.sh"]),
+        ("bash -c \"$(cat x.sh)\"", &["x.sh"]),
+        ("cd a && bash < x.sh", &["a:x.sh"]),
+        ("$HOME/x.sh", &["~/x.sh"]),
+        ("bash \"${HOME}/x.sh\"", &["~/x.sh"]),
+        ("awk -f x.awk y", &["x.awk"]),
+        ("make -f other all", &["other"]),
+        ("BASH_ENV=x.sh bash -c :", &["x.sh"]),
+        ("bash --rcfile x.sh -i", &["x.sh"]),
+        // None of these runs a file.
+        ("cat x.sh", &[]),
+        ("cat x | wc -l", &[]),
+        ("wc < x", &[]),
+        ("cat x | python3 -c 'print(1)'", &[]),
+        ("bash < /dev/null", &[]),
+        ("source /dev/stdin", &[]),
+        ("'$HOME/x.sh'", &["$HOME/x.sh"]),
+    ] {
+        assert_eq!(scripts(line), want, "{line}");
+    }
+}
