@@ -5,6 +5,7 @@ use crate::inner::InnerShell;
 use crate::settings::Settings;
 use crate::start::Start;
 use countersign_api::context::{Claim, MAX_CLAIM, MAX_CLAIMS};
+use countersign_core::Transfer;
 use countersign_sys::Account;
 use std::path::Path;
 
@@ -14,6 +15,9 @@ const KEPT: [&str; 5] = ["TERM", "LANG", "TZ", "SSH_CONNECTION", "SSH_CLIENT"];
 /// something shows it, and that is all.
 const PAGERS: [(&str, &str); 5] =
     [("PAGER", "cat"), ("GIT_PAGER", "cat"), ("MANPAGER", "cat"), ("SYSTEMD_PAGER", "cat"), ("LESSSECURE", "1")];
+/// The agent's own configuration of git can name programs for what a client only
+/// reads (`uploadpack.packObjectsHook`); that of a repository cannot.
+const NO_GIT_CONFIG: (&str, &str) = ("GIT_CONFIG_GLOBAL", "/dev/null");
 /// A wish for a kind of transfer, and no statement.
 const WISH: &str = "COUNTERSIGN_SFTP";
 /// Longest name of a claim, in bytes.
@@ -24,7 +28,13 @@ const MAX_VALUE: usize = 1024;
 const MAX_LOCALES: usize = 16;
 
 /// Builds the environment of a command. `terminal` is the inner terminal.
-pub fn build(start: &Start, settings: &Settings, account: &Account, terminal: Option<&Path>) -> Vec<(String, String)> {
+pub fn build(
+    start: &Start,
+    settings: &Settings,
+    account: &Account,
+    terminal: Option<&Path>,
+    transfer: Option<Transfer>,
+) -> Vec<(String, String)> {
     let mut built = vec![
         ("HOME".to_owned(), account.home.to_string_lossy().into_owned()),
         ("LOGNAME".to_owned(), account.name.clone()),
@@ -41,6 +51,9 @@ pub fn build(start: &Start, settings: &Settings, account: &Account, terminal: Op
     let claimed = start.claims.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str())));
     let locales = claimed.filter(|(name, _)| is_locale(name)).filter_map(|(n, v)| Some((n, plain(v)?)));
     built.extend(locales.take(MAX_LOCALES).map(|(name, value)| (name.to_owned(), value.to_owned())));
+    if let Some(Transfer::GitFetch | Transfer::GitArchive) = transfer {
+        built.push((NO_GIT_CONFIG.0.to_owned(), NO_GIT_CONFIG.1.to_owned()));
+    }
     if let Some(path) = terminal {
         built.push(("SSH_TTY".to_owned(), path.to_string_lossy().into_owned()));
     }

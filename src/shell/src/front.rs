@@ -64,7 +64,9 @@ fn begin() -> Result<Ending, Failure> {
     let raw = if relayed { Some(sys::duplicate(0).and_then(Raw::enter)) } else { None };
     let raw = raw.transpose().map_err(|e| Failure::system("cannot take over the terminal", &e))?;
 
-    let environment = environment::build(&start, &settings, &account, pty.as_ref().map(|p| p.name.as_path()));
+    let transfer = request.transfer();
+    let inner = pty.as_ref().map(|p| p.name.as_path());
+    let environment = environment::build(&start, &settings, &account, inner, transfer);
     let login = Login::open(&settings, environment, hello, spawner, outer, pty, chain);
     let ending = match (login, request) {
         (Ok(login), Request::Run(kind, command)) => login.submit(kind, command),

@@ -9,6 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Most bytes of input that wait for a command to be decided on.
 const MAX_TYPED: usize = 64 * 1024;
+/// Most reads of what is dropped.
+const DROPS: usize = 16;
 /// ^C.
 const INTERRUPT: u8 = 3;
 
@@ -99,6 +101,24 @@ impl Outer {
     /// Input for the command that waits.
     pub fn typed(&self) -> &[u8] {
         &self.typed
+    }
+
+    /// Drops what was typed, read here or not; whether there was anything but
+    /// line ends.
+    pub fn drop_typed(&mut self) -> io::Result<bool> {
+        let mut dropped = std::mem::take(&mut self.typed);
+        // As much as a terminal holds, and no more: somebody may type for ever.
+        for _ in 0..DROPS {
+            let ready = sys::poll(&[(self.input.as_fd(), Wanted::Read)], Some(0))?;
+            if !self.typing || !ready.first().is_some_and(|input| input.readable) {
+                break;
+            }
+            self.read_input(false)?;
+            dropped.append(&mut self.typed);
+        }
+        // A terminal that is gone holds nothing.
+        let (Ok(()) | Err(_)) = terminal::drop_typed(self.input.as_fd());
+        Ok(dropped.iter().any(|byte| !matches!(byte, b'\r' | b'\n')))
     }
 
     /// Reads input; whether ^C was in it where that is a sign.

@@ -47,6 +47,14 @@ impl Request {
         Self::Run(kind, line.to_owned())
     }
 
+    /// The transfer that its line is.
+    pub fn transfer(&self) -> Option<Transfer> {
+        match self {
+            Self::Run(LoginKind::Transfer, line) => Transfer::of(line),
+            Self::Run(..) | Self::Sftp { .. } | Self::Shell | Self::Script => None,
+        }
+    }
+
     /// What the ledger calls it.
     pub fn kind(&self) -> LoginKind {
         match self {

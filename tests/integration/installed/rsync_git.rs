@@ -166,6 +166,9 @@ fn git_clone_push_and_hooks() {
     ]);
     let url = format!("{AGENT}@127.0.0.1:repository");
     let top = host.scratch.path();
+    // What the agent's own configuration has a fetch run.
+    own(&["sh", "-c", "printf '#!/bin/sh\\ntouch \"$HOME/fetch-ran\"\\nexec \"$@\"\\n' > on-fetch; chmod +x on-fetch"]);
+    own(&["sh", "-c", "git config --global uploadpack.packObjectsHook \"$HOME/on-fetch\""]);
 
     let (ended, line) = approved(&host, &mut git(&host, top, &["clone", "-q", &url, "work"]), "git");
     ended.expect(0);
@@ -197,6 +200,10 @@ fn git_clone_push_and_hooks() {
     host.reviewer().allow("git-upload-pack 'repository'");
     run(&mut git(&host, top, &["clone", "-q", &url, "again"])).expect(0);
     assert!(host.scratch.join("again/file").exists());
+    let ran = host.home().join("fetch-ran");
+    assert!(!ran.exists(), "a fetch ran what the agent's own configuration names");
+    own(&["sh", "-c", "git clone -q \"file://$HOME/repository\" control"]);
+    assert!(ran.exists(), "without our environment it would have run");
     only_markers(&host);
     host.verify().expect(10);
 }

@@ -87,6 +87,8 @@ fn a_command_that_a_person_let_run_reads_what_follows_it() {
     let read = |name: &str| std::fs::read_to_string(host.home().join(name)).expect("file");
     assert_eq!((read("kept").as_str(), read("rest").as_str()), ("abc\n", "last 1\nlast 2"));
     assert_eq!(commands(&host), ["read a", "head -c 4 > kept", "echo \"$a\"", "read b; cat > rest"]);
+    // What replaces the shell reads it, too.
+    assert_eq!(approved(&host, "exec cat\nfollows\nto its end").expect(0).out(), "follows\nto its end");
     host.verify().expect(10);
 }
 

@@ -35,6 +35,25 @@ fn what_follows_a_denied_line_does_not_run() {
     login.leave();
 }
 
+/// More than what waits anywhere on the way: what comes after the denial begins in the middle of a line.
+#[test]
+fn a_burst_that_was_cut_off_is_dropped_to_its_end() {
+    let mut login = Login::new();
+    let lines: String = (0..3000).map(|n| format!("echo {n:04} touch made; touch made\r")).collect();
+    login.terminal.send(&format!("true #NEVER\r{lines}"));
+    login.terminal.expect("what was typed after it was dropped");
+    login.terminal.prompt();
+    std::thread::sleep(Duration::from_secs(1));
+    login.ends("echo do''ne", "done");
+    assert_eq!(login.submitted(), ["true #NEVER", "echo do''ne"]);
+    // Nobody who waits for the prompt loses what is typed then.
+    login.terminal.send("true #NEVER\r");
+    login.terminal.expect("denied");
+    login.terminal.prompt();
+    login.ends("echo ag''ain", "again");
+    login.leave();
+}
+
 #[test]
 fn type_ahead_is_held_too() {
     let mut login = Login::new();

@@ -237,9 +237,19 @@ impl Editor {
     }
 
     /// How many bytes wait unread.
-    #[allow(dead_code, reason = "part of the editor's interface; the login has no use for it yet")]
     pub fn unread(&self) -> usize {
         self.unread.len()
+    }
+
+    /// Whether anything but line ends waits unread.
+    pub fn waits(&self) -> bool {
+        !self.typed.is_empty() || self.unread.iter().any(|byte| !matches!(byte, b'\r' | b'\n'))
+    }
+
+    /// Drops bytes as if they had waited unread.
+    pub fn drop_bytes(&mut self, bytes: &[u8]) {
+        self.unread.extend(bytes);
+        self.flush_unread();
     }
 
     /// Takes out the bytes that wait unread.

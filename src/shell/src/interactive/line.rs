@@ -14,7 +14,6 @@ use countersign_core::{Exit, Nonce, Outcome, b64_encode};
 use countersign_ledger::random_bytes;
 use countersign_sys::{self as sys, Ready};
 use std::io;
-use std::os::fd::AsFd;
 
 /// `$?` after a line that did not run, and BEL.
 const NOT_RUN: u8 = 126;
@@ -200,11 +199,14 @@ impl Session {
 
     /// A line did not run: say so, drop what was typed ahead of it, ring.
     pub(super) fn not_run(&mut self, why: &str) -> io::Result<()> {
+        let ahead = self.editor.waits();
         self.editor.flush_unread();
-        self.login.outer.typed_mut().clear();
-        // A terminal that is gone holds nothing.
-        let (Ok(()) | Err(_)) = sys::terminal::drop_typed(self.login.outer.input.as_fd());
-        let text = format!("{}{}", notice::waited(self.plain || self.shown_left_s.is_none()), notice::line(why));
+        let ahead = self.login.outer.drop_typed()? || ahead;
+        // The rest of what is dropped may still be on its way, cut off in the middle of a line.
+        self.dropping_us = if ahead { Some(sys::boottime_us()?) } else { None };
+        let dropped = if ahead { "; what was typed after it was dropped" } else { "" };
+        let why = notice::line(&format!("{why}{dropped}"));
+        let text = format!("{}{why}", notice::waited(self.plain || self.shown_left_s.is_none()));
         self.shown_left_s = None;
         self.show(text.as_bytes())?;
         self.show(BELL)?;
@@ -222,7 +224,7 @@ impl Session {
         if self.shown_left_s == Some(left_s) || self.plain && self.shown_left_s.is_some() {
             return Ok(());
         }
-        let text = notice::waiting(*id, names, left_s, self.plain);
+        let text = notice::waiting(*id, names, left_s, self.plain, self.login.outer.size().columns);
         self.shown_left_s = Some(left_s);
         self.show(text.as_bytes())
     }

@@ -6,6 +6,7 @@ use super::session::{Session, State, Stop};
 use crate::editor::{Candidate, Event, PASTE_MARKS_ON, PartialWord, Row, Step};
 use countersign_api::front::CommandEnd;
 use countersign_core::Exit;
+use countersign_sys as sys;
 use std::io;
 
 impl Session {
@@ -87,6 +88,10 @@ impl Session {
     /// Keeps input for the editor, which is closed now.
     pub(super) fn wait_typed(&mut self, bytes: &[u8]) -> io::Result<()> {
         let step = self.editor.feed(bytes);
+        if self.editor.unread() < bytes.len() {
+            // It was too much, and is gone: so is what is still to come of it.
+            self.dropping_us = Some(sys::boottime_us()?);
+        }
         self.show(step.output.as_bytes())
     }
 

@@ -28,6 +28,10 @@ pub(super) const TAKE_US: u64 = 2_000_000;
 pub(super) const HOST_US: u64 = 15_000_000;
 /// How long an escape sequence may take to arrive, in µs.
 const SEQUENCE_US: u64 = 50_000;
+/// Input that is dropped ends with so long a pause, in µs.
+const PAUSE_US: u64 = 250_000;
+/// ^C.
+const INTERRUPT: u8 = 3;
 /// Where the lines of earlier logins are kept, in the agent's home.
 const HISTORY_FILE: &str = ".countersign_history";
 
@@ -81,6 +85,8 @@ pub(super) struct Session {
     pub(super) shown_left_s: Option<u64>,
     /// When something was last typed at the prompt, in µs.
     pub(super) typed_us: u64,
+    /// While input is dropped, when the last of it came, in µs.
+    pub(super) dropping_us: Option<u64>,
     pub(super) stop: Option<Stop>,
     pub(super) end: Option<CommandEnd>,
 }
@@ -119,6 +125,7 @@ pub fn run(mut login: Login) -> Result<Ending, Failure> {
         plain,
         shown_left_s: None,
         typed_us: 0,
+        dropping_us: None,
         stop: None,
         end: None,
         wires,
@@ -234,6 +241,7 @@ impl Session {
             State::Starting | State::Editing | State::Running(_) | State::Replaced(_) | State::Over => 1_000_000,
         };
         let due = if self.is_away() { due.min(TRY_US) } else { due };
+        let due = if self.dropping_us.is_some() { due.min(PAUSE_US) } else { due };
         let due = if self.editor.unfinished() { due.min(SEQUENCE_US) } else { due };
         Ok(u32::try_from(due.div_ceil(1000)).unwrap_or(1000).max(1))
     }
@@ -293,6 +301,7 @@ impl Session {
                 Sign::Interrupt => return self.stop(Stop::Interrupt),
             }
         }
+        self.drop_rest()?;
         if self.forwards() {
             return Ok(());
         }
@@ -303,19 +312,44 @@ impl Session {
                 self.typed_us = sys::boottime_us()?;
                 self.feed(&typed)
             }
-            State::Pending(pending) => {
-                let step = self.editor.feed(&typed);
-                if self.editor.take_interrupt() && !pending.cancelled {
-                    pending.cancelled = true;
-                    pending.until_us = sys::boottime_us()?.saturating_add(HOST_US);
-                    let nonce = pending.held.nonce();
-                    self.login.link.send(&FrontMessage::Cancel { nonce, why: CancelWhy::Interrupt });
-                }
-                self.show(step.output.as_bytes())
+            State::Pending(_) => {
+                self.wait_typed(&typed)?;
+                self.give_up_waiting()
             }
             State::Starting | State::Committing { .. } => self.wait_typed(&typed),
             State::Running(_) | State::Replaced(_) | State::Over => Ok(()),
         }
+    }
+
+    /// ^C while a line waits.
+    fn give_up_waiting(&mut self) -> io::Result<()> {
+        let State::Pending(pending) = &mut self.state else { return Ok(()) };
+        if self.editor.take_interrupt() && !pending.cancelled {
+            pending.cancelled = true;
+            pending.until_us = sys::boottime_us()?.saturating_add(HOST_US);
+            let nonce = pending.held.nonce();
+            self.login.link.send(&FrontMessage::Cancel { nonce, why: CancelWhy::Interrupt });
+        }
+        Ok(())
+    }
+
+    /// What came of a text whose beginning was dropped is dropped too: until
+    /// there is a pause, or ^C, which begins a new line.
+    fn drop_rest(&mut self) -> io::Result<()> {
+        let Some(last_us) = self.dropping_us else { return Ok(()) };
+        let typed = self.login.outer.typed_mut();
+        let now_us = sys::boottime_us()?;
+        if let Some(at) = typed.iter().rposition(|byte| *byte == INTERRUPT) {
+            typed.drain(..at);
+            self.dropping_us = None;
+        } else if !typed.is_empty() {
+            self.editor.drop_bytes(&std::mem::take(typed));
+            self.dropping_us = Some(now_us);
+        } else if now_us.saturating_sub(last_us) >= PAUSE_US {
+            // Looked for, and there was none: a front that was held up itself takes that for no pause.
+            self.dropping_us = None;
+        }
+        Ok(())
     }
 
     pub(super) fn on_time(&mut self) -> io::Result<()> {

@@ -53,7 +53,7 @@ impl Session {
                 Heard::Nothing => return Ok(()),
                 // A command that runs may end; it is noticed after it.
                 Heard::Lost
-                    if self.stop.is_some() || matches!(self.state, State::Running { .. } | State::Replaced(_)) =>
+                    if self.stop.is_some() || matches!(self.state, State::Running { .. } | State::Replaced { .. }) =>
                 {
                     return Ok(());
                 }
@@ -67,7 +67,7 @@ impl Session {
                 | State::Reading
                 | State::Committing { .. }
                 | State::Running { .. }
-                | State::Replaced(_)
+                | State::Replaced { .. }
                 | State::Leaving
                 | State::Over) => {
                     self.state = other;

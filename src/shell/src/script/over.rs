@@ -36,13 +36,8 @@ impl Session {
             self.read_all()?;
         }
         let running = match &self.state {
-            State::Committing { id, .. } | State::Running { id, .. } | State::Replaced(Some(id)) => Some(*id),
-            State::Starting
-            | State::Reading
-            | State::Pending(_)
-            | State::Replaced(None)
-            | State::Leaving
-            | State::Over => None,
+            State::Committing { id, .. } | State::Running { id, .. } | State::Replaced { id, .. } => Some(*id),
+            State::Starting | State::Reading | State::Pending(_) | State::Leaving | State::Over => None,
         };
         if let (Some(id), Some(end)) = (running, self.end.clone()) {
             self.finished(id, end)?;

@@ -45,7 +45,10 @@ pub(super) enum State {
         id: SubmissionId,
         fed: bool,
     },
-    Replaced(Option<SubmissionId>),
+    Replaced {
+        id: SubmissionId,
+        fed: bool,
+    },
     /// Nothing more is read; the shell is on its way out.
     Leaving,
     Over,
@@ -214,13 +217,13 @@ impl Session {
         self.on_time()?;
         match self.state {
             State::Reading if self.stop.is_none() => self.next()?,
-            State::Running { fed: true, .. } => self.source.feed()?,
+            _ if self.is_fed() => self.source.feed()?,
             State::Starting
             | State::Reading
             | State::Pending(_)
             | State::Committing { .. }
             | State::Running { .. }
-            | State::Replaced(_)
+            | State::Replaced { .. }
             | State::Leaving
             | State::Over => {}
         }
@@ -243,14 +246,14 @@ impl Session {
             list.push((Key::Spawner, (self.login.spawner.fd(), Wanted::Read)));
         }
         list.extend(self.wires.wanted().into_iter().map(|want| (Key::Private, want)));
-        match (&self.state, self.stop.is_none()) {
-            (State::Reading, true) => list.push((Key::Source, self.source.more())),
-            (State::Running { fed: true, .. }, true) => match self.source.wanted() {
+        if self.stop.is_none() && matches!(self.state, State::Reading) {
+            list.push((Key::Source, self.source.more()));
+        } else if self.stop.is_none() && self.is_fed() {
+            match self.source.wanted() {
                 Some((fd, Wanted::Read)) => list.push((Key::Source, (fd, Wanted::Read))),
                 Some(want) => list.push((Key::Feed, want)),
                 None => {}
-            },
-            (_, _) => {}
+            }
         }
         let ahead = self.login.link.is_open() && self.login.recorder.is_ahead_of(self.login.link.taken());
         let unrecorded = matches!(self.stop, Some(Stop::Recorder(_)));
@@ -264,15 +267,20 @@ impl Session {
         list
     }
 
+    /// Whether what runs reads what follows it.
+    fn is_fed(&self) -> bool {
+        matches!(self.state, State::Running { fed: true, .. } | State::Replaced { fed: true, .. })
+    }
+
     fn timeout_ms(&self) -> io::Result<u32> {
         let due_us = match &self.state {
             State::Committing { until_us, .. } => until_us.saturating_sub(sys::boottime_us()?),
-            State::Running { fed: true, .. } if self.source.is_ending() => u64::from(LOOK_MS) * 1000,
+            _ if self.is_fed() && self.source.is_ending() => u64::from(LOOK_MS) * 1000,
             State::Starting
             | State::Reading
             | State::Pending(_)
             | State::Running { .. }
-            | State::Replaced(_)
+            | State::Replaced { .. }
             | State::Leaving
             | State::Over => 1_000_000,
         };
@@ -317,8 +325,8 @@ impl Session {
                     self.state = State::Reading;
                     self.finished(id, CommandEnd::Exited(status))?;
                 }
-                (Heard::Closed, State::Running { id, .. }) => self.state = State::Replaced(Some(*id)),
-                (Heard::Closed, State::Over | State::Leaving | State::Replaced(_)) => return Ok(()),
+                (Heard::Closed, State::Running { id, fed }) => self.state = State::Replaced { id: *id, fed: *fed },
+                (Heard::Closed, State::Over | State::Leaving | State::Replaced { .. }) => return Ok(()),
                 (Heard::Closed, _) if self.end.is_some() || self.stop.is_some() => return Ok(()),
                 (Heard::Closed, State::Starting | State::Reading | State::Pending(_) | State::Committing { .. }) => {
                     let text = "the shell let go of its gate; the login is ended".to_owned();
@@ -404,7 +412,7 @@ impl Session {
             | State::Pending(_)
             | State::Committing { .. }
             | State::Running { .. }
-            | State::Replaced(_)
+            | State::Replaced { .. }
             | State::Leaving
             | State::Over => Ok(()),
         }
