@@ -33,6 +33,13 @@ const CODE_OPTIONS: &[(&str, &[&str])] = &[
 /// Variables that name a file which a shell runs at its start.
 const START_FILES: &[&str] = &["BASH_ENV", "ENV"];
 
+/// From here on bash keeps copies of what a redirection replaced, and our driver its sockets.
+const OWN_DESCRIPTORS: u32 = 10;
+/// Variables whose value the shell expands, and so runs, by itself later on.
+const EXPANDED: &[&str] = &["PS0", "PS1", "PS2", "PS4", "PROMPT_COMMAND", "MAILPATH"];
+/// Builtins that assign to the variables among their words.
+const ASSIGNING: &[&str] = &["export", "declare", "typeset", "local", "readonly", "read", "printf"];
+
 /// A file that a line would run as a program.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Script {
@@ -197,13 +204,42 @@ impl Found {
         }
     }
 
+    /// Whether it uses descriptors under which a driven shell keeps its own, or
+    /// that cannot be told: what it hears and says there is not sure any more.
+    fn meddles(command: &SimpleCommand) -> bool {
+        let own = |text: &str| text.trim_end_matches('-').parse::<u32>().is_ok_and(|number| number >= OWN_DESCRIPTORS);
+        let path = |text: &str| text.contains("/fd/");
+        let redirected = command.redirections.iter().any(|one| {
+            let text = one.target.text.as_str();
+            let unknown = one.target.exact().is_none();
+            let kept = one.fd.is_some_and(|fd| fd >= OWN_DESCRIPTORS);
+            match one.kind {
+                Redirect::HereDocument | Redirect::HereString => kept,
+                Redirect::Duplicate => kept || unknown || own(text),
+                Redirect::Read | Redirect::Write | Redirect::Append | Redirect::ReadWrite => kept || path(text),
+            }
+        });
+        let reads = matches!(command.program_name(), Some("read" | "mapfile" | "readarray"));
+        let named =
+            |pair: &[Word]| matches!(pair, [u, fd] if u.text == "-u" && (fd.exact().is_none() || own(&fd.text)));
+        let attached = |word: &Word| word.text.strip_prefix("-u").is_some_and(own);
+        redirected || reads && (command.arguments().windows(2).any(named) || command.arguments().iter().any(attached))
+    }
+
     /// One simple command; whether its program comes from elsewhere.
     fn command(&mut self, command: &SimpleCommand, places: &Places, several: bool) -> bool {
         let decisive = |name: &str| {
             DECISIVE.contains(&name) || ["LD_", "BASH_", "DYLD_"].iter().any(|prefix| name.starts_with(prefix))
         };
         self.sure &= !command.assignments.iter().any(|assignment| decisive(&assignment.name));
-        let Some(program) = command.program() else { return false };
+        self.rewires |= Self::meddles(command);
+        let Some(program) = command.program() else {
+            // `$PATH` in a prompt shows something; where it runs something cannot be told.
+            let acts = |word: &Word| word.exact().is_none() || word.text.contains(['$', '`']);
+            let mut set = command.assignments.iter().filter(|one| EXPANDED.contains(&one.name.as_str()));
+            self.rewires |= set.any(|one| one.values.iter().any(acts));
+            return false;
+        };
         let (Some(name), Some(base)) = (program.exact(), command.program_name()) else {
             self.sure = false;
             if let Some(path) = path_of(program) {
@@ -219,7 +255,8 @@ impl Found {
             self.script(name, places);
         }
         let arguments: Vec<&str> = command.arguments().iter().map(|word| word.exact().unwrap_or("?")).collect();
-        self.rewires |= rewires(base);
+        let names = |word: &Word| EXPANDED.contains(&word.text.split(['=', '+', '[']).next().unwrap_or_default());
+        self.rewires |= rewires(base) || (ASSIGNING.contains(&base) && command.arguments().iter().any(names));
         self.sure &= !(several && changes_meaning(base, &arguments));
         match base {
             "." | "source" => match command.arguments().first().and_then(path_of) {

@@ -58,6 +58,24 @@ fn a_name_with_another_meaning_is_for_a_person() {
     assert_eq!(verified.code(), 10, "{}", verified.out());
 }
 
+/// What the shell runs by itself later on, and the descriptors that our driver hears and speaks on.
+#[test]
+fn after_a_prompt_that_runs_something_no_rule_speaks() {
+    for spoil in ["PS4='$(touch made)'", "read -t 0 -u 63 x; true"] {
+        let mut login = Login::new();
+        login.allow("uname");
+        login.line("PS2='> '; PS4='+ '; exec 3</dev/null");
+        for (line, outcome) in [("uname", "whitelisted"), (spoil, "approved"), ("uname", "approved")] {
+            login.line(line);
+            assert_eq!(login.outcome(), outcome, "{line} and {spoil}");
+        }
+        login.terminal.send("\x04");
+        login.terminal.end();
+        let verified = login.parts.verify();
+        assert_eq!(verified.code(), 10, "{}", verified.out());
+    }
+}
+
 #[test]
 fn a_script_swapped_at_the_prompt_does_not_run() {
     let mut login = Login::new();
