@@ -55,6 +55,20 @@ fn a_burst_that_was_cut_off_is_dropped_to_its_end() {
 }
 
 #[test]
+fn what_cannot_be_sent_is_said_once_and_drops_what_follows() {
+    let mut login = Login::new();
+    login.terminal.send("echo \u{9b}\rtouch made\r");
+    login.terminal.expect("not sent: ");
+    login.terminal.prompt();
+    std::thread::sleep(Duration::from_millis(600));
+    login.ends("echo do''ne", "done");
+    let said = String::from_utf8_lossy(&login.terminal.raw()).matches("a reviewer cannot see").count();
+    assert_eq!((said, login.submitted()), (1, vec!["echo do''ne".to_owned()]));
+    assert!(!login.file("made").exists());
+    login.leave();
+}
+
+#[test]
 fn type_ahead_is_held_too() {
     let mut login = Login::new();
     login.terminal.send("sleep 0.7; echo sle''pt\r");

@@ -127,6 +127,7 @@ pub struct Editor {
     view: View,
     open: bool,
     rang: bool,
+    dropped: bool,
     out: String,
 }
 
@@ -148,6 +149,7 @@ impl Editor {
             view: View::new(terminal, cols, rows),
             open: false,
             rang: false,
+            dropped: false,
             out: String::new(),
         }
     }
@@ -237,19 +239,26 @@ impl Editor {
     }
 
     /// How many bytes wait unread.
+    #[cfg(test)]
     pub fn unread(&self) -> usize {
         self.unread.len()
     }
 
     /// Whether anything but line ends waits unread.
-    pub fn waits(&self) -> bool {
+    fn waits(&self) -> bool {
         !self.typed.is_empty() || self.unread.iter().any(|byte| !matches!(byte, b'\r' | b'\n'))
+    }
+
+    /// Whether anything but line ends was dropped unread since this was last asked.
+    pub fn take_dropped(&mut self) -> bool {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Drops bytes as if they had waited unread.
     pub fn drop_bytes(&mut self, bytes: &[u8]) {
         self.unread.extend(bytes);
         self.flush_unread();
+        self.dropped = false;
     }
 
     /// Takes out the bytes that wait unread.
@@ -261,6 +270,7 @@ impl Editor {
     /// Drops what waits unread, as a denial must. What is still to come of a
     /// paste or of a sequence that was cut in two is dropped too.
     pub fn flush_unread(&mut self) {
+        self.dropped |= self.waits();
         let mut dropped = Vec::new();
         for byte in self.take_unread() {
             self.decoder.push(byte, &mut dropped);
@@ -275,6 +285,8 @@ impl Editor {
         let Some(at) = self.unread.iter().rposition(|byte| *byte == 0x03) else { return false };
         let rest = self.unread.split_off(at + 1);
         self.flush_unread();
+        // What follows begins a line of its own.
+        self.dropped = false;
         self.unread = rest;
         true
     }

@@ -16,7 +16,7 @@ use countersign_sys::{self as sys, Ready};
 use std::io;
 
 /// `$?` after a line that did not run, and BEL.
-const NOT_RUN: u8 = 126;
+pub(super) const NOT_RUN: u8 = 126;
 const BELL: &[u8] = b"\x07";
 
 impl Session {
@@ -197,14 +197,19 @@ impl Session {
         }
     }
 
-    /// A line did not run: say so, drop what was typed ahead of it, ring.
-    pub(super) fn not_run(&mut self, why: &str) -> io::Result<()> {
-        let ahead = self.editor.waits();
+    /// Drops what was typed ahead; whether there was any.
+    pub(super) fn drop_ahead(&mut self) -> io::Result<bool> {
         self.editor.flush_unread();
+        let ahead = self.editor.take_dropped();
         let ahead = self.login.outer.drop_typed()? || ahead;
         // The rest of what is dropped may still be on its way, cut off in the middle of a line.
         self.dropping_us = if ahead { Some(sys::boottime_us()?) } else { None };
-        let dropped = if ahead { "; what was typed after it was dropped" } else { "" };
+        Ok(ahead)
+    }
+
+    /// A line did not run: say so, drop what was typed ahead of it, ring.
+    pub(super) fn not_run(&mut self, why: &str) -> io::Result<()> {
+        let dropped = if self.drop_ahead()? { "; what was typed after it was dropped" } else { "" };
         let why = notice::line(&format!("{why}{dropped}"));
         let text = format!("{}{why}", notice::waited(self.plain || self.shown_left_s.is_none()));
         self.shown_left_s = None;

@@ -1,6 +1,7 @@
 //! At the prompt: what the driver says, and what is typed.
 
 use super::driver::{self, Said};
+use super::line::NOT_RUN;
 use super::private::Heard;
 use super::session::{Session, State, Stop};
 use crate::editor::{Candidate, Event, PASTE_MARKS_ON, PartialWord, Row, Step};
@@ -88,7 +89,7 @@ impl Session {
     /// Keeps input for the editor, which is closed now.
     pub(super) fn wait_typed(&mut self, bytes: &[u8]) -> io::Result<()> {
         let step = self.editor.feed(bytes);
-        if self.editor.unread() < bytes.len() {
+        if self.editor.take_dropped() {
             // It was too much, and is gone: so is what is still to come of it.
             self.dropping_us = Some(sys::boottime_us()?);
         }
@@ -136,7 +137,11 @@ impl Session {
                     let shown = self.editor.complete(&candidates);
                     self.show(shown.as_bytes())?;
                 }
-                Event::Refused(why) => return self.not_run(&format!("refused: {why}")),
+                // The editor has said why.
+                Event::Refused(_) => {
+                    self.drop_ahead()?;
+                    self.status = NOT_RUN;
+                }
             }
             if self.stop.is_some() || !matches!(self.state, State::Editing) {
                 return Ok(());
