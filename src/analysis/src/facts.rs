@@ -235,6 +235,28 @@ pub enum Opaque {
     Redefined,
 }
 
+impl Context {
+    /// The number of the pipeline and the stage, where it is one.
+    pub fn pipe(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Pipe { id, stage } => Some((*id, *stage)),
+            Self::AfterSuccess
+            | Self::AfterFailure
+            | Self::Background
+            | Self::Condition
+            | Self::Branch
+            | Self::Loop
+            | Self::Subshell
+            | Self::Coprocess
+            | Self::Function(_)
+            | Self::Substitution
+            | Self::ProcessSubstitution
+            | Self::HereDocument
+            | Self::Arithmetic => None,
+        }
+    }
+}
+
 impl Opaque {
     /// A word for it, for JSON and rules.
     pub fn code(self) -> &'static str {
@@ -279,21 +301,6 @@ impl SimpleCommand {
 
     /// Its stage in the innermost pipeline it stands in, from 0, and that pipeline's number.
     pub fn pipe(&self) -> Option<(usize, usize)> {
-        self.context.iter().rev().find_map(|context| match context {
-            Context::Pipe { id, stage } => Some((*id, *stage)),
-            Context::AfterSuccess
-            | Context::AfterFailure
-            | Context::Background
-            | Context::Condition
-            | Context::Branch
-            | Context::Loop
-            | Context::Subshell
-            | Context::Coprocess
-            | Context::Function(_)
-            | Context::Substitution
-            | Context::ProcessSubstitution
-            | Context::HereDocument
-            | Context::Arithmetic => None,
-        })
+        self.context.iter().rev().find_map(Context::pipe)
     }
 }

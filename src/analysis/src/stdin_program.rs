@@ -1,28 +1,21 @@
 //! Whether a line hands the login's standard input to an interpreter as a
 //! program. That input is captured then and held with the line.
 //!
-//! Both the facts of the syntax tree and a scan of words are asked, so that a
-//! line that cannot be parsed is not left out. It is not what keeps unseen
-//! programs out (any approved program may read and obey its input): it catches
-//! the ways of sending a script.
+//! The facts of the syntax tree say so, and for the programs that obey what
+//! they read a look at the words, so that a line that cannot be parsed is not
+//! left out. It is not what keeps unseen programs out (any approved program may
+//! read and obey its input): it catches the ways of sending a script.
 
 use crate::escapes::obeys_input;
 use crate::facts::{CommandLine, Context, Origin, Place, Redirect, Runs, SimpleCommand, Unknown, Word};
 use crate::line::parse;
-use crate::programs::{Source, interpreter, is_input, redirections_apart};
-
-/// Words that run the word after them (with flags between, whose values are
-/// taken for the program at worst: then the line is not caught here).
-const WRAPPERS: [&str; 14] = [
-    "sudo", "env", "nohup", "exec", "command", "time", "nice", "setsid", "stdbuf", "doas", "ionice", "busybox", "then",
-    "do",
-];
+use crate::programs::{Source, interpreter, is_input};
 
 /// Whether the first stage of a pipeline in `line` is an interpreter without a
 /// program of its own, or a plain `cat` that feeds one; a program that takes
 /// its commands from there; or one whose program is made of what comes there.
 pub fn reads_program_from_stdin(line: &str) -> bool {
-    obeys_input(line) || interprets_input(line) || made_of_input(&parse(line, &Place::default()))
+    obeys_input(line) || made_of_input(&parse(line, &Place::default()))
 }
 
 /// Programs that hand on what they read, as it is or decoded.
@@ -35,10 +28,64 @@ const APPENDING: [&str; 2] = ["xargs", "parallel"];
 /// By the facts: an interpreter behind `xargs` or `find -exec`, on another
 /// host or in a container, and a text or file that a substitution makes of the input.
 pub(crate) fn made_of_input(line: &CommandLine) -> bool {
-    line.commands.iter().any(|command| reads_input(line, command) && obeys(line, command))
+    let asked = asked_for(line);
+    line.commands.iter().any(|command| {
+        reads_input(line, command) && obeys(line, command) || !asked.is_empty() && runs_asked(command, &asked)
+    })
+}
+
+/// The names that `read` and its like give to what they read.
+fn asked_for(line: &CommandLine) -> Vec<&str> {
+    let asks = |command: &&SimpleCommand| {
+        let asks = matches!(command.program_name(), Some("read" | "mapfile" | "readarray"));
+        asks && reads_input(line, command) && !fed_around(line, command)
+    };
+    let names = line.commands.iter().filter(asks).flat_map(|command| {
+        let named = command.arguments().iter().filter_map(Word::exact);
+        named.filter(|word| !word.starts_with('-')).chain(["REPLY", "MAPFILE"])
+    });
+    names.collect()
+}
+
+/// Whether a compound command around this one is given its input: `while read l; do …; done < list`.
+fn fed_around(line: &CommandLine, command: &SimpleCommand) -> bool {
+    line.shared_redirections.iter().any(|redirection| {
+        let fed = matches!(redirection.kind, Redirect::Read | Redirect::HereDocument | Redirect::HereString);
+        fed && redirection.span.start >= command.span.end && !is_input(&redirection.target.text)
+    })
+}
+
+/// Whether a command runs the value of one of these names: as a program, by
+/// `eval`, or as the text of a shell.
+fn runs_asked(command: &SimpleCommand, names: &[&str]) -> bool {
+    let holds = |word: &Word| {
+        let mut parts = word.text.split('$').skip(1).map(|part| part.trim_start_matches(['{', '!']));
+        let named = |part: &str| {
+            let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(part.len());
+            part.get(..end).is_some_and(|name| names.contains(&name))
+        };
+        word.unknown.contains(Unknown::PARAMETER) && parts.any(named)
+    };
+    let Some(name) = command.program_name() else { return command.program().is_some_and(holds) };
+    let words: Vec<&str> = command.arguments().iter().map(|word| word.text.as_str()).collect();
+    match interpreter(name) {
+        Some(known) => match known.reading(&words).source {
+            Source::Word(at) => known.is_text(&words, at) && command.arguments().get(at).is_some_and(holds),
+            Source::Input | Source::Nothing => false,
+        },
+        None => name == "eval" && command.arguments().iter().any(holds),
+    }
 }
 
 fn obeys(line: &CommandLine, command: &SimpleCommand) -> bool {
+    // `xargs -I{} {}`, `parallel {}`: the program itself is what is read.
+    let placed = |word: &Word| {
+        let xargs = || matches!(command.origin, Origin::Command { by: Runs::Xargs, .. }) || behind_xargs(line, command);
+        word.unknown.contains(Unknown::APPENDED) || word.text.contains("{}") && xargs()
+    };
+    if command.program().is_some_and(placed) {
+        return true;
+    }
     let Some(name) = command.program_name() else { return false };
     let words: Vec<&str> = command.arguments().iter().map(|word| word.text.as_str()).collect();
     let text = command.arguments().iter().any(|word| made_by_passing(line, word));
@@ -46,16 +93,25 @@ fn obeys(line: &CommandLine, command: &SimpleCommand) -> bool {
         Some(known) => {
             let source = known.reading(&words).source;
             let appended = match source {
-                Source::Word(at) => {
-                    command.arguments().get(at).is_some_and(|word| word.unknown.contains(Unknown::APPENDED))
-                }
+                Source::Word(at) => command.arguments().get(at).is_some_and(placed),
                 Source::Input | Source::Nothing => false,
             };
             source == Source::Input || appended || text
         }
         None if matches!(name, "source" | ".") => text || words.first().is_some_and(|word| is_input(word)),
+        // Without a command of its own, each line is one.
+        None if name == "parallel" => !own_arguments(command) && words.iter().all(|word| word.starts_with('-')),
+        None if name == "crontab" => words.is_empty() || words.contains(&"-"),
         None => name == "eval" && text,
     }
+}
+
+fn behind_xargs(line: &CommandLine, command: &SimpleCommand) -> bool {
+    let Origin::Command { parent, .. } = command.origin else { return false };
+    let Some(Origin::Command { by, parent }) = line.commands.get(parent).map(|outer| &outer.origin) else {
+        return false;
+    };
+    *by == Runs::Xargs || line.commands.get(*parent).is_some_and(|outer| outer.program_name() == Some("parallel"))
 }
 
 /// `"$(cat)"`, `<(cat)`: what a command inside of the word reads.
@@ -64,7 +120,11 @@ fn made_by_passing(line: &CommandLine, word: &Word) -> bool {
         let inside = word.span.start <= command.span.start && command.span.end <= word.span.end;
         let made = command.context.iter().any(|c| matches!(c, Context::Substitution | Context::ProcessSubstitution));
         let bare = command.arguments().iter().all(|word| word.text.starts_with('-') || is_input(&word.text));
-        inside && made && bare && command.program_name().is_some_and(|name| PASSING.contains(&name))
+        let passes = command.program_name().is_some_and(|name| PASSING.contains(&name));
+        // `$(< /dev/stdin)`
+        let named = command.words.is_empty()
+            && command.redirections.iter().any(|r| r.kind == Redirect::Read && is_input(&r.target.text));
+        inside && made && bare && (passes || named)
     };
     (word.unknown.contains(Unknown::COMMAND) || word.unknown.contains(Unknown::PROCESS))
         && line.commands.iter().filter(inner).any(|command| reads_input(line, command))
@@ -76,27 +136,11 @@ fn reads_input(line: &CommandLine, command: &SimpleCommand) -> bool {
         let fed = matches!(redirection.kind, Redirect::Read | Redirect::HereDocument | Redirect::HereString);
         fed && redirection.fd.is_none_or(|fd| fd == 0) && !is_input(&redirection.target.text)
     });
-    let piped = command.context.iter().any(|context| match context {
-        Context::Pipe { id, stage } => line.commands.iter().any(|other| {
-            let earlier = other
-                .context
-                .iter()
-                .any(|c| matches!(c, Context::Pipe { id: of, stage: at } if of == id && at < stage));
+    let piped = command.context.iter().filter_map(Context::pipe).any(|(id, stage)| {
+        line.commands.iter().any(|other| {
+            let earlier = other.context.iter().filter_map(Context::pipe).any(|(of, at)| of == id && at < stage);
             earlier && !hands_on(other)
-        }),
-        Context::AfterSuccess
-        | Context::AfterFailure
-        | Context::Background
-        | Context::Condition
-        | Context::Branch
-        | Context::Loop
-        | Context::Subshell
-        | Context::Coprocess
-        | Context::Function(_)
-        | Context::Substitution
-        | Context::ProcessSubstitution
-        | Context::HereDocument
-        | Context::Arithmetic => false,
+        })
     });
     let handed = match &command.origin {
         Origin::Typed => true,
@@ -129,47 +173,6 @@ fn takes_input(word: &str) -> bool {
 fn own_arguments(command: &SimpleCommand) -> bool {
     let own = |text: &str| text.starts_with("-a") || text.starts_with("--arg-file") || text.starts_with(":::");
     command.arguments().iter().any(|word| own(&word.text))
-}
-
-fn interprets_input(line: &str) -> bool {
-    redirections_apart(line).split(['\n', ';', '(', ')', '{', '}', '&']).any(|list| {
-        let mut stages = list.split('|').map(words);
-        let Some(first) = stages.next() else { return false };
-        if bare_interpreter(&first) {
-            return true;
-        }
-        let passes_on = matches!(first.as_slice(), ["cat" | "tee"] | ["cat", "-" | "/dev/stdin"]);
-        passes_on && stages.any(|stage| bare_interpreter(&stage))
-    })
-}
-
-fn words(stage: &str) -> Vec<&str> {
-    stage.split_ascii_whitespace().collect()
-}
-
-fn bare_interpreter(words: &[&str]) -> bool {
-    let mut rest = words.iter().copied().skip_while(|word| {
-        let name = base_name(word);
-        word.contains('=') || word.starts_with('-') || WRAPPERS.contains(&name)
-    });
-    let Some(program) = rest.next() else { return false };
-    let name = base_name(program);
-    let Some(known) = interpreter(name) else { return false };
-    let arguments: Vec<&str> = rest.map(unquoted).collect();
-    // `bash < file`, `bash <<< text`, `bash <(program)`: what it reads is in the line.
-    if arguments.iter().any(|word| word.trim_start_matches('0').starts_with('<') && !word.starts_with("<&")) {
-        return false;
-    }
-    known.reading(&arguments).source == Source::Input
-}
-
-fn unquoted(word: &str) -> &str {
-    word.trim_matches(['\'', '"'])
-}
-
-fn base_name(word: &str) -> &str {
-    let plain = word.trim_matches(['\'', '"', '\\']);
-    plain.rsplit('/').next().unwrap_or(plain)
 }
 
 #[cfg(test)]
@@ -265,6 +268,24 @@ mod tests {
             "bash -c \"$(cat)\"",
             "bash < /dev/stdin",
             "if true; then bash; fi",
+            "while read l; do eval \"$l\"; done",
+            "while IFS= read -r l; do bash -c \"$l\"; done",
+            "while read -r l; do $l; done",
+            "read x && eval ${x}",
+            "read; $REPLY",
+            "mapfile -t a; eval \"${a[@]}\"",
+            "for i in 1 2; do read l; sudo sh -c \"$l\"; done",
+            "parallel",
+            "cat | parallel",
+            "parallel -j4",
+            "parallel {}",
+            "parallel sh -c {}",
+            "xargs -I{} {}",
+            "watch bash",
+            "watch -n1 'sh -s'",
+            "eval \"$(</dev/stdin)\"",
+            "bash -c \"$(< /dev/stdin)\"",
+            "crontab -",
         ] {
             assert!(reads_program_from_stdin(line), "{line}");
         }
@@ -288,6 +309,22 @@ mod tests {
             "bash -c \"$(curl -s https://x.example)\"",
             "cat x | bash",
             "echo ls | sh",
+            "while read l; do eval \"$l\"; done < list",
+            "while read l; do echo \"$l\"; done",
+            "while read host; do ssh \"$host\" uptime; done",
+            "cat list | while read l; do eval \"$l\"; done",
+            "read -p 'Sure? ' a; [ \"$a\" = y ] && rm x",
+            "read x; eval \"$y\"",
+            "parallel gzip ::: a b",
+            "parallel gzip",
+            "find . | parallel gzip {}",
+            "parallel -a list",
+            "watch df -h",
+            "crontab -l",
+            "echo x | crontab -",
+            "awk 'BEGIN {system(\"/bin/sh\")}'",
+            "node -e \"require('mysql')\"",
+            "php -r 'system(\"sh\");'",
         ] {
             assert!(!reads_program_from_stdin(line), "{line}");
         }

@@ -4,6 +4,7 @@
 
 use countersign_analysis::redact::{Finding, find};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Lines to try. More are tried where the environment asks for it.
 const LINES: usize = 300;
@@ -90,8 +91,13 @@ impl Random {
     }
 }
 
+/// How long a process substitution, which nobody waits for, is given to run its stub.
+const LATE: Duration = Duration::from_millis(20);
+/// The same where it is asked again, and the machine may be busy.
+const VERY_LATE: Duration = Duration::from_millis(300);
+
 /// How often the stub ran, for each line, in one bash.
-fn executions(lines: &[String]) -> Vec<usize> {
+fn executions(lines: &[String], late: Duration) -> Vec<usize> {
     let dir = std::env::temp_dir().join(format!("countersign-redact-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let stub = |name: &str, body: &str| {
@@ -112,7 +118,7 @@ fn executions(lines: &[String]) -> Vec<usize> {
         outer.current_dir(&dir).env_clear().env("PATH", &dir);
         outer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         if line.contains("<(") {
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(late);
         }
         std::fs::read_to_string(&counted).unwrap().lines().count()
     };
@@ -140,12 +146,12 @@ fn what_is_hidden_never_ran() {
         lines.push(line);
         hidden.push(shown);
     }
-    let before = executions(&lines);
-    let after = executions(&hidden);
+    let before = executions(&lines, LATE);
+    let after = executions(&hidden, LATE);
     assert!(before.iter().filter(|n| **n > 0).count() > wanted / 20, "hardly a line ran the stub");
     for ((line, shown), (before, after)) in lines.iter().zip(&hidden).zip(before.iter().zip(&after)) {
         // A process substitution may be late for its count: the most of some runs tells.
-        let most = |line: &String| executions(&vec![line.clone(); 8]).into_iter().max();
+        let most = |line: &String| executions(&vec![line.clone(); 8], VERY_LATE).into_iter().max();
         let fewer = before > after && most(line) > most(shown);
         assert!(!fewer, "hidden code: {line:?}\nshown: {shown:?}\nran {before} times, shown {after} times");
     }

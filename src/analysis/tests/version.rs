@@ -8,7 +8,7 @@ use countersign_analysis::{VERSION, analyze};
 use std::fmt::Write;
 
 /// The version, and the SHA-256 of its answers to [`LINES`].
-const PINNED: (u32, &str) = (3, "919d4e75fcf9d404778b21432a93b8270e7ed7e906839bba897cec1548d8a583");
+const PINNED: (u32, &str) = (4, "ba8a265c2037cf69b840e64be96efb93a84e4d954e1ee8845a7099937fd4fb10");
 
 /// Lines of all kinds. Add some where a change of yours is not seen by these;
 /// never take one away.
@@ -82,6 +82,13 @@ const LINES: &[&str] = &[
     "echo $((1+1)) ${x:-y} {a,b}",
     "echo 'unfinished",
     "timeout 5 env A=1 nice -n 3 sudo -u www id",
+    "mysql -e \"CREATE USER 'a'@'%' IDENTIFIED WITH x BY 'Xq7vTr2k'\"",
+    "mydumper -u backup -p Xq7vTr2kLm -o /b",
+    "psexec.py corp/joe:Xq7vTr2k@10.0.0.5",
+    "redis-cli GET token:user:1042",
+    "parallel",
+    "cat list | parallel",
+    "echo $(a $(b $(c $(d $(e $(f $(g $(h $(i $(j $(k $(l $(m $(n $(o $(p $(q $(r $(s $(t $(u $(v $(w $(x))))))))))))))))))))))))",
 ];
 
 fn answers() -> String {

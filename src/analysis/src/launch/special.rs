@@ -23,7 +23,7 @@ pub(super) fn launches(name: &str, command: &SimpleCommand, gathered: &Gathered)
         "su" | "runuser" => su(name, arguments),
         "kubectl" | "oc" | "docker-compose" | "docker" | "podman" | "nix-shell" | "nix" | "capsh" | "mise"
         | "aws-vault" | "op" | "vault" | "doppler" | "chamber" => after_dashes(name, arguments),
-        "parallel" => parallel(arguments),
+        "parallel" => parallel(command),
         "source" | "." => source(arguments),
         "at" | "batch" => later(command),
         _ => match interpreter(name) {
@@ -129,7 +129,8 @@ fn after_dashes(name: &str, arguments: &[Word]) -> Vec<Launch> {
 }
 
 /// GNU parallel joins its words and the arguments after `:::` to a text.
-fn parallel(arguments: &[Word]) -> Vec<Launch> {
+fn parallel(command: &SimpleCommand) -> Vec<Launch> {
+    let arguments = command.arguments();
     let end = arguments.iter().position(|word| word.text.starts_with(":::")).unwrap_or(arguments.len());
     let own = arguments.iter().take_while(|word| word.text.starts_with('-')).count();
     let mut found = Vec::new();
@@ -139,8 +140,9 @@ fn parallel(arguments: &[Word]) -> Vec<Launch> {
     if let Some(mut text) = arguments.get(own..end.max(own)).and_then(joined) {
         text.unknown.add(Unknown::APPENDED);
         found.push(Launch::Text(Runs::Xargs, text));
-    } else if let Some(first) = arguments.first() {
-        found.push(Launch::Hidden(Opaque::InputProgram, first.span));
+    } else {
+        let span = arguments.first().map_or(command.span, |first| first.span);
+        found.push(Launch::Hidden(Opaque::InputProgram, span));
     }
     found
 }

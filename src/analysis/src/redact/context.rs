@@ -2,7 +2,7 @@
 //! headers, INI, SQL, code, lists of pairs, the output of programs.
 
 use super::names::{LONGEST, Says, judge};
-use super::values::{Trust, is_random, is_title, plausible};
+use super::values::{Trust, is_motley, is_random, is_title, plausible};
 
 /// Where a value stands, and of what kind it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(super) fn scan(text: &str, mode: Mode, mut found: impl FnMut(Value)) {
             continue;
         }
         let Some((name, spaced)) = name_before(text, at) else { continue };
-        let Some(says) = judge(name) else { continue };
+        let Some(says) = judge(name).or_else(|| named_before(text, at, name)) else { continue };
         let Some(after) = value_at(bytes, at, spaced) else { continue };
         let was = done;
         match says {
@@ -56,9 +56,29 @@ pub(super) fn scan(text: &str, mode: Mode, mut found: impl FnMut(Value)) {
                 done = cookies(text, after, &mut found).max(done);
             }
             Says::Secret(kind) | Says::Perhaps(kind) => {
-                let Some((start, mut end, quoted)) = delimit(text, after, bytes.get(at) == Some(&b':')) else {
+                let colon = bytes.get(at) == Some(&b':');
+                let Some((mut start, mut end, mut quoted)) = delimit(text, after, colon) else { continue };
+                // `session:1042` is a key of a store.
+                let touching = colon && after == at + 1 && !quoted && mode == Mode::Written;
+                if touching && matches!(says, Says::Perhaps(_)) && !name.contains('-') {
                     continue;
-                };
+                }
+                // `password => bcrypt('VALUE')`; what another call gives is not in the text.
+                if !quoted && bytes.get(end) == Some(&b'(') {
+                    let call = text.get(start..end).unwrap_or_default();
+                    let inside = delimit(text, end + 1, false).filter(|(.., quoted)| *quoted);
+                    match inside.filter(|_| HASHING.contains(&call)) {
+                        Some(inside) => (start, end, quoted) = inside,
+                        None if call.bytes().all(|b| b.is_ascii_alphabetic()) => continue,
+                        None => {}
+                    }
+                }
+                // `user:VALUE`
+                if kind == "credentials" {
+                    let value = text.get(start..end).filter(|value| !value.contains("://"));
+                    let user = value.and_then(|value| value.find(':'));
+                    start += user.filter(|user| start + user + 1 < end).map_or(0, |user| user + 1);
+                }
                 // sed's `s/…/NAME=value/`, with any sign between.
                 let sign =
                     text.strip_prefix('s').and_then(|rest| rest.chars().next()).filter(|c| "/|#,@!".contains(*c));
@@ -78,11 +98,11 @@ pub(super) fn scan(text: &str, mode: Mode, mut found: impl FnMut(Value)) {
                 let trust = match (says, mode) {
                     (Says::Perhaps(_), _) => Trust::Random,
                     (_, Mode::Printed) if !quoted => Trust::Prose,
-                    (_, Mode::Written) if !quoted && bytes.get(at) == Some(&b':') && after > at + 1 => Trust::Prose,
+                    (_, Mode::Written) if !quoted && bytes.get(at) == Some(&b':') => Trust::Prose,
                     (_, Mode::Written | Mode::Printed) => Trust::Name,
                 };
                 let title = matches!(kind, "secret" | "credentials") && is_title(value);
-                if plausible(value, trust) && !title {
+                if plausible(value, trust) && !title && !(trust == Trust::Prose && is_key_of_store(value)) {
                     found(Value { start, end, kind, quoted });
                     done = end;
                 }
@@ -91,6 +111,32 @@ pub(super) fn scan(text: &str, mode: Mode, mut found: impl FnMut(Value)) {
         debug_assert!(done >= was);
     }
     phrases(text, &mut found);
+}
+
+/// Functions whose argument is the password itself.
+const HASHING: [&str; 8] = ["bcrypt", "hash", "md5", "sha1", "crypt", "make", "encrypt", "PASSWORD"];
+/// How far before its value a name is looked for.
+const BEFORE: usize = 160;
+
+/// `"name": "DB_PASSWORD", "value": "…"`, as containers and clouds have their variables.
+fn named_before(text: &str, at: usize, value: &str) -> Option<Says> {
+    if !value.eq_ignore_ascii_case("value") {
+        return None;
+    }
+    let end = at.checked_sub(value.len())?;
+    let from = (end.saturating_sub(BEFORE)..=end).find(|from| text.is_char_boundary(*from))?;
+    let before = text.get(from..end)?;
+    let key = ["name", "Name", "key", "Key"].iter().filter_map(|key| Some(before.rfind(key)? + key.len())).max()?;
+    let rest = before.get(key..)?.trim_start_matches(['"', '\'', '\\', ' ', '=', ':']);
+    let length = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"_-.".contains(b)).count();
+    // The next name would be between them.
+    let between = rest.get(length..)?;
+    (!between.contains(['}', '{'])).then(|| judge(rest.get(..length)?)).flatten()
+}
+
+/// `user:1042:cart`: more of a name, as caches have them, and no value.
+fn is_key_of_store(value: &str) -> bool {
+    value.split_once(':').is_some_and(|(word, _)| word.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
 /// The name that ends before a `=` or `:`, and whether a space came between.
@@ -236,6 +282,7 @@ pub(super) fn pairs(text: &str, start: usize, end: usize, found: &mut impl FnMut
 /// Words after which a secret stands without `=` or `:`.
 const PHRASES: &[(&str, &str, Trust)] = &[
     ("identified by ", "password", Trust::Grammar),
+    ("identified with ", "password", Trust::Grammar),
     ("bearer ", "bearer_token", Trust::Random),
     ("basic ", "basic_auth", Trust::Random),
     ("password ", "password", Trust::Prose),
@@ -258,6 +305,11 @@ fn phrases(text: &str, found: &mut impl FnMut(Value)) {
     for hit in automaton.find_iter(text) {
         let Some((phrase, kind, trust)) = PHRASES.get(hit.pattern().as_usize()).copied() else { continue };
         let mut at = hit.end();
+        // `IDENTIFIED WITH plugin BY 'PASSWORD'`
+        if phrase == "identified with " {
+            let Some(by) = text.get(at..).and_then(plugin) else { continue };
+            at += by;
+        }
         while matches!(bytes.get(at), Some(b' ' | b'\t')) && at < hit.end() + 16 {
             at += 1;
         }
@@ -267,12 +319,24 @@ fn phrases(text: &str, found: &mut impl FnMut(Value)) {
         }
         let Some((start, end, quoted)) = delimit(text, at, false) else { continue };
         let value = text.get(start..end).unwrap_or_default();
+        // `Token token=VALUE`: what has a name of its own is found by that.
+        if value.split_once('=').is_some_and(|(name, _)| judge(name).is_some()) {
+            continue;
+        }
         // SQL quotes its strings; without them it is netrc or prose.
         let trust = if quoted && trust == Trust::Prose { Trust::Name } else { trust };
-        if (quoted || !phrase.ends_with('(') && phrase != "identified by ") && plausible(value, trust) {
+        let bare = !phrase.ends_with('(') && (!phrase.starts_with("identified ") || is_motley(value));
+        if (quoted || bare) && plausible(value, trust) {
             found(Value { start, end, kind, quoted });
         }
     }
+}
+
+/// Where ` by ` ends, behind the name of a plugin.
+fn plugin(text: &str) -> Option<usize> {
+    let name = text.bytes().take(40).take_while(|b| b.is_ascii_alphanumeric() || b"_'\"".contains(b)).count();
+    let by = text.get(name..name + 4)?;
+    (name > 0 && by.eq_ignore_ascii_case(" by ")).then_some(name + 4)
 }
 
 fn phrase_automaton() -> &'static Option<aho_corasick::AhoCorasick> {
@@ -306,6 +370,15 @@ mod tests {
             ("Authorization:Basic ZGVwbG95OmY0", "ZGVwbG95OmY0"),
             ("X-Api-Key: abc123def456", "abc123def456"),
             ("ALTER USER 'app' IDENTIFIED BY 'n0tAr3al'", "n0tAr3al"),
+            ("alter user system identified by n0tAr3aL", "n0tAr3aL"),
+            ("CREATE USER 'a'@'%' IDENTIFIED WITH mysql_native_password BY 'n0tAr3al'", "n0tAr3al"),
+            ("Authorization: Token token=u+n0tAr3al9", "u+n0tAr3al9"),
+            ("{\"name\":\"DB_PASSWORD\",\"value\":\"n0tAr3al\"}", "n0tAr3al"),
+            ("- name: DB_PASSWORD\n  value: n0tAr3al\n", "n0tAr3al"),
+            ("['password'=>bcrypt('n0tAr3al')]", "n0tAr3al"),
+            ("--dest-creds=ci:n0tAr3al", "n0tAr3al"),
+            ("X-ClickHouse-Key: n0tAr3alkY6", "n0tAr3alkY6"),
+            ("https://h/x?q=Oslo&appid=0993212d36fe3e6d0125a4bb6a7cad20", "0993212d36fe3e6d0125a4bb6a7cad20"),
             ("CREATE ROLE x WITH PASSWORD 'n0tAr3al'", "n0tAr3al"),
             ("machine h login u password n0tAr3al", "n0tAr3al"),
             ("db.password = \"n0tAr3al\"", "n0tAr3al"),
@@ -328,10 +401,17 @@ mod tests {
             "if token: x",
             "the password is wrong",
             "a::b",
+            "GET token:user:507f1f77bcf86cd799439011",
+            "api_key:limits",
+            "{\"name\":\"db-password\"},{\"name\":\"x\",\"value\":\"n0tAr3al\"}",
+            "password = prompt(\"n0tAr3al\")",
+            "IDENTIFIED BY plugin",
             "https://x/y",
         ] {
             assert_eq!(found(text, Mode::Written), [""; 0], "{text}");
             assert_eq!(found(text, Mode::Printed), [""; 0], "{text}");
         }
+        // A key of a store where a person wrote it; what a program prints could be anything.
+        assert_eq!(found("DEL session:9f86d081884c7d659a2feaa0c55ad015", Mode::Written), [""; 0]);
     }
 }

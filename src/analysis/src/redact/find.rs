@@ -2,6 +2,7 @@
 
 use super::context::{self, Mode};
 use super::input::{self, Reads};
+use super::names::Says;
 use super::shell::{Command, Script, read};
 use super::text::{Text, UNKNOWN};
 use super::{Class, Finding, forms, grammar, personal, provider, url};
@@ -291,6 +292,12 @@ fn names_secret(command: &Command, word: usize) -> bool {
     let before = word.checked_sub(1).and_then(|i| command.words.get(i)).map(|w| &*w.text.s);
     let own = command.words.get(word).map(|w| &*w.text.s).unwrap_or_default();
     let own = own.split(UNKNOWN).next().unwrap_or_default().trim_end_matches('=');
-    let says = |name: &str| super::names::judge(name.trim_start_matches('-')).is_some();
+    let says = |name: &str| {
+        let name = name.trim_start_matches('-');
+        // `--password-file <(echo PASSWORD)`: the file is what the command says.
+        let file = name.strip_suffix("file").map(|name| name.trim_end_matches(['-', '_']));
+        let file = file.and_then(super::names::judge).filter(|says| matches!(says, Says::Secret(_)));
+        super::names::judge(name).or(file).is_some()
+    };
     before.is_some_and(says) || says(own)
 }

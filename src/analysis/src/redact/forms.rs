@@ -33,6 +33,10 @@ const CALLS: &[(&str, usize)] = &[
     ("basic_auth(", 2),
     ("setBasicAuth(", 2),
     (".auth(", 2),
+    ("Credentials(", 4),
+    ("create_superuser(", 3),
+    ("create_user(", 3),
+    ("changeUserPassword(", 2),
 ];
 
 /// Calls `found` with start, end and kind for each.
@@ -122,7 +126,8 @@ pub(super) fn user_at_host(word: &str) -> Option<(usize, usize)> {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
     };
     let hosted = name(host.split([':', '/']).next().unwrap_or(host), b".-_") && !host.starts_with("sha");
-    let fits = name(user, b"._-") && hosted && !password.contains(['/', ' ', ':', '@']);
+    // `domain/user` and `user@domain` are users too.
+    let fits = name(user, b"._-/\\@") && hosted && !password.contains(['/', ' ', ':', '@']);
     let capitals = password.bytes().skip(1).filter(u8::is_ascii_uppercase).count();
     let mixed = password.len() >= 10 && capitals >= 3 && password.bytes().any(|b| b.is_ascii_lowercase());
     let secret = (is_motley(password) || is_random(password) || mixed) && plausible(password, Trust::Grammar);
@@ -260,6 +265,8 @@ mod tests {
             ("new PDO(\"mysql:host=h\", \"u\", \"Xq7vTr2k\")", "Xq7vTr2k"),
             ("expect \"assword:\"; send \"Xq7vTr2k\\r\"", "Xq7vTr2k"),
             ("set password for root = 'Xq7vTr2k'", "Xq7vTr2k"),
+            ("User.objects.create_superuser('a', 'a@b.cc', 'Xq7vTr2k')", "Xq7vTr2k"),
+            ("Credentials(\"Nexus\", \"h\", \"ci\", \"Xq7vTr2k\")", "Xq7vTr2k"),
             ("ConvertTo-SecureString 'Xq7vTr2k' -AsPlainText", "Xq7vTr2k"),
         ] {
             assert_eq!(found(text), [value], "{text}");
@@ -279,6 +286,11 @@ mod tests {
     }
 
     #[test]
+    fn there_is_a_bit_for_each_form() {
+        assert!(CALLS.len() <= 32 && STATEMENTS.len() <= 32);
+    }
+
+    #[test]
     fn words_with_a_password_in_them() {
         let part = |word: &'static str, at: Option<(usize, usize)>| at.and_then(|(from, to)| word.get(from..to));
         for (word, value) in
@@ -290,6 +302,8 @@ mod tests {
             assert_eq!(oracle(word), None, "{word}");
         }
         assert_eq!(part("root:Xq7vTr2kLm@h:3306", user_at_host("root:Xq7vTr2kLm@h:3306")), Some("Xq7vTr2kLm"));
+        assert_eq!(part("corp/joe:Xq7vTr2k@10.0.0.5", user_at_host("corp/joe:Xq7vTr2k@10.0.0.5")), Some("Xq7vTr2k"));
+        assert_eq!(part("a@b.c:Xq7vTr2k@h", user_at_host("a@b.c:Xq7vTr2k@h")), Some("Xq7vTr2k"));
         for word in ["alpine:3.19@sha256:c5b1261d", "git@h:x", "h:path@2", "a:latest@b"] {
             assert_eq!(user_at_host(word), None, "{word}");
         }

@@ -31,6 +31,9 @@ const MANY: usize = 1000;
 /// The kind of a place that holds a secret only where the word before says so.
 const SECRET_NAMED: &str = "secret_named";
 
+/// The kind of a place that holds a password where anything else could stand: it has to look like one.
+const SECRET_OPERAND: &str = "secret_operand";
+
 static BY_PROGRAM: LazyLock<HashMap<&'static str, Vec<&'static Rule>>> = LazyLock::new(|| {
     let mut map: HashMap<&'static str, Vec<&'static Rule>> = HashMap::new();
     for rule in RULES {
@@ -64,6 +67,7 @@ pub(super) fn scan(command: &Command, mut found: impl FnMut(Value)) {
         };
         part(super::forms::user_at_host(&word.s));
         part(saying(&words, i));
+        part(beside_user(&words, i));
     }
     oracle(&words, &mut found);
     printed(&words, &mut found);
@@ -94,6 +98,25 @@ fn oracle(words: &[&Text<'static>], found: &mut impl FnMut(Value)) {
         }
     }
 }
+
+/// `-u USER -p VALUE` of a program that is in no table: a password beside a
+/// user, not a port, a process or a place.
+fn beside_user(words: &[&Text<'static>], i: usize) -> Option<(usize, usize)> {
+    let before = |n: usize| i.checked_sub(n).and_then(|at| words.get(at)).map(|word| &*word.s);
+    let user = matches!(before(3)?, "-u" | "-U" | "-user" | "-username" | "--user" | "--username" | "--login" | "-D");
+    let asked = matches!(before(1)?, "-p" | "-P" | "-w" | "-pw" | "-password" | "--pw");
+    if !user || !asked || before(4).is_some_and(|word| OTHER_USERS.contains(&program(word))) {
+        return None;
+    }
+    let value: &str = &words.get(i)?.s;
+    let letters = value.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let more = value.bytes().any(|byte| !byte.is_ascii_alphabetic());
+    let secret = letters && more && !value.starts_with(['-', '/', '.']) && !value.contains([' ', '/']);
+    (secret && plausible(value, Trust::Name)).then_some((0, value.len()))
+}
+
+/// Programs with other things behind `-u` and `-p`.
+const OTHER_USERS: &[&str] = &["sudo", "docker", "podman", "nerdctl", "run", "ps", "ssh", "psql", "install", "mkdir"];
 
 /// `--password-command 'echo PASSWORD'`: an option that names a command that says it.
 fn saying(words: &[&Text<'static>], i: usize) -> Option<(usize, usize)> {
@@ -170,7 +193,9 @@ fn pairs(s: &str, mut found: impl FnMut(usize, usize, &'static str)) {
         let value = s.get(from..end).unwrap_or_default();
         if let Some(kind) = kind_of(name, value).filter(|_| !value.contains('\n') && unquoted(value)) {
             let (start, _) = inner(kind, value);
-            found(from + start, end, kind);
+            // `SCRAM-SHA-512=[password=VALUE]`: the bracket opened before the name.
+            let listed = name.starts_with('[') && value.ends_with(']') && !value.contains('[');
+            found(from + start, end - usize::from(listed), kind);
             return;
         }
     }
@@ -193,6 +218,8 @@ fn optional(words: &[&Text<'static>], name: &str, value: &str) -> bool {
 fn inner(kind: &str, value: &str) -> (usize, usize) {
     let start = match value.split_once(':') {
         Some(("pass", _)) => 5,
+        // virt-customize's `--root-password password:VALUE`.
+        Some((name @ ("password" | "token"), rest)) if !rest.is_empty() => name.len() + 1,
         Some((user, rest)) if kind == "credentials" && !rest.is_empty() && !user.contains(['{', '"']) => user.len() + 1,
         _ => 0,
     };
@@ -252,12 +279,23 @@ fn apply(rule: &Rule, words: &[&Text<'static>], from: usize, found: &mut impl Fn
         // `psk '"…"'`: quotes of the program's own.
         let own = at + 2 < end && text.get(at, end).starts_with('"') && text.get(at, end).ends_with('"');
         let (at, end) = if own { (at + 1, end - 1) } else { (at, end) };
+        let host = text.s.get(at..end).and_then(|rest| rest.rfind('@')).filter(|_| matches!(rule.how, How::Login(_)));
+        let end = host.map_or(end, |n| at + n);
         let value = text.get(at, end);
+        // What has names of its own is found by these; a URL is no `user:password`.
+        if named_inside(value) || matches!(rule.how, How::WordColon(_)) && value.starts_with("//") {
+            continue;
+        }
         let kind = if rule.kind == SECRET_NAMED {
             let name = word.checked_sub(1).and_then(|i| words.get(i)).map(|w| &*w.s).unwrap_or_default();
             kind_of(name, value)
+        } else if rule.kind == SECRET_OPERAND {
+            let before = word.checked_sub(1).and_then(|i| words.get(i));
+            let operand = !matches!(rule.how, How::Word(_)) || before.is_some_and(|w| !w.s.starts_with('-'));
+            (operand && is_motley(value) && plausible(value, Trust::Name)).then_some("password")
         } else {
             let elsewhere = rule.kind != "password" && (is_path(value) || is_reference(value))
+                || rule.programs.contains(&"net") && value.starts_with('/')
                 || rule.kind == "vault_token" && value.contains('=')
                 || rule.kind == "token" && value.len() < 8 && value.bytes().all(|b| b.is_ascii_lowercase());
             (plausible(value, Trust::Grammar) && !elsewhere).then_some(rule.kind)
@@ -268,12 +306,26 @@ fn apply(rule: &Rule, words: &[&Text<'static>], from: usize, found: &mut impl Fn
     }
 }
 
+/// `{"user": "a", "password": "b"}`, `password=b`.
+fn named_inside(value: &str) -> bool {
+    if value.split_once('=').is_some_and(|(name, rest)| !rest.is_empty() && judge(name).is_some()) {
+        return true;
+    }
+    let mut found = false;
+    if value.starts_with('{') {
+        super::context::scan(value, super::context::Mode::Written, |_| found = true);
+    }
+    found
+}
+
 /// Where words stand that the rule speaks of, and at which byte the value
 /// begins in them.
 fn places(how: How, words: &[&Text<'static>], start: usize) -> Vec<(usize, usize)> {
     match how {
         How::Word(n) => nth(words, start, n).map(|i| (i, 0)).into_iter().collect(),
-        How::WordColon(n) => nth(words, start, n).into_iter().filter_map(|i| behind(words, (i, 0), ':')).collect(),
+        How::WordColon(n) | How::Login(n) => {
+            nth(words, start, n).into_iter().filter_map(|i| behind(words, (i, 0), ':')).collect()
+        }
         How::Attached(name) => options(words, start, name, false, true),
         How::Next(name) => options(words, start, name, true, false),
         How::Either(name) | How::Cookie(name) => options(words, start, name, true, true),

@@ -83,7 +83,9 @@ pub(super) fn reads(command: &Command) -> Option<Reads> {
             return Some(*reads);
         }
     }
-    None
+    // Whatever is called after passwords and is in no table: `elasticsearch-reset-password`.
+    let first = words.first().map(|word| base_name(word));
+    first.filter(|name| name.contains("passw") && name.len() > 8).map(|_| Reads::Secret("password"))
 }
 
 /// Calls `found` with each text that goes to the command's standard input.
@@ -123,8 +125,14 @@ pub(super) fn secrets(text: &str, reads: Reads) -> Vec<(usize, usize)> {
     let fits =
         |value: &str| !value.contains('\n') && plausible(value, Trust::Grammar) && !super::values::is_path(value);
     match value.split_once("\\n").or_else(|| value.split_once('\n')) {
-        Some((first, again)) if first == again && fits(first) => {
+        Some((first, again))
+            if (first == again || is_motley(first) && is_motley(again)) && fits(first) && fits(again) =>
+        {
             vec![(start, start + first.len()), (end - again.len(), end)]
+        }
+        // A user's name on a line before it.
+        Some((first, again)) if !is_motley(first) && is_motley(again) && !first.contains(' ') && fits(again) => {
+            vec![(end - again.len(), end)]
         }
         Some(_) | None => fits(value).then_some((start, end)).into_iter().collect(),
     }
@@ -233,6 +241,8 @@ const GIVEN: &[&str] = &[
     "unseal",
     "passwd",
     "set-password",
+    "signin",
+    "join",
 ];
 
 /// Whether a program that is in no table may read a secret: it is no filter,
@@ -240,7 +250,8 @@ const GIVEN: &[&str] = &[
 pub(super) fn may_read(command: &Command) -> bool {
     let Some(first) = command.words.first() else { return false };
     let name = base_name(&first.text.s);
-    !FILTERS.contains(&name) && command.words.iter().skip(1).any(|word| GIVEN.contains(&&*word.text.s))
+    let given = |word: &super::shell::Word| GIVEN.contains(&word.text.s.trim_start_matches('-'));
+    !FILTERS.contains(&name) && command.words.iter().skip(1).any(given)
 }
 
 /// Whether a text looks like a secret with nothing beside it.

@@ -190,6 +190,7 @@ const PERHAPS: &[(&str, &str)] = &[
     ("assertion", "token"),
     ("sas", "signature"),
     ("apppass", "password"),
+    ("appid", "api_key"),
 ];
 
 /// Words before `key` that make it a name for a place or something public.
@@ -260,7 +261,9 @@ fn key(before: &[&str]) -> Option<Says> {
     if let Some((_, kind)) = SECRET_KEYS.iter().find(|(word, _)| word == previous) {
         return Some(Says::Secret(kind));
     }
-    (!is_public(previous)).then_some(Says::Perhaps("secret_key"))
+    // `X-…-Key` of a header.
+    let header = before.len() > 1 && before.first() == Some(&"x");
+    (!is_public(previous)).then_some(if header { Says::Secret("api_key") } else { Says::Perhaps("secret_key") })
 }
 
 fn sure(word: &str) -> Option<&'static str> {

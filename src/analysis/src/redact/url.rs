@@ -17,6 +17,10 @@ pub(super) fn scan(text: &str, mut found: impl FnMut(usize, usize, &'static str)
         let rest = text.get(at..).unwrap_or_default();
         let near = (0..=rest.len().min(AUTHORITY)).rev().find(|n| rest.is_char_boundary(*n)).unwrap_or(0);
         let rest = rest.get(..near).unwrap_or_default();
+        // Without an `@` nobody is named, however many more signs follow.
+        if memchr::memchr(b'@', rest.as_bytes()).is_none() {
+            continue;
+        }
         let has_scheme = sign > 0 && text.as_bytes().get(at - 4).is_some_and(u8::is_ascii_alphanumeric);
         let until = rest.find(ENDS).unwrap_or(rest.len());
         let authority = rest.get(..until).unwrap_or_default();

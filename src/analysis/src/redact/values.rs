@@ -199,7 +199,8 @@ fn is_name_of_secret(value: &str) -> bool {
 /// Whether a value says where something is.
 pub(super) fn is_reference(value: &str) -> bool {
     let lower = value.get(..value.len().min(32)).unwrap_or(value).to_ascii_lowercase();
-    REFERENCES.iter().any(|start| lower.starts_with(start))
+    // `NAME:latest`: a version of a secret in a store.
+    REFERENCES.iter().any(|start| lower.starts_with(start)) || value.ends_with(":latest")
 }
 
 /// Whether a value is a file's path.

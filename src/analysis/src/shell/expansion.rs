@@ -112,6 +112,8 @@ impl Reader<'_> {
     pub(super) fn backquoted(&mut self, making: &mut Making, quoted: bool) -> Parse<()> {
         let start = self.at;
         self.at += 1;
+        // Each is a text to be read by itself.
+        self.count_word(start)?;
         let mut inner = Making::default();
         loop {
             let here = self.line(self.at);

@@ -5,10 +5,12 @@
 use crate::facts::{Context, Opaque, SimpleCommand};
 use rable::{Node, NodeKind};
 
-/// What may be read twice before the line counts as too much: bytes, times the
-/// square of their levels of brackets, since rable reads a nested text again
-/// from each level around it.
-const BUDGET: usize = 512 * 1024;
+/// What may be read twice before the line counts as too much, in about
+/// nanoseconds. rable reads a nested text again from each level around it: a
+/// byte costs the square of its levels of brackets, a bracket their cube.
+const BUDGET: usize = 10_000_000;
+/// What a bracket at the first level costs more than a byte.
+const BRACKET: usize = 100;
 
 /// What is left to be read twice.
 #[derive(Debug)]
@@ -22,8 +24,7 @@ impl Default for Budget {
 
 /// Reads `text` again. `Some` is why the line is opaque.
 pub(crate) fn check(text: &str, found: &[SimpleCommand], outer: usize, budget: &mut Budget) -> Option<Opaque> {
-    let levels = depth(text) + 1;
-    match budget.0.checked_sub(text.len().saturating_mul(levels * levels)) {
+    match budget.0.checked_sub(work(text)) {
         None => Some(Opaque::TooMuch),
         Some(left) => {
             budget.0 = left;
@@ -52,18 +53,21 @@ const RESERVED: [&str; 18] = [
     "function", "time", "coproc", "",
 ];
 
-/// Levels of brackets and backquotes.
-fn depth(text: &str) -> usize {
-    let (mut open, mut deepest) = (0usize, 0usize);
+/// How much it is to read `text`, whatever its brackets and backquotes mean.
+fn work(text: &str) -> usize {
+    let (mut level, mut work) = (1 + usize::from(text.contains('`')), 0usize);
     for byte in text.bytes() {
         match byte {
-            b'(' | b'{' => open += 1,
-            b')' | b'}' => open = open.saturating_sub(1),
+            b'(' | b'{' => {
+                work = work.saturating_add(BRACKET.saturating_mul(level.saturating_pow(3)));
+                level += 1;
+            }
+            b')' | b'}' => level = level.saturating_sub(1).max(1),
             _ => {}
         }
-        deepest = deepest.max(open);
+        work = work.saturating_add(level.saturating_mul(level));
     }
-    deepest + usize::from(text.contains('`'))
+    work
 }
 
 /// Whether rable reads `text` as the commands in `found` (those of its top
@@ -230,6 +234,28 @@ mod tests {
             }
         }
         assert!(plain > 5000, "{plain}");
+    }
+
+    /// Nanoseconds would depend on the machine; what is counted does not.
+    #[test]
+    fn what_is_read_again_and_again_is_too_much() {
+        let much = |line: &str| {
+            let opaque = crate::parse(line, &Place::default()).opaque;
+            opaque.iter().any(|fact| matches!(fact.what, Opaque::TooMuch | Opaque::TooDeep))
+        };
+        let nested = |open: &str, close: &str, deep: usize| format!("{}a{}", open.repeat(deep), close.repeat(deep));
+        for (open, close) in [("$(", ")"), ("\"$(", ")\""), ("cat <(", ")"), ("echo $(", ")")] {
+            assert!(!much(&nested(open, close, 12)), "{open}");
+            assert!(much(&nested(open, close, 40)), "{open}");
+            let many = vec![nested(open, close, 12); 40].join(" ; ");
+            assert!(much(&many), "{open}");
+        }
+        assert!(!much(&"``".repeat(1000)) && much(&"``".repeat(4000)));
+        let script = "f() { if [ -n \"$(a \"$(b)\")\" ]; then echo \"${x:-$(c)}\"; fi; }\n".repeat(100);
+        assert!(work(&script) < BUDGET / 10, "{}", work(&script));
+        for long in ["x ".repeat(32_000), "$(a)".repeat(450), "echo \"$(a $(b $(c)))\"; ".repeat(150)] {
+            assert!(work(&long) < BUDGET, "{}", work(&long));
+        }
     }
 
     #[test]

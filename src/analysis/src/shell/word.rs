@@ -91,13 +91,19 @@ impl Reader<'_> {
         if self.at == start {
             return Ok(None);
         }
+        self.count_word(start)?;
+        let mut word = making.word;
+        word.span = self.span_from(start);
+        Ok(Some(Scanned { word, start, end: self.at }))
+    }
+
+    /// One more text that is read by itself, which begins at `start`.
+    pub(super) fn count_word(&mut self, start: usize) -> Parse<()> {
         self.out.words += 1;
         if self.out.words > MAX_WORDS {
             return Err(Stop { what: Opaque::TooMuch, at: start });
         }
-        let mut word = making.word;
-        word.span = self.span_from(start);
-        Ok(Some(Scanned { word, start, end: self.at }))
+        Ok(())
     }
 
     /// Reads the parts of a word up to an unquoted character for which `ends` holds.

@@ -24,6 +24,8 @@ pub(super) enum How {
     Word(usize),
     /// The same, behind a colon.
     WordColon(usize),
+    /// The same, between a colon and the last `@`: `[domain/]user:VALUE@host`.
+    Login(usize),
     /// Pairs of a cookie header.
     Cookie(&'static str),
 }
@@ -42,7 +44,7 @@ const fn rule(programs: &'static [&'static str], after: &'static [&'static str],
     Rule { programs, after, how, kind }
 }
 
-use How::{Attached, Colon, Comma, Cookie, Dsn, Either, Next, Pass, Percent, Word, WordColon};
+use How::{Attached, Colon, Comma, Cookie, Dsn, Either, Login, Next, Pass, Percent, Word, WordColon};
 
 const MYSQL: &[&str] = &[
     "mysql",
@@ -80,10 +82,55 @@ const MONGO: &[&str] = &[
     "mongofiles",
 ];
 const CONTAINERS: &[&str] = &["docker", "podman", "buildah", "skopeo", "nerdctl", "crane", "oras", "helm", "regctl"];
-const LDAP: &[&str] =
-    &["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldappasswd", "ldapwhoami", "ldapcompare", "ldapmodrdn"];
-const SAMBA: &[&str] =
-    &["smbclient", "smbget", "rpcclient", "smbmap", "net", "smbcacls", "smbtree", "wbinfo", "nmblookup"];
+const LDAP: &[&str] = &[
+    "ldapsearch",
+    "ldapadd",
+    "ldapmodify",
+    "ldapdelete",
+    "ldappasswd",
+    "ldapwhoami",
+    "ldapcompare",
+    "ldapmodrdn",
+    "ldapexop",
+    "ldapvi",
+    "dsconf",
+    "dsctl",
+    "dsidm",
+    "dsmod",
+    "ldclt",
+];
+const IMPACKET: &[&str] = &[
+    "impacket-secretsdump",
+    "impacket-psexec",
+    "impacket-wmiexec",
+    "impacket-smbexec",
+    "impacket-atexec",
+    "impacket-smbclient",
+    "impacket-mssqlclient",
+    "impacket-GetUserSPNs",
+    "psexec.py",
+    "wmiexec.py",
+    "smbexec.py",
+    "atexec.py",
+    "secretsdump.py",
+    "smbclient.py",
+    "mssqlclient.py",
+    "GetUserSPNs.py",
+];
+const SAMBA: &[&str] = &[
+    "smbclient",
+    "smbget",
+    "rpcclient",
+    "smbmap",
+    "net",
+    "smbcacls",
+    "smbtree",
+    "wbinfo",
+    "nmblookup",
+    "samba-tool",
+    "smbspool",
+    "smbcquotas",
+];
 const PERCONA: &[&str] = &[
     "pt-table-checksum",
     "pt-table-sync",
@@ -187,6 +234,17 @@ pub(super) const RULES: &[Rule] = &[
     rule(SAMBA, &[], Percent("-U"), "password"),
     rule(SAMBA, &[], Percent("--user"), "password"),
     rule(&["smbmap"], &[], Next("-p"), "password"),
+    rule(&["smbclient"], &[], Word(2), "secret_operand"),
+    rule(&["isql", "iusql"], &[], Word(3), "secret_operand"),
+    rule(&["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk", "snmptrap"], &[], Next("-c"), "secret_operand"),
+    rule(&["radtest"], &[], Word(2), "password"),
+    rule(&["radtest"], &[], Word(5), "password"),
+    rule(&["crudini"], &["--set"], Word(4), "secret_named"),
+    rule(&["ipa-client-install", "ipa-server-install", "ipa-replica-install"], &[], Next("-w"), "password"),
+    rule(&["bundle", "bundler"], &["config", "set"], WordColon(2), "password"),
+    rule(&["drone"], &[], Next("-t"), "token"),
+    rule(&["splunk", "jenkins-cli", "jenkins-cli.jar"], &[], Colon("-auth"), "password"),
+    rule(&["gh"], &["secret", "set"], Either("-b"), "secret"),
     rule(&["net"], &["use"], Word(3), "password"),
     rule(&["net"], &["user"], Word(2), "password"),
     rule(&["samba-tool"], &["setpassword"], Next("--newpassword"), "password"),
@@ -270,7 +328,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(&["vncdo", "vncdotool"], &[], Either("-p"), "password"),
     rule(&["freerdp", "sdl-freerdp"], &[], Attached("/p:"), "password"),
     rule(&["xfreerdp", "xfreerdp3", "wlfreerdp"], &[], Attached("/pass:"), "password"),
-    rule(&["impacket-secretsdump", "impacket-psexec", "psexec.py", "secretsdump.py"], &[], WordColon(1), "password"),
+    rule(IMPACKET, &[], Login(1), "password"),
     // Clouds
     rule(&["netlify"], &["env:set"], Word(2), "secret_named"),
     rule(&["snyk"], &["config", "set"], Attached("api="), "token"),
