@@ -1483,6 +1483,7 @@ class Run:
 
     def finish(self):
         if not self.entries:
+            self.left_out()
             return self.add("source.empty")
         for login in self.logins.values():
             self.add("sess.open")

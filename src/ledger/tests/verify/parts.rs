@@ -53,6 +53,8 @@ fn a_part_holds_one_login_and_says_so() {
         "chain.seq",
     );
     expect(&verified(&kept, &proof, "{\"fmt\":\"cs-bundle1\",\"part\":{}}", &history, false), 40, "source.damaged");
+    // Nothing is left of it but its name.
+    expect(&verified(&[], &proof, &scope(3), &history, false), 41, "part.login");
     // Any entry taken out, with its hash put among what is left out or not.
     for at in 0..kept.len() - 1 {
         let mut fewer = kept.clone();
