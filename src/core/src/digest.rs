@@ -27,7 +27,7 @@ pub fn b64_decode(text: &str) -> Result<Vec<u8>, BadEncoding> {
 }
 
 /// Reads canonical base64url without padding of exactly `N` bytes. By hand: a
-/// verifier reads some digests of every entry, and each is short.
+/// verifier reads some ten digests of every entry, and each is short.
 pub fn b64_fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != (N * 4).div_ceil(3) {
         return None;
@@ -37,35 +37,63 @@ pub fn b64_fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
     let (threes, end) = bytes.as_chunks_mut::<3>();
     let mut seen = 0;
     for (four, three) in fours.iter().zip(threes) {
-        let [a, b, c, d] = four.map(sextet);
-        seen |= a | b | c | d;
-        *three = [(a << 2) | (b >> 4), (b << 4) | (c >> 2), (c << 6) | d];
+        let bits = joined(*four);
+        seen |= bits;
+        let [_, a, b, c] = bits.to_be_bytes();
+        *three = [a, b, c];
     }
+    // Digits that are not there are zeros.
+    let mut last = *b"AAAA";
+    last.get_mut(..rest.len())?.copy_from_slice(rest);
+    let bits = joined(last);
+    seen |= bits;
+    let [_, a, b, c] = bits.to_be_bytes();
     // What a last digit has beyond the bytes must be zero.
-    let left = match (rest, end) {
-        ([], []) => 0,
-        ([a, b], [x]) => {
-            let [a, b] = [a, b].map(|digit| sextet(*digit));
-            seen |= a | b;
-            *x = (a << 2) | (b >> 4);
-            b & 0x0f
+    let left = match end {
+        [] => a | b | c,
+        [x] => {
+            *x = a;
+            b | c
         }
-        ([a, b, c], [x, y]) => {
-            let [a, b, c] = [a, b, c].map(|digit| sextet(*digit));
-            seen |= a | b | c;
-            (*x, *y) = ((a << 2) | (b >> 4), (b << 4) | (c >> 2));
-            c & 0x03
+        [x, y] => {
+            (*x, *y) = (a, b);
+            c
         }
-        (_, _) => return None,
+        _ => return None,
     };
-    (seen & NO_DIGIT == 0 && left == 0).then_some(bytes)
+    (seen & NO_DIGITS == 0 && left == 0).then_some(bytes)
 }
 
-fn sextet(digit: u8) -> u8 {
-    SEXTETS.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT)
+/// Four digits as 24 bits; a bit of [`NO_DIGITS`] is set where one is none.
+fn joined([a, b, c, d]: [u8; 4]) -> u32 {
+    let of = |place: &[u32; 256], digit: u8| place.get(usize::from(digit)).copied().unwrap_or(NO_DIGITS);
+    let [first, second, third, fourth] = &PLACES;
+    of(first, a) | of(second, b) | of(third, c) | of(fourth, d)
 }
 
-const SEXTETS: [u8; 256] = table(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+const NO_DIGITS: u32 = 0xff00_0000;
+
+const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// What each byte stands for as the first to fourth digit.
+static PLACES: [[u32; 256]; 4] = [
+    shifted(&table(ALPHABET), 18),
+    shifted(&table(ALPHABET), 12),
+    shifted(&table(ALPHABET), 6),
+    shifted(&table(ALPHABET), 0),
+];
+
+const fn shifted(values: &[u8; 256], bits: u32) -> [u32; 256] {
+    let mut shifted = [NO_DIGITS; 256];
+    let (mut from, mut to) = (values.as_slice(), shifted.as_mut_slice());
+    while let ([value, rest @ ..], [slot, after @ ..]) = (from, to) {
+        if *value != NO_DIGIT {
+            *slot = (*value as u32) << bits;
+        }
+        (from, to) = (rest, after);
+    }
+    shifted
+}
 
 macro_rules! bytes_type {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {

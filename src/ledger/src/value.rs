@@ -145,9 +145,31 @@ pub(crate) fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7e) & (byte != b'"') & (byte != b'\\')
 }
 
-/// How many bytes at the beginning are plain.
+/// How many bytes at the beginning are plain. Most texts are short: the first
+/// are looked at eight at a time.
 pub(crate) fn plain_length(bytes: &[u8]) -> usize {
-    leading(bytes, is_plain)
+    const FIRST: usize = 3;
+    let (words, _) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().take(FIRST).enumerate() {
+        let odd = not_plain(u64::from_le_bytes(*word));
+        if odd != 0 {
+            return index * 8 + odd.trailing_zeros() as usize / 8;
+        }
+    }
+    let sure = words.len().min(FIRST) * 8;
+    sure + leading(bytes.get(sure..).unwrap_or_default(), is_plain)
+}
+
+/// Eight bytes, the first one lowest: the highest bit of the first that is not
+/// plain is set and of none before it. (Of those after it, it may be set too:
+/// a subtraction borrows from them.)
+fn not_plain(word: u64) -> u64 {
+    const fn all(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    let below = |low: u8| word.wrapping_sub(all(low)) & !word;
+    let is = |byte: u8| (word ^ all(byte)).wrapping_sub(all(1)) & !(word ^ all(byte));
+    (below(0x20) | word | is(0x7f) | is(b'"') | is(b'\\')) & all(0x80)
 }
 
 /// How many bytes at the beginning are like that. Sixteen are looked at
@@ -218,5 +240,28 @@ impl From<bool> for Value {
 impl<T: Into<Value>> From<Vec<T>> for Value {
     fn from(values: Vec<T>) -> Self {
         Self::List(values.into_iter().map(Into::into).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every byte at every place, and what a borrow of the subtraction could reach behind it.
+    #[test]
+    fn the_first_that_is_not_plain_is_found() {
+        for byte in 0..=0xff_u8 {
+            for place in 0..60 {
+                for behind in [b'x', 0x00, 0x1f, 0x20, 0x21, b'"', 0x23, b'\\', 0x5d, 0x7e, 0x7f, 0x80, 0xff] {
+                    let mut text = [b'x'; 61];
+                    (text[place], text[place + 1]) = (byte, behind);
+                    let first = text.iter().position(|byte| !is_plain(*byte)).unwrap_or(text.len());
+                    assert_eq!(plain_length(&text), first, "{byte:#x} at {place}, {behind:#x} behind it");
+                }
+            }
+        }
+        for length in 0..50 {
+            assert_eq!(plain_length(&vec![b'x'; length]), length);
+        }
     }
 }

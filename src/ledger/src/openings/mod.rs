@@ -11,6 +11,7 @@ pub use cut::{BadCut, cut_openings};
 use read::{Found, Opening};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Openings to be written beside a body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -264,8 +265,11 @@ fn check_many<'a, 'n, N: Node<'n>>(
     let hidden = if path == "cmd" { body.get("hidden") } else { body.get(&format!("{path}_hidden")) };
     let hidden = hidden.and_then(N::items);
     let mut shown = Vec::with_capacity(items.len());
+    let mut name = String::with_capacity(path.len() + 4);
     for (index, (item, wanted)) in items.into_iter().zip(wanted).enumerate() {
-        let name = format!("{path}/{index}");
+        name.clear();
+        // Writing to a String cannot fail.
+        write!(name, "{path}/{index}").map_err(|_| BadOpening::Unasked(path.to_owned()))?;
         let is_hidden = hidden
             .clone()
             .is_some_and(|mut hidden| hidden.any(|h| h.as_int().is_some_and(|h| usize::try_from(h) == Ok(index))));
@@ -276,7 +280,7 @@ fn check_many<'a, 'n, N: Node<'n>>(
             }
             Some(_) => return Err(BadOpening::Mismatch(name)),
             None => {
-                missing.extend((!is_hidden).then_some(name));
+                missing.extend((!is_hidden).then(|| name.clone()));
                 shown.push(None);
             }
         }

@@ -118,10 +118,22 @@ struct Step<'s, 'a, 'r> {
 impl Logins {
     /// Follows one entry of a login.
     pub fn step(&mut self, event: &Event<'_>, cx: &mut Context<'_, '_>) {
-        if !self.admit(event, cx) {
-            return;
-        }
-        let Some(login) = self.open.get_mut(&event.login) else { return };
+        let login = match self.open.get_mut(&event.login) {
+            Some(login) => {
+                if event.kind == Some(Kind::SessionOpened) {
+                    let text = "session_opened in a login that is open";
+                    cx.findings.add(Check::SessOrder, Some(event.seq), None, text);
+                }
+                login
+            }
+            None => {
+                if !self.admit(event, cx) {
+                    return;
+                }
+                let Some(login) = self.open.get_mut(&event.login) else { return };
+                login
+            }
+        };
         login.orphaned = login.starts != self.starts;
         let mut step = Step { event, login, starts: self.starts, cx };
         step.chain();
@@ -157,16 +169,10 @@ impl Logins {
         }
     }
 
-    /// Opens a login, or says why the entry has no place in one.
+    /// Opens a login, or says why the entry has no place in one that is not open.
     fn admit(&mut self, event: &Event<'_>, cx: &mut Context<'_, '_>) -> bool {
         let opens = event.kind == Some(Kind::SessionOpened);
         let seq = Some(event.seq);
-        if self.open.contains_key(&event.login) {
-            if opens {
-                cx.findings.add(Check::SessOrder, seq, None, "session_opened in a login that is open");
-            }
-            return true;
-        }
         if self.known.contains(&event.login) {
             cx.findings.add(Check::SessOrder, seq, None, "an entry of a login after its session_closed");
             return false;

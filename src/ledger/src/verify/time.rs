@@ -20,6 +20,8 @@ pub(super) type Boot = usize;
 #[derive(Debug, Default)]
 pub(super) struct Times {
     boots: HashMap<String, Boot>,
+    /// The boot that appeared last: nearly every entry is of it.
+    newest: (Boot, String),
     last: Option<Last>,
     /// Highest `mono` of the boot, changes of key included.
     highest: u64,
@@ -85,7 +87,7 @@ impl Times {
     }
 
     fn is_boot(&self, boot: Boot, line: &Line<'_>) -> bool {
-        self.boots.get(line.boot) == Some(&boot)
+        self.newest.0 == boot && self.newest.1 == line.boot || self.boots.get(line.boot) == Some(&boot)
     }
 
     /// Whether `mono` has not fallen.
@@ -134,6 +136,7 @@ impl Times {
         }
         let boot = self.boots.len();
         self.boots.insert(line.boot.to_owned(), boot);
+        self.newest = (boot, line.boot.to_owned());
         boot
     }
 }
