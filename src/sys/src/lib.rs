@@ -25,4 +25,6 @@ pub use files::{Untrusted, free_bytes, open_trusted, trust_place, trusted_direct
 pub use identity::{Account, Uids, account_by_name, account_by_uid, at_secure, set_effective_uid, set_uids, uids};
 pub use inherited::{Inherited, clear_environment, reset_scheduling, stop_timers};
 pub use process::{Forked, children, dumpable_off, end_tree, fork, parent_death_signal, reap, subreaper};
-pub use socket::{Peer, finish_sending, peer, recv_with_fds, send_now, send_with_fd, seqpacket_pair};
+pub use socket::{
+    Peer, finish_sending, know_senders, peer, recv_from_process, recv_with_fds, send_now, send_with_fd, seqpacket_pair,
+};

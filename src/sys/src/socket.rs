@@ -2,8 +2,8 @@
 //! never blocks.
 
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, getsockopt, recvmsg, send,
-    sendmsg, socketpair, sockopt,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixCredentials, getsockopt,
+    recvmsg, send, sendmsg, setsockopt, socketpair, sockopt,
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -79,6 +79,25 @@ pub fn recv_with_fds(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize
     Ok((message.bytes, fds))
 }
 
+/// Has the kernel say of everything that arrives at this socket from now on
+/// which process sent it.
+pub fn know_senders(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(setsockopt(&fd, sockopt::PassCred, &true)?)
+}
+
+/// Receives bytes of one process, and its id, where [`know_senders`] was asked
+/// for. Descriptors that come with them are closed by the kernel, and then
+/// nobody is named.
+pub fn recv_from_process(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Option<i32>)> {
+    let mut space = nix::cmsg_space!(UnixCredentials);
+    let mut parts = [IoSliceMut::new(buffer)];
+    let message = recvmsg::<()>(fd.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    let named = |control| if let ControlMessageOwned::ScmCredentials(who) = control { Some(who.pid()) } else { None };
+    // What came with descriptors is nobody's: there is no room for both.
+    let sender = message.cmsgs().ok().and_then(|mut all| all.find_map(named));
+    Ok((message.bytes, sender))
+}
+
 /// Sends what the socket takes at once; `WouldBlock` where it takes nothing.
 /// Works on sockets that are in blocking mode, and leaves their mode alone.
 pub fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
@@ -124,6 +143,30 @@ mod tests {
         let (left, _right) = UnixStream::pair().unwrap();
         let who = peer(left.as_fd()).unwrap();
         assert_eq!(who.pid, i32::try_from(std::process::id()).unwrap());
+    }
+
+    #[test]
+    fn the_sender_is_the_process_that_wrote() {
+        let (left, right) = UnixStream::pair().unwrap();
+        know_senders(right.as_fd()).unwrap();
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "printf two"]).stdout(OwnedFd::from(left.try_clone().unwrap()));
+        let mut child = shell.spawn().unwrap();
+        child.wait().unwrap();
+        drop(shell);
+        (&left).write_all(b"one").unwrap();
+        let mut buffer = [0; 64];
+        // What two processes sent is not handed out together.
+        let (n, who) = recv_from_process(right.as_fd(), &mut buffer).unwrap();
+        assert_eq!((&buffer[..n], who), (&b"two"[..], i32::try_from(child.id()).ok()));
+        let (n, who) = recv_from_process(right.as_fd(), &mut buffer).unwrap();
+        assert_eq!((&buffer[..n], who), (&b"one"[..], i32::try_from(std::process::id()).ok()));
+        // Descriptors are no part of it.
+        let (_reader, writer) = std::io::pipe().unwrap();
+        send_with_fd(left.as_fd(), b"x", &[writer.as_fd()]).unwrap();
+        assert_eq!(recv_from_process(right.as_fd(), &mut buffer).unwrap(), (1, None));
+        drop(left);
+        assert_eq!(recv_from_process(right.as_fd(), &mut buffer).unwrap().0, 0);
     }
 
     #[test]

@@ -66,6 +66,13 @@ fn copies_of_descriptors_replaced() {
     try_lines(&["exec 61<&- 62<&- 0</dev/null"], Then::Goes);
 }
 
+/// A job that was forked has the copies, too; but it is not the shell.
+#[test]
+fn copies_of_descriptors_in_a_job() {
+    let false_ready = "for n in 10 11 12 13 63; do printf 'R0\\tx> \\0' >&$n; done";
+    try_lines(&[&format!("(sleep 0.2; {false_ready}) 2>/dev/null & true")], Then::Ends);
+}
+
 #[test]
 fn the_hook_taken_away() {
     try_lines(&["PROMPT_COMMAND=; unset PROMPT_COMMAND", "declare +r PROMPT_COMMAND; PS0="], Then::Goes);

@@ -2,7 +2,6 @@
 
 use super::driver::{Listener, NotSaid, Said};
 use countersign_sys::{self as sys, Wanted};
-use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,6 +14,9 @@ pub struct Private {
     socket: Option<OwnedFd>,
     listener: Listener,
     orders: Vec<u8>,
+    /// The process that spoke first, before any line: the shell itself. Jobs
+    /// that it forks have copies of its end, and nothing to say.
+    speaker: Option<i32>,
 }
 
 /// What was heard on it.
@@ -34,7 +36,8 @@ impl Private {
     pub fn new() -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = pair()?;
         sys::set_nonblocking(ours.as_fd())?;
-        Ok((Self { socket: Some(ours), listener: Listener::default(), orders: Vec::new() }, theirs))
+        sys::know_senders(ours.as_fd())?;
+        Ok((Self { socket: Some(ours), listener: Listener::default(), orders: Vec::new(), speaker: None }, theirs))
     }
 
     /// While it is open, what to wait for on it.
@@ -72,16 +75,20 @@ impl Private {
         }
         let Some(socket) = &self.socket else { return Heard::Nothing };
         let mut buffer = [0; READ];
-        match nix::unistd::read(socket, &mut buffer) {
-            Ok(0) => {
+        match sys::recv_from_process(socket.as_fd(), &mut buffer) {
+            Ok((0, _)) => {
                 self.socket = None;
                 Heard::Closed
             }
-            Ok(n) => match self.listener.push(buffer.get(..n).unwrap_or_default()) {
-                Ok(()) => self.hear(),
-                Err(NotSaid) => Heard::Nonsense,
-            },
-            Err(Errno::EAGAIN | Errno::EINTR) => Heard::Nothing,
+            Ok((_, from)) if from.is_none() || self.speaker.is_some_and(|known| Some(known) != from) => Heard::Nonsense,
+            Ok((n, from)) => {
+                self.speaker = from;
+                match self.listener.push(buffer.get(..n).unwrap_or_default()) {
+                    Ok(()) => self.hear(),
+                    Err(NotSaid) => Heard::Nonsense,
+                }
+            }
+            Err(why) if matches!(why.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Heard::Nothing,
             Err(_) => {
                 self.socket = None;
                 Heard::Closed
