@@ -22,6 +22,10 @@ const BATCH_BYTES: usize = 2 * 1024 * 1024;
 const KEPT_BYTES: usize = 8 * 1024 * 1024;
 /// How often a wanted seq may be corrected within one request.
 const CORRECTIONS: u32 = 3;
+/// How long the ordinary stream waits for more lines: what a command leaves behind
+/// comes in four pieces within a few ms, and each request is a commit at the
+/// service. A submission waits for nothing and takes along what is there.
+const TOGETHER: Duration = Duration::from_millis(10);
 /// Pauses between tries while the service is away.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -206,6 +210,7 @@ impl Shipper {
                 Ok(()) => {
                     pause = FIRST_PAUSE;
                     self.outbox.wake.notified().await;
+                    tokio::time::sleep(TOGETHER).await;
                 }
                 Err(why) => {
                     tracing::warn!("cannot ship the ledger, will try again: {why}");

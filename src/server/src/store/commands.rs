@@ -111,10 +111,10 @@ struct KnownRow {
 const KNOWN: &str = concat!(
     "SELECT (SELECT json_array(seq, leaf) FROM entries WHERE host = $1 ORDER BY seq DESC LIMIT 1) AS head, \
      (SELECT json_group_array(json_array(id, uses)) FROM rule_uses) AS uses, \
-     EXISTS (SELECT 1 FROM submissions WHERE id = $17) AS taken, l.session, l.agent, l.tty, \
+     EXISTS (SELECT 1 FROM submissions WHERE id = $14) AS taken, l.session, l.agent, l.tty, \
      (SELECT COALESCE(MAX(number), 0) + 1 FROM submissions WHERE session = l.session) AS next_number, ",
     past::columns!("l.agent", "l.session"),
-    " FROM (SELECT 1) LEFT JOIN logins l ON l.id = $16 AND l.host = $1"
+    " FROM (SELECT 1) LEFT JOIN logins l ON l.id = $13 AND l.host = $1"
 );
 
 /// Reads it. `now_ms`: the service's time when it is looked at.

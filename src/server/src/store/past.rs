@@ -10,12 +10,6 @@ use sqlx::Sqlite;
 use sqlx::sqlite::SqliteArguments;
 use std::collections::BTreeSet;
 
-/// Scores of a session that make what is usual in it.
-const SCORES: i64 = 50;
-/// Denials that a line is compared with.
-const DENIALS: i64 = 200;
-/// Submissions of the last minute that are counted; fewer are too fast by far.
-const LATELY: i64 = 100;
 /// A line denied within [`DENIAL_MS`] was submitted at most so long ago.
 const WAITED_MS: i64 = 60 * 60 * 1000;
 
@@ -44,7 +38,11 @@ pub struct Place {
 }
 
 /// The columns of [`PastRow`], of the agent and work session that these
-/// expressions name. They take the arguments 1 to 15, as [`bind`] gives them.
+/// expressions name. They take the arguments 1 to 12, as [`bind`] gives them.
+///
+/// 50 scores are what is usual in a session, 200 denials are compared with, and
+/// fewer than 20 lines a minute are too many. The numbers stand in the text:
+/// SQLite compiles a statement anew whenever the argument of a `LIMIT` is bound.
 ///
 /// A line that a person denied or a rule blocked is a denial: that nobody was
 /// there is nobody's.
@@ -53,22 +51,22 @@ macro_rules! columns {
         concat!(
             "(SELECT json_group_array(score) FROM (SELECT score FROM submissions WHERE session = ",
             $session,
-            " AND number < $6 AND score IS NOT NULL ORDER BY number DESC LIMIT $7)) AS scores, \
+            " AND number < $6 AND score IS NOT NULL ORDER BY number DESC LIMIT 50)) AS scores, \
              (SELECT COUNT(*) FROM (SELECT 1 FROM submissions WHERE host = $1 AND agent = ",
             $agent,
-            " AND submitted_at_ms > $8 AND submitted_at_ms <= $4 AND seq < $3 LIMIT $15)) AS lately, \
+            " AND submitted_at_ms > $7 AND submitted_at_ms <= $4 AND seq < $3 LIMIT 20)) AS lately, \
              (SELECT json_group_array(command) FROM (SELECT s.command FROM submissions s INDEXED BY submissions_denied \
              LEFT JOIN decisions d ON d.submission = s.id \
              WHERE s.denied = 1 AND s.host = $1 AND s.agent = ",
             $agent,
-            " AND s.submitted_at_ms > $9 AND s.submitted_at_ms <= $4 AND s.seq < $3 \
-             AND (s.submitted_at_ms > $10 OR d.decided_at_ms > $11) ORDER BY s.submitted_at_ms DESC LIMIT $12)) AS denied, \
+            " AND s.submitted_at_ms > $8 AND s.submitted_at_ms <= $4 AND s.seq < $3 \
+             AND (s.submitted_at_ms > $9 OR d.decided_at_ms > $10) ORDER BY s.submitted_at_ms DESC LIMIT 200)) AS denied, \
              (SELECT json_group_array(name) FROM agent_firsts WHERE host = $1 AND agent = ",
             $agent,
-            " AND what = 'program' AND name IN (SELECT value FROM json_each($13))) AS programs, \
+            " AND what = 'program' AND name IN (SELECT value FROM json_each($11))) AS programs, \
              (SELECT json_group_array(name) FROM agent_firsts WHERE host = $1 AND agent = ",
             $agent,
-            " AND what = 'host' AND name IN (SELECT value FROM json_each($14))) AS hosts"
+            " AND what = 'host' AND name IN (SELECT value FROM json_each($12))) AS hosts"
         )
     };
 }
@@ -76,7 +74,7 @@ pub(super) use columns;
 
 type Asking<O> = sqlx::query::QueryAs<'static, Sqlite, O, SqliteArguments>;
 
-/// Gives a query with [`columns`] its arguments 1 to 15. Times are compared by
+/// Gives a query with [`columns`] its arguments 1 to 12. Times are compared by
 /// the host's own clock, so that a clock that is wrong changes nothing.
 pub fn bind<O>(query: Asking<O>, who: Who<'_>, at: Place, risk: &Risk) -> Result<Asking<O>, StoreError> {
     let programs: BTreeSet<&str> = risk.programs.iter().map(String::as_str).collect();
@@ -88,15 +86,12 @@ pub fn bind<O>(query: Asking<O>, who: Who<'_>, at: Place, risk: &Risk) -> Result
         .bind(at.at_ms)
         .bind(who.session.to_owned())
         .bind(bigint(at.number))
-        .bind(SCORES)
         .bind(at.at_ms.saturating_sub(MINUTE_MS))
         .bind(at.at_ms.saturating_sub(WAITED_MS))
         .bind(at.at_ms.saturating_sub(DENIAL_MS))
         .bind(at.now_ms.saturating_sub(DENIAL_MS))
-        .bind(DENIALS)
         .bind(json(&programs)?)
-        .bind(json(&hosts)?)
-        .bind(LATELY))
+        .bind(json(&hosts)?))
 }
 
 /// The past as it is read.
