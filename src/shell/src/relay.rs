@@ -257,18 +257,30 @@ impl<'a> Relay<'a> {
             return Ok(Some(end));
         }
         let now_us = sys::boottime_us()?;
-        if self.sources.iter().any(|source| source.outlet.is_waiting()) {
+        // While nothing may be read, nothing is quiet.
+        if self.is_ahead() || self.sources.iter().any(|source| source.outlet.is_waiting()) {
             self.active_us = now_us;
             return Ok(None);
         }
         // Something left behind may hold the terminal open for ever; pipes are waited for, as ssh does.
-        let quiet = self.pty.is_some() && now_us.saturating_sub(self.active_us) >= QUIET_US;
-        if quiet {
+        if self.pty.is_some() && now_us.saturating_sub(self.active_us) >= QUIET_US {
+            if self.is_readable()? {
+                // It was this process that was held up.
+                self.active_us = now_us;
+                return Ok(None);
+            }
             self.sources.iter_mut().for_each(|source| source.fd = None);
         }
         let logged = self.log.as_ref().is_none_or(|log| log.fd().is_none());
         let over = logged && self.sources.iter().all(|source| source.fd.is_none());
         Ok(over.then_some(end))
+    }
+
+    /// Whether there is output to be read.
+    fn is_readable(&self) -> io::Result<bool> {
+        let wanted: Vec<_> =
+            self.sources.iter().filter_map(|one| one.fd.as_ref()).map(|fd| (fd.as_fd(), Wanted::Read)).collect();
+        Ok(sys::poll(&wanted, Some(0))?.iter().any(|state| state.readable))
     }
 
     /// Reads what is there, records it as one record, and shows it.
