@@ -98,6 +98,11 @@ impl Session {
 
     /// Shows the prompt and takes up what was typed ahead.
     pub(super) fn edit(&mut self) -> io::Result<()> {
+        if self.dropping_us.is_some() {
+            // Whoever waits for the prompt is heard from then on: it comes when nothing is dropped any more.
+            self.state = State::Editing;
+            return Ok(());
+        }
         self.begin()?;
         self.feed(&[])
     }

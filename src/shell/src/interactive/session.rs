@@ -293,7 +293,7 @@ impl Session {
                     if let Err(error) = self.login.recorder.resize(size.columns, size.rows) {
                         return self.stop(Stop::Recorder(error));
                     }
-                    if matches!(self.state, State::Editing) {
+                    if matches!(self.state, State::Editing) && self.dropping_us.is_none() {
                         self.show(shown.as_bytes())?;
                     }
                 }
@@ -341,15 +341,16 @@ impl Session {
         let now_us = sys::boottime_us()?;
         if let Some(at) = typed.iter().rposition(|byte| *byte == INTERRUPT) {
             typed.drain(..at);
-            self.dropping_us = None;
         } else if !typed.is_empty() {
             self.editor.drop_bytes(&std::mem::take(typed));
             self.dropping_us = Some(now_us);
-        } else if now_us.saturating_sub(last_us) >= PAUSE_US {
-            // Looked for, and there was none: a front that was held up itself takes that for no pause.
-            self.dropping_us = None;
+            return Ok(());
+        } else if now_us.saturating_sub(last_us) < PAUSE_US {
+            return Ok(());
         }
-        Ok(())
+        // Looked for, and there was none: a front that was held up itself takes that for no pause.
+        self.dropping_us = None;
+        if matches!(self.state, State::Editing) { self.edit() } else { Ok(()) }
     }
 
     pub(super) fn on_time(&mut self) -> io::Result<()> {
@@ -366,6 +367,7 @@ impl Session {
                 self.host_gone("countersign-hostd does not answer")
             }
             State::Pending(_) => self.show_waiting(),
+            State::Editing if self.dropping_us.is_some() => Ok(()),
             State::Editing if self.editor.unfinished() && now_us.saturating_sub(self.typed_us) >= SEQUENCE_US => {
                 let step = self.editor.give_up();
                 self.acted(step)
