@@ -2,7 +2,7 @@
 //! and again before it runs.
 
 use crate::spawner::orders::{Report, Spawner};
-use countersign_api::context::FileSeen;
+use countersign_api::context::{FileSeen, Unread};
 use countersign_api::front::FrontMessage;
 use countersign_core::Nonce;
 use std::io;
@@ -40,6 +40,29 @@ impl Inspected {
             return Ok((true, None));
         };
         let (now, ended) = spawner.look(false, paths)?;
-        Ok((now.files == *before, ended))
+        Ok((are_same(before, &now.files), ended))
+    }
+}
+
+/// Whether files are shown to be what they were: where there is no answer,
+/// nothing is shown.
+fn are_same(before: &[FileSeen], now: &[FileSeen]) -> bool {
+    let silent = |file: &FileSeen| matches!(file, FileSeen::Unread { why: Unread::NoAnswer, .. });
+    before == now && !now.iter().any(silent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_answer_twice_is_not_the_same() {
+        let unread = |why, stamp: &str| FileSeen::Unread { why, stamp: stamp.to_owned() };
+        let (missing, silent) = (unread(Unread::Missing, ""), unread(Unread::NoAnswer, ""));
+        let large = |stamp| unread(Unread::TooLarge, stamp);
+        assert!(are_same(&[missing.clone(), large("8:1 5")], &[missing.clone(), large("8:1 5")]));
+        assert!(!are_same(&[large("8:1 5")], &[large("8:1 6")]));
+        assert!(!are_same(std::slice::from_ref(&missing), std::slice::from_ref(&silent)));
+        assert!(!are_same(&[missing.clone(), silent.clone()], &[missing, silent]));
     }
 }
