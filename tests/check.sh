@@ -14,16 +14,29 @@ readonly PROGRAMS="countersign-shell countersign-host countersign-server counter
 readonly TOOLS=$PWD/target/tools
 could_not_run=()
 
+# What incremental builds keep is of no use to a first build, and takes twice the space of all the rest.
+[ -d "${CARGO_TARGET_DIR:-target}/debug/incremental" ] || export CARGO_INCREMENTAL=0
+
 # --- saying what happens ------------------------------------------------------------------------------------
 
-# step WHAT COMMAND…: says it, runs it, says how long it took; a failure ends the script.
+# step WHAT COMMAND…: says it, runs it, says how long it took; a failure ends the script. The command stands alone
+# on its line: behind `||` or in an `if`, bash takes `set -e` out of functions, and a step whose tests failed went
+# on to its last line and passed.
 step() {
-    local what=$1 start=$SECONDS
+    step=$1 start=$SECONDS
     shift
-    printf '\n== %s\n' "$what"
-    "$@" || { local status=$?; printf '== FAILED after %d s: %s\n' $((SECONDS - start)) "$what" >&2; exit "$status"; }
-    printf '== ok, %d s: %s\n' $((SECONDS - start)) "$what"
+    printf '\n== %s\n' "$step"
+    "$@"
+    printf '== ok, %d s: %s\n' $((SECONDS - start)) "$step"
+    step=
 }
+
+say_what_failed() {
+    local status=$?
+    [ -z "${step:-}" ] || printf '== FAILED after %d s: %s\n' $((SECONDS - start)) "$step" >&2
+    exit "$status"
+}
+trap say_what_failed EXIT
 
 # unavailable WHAT WHY: remembers tests that cannot run; the script ends with a failure that names them.
 unavailable() { could_not_run+=("$1 ($2)"); printf 'cannot run: %s: %s\n' "$1" "$2" >&2; }
