@@ -70,9 +70,35 @@ pub struct Rule {
     /// Who wants it to end, where a second person must agree.
     #[serde(default)]
     pub end_asked_by: Option<Name>,
+    /// When this text ended or was replaced, ms since 1970.
+    #[serde(default)]
+    pub ended_at_ms: Option<i64>,
+    /// By whom.
+    #[serde(default)]
+    pub ended_by: Option<Name>,
     /// What its author should know.
     #[serde(default)]
     pub advice: Vec<String>,
+}
+
+/// All that a rule ever said, and who looked at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleHistory {
+    /// Every text it had, the newest first.
+    pub texts: Vec<Rule>,
+    /// Who looked at a text that was in force, the newest first; putting it in force counts.
+    pub reviews: Vec<RuleReview>,
+}
+
+/// Somebody looked at a rule and found it right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleReview {
+    /// Which text of it.
+    pub revision: u64,
+    /// When, ms since 1970.
+    pub at_ms: i64,
+    /// Who.
+    pub by: Name,
 }
 
 /// A rule to add: `line` for an exact one, or `body`.

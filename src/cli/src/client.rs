@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::pin::tls_to;
 use crate::reviewer::Reviewer;
 use countersign_api::ledgers::{EntriesFrom, LedgerOf, LedgerQuery};
-use countersign_api::rules::{NewGrant, RuleAct, RuleTest, RuleVerdict, RulesFile, Suggestions};
+use countersign_api::rules::{NewGrant, RuleAct, RuleHistory, RuleTest, RuleVerdict, RulesFile, Suggestions};
 use countersign_api::service::{
     AuditQuery, AuditRecord, AuditRow, ErrorBody, NewRule, PendingSubmission, ProgramReply, ReviewReply, ReviewRequest,
     Rule, SessionRow, SubmissionEntry,
@@ -123,6 +123,11 @@ impl Client {
     /// The whitelist.
     pub async fn rules(&self) -> Result<Vec<Rule>, Failure> {
         self.read(self.http.get(self.address("/api/rules"))).await
+    }
+
+    /// Every text that a rule ever had.
+    pub async fn rule_history(&self, id: u64) -> Result<RuleHistory, Failure> {
+        self.read(self.http.get(self.address(&format!("/api/rules/{id}")))).await
     }
 
     /// Adds to the whitelist.

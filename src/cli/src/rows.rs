@@ -6,7 +6,7 @@ mod record;
 mod rules;
 
 pub use record::record;
-pub use rules::{rule, suggestions, verdict};
+pub use rules::{rule, rule_history, suggestions, verdict};
 
 use crate::about;
 use crate::choose::short;

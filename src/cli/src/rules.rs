@@ -34,6 +34,13 @@ pub async fn run(args: &Rules, json: bool) -> Result<(), Failure> {
             link.close().await;
             list(&rules?, json)
         }
+        Rules::Show { id, at } => {
+            let link = Link::open(at).await?;
+            let history = link.client().rule_history(*id).await;
+            link.close().await;
+            let history = history?;
+            if json { show_json(&history) } else { show(&rows::rule_history(&history)) }
+        }
         Rules::Export(at) => {
             let link = Link::open(at).await?;
             let file = link.client().export_rules().await;

@@ -404,6 +404,8 @@ fn rule(line: &str) -> Rule {
         uses: None,
         used: 0,
         end_asked_by: None,
+        ended_at_ms: None,
+        ended_by: None,
         advice: Vec::new(),
         id: 17,
         line: line.into(),

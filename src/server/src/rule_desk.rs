@@ -12,7 +12,7 @@ use crate::in_force::{InForce, NotInForce, SETTINGS, checked, read};
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
 use crate::store::{RuleRow, Tx, person_of, rules};
-use countersign_api::rules::{NewGrant, NewRule, Rule, RuleAct};
+use countersign_api::rules::{NewGrant, NewRule, Rule, RuleAct, RuleHistory};
 use countersign_core::Name;
 use countersign_ledger::Kind;
 use countersign_policy::{Body, Document, Effect, Imported, Pattern, Settings, advice};
@@ -235,7 +235,8 @@ pub async fn act(app: &App, by: &Name, (id, revision): (u64, u64), what: RuleAct
     after.retain(|row| row.id == id);
     let ended = || {
         let row = rows.iter().filter(|row| row.id == id).max_by_key(|row| row.revision)?;
-        Some(RuleRow { state: "ended".to_owned(), ..row.clone() })
+        let (ended_at_ms, ended_by) = (Some(now), Some(by.clone()));
+        Some(RuleRow { state: "ended".to_owned(), ended_at_ms, ended_by, ..row.clone() })
     };
     let row = after.into_iter().max_by_key(|row| row.revision).or_else(ended).ok_or(Refusal::Internal)?;
     shown(&row, &uses)
@@ -275,6 +276,21 @@ async fn expire(tx: &mut Tx, rows: &[RuleRow], id: u64, by: &Name, now: i64) -> 
     Ok("ended")
 }
 
+/// Every text that a rule ever had, and who looked at it.
+pub async fn history(app: &App, id: u64) -> Result<RuleHistory, Refusal> {
+    let rows = app.store.rule_texts(id).await?;
+    if rows.is_empty() {
+        return Err(Refusal::NotFound("there never was a rule of this number"));
+    }
+    let uses = app.store.rule_uses().await?;
+    let texts = rows.iter().map(|row| shown(row, &uses)).collect::<Result<_, _>>()?;
+    Ok(RuleHistory { texts, reviews: app.store.rule_reviews(id).await? })
+}
+
+fn is_live(row: &RuleRow) -> bool {
+    matches!(row.state.as_str(), "proposed" | "active")
+}
+
 /// A stored rule as it is shown, with its uses and what its author should know.
 pub fn shown(row: &RuleRow, uses: &HashMap<u64, u64>) -> Result<Rule, Refusal> {
     let mut rule = row.brief()?;
@@ -282,10 +298,15 @@ pub fn shown(row: &RuleRow, uses: &HashMap<u64, u64>) -> Result<Rule, Refusal> {
     if row.id == SETTINGS {
         return Ok(rule);
     }
-    let checked = checked(row, None).map_err(|error| {
-        tracing::error!(%error, "a stored rule");
-        Refusal::Internal
-    })?;
+    let checked = match checked(row, None) {
+        Ok(checked) => checked,
+        // What is over is shown as it was, also where nobody could write it today.
+        Err(_) if !is_live(row) => return Ok(rule),
+        Err(error) => {
+            tracing::error!(%error, "a stored rule");
+            return Err(Refusal::Internal);
+        }
+    };
     rule.expires_at_ms = checked.expires_ms();
     let patterns = checked.body().patterns.iter().filter_map(|text| Pattern::parse(text).ok());
     rule.advice = patterns.filter_map(|pattern| advice(&pattern)).map(str::to_owned).collect();

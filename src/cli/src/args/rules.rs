@@ -10,6 +10,15 @@ use std::path::PathBuf;
 pub enum Rules {
     /// Show rules that are in force or wait for approval.
     List(Where),
+    /// Show every text that a rule ever had, who looked at it, and how it ended.
+    Show {
+        /// Its number, as in `countersign rules list` or `whitelist_rule:N`; 0 is the settings.
+        #[arg(value_name = "N")]
+        id: u64,
+        /// Where to ask.
+        #[command(flatten)]
+        at: Where,
+    },
     /// Add a rule. It waits for a second person's approval where there are two or more reviewers.
     Add(Box<Add>),
     /// Give one agent a rule for a while.

@@ -2,7 +2,7 @@
 
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{date, time};
-use countersign_api::rules::{Finding, Rule, RuleVerdict, Suggestions};
+use countersign_api::rules::{Finding, Rule, RuleHistory, RuleVerdict, Suggestions};
 use countersign_api::service::DEFAULT_SHELL;
 use countersign_core::{Choice, Outcome, visible};
 
@@ -32,6 +32,11 @@ pub fn rule(rule: &Rule) -> String {
     if let Some(name) = &rule.end_asked_by {
         facts.push(format!("{name} asked for its end"));
     }
+    if let Some(end) = rule.ended_at_ms {
+        let how = if rule.state == "replaced" { "replaced" } else { "ended" };
+        let by = rule.ended_by.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
+        facts.push(format!("{how} {} UTC{by}", time(end)));
+    }
     if rule.kind != "settings" {
         facts.extend(scope(&rule.body));
     }
@@ -48,6 +53,16 @@ pub fn rule(rule: &Rule) -> String {
     let number = if rule.revision > 1 { format!("{}:{}", rule.id, rule.revision) } else { rule.id.to_string() };
     let line = if rule.kind == "settings" { format!("settings {}", rule.body) } else { rule.line.clone() };
     format!("{number:>5}  {mark}{}\n       {}\n", paint(BOLD, &visible(&line)), paint(FAINT, &facts.join(" · ")))
+}
+
+/// Every text of a rule, the newest first, then who looked at it while it was in force.
+pub fn rule_history(history: &RuleHistory) -> String {
+    let mut text: String = history.texts.iter().map(rule).collect();
+    for review in &history.reviews {
+        let line = format!("looked at {} UTC by {} (text {})", time(review.at_ms), review.by, review.revision);
+        text.push_str(&format!("       {}\n", paint(FAINT, &line)));
+    }
+    text
 }
 
 /// Members of a rule that are shown elsewhere: beside its number, or in words of their own.
@@ -186,6 +201,38 @@ mod tests {
         ] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
+    }
+
+    #[test]
+    fn a_rule_is_shown_with_every_text_it_had() {
+        let text = |revision: u64, state: &str, line: &str, ended: Option<&str>| {
+            serde_json::json!({
+                "id": 3, "revision": revision, "state": state, "line": line, "added_by": "ann", "added_at_ms": 0,
+                "approved_by": "bob", "last_reviewed_at_ms": 0, "last_reviewed_by": "bob",
+                "ended_at_ms": ended.map(|_| 60_000), "ended_by": ended,
+            })
+        };
+        let written = serde_json::json!({
+            "texts": [text(3, "ended", "id", None), text(2, "ended", "date", Some("ann")),
+                text(1, "replaced", "uptime", Some("bob"))],
+            "reviews": [{"revision": 1, "at_ms": 0, "by": "bob"}],
+        });
+        let shown = rule_history(&serde_json::from_value(written).unwrap());
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines.len(), 7, "{shown}");
+        for (at, part) in [
+            (0, "3:3"),
+            (0, "ended"),
+            (2, "date"),
+            (3, "ended 1970-01-01 00:01:00 UTC by ann"),
+            (4, "replaced"),
+            (4, "uptime"),
+            (5, "replaced 1970-01-01 00:01:00 UTC by bob"),
+            (6, "looked at 1970-01-01 00:00:00 UTC by bob (text 1)"),
+        ] {
+            assert!(lines[at].contains(part), "{part}: {shown}");
+        }
+        assert!(!lines[1].contains("ended"), "it ended by itself before there was a time for it: {shown}");
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/rules/export", get(rules::export))
         .route("/api/rules/test", post(rules::test))
         .route("/api/rules/suggestions", get(rules::suggest))
+        .route("/api/rules/{id}", get(rules::history))
         .route("/api/rules/{id}/{act}", post(rules::act))
         .route("/api/grants", post(rules::grant))
         .route("/api/policies/{digest}", get(rules::policy))

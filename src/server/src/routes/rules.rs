@@ -10,7 +10,7 @@ use crate::suggestions;
 use axum::Json;
 use axum::extract::{Path, State};
 use countersign_api::rules::{
-    NewGrant, NewRule, PolicyText, Rule, RuleAct, RuleTest, RuleVerdict, RulesFile, Suggestions, WhichText,
+    NewGrant, NewRule, PolicyText, Rule, RuleAct, RuleHistory, RuleTest, RuleVerdict, RulesFile, Suggestions, WhichText,
 };
 use countersign_core::{Digest, HostId, Name};
 use countersign_ledger::Kind;
@@ -21,6 +21,15 @@ pub async fn list(State(app): State<Arc<App>>, Reviewer(_): Reviewer) -> Result<
     let uses = app.store.rule_uses().await?;
     let rows = app.store.rules().await?;
     Ok(Json(rows.iter().map(|row| rule_desk::shown(row, &uses)).collect::<Result<_, _>>()?))
+}
+
+/// `GET /api/rules/{id}`: every text that the rule ever had.
+pub async fn history(
+    State(app): State<Arc<App>>,
+    Reviewer(_): Reviewer,
+    Path(id): Path<u64>,
+) -> Result<Json<RuleHistory>, Refusal> {
+    rule_desk::history(&app, id).await.map(Json)
 }
 
 /// `POST /api/rules`

@@ -2,7 +2,7 @@
 
 use super::audit::keep_review;
 use super::{Store, StoreError, Tx, bigint, number, parsed};
-use countersign_api::rules::Rule;
+use countersign_api::rules::{Rule, RuleReview};
 use countersign_core::{Class, Digest, HostId, Name};
 use countersign_policy::Body;
 use std::collections::HashMap;
@@ -34,6 +34,10 @@ pub struct RuleRow {
     pub last_reviewed_by: Name,
     /// Who wants it to end.
     pub end_asked_by: Option<Name>,
+    /// When it ended or was replaced.
+    pub ended_at_ms: Option<i64>,
+    /// By whom.
+    pub ended_by: Option<Name>,
 }
 
 impl RuleRow {
@@ -64,6 +68,8 @@ impl RuleRow {
             uses: body.uses,
             used: 0,
             end_asked_by: self.end_asked_by.clone(),
+            ended_at_ms: self.ended_at_ms,
+            ended_by: self.ended_by.clone(),
             advice: Vec::new(),
         })
     }
@@ -83,11 +89,22 @@ pub(super) struct Columns {
     last_reviewed_at_ms: i64,
     last_reviewed_by: String,
     end_asked_by: Option<String>,
+    ended_at_ms: Option<i64>,
+    ended_by: Option<String>,
 }
 
-const LIVE: &str = "SELECT id, revision, kind, body, state, author, authored_at_ms, approver, approved_at_ms, \
-    last_reviewed_at_ms, last_reviewed_by, end_asked_by FROM rules WHERE state IN ('proposed', 'active') \
-    ORDER BY id, revision";
+macro_rules! texts {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, revision, kind, body, state, author, authored_at_ms, approver, approved_at_ms, \
+             last_reviewed_at_ms, last_reviewed_by, end_asked_by, ended_at_ms, ended_by FROM rules WHERE ",
+            $which
+        )
+    };
+}
+
+const LIVE: &str = texts!("state IN ('proposed', 'active') ORDER BY id, revision");
+const ALL_OF_ONE: &str = texts!("id = $1 ORDER BY revision DESC");
 
 impl Columns {
     pub(super) fn read(self) -> Result<RuleRow, StoreError> {
@@ -105,6 +122,8 @@ impl Columns {
             last_reviewed_at_ms: self.last_reviewed_at_ms,
             last_reviewed_by: parsed("reviewer's name", &self.last_reviewed_by)?,
             end_asked_by: name(self.end_asked_by)?,
+            ended_at_ms: self.ended_at_ms,
+            ended_by: name(self.ended_by)?,
         })
     }
 }
@@ -120,6 +139,27 @@ impl Store {
     pub async fn rules(&self) -> Result<Vec<RuleRow>, StoreError> {
         let rows: Vec<Columns> = sqlx::query_as(LIVE).fetch_all(&self.reader).await?;
         rows.into_iter().map(Columns::read).collect()
+    }
+
+    /// Every text that a rule ever had, the newest first; none where there is no such rule.
+    pub async fn rule_texts(&self, id: u64) -> Result<Vec<RuleRow>, StoreError> {
+        let rows: Vec<Columns> = sqlx::query_as(ALL_OF_ONE).bind(bigint(id)).fetch_all(&self.reader).await?;
+        rows.into_iter().map(Columns::read).collect()
+    }
+
+    /// Who looked at the texts of a rule while they were in force, the newest first.
+    pub async fn rule_reviews(&self, id: u64) -> Result<Vec<RuleReview>, StoreError> {
+        let rows: Vec<(i64, i64, String)> = sqlx::query_as(
+            "SELECT revision, at_ms, reviewer FROM rule_reviews WHERE rule = $1 ORDER BY at_ms DESC, revision DESC",
+        )
+        .bind(bigint(id))
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter()
+            .map(|(revision, at_ms, by)| {
+                Ok(RuleReview { revision: number("revision", revision)?, at_ms, by: parsed("reviewer's name", &by)? })
+            })
+            .collect()
     }
 
     /// How often rules were used, by number.

@@ -2,9 +2,9 @@
 
 use crate::host::{Held, Host};
 use crate::running::{Service, run};
-use countersign_api::rules::{Rule, RuleVerdict, RulesFile, Suggestions};
+use countersign_api::rules::{Rule, RuleHistory, RuleVerdict, RulesFile, Suggestions};
 use countersign_api::service::{AuditRow, DecisionReply, PendingSubmission, ReviewReply, ReviewRequest, SubmitReply};
-use countersign_core::{Choice, DecidedBy, Outcome};
+use countersign_core::{Choice, DecidedBy, Name, Outcome};
 use countersign_ledger::Statement;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -97,6 +97,44 @@ async fn a_text_that_was_swapped_is_not_approved() {
     assert_eq!(act(&service, &second, 1, "approve?revision=2").await.1.unwrap().state, "active");
     assert_eq!(by(&service, &ops, &mut host, "uname -a").await, "whitelist_rule:1");
     assert_eq!(by(&service, &ops, &mut host, "uptime").await, "person");
+}
+
+#[tokio::test]
+async fn every_text_of_a_rule_is_kept() {
+    let service = Service::start();
+    let (ops, second) = (service.reviewer("ops-lead"), service.reviewer("on-call"));
+    let text = |line: &str| RulesFile { toml: format!("fmt = \"cs-rules1\"\n[[rule]]\nid = 1\nexact = \"{line}\"\n") };
+    add(&service, &ops, json!({"exact": "uptime"})).await.1.unwrap();
+    act(&service, &second, 1, "approve?revision=1").await.1.unwrap();
+    act(&service, &ops, 1, "review").await.1.unwrap();
+    service.post::<Vec<Rule>>("/api/rules/import", &ops, &text("uname -a")).await.1.unwrap();
+    act(&service, &second, 1, "approve?revision=2").await.1.unwrap();
+    service.post::<Vec<Rule>>("/api/rules/import", &second, &text("id")).await.1.unwrap();
+    service.post::<Vec<Rule>>("/api/rules/import", &second, &text("date")).await.1.unwrap();
+    // First what is proposed is withdrawn, then the rule ends.
+    for _ in 0..2 {
+        act(&service, &ops, 1, "expire").await.1.unwrap();
+    }
+    let history = service.get::<RuleHistory>("/api/rules/1", &ops).await.1.unwrap();
+    let texts: Vec<_> = history
+        .texts
+        .iter()
+        .map(|text| (text.revision, text.line.as_str(), text.state.as_str(), text.ended_by.as_ref().map(Name::as_str)))
+        .collect();
+    let wanted = [
+        (4, "date", "ended", Some("ops-lead")),
+        (3, "id", "ended", Some("on-call")),
+        (2, "uname -a", "ended", Some("ops-lead")),
+        (1, "uptime", "replaced", Some("on-call")),
+    ];
+    assert_eq!(texts, wanted);
+    assert!(history.texts.iter().all(|text| text.ended_at_ms >= Some(text.added_at_ms)));
+    let looked: Vec<_> = history.reviews.iter().map(|review| (review.revision, review.by.as_str())).collect();
+    assert_eq!(looked, [(2, "on-call"), (1, "ops-lead"), (1, "on-call")]);
+    for (path, want) in [("/api/rules/2", StatusCode::NOT_FOUND), ("/api/rules/x", StatusCode::BAD_REQUEST)] {
+        assert_eq!(service.get::<RuleHistory>(path, &ops).await.0, want, "{path}");
+    }
+    assert_eq!(service.get::<RuleHistory>("/api/rules/1", "nobody").await.0, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
