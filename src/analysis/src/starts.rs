@@ -6,7 +6,7 @@
 //! for that person, so it holds what can be seen even then.
 
 use crate::builtins::{changes_meaning, rewires};
-use crate::facts::{Context, Opaque, Origin, Place, Redirect, Runs, Shell, SimpleCommand, Unknown, Word};
+use crate::facts::{Context, Opaque, Origin, Place, Redirect, Redirection, Runs, Shell, SimpleCommand, Unknown, Word};
 use crate::parse;
 use crate::programs::{Source, interpreter, is_input};
 
@@ -39,6 +39,8 @@ const OWN_DESCRIPTORS: u32 = 10;
 const EXPANDED: &[&str] = &["PS0", "PS1", "PS2", "PS4", "PROMPT_COMMAND", "MAILPATH"];
 /// Builtins that assign to the variables among their words.
 const ASSIGNING: &[&str] = &["export", "declare", "typeset", "local", "readonly", "read", "printf"];
+/// How names of the driven shell's own begin (`driver.bash`).
+const DRIVER: &str = "__cs_";
 
 /// A file that a line would run as a program.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +83,10 @@ pub fn starts(line: &str, shell: &str) -> Starts {
     let tree = parse(line, &Place { shell: read_as, ..Place::default() });
     let doubts = |opaque: Opaque| tree.opaque.iter().any(|fact| fact.what == opaque);
     let mut found = Found { sure: tree.opaque.is_empty() && tree.functions.is_empty(), ..Found::default() };
-    found.rewires = !tree.functions.is_empty() || REWIRING.into_iter().any(doubts);
+    found.rewires = !tree.functions.is_empty()
+        || REWIRING.into_iter().any(doubts)
+        || line.contains(DRIVER)
+        || tree.shared_redirections.iter().any(|one| reaches_own(one, line));
     let mut places = Places::default();
     let several = tree.commands.len() > 1;
     for (index, command) in tree.commands.iter().enumerate() {
@@ -91,7 +96,7 @@ pub fn starts(line: &str, shell: &str) -> Starts {
         if command.origin == Origin::Typed {
             places.before(command);
         }
-        if found.command(command, &places, several) {
+        if found.command(command, &places, several, line) {
             found.fed(command, &tree.commands, &places);
         }
         places.after(command);
@@ -154,6 +159,46 @@ fn elsewhere(commands: &[SimpleCommand], index: usize) -> bool {
     false
 }
 
+/// Whether a builtin that assigns is given a variable which the shell expands
+/// by itself, or a name that cannot be told: one that is made up, or one that
+/// stands for another.
+fn assigns_what_is_expanded(base: &str, arguments: &[Word]) -> bool {
+    let named = match base {
+        "printf" if !arguments.first().is_some_and(|first| first.text.starts_with("-v")) => return false,
+        "printf" => arguments.get(..2).unwrap_or(arguments),
+        _ => arguments,
+    };
+    named.iter().any(|word| {
+        let name = word.text.split(['=', '+', '[']).next().unwrap_or_default();
+        let letters = name.strip_prefix('-').unwrap_or_default();
+        let refers = letters.contains('n') && matches!(base, "declare" | "typeset" | "local");
+        let attached = EXPANDED.iter().any(|known| letters.ends_with(known));
+        EXPANDED.contains(&name)
+            || refers
+            || attached
+            || (word.exact().is_none() && name.contains(['$', '`', '*', '?']))
+    })
+}
+
+/// A number under which a driven shell keeps descriptors of its own.
+fn is_own(text: &str) -> bool {
+    text.trim_end_matches('-').parse::<u32>().is_ok_and(|number| number >= OWN_DESCRIPTORS)
+}
+
+/// Whether a redirection reaches such a descriptor, or one that cannot be told
+/// (`{name}>…` takes or closes any).
+fn reaches_own(one: &Redirection, line: &str) -> bool {
+    let text = one.target.text.as_str();
+    let unknown = one.target.exact().is_none();
+    let named = line.as_bytes().get(one.span.start) == Some(&b'{');
+    let kept = named || one.fd.is_some_and(|fd| fd >= OWN_DESCRIPTORS);
+    match one.kind {
+        Redirect::HereDocument | Redirect::HereString => kept,
+        Redirect::Duplicate => kept || unknown || is_own(text),
+        Redirect::Read | Redirect::Write | Redirect::Append | Redirect::ReadWrite => kept || text.contains("/fd/"),
+    }
+}
+
 #[derive(Default)]
 struct Found {
     words: Vec<String>,
@@ -206,19 +251,9 @@ impl Found {
 
     /// Whether it uses descriptors under which a driven shell keeps its own, or
     /// that cannot be told: what it hears and says there is not sure any more.
-    fn meddles(command: &SimpleCommand) -> bool {
-        let own = |text: &str| text.trim_end_matches('-').parse::<u32>().is_ok_and(|number| number >= OWN_DESCRIPTORS);
-        let path = |text: &str| text.contains("/fd/");
-        let redirected = command.redirections.iter().any(|one| {
-            let text = one.target.text.as_str();
-            let unknown = one.target.exact().is_none();
-            let kept = one.fd.is_some_and(|fd| fd >= OWN_DESCRIPTORS);
-            match one.kind {
-                Redirect::HereDocument | Redirect::HereString => kept,
-                Redirect::Duplicate => kept || unknown || own(text),
-                Redirect::Read | Redirect::Write | Redirect::Append | Redirect::ReadWrite => kept || path(text),
-            }
-        });
+    fn meddles(command: &SimpleCommand, line: &str) -> bool {
+        let own = |text: &str| is_own(text);
+        let redirected = command.redirections.iter().any(|one| reaches_own(one, line));
         let reads = matches!(command.program_name(), Some("read" | "mapfile" | "readarray"));
         let named =
             |pair: &[Word]| matches!(pair, [u, fd] if u.text == "-u" && (fd.exact().is_none() || own(&fd.text)));
@@ -227,12 +262,15 @@ impl Found {
     }
 
     /// One simple command; whether its program comes from elsewhere.
-    fn command(&mut self, command: &SimpleCommand, places: &Places, several: bool) -> bool {
+    fn command(&mut self, command: &SimpleCommand, places: &Places, several: bool, line: &str) -> bool {
         let decisive = |name: &str| {
             DECISIVE.contains(&name) || ["LD_", "BASH_", "DYLD_"].iter().any(|prefix| name.starts_with(prefix))
         };
         self.sure &= !command.assignments.iter().any(|assignment| decisive(&assignment.name));
-        self.rewires |= Self::meddles(command);
+        self.rewires |= Self::meddles(command, line);
+        // What stands behind an alias is read by the shell alone: from the next command on.
+        let aliases = several && command.assignments.iter().any(|one| one.name == "BASH_ALIASES");
+        self.rewires |= aliases;
         let Some(program) = command.program() else {
             // `$PATH` in a prompt shows something; where it runs something cannot be told.
             let acts = |word: &Word| word.exact().is_none() || word.text.contains(['$', '`']);
@@ -255,8 +293,9 @@ impl Found {
             self.script(name, places);
         }
         let arguments: Vec<&str> = command.arguments().iter().map(|word| word.exact().unwrap_or("?")).collect();
-        let names = |word: &Word| EXPANDED.contains(&word.text.split(['=', '+', '[']).next().unwrap_or_default());
-        self.rewires |= rewires(base) || (ASSIGNING.contains(&base) && command.arguments().iter().any(names));
+        self.rewires |= rewires(base)
+            || (several && base == "alias")
+            || (ASSIGNING.contains(&base) && assigns_what_is_expanded(base, command.arguments()));
         self.sure &= !(several && changes_meaning(base, &arguments));
         match base {
             "." | "source" => match command.arguments().first().and_then(path_of) {

@@ -45,6 +45,10 @@ pub struct ShellReport {
     pub hashed: Vec<(String, String)>,
     /// Exported variables that are not as they were at login.
     pub changed: Vec<String>,
+    /// Options of the shell, and variables that it alone goes by, that are not
+    /// as they were at login.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
     /// Whether all of it was heard and fits.
     pub complete: bool,
 }

@@ -64,9 +64,12 @@ fn reported(shell: &ShellReport) -> Option<String> {
         return Some("⚑ the shell did not report what names mean in it".to_owned());
     }
     let mut facts = Vec::new();
-    for (name, list) in
-        [("aliases", &shell.aliases), ("functions", &shell.functions), ("changed variables", &shell.changed)]
-    {
+    for (name, list) in [
+        ("aliases", &shell.aliases),
+        ("functions", &shell.functions),
+        ("changed variables", &shell.changed),
+        ("changed options and variables of the shell alone", &shell.settings),
+    ] {
         if !list.is_empty() {
             facts.push(format!("{name} {}", names(list)));
         }

@@ -50,6 +50,7 @@ pub(crate) async fn look(
         return (Around { context, rewires: true, ..Around::default() }, None);
     };
     let found = starts(text, &submit.inner_shell);
+    let aliased = report.as_ref().is_some_and(|report| is_aliased(text, &report.aliases));
     let shell = Shell {
         name: &submit.inner_shell,
         path: variable(submit, "PATH"),
@@ -57,6 +58,7 @@ pub(crate) async fn look(
         anywhere: asking.transfer,
         unreliable: match () {
             () if asking.rewired => Some("an earlier line of this login may have put code into the shell"),
+            () if aliased => Some("an alias of the shell stands in the line"),
             () if asking.keeps_shell && report.is_none() => Some("the shell did not say what names mean in it"),
             () => None,
         },
@@ -69,7 +71,19 @@ pub(crate) async fn look(
         && !found.more_scripts
         && scripts.iter().all(|script| is_roots(&script.path));
     let context = Context { branch, words, scripts, more_scripts: found.more_scripts, shell: report };
-    (Around { context, words_known, rewires: found.rewires }, given_up)
+    // What stands behind an alias is read by the shell alone.
+    (Around { context, words_known, rewires: found.rewires || aliased }, given_up)
+}
+
+/// Whether an alias stands in a line, also in the place of a reserved word
+/// (`alias then='then evil;'`). A name counts wherever it is a token, quoted or not.
+fn is_aliased(line: &str, aliases: &[String]) -> bool {
+    if aliases.is_empty() {
+        return false;
+    }
+    let joined = line.replace("\\\n", "");
+    let apart = |c: char| c.is_whitespace() || "|&;()<>`$=/\"'\\".contains(c);
+    joined.split(apart).any(|token| aliases.iter().any(|alias| alias == token))
 }
 
 fn variable<'a>(submit: &'a Submit, name: &str) -> &'a str {
@@ -81,7 +95,8 @@ fn bounded(report: &ShellReport) -> ShellReport {
     let fits = |names: &[String]| names.len() <= MAX_NAMES && names.iter().all(|name| name.len() <= MAX_TEXT);
     let hashed = report.hashed.len() <= MAX_NAMES
         && report.hashed.iter().all(|(name, path)| name.len().max(path.len()) <= MAX_TEXT);
-    let lists = fits(&report.aliases) && fits(&report.functions) && fits(&report.changed);
+    let lists =
+        [&report.aliases, &report.functions, &report.changed, &report.settings].into_iter().all(|list| fits(list));
     if lists && hashed && report.path.len() <= MAX_TEXT { report.clone() } else { ShellReport::default() }
 }
 
@@ -183,6 +198,20 @@ mod tests {
         ] {
             assert_eq!(place(line), want, "{line}");
         }
+    }
+
+    #[test]
+    fn an_alias_counts_wherever_it_is_a_token() {
+        let aliases = ["then", "{", "ll", "time"].map(str::to_owned);
+        for line in
+            ["if a; then b; fi", "{ ls; }", "x;ll", "x|ll", "l\\\nl", "$(ll)", "`ll`", "time ls", "A=1 ll", "echo 'll'"]
+        {
+            assert!(is_aliased(line, &aliases), "{line}");
+        }
+        for line in ["ls", "all", "ll2", "if a; b; fi", ""] {
+            assert!(!is_aliased(line, &aliases), "{line}");
+        }
+        assert!(!is_aliased("ll", &[]));
     }
 
     #[test]

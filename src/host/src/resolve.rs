@@ -75,6 +75,9 @@ fn reported(report: &ShellReport, word: &str) -> Result<(), &'static str> {
     if !report.complete {
         return Err("the shell did not say what names mean in it");
     }
+    if !report.settings.is_empty() {
+        return Err("options or variables of the shell are not as they were at login");
+    }
     if report.aliases.iter().any(|name| name == word) {
         return Err("an alias");
     }
@@ -209,6 +212,7 @@ mod tests {
             ShellReport { functions: names.clone(), ..calm.clone() },
             ShellReport { hashed, ..calm.clone() },
             ShellReport { complete: false, ..calm.clone() },
+            ShellReport { settings: vec!["CDPATH".to_owned()], ..calm.clone() },
         ] {
             why(&shell(&spoiled), "ls");
             why(&shell(&spoiled), "cd");

@@ -44,12 +44,14 @@ pub fn build(
     ];
     built.extend(PAGERS.map(|(name, value)| (name.to_owned(), value.to_owned())));
     for name in KEPT {
-        if let Some(value) = plain(start.claim(name)) {
+        if let Some(value) = plain(start.claim(name)).filter(|value| name != "LANG" || reads_utf8(value)) {
             built.push((name.to_owned(), value.to_owned()));
         }
     }
     let claimed = start.claims.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str())));
-    let locales = claimed.filter(|(name, _)| is_locale(name)).filter_map(|(n, v)| Some((n, plain(v)?)));
+    let locales = claimed
+        .filter(|(name, _)| is_locale(name))
+        .filter_map(|(name, value)| Some((name, plain(value).filter(|value| reads_utf8(value))?)));
     built.extend(locales.take(MAX_LOCALES).map(|(name, value)| (name.to_owned(), value.to_owned())));
     if let Some(Transfer::GitFetch | Transfer::GitArchive) = transfer {
         built.push((NO_GIT_CONFIG.0.to_owned(), NO_GIT_CONFIG.1.to_owned()));
@@ -88,6 +90,28 @@ fn is_locale(name: &str) -> bool {
         && name.strip_prefix("LC_").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
 }
 
+/// Whether a shell in this locale reads the letters of a line as whoever
+/// decided did: in GBK or Shift JIS a backslash or a `|` may be half a letter.
+fn reads_utf8(locale: &str) -> bool {
+    let codeset = locale.split('@').next().unwrap_or_default().split_once('.').map_or("", |(_, codeset)| codeset);
+    matches!(locale, "" | "C" | "POSIX") || ["UTF-8", "utf8"].iter().any(|known| codeset.eq_ignore_ascii_case(known))
+}
+
 fn shell_path(shell: InnerShell) -> String {
     shell.file().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_locales_in_which_a_line_means_the_same_are_kept() {
+        for kept in ["", "C", "POSIX", "C.UTF-8", "tr_TR.utf8", "de_DE.UTF-8@euro"] {
+            assert!(reads_utf8(kept), "{kept}");
+        }
+        for dropped in ["zh_CN.GBK", "zh_CN", "ja_JP.SJIS", "en_US.UTF-8.GBK", "/tmp/x", "en_US.ISO-8859-1", "UTF-8"] {
+            assert!(!reads_utf8(dropped), "{dropped}");
+        }
+    }
 }

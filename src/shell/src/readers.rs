@@ -58,7 +58,7 @@ pub fn hear_driver(bytes: &[u8], size: usize) -> Vec<Option<String>> {
         loop {
             match listener.next() {
                 Ok(Some(Said::Ready { status, prompt, told })) => {
-                    let first = first.get_or_insert_with(|| told.exported().clone());
+                    let first = first.get_or_insert_with(|| told.set().clone());
                     heard.push(Some(format!("{status} {prompt} {:?}", told.report(first))));
                 }
                 Ok(Some(Said::Taken)) => heard.push(Some("taken".to_owned())),

@@ -89,6 +89,24 @@ fn what_a_client_sends_is_not_passed_on() {
     assert!(!out.contains("COUNTERSIGN_") && !out.contains("LD_PRELOAD"), "{out}");
 }
 
+/// In such a locale half a letter may be a backslash to the shell, and the line another one than was decided about.
+#[test]
+fn a_locale_in_which_the_line_would_be_another_one_is_not_passed_on() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    for (name, locale) in
+        [("LC_ALL", "zh_CN.GBK"), ("LC_CTYPE", "ja_JP.SJIS"), ("LANG", "zh_TW.BIG5"), ("LANG", "zh_CN")]
+    {
+        let line = "echo 字\\;id; env";
+        let mut command = host.ssh_as(AGENT, &["-o", "SendEnv=LANG LC_*"], &[line]);
+        command.env_remove("LANG").env_remove("LC_ALL").env(name, locale);
+        let client = countersign_tests::run::Running::start(&mut command, Some(b""));
+        host.reviewer().approve(line);
+        let out = client.wait(LIMIT).expect(0).out();
+        assert!(out.starts_with("字;id\n") && !out.contains(locale) && !out.contains("uid="), "{out}");
+    }
+    host.verify().expect(10);
+}
+
 #[test]
 fn descriptors_signals_and_limits_are_ordinary() {
     let Some(host) = Installation::new(Options::default()) else { return };

@@ -161,6 +161,29 @@ fn a_client_that_goes_ends_it() {
     host.verify().expect(10);
 }
 
+/// What only the shell knows of a command: aliases in the place of reserved words, options, variables.
+#[test]
+fn no_rule_speaks_for_a_command_that_this_shell_reads_otherwise() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let line = "if true; then uname; fi";
+    host.reviewer().allow(line);
+    script(&host, &format!("{line}\n")).wait(LIMIT).expect(0);
+    for spoil in [
+        "shopt -s expand_aliases; alias then='then touch made;'",
+        "CDPATH=/tmp",
+        "shopt -s extglob",
+        "shopt -s localvar_inherit; declare -u __cs_message",
+        "v=20; exec {v}</dev/null",
+    ] {
+        let client = script(&host, &format!("{spoil}\n{line}\n"));
+        host.reviewer().approve(spoil);
+        host.reviewer().deny(line, "no");
+        client.wait(LIMIT).expect(126);
+        assert!(!exists(&host.home().join("made")), "{spoil}");
+    }
+    host.verify().expect(10);
+}
+
 #[test]
 fn a_command_cannot_make_the_shell_read_for_itself() {
     let Some(host) = Installation::new(Options::default()) else { return };

@@ -19,6 +19,15 @@ impl Login {
         let decided = journal::of_kind(&self.parts.journal(), "decided").pop().expect("a decision");
         decided["body"]["outcome"].as_str().expect("a word").to_owned()
     }
+
+    /// Leaves a login in which rules spoke.
+    #[track_caller]
+    fn leave_with_rules(mut self) {
+        self.terminal.send("\x04");
+        self.terminal.end();
+        let verified = self.parts.verify();
+        assert_eq!(verified.code(), 10, "{}", verified.out());
+    }
 }
 
 #[test]
@@ -33,7 +42,6 @@ fn a_name_with_another_meaning_is_for_a_person() {
     assert_eq!(login.outcome(), "whitelisted", "the control");
     for (spoil, mend) in [
         (format!("PATH={place}:$PATH"), "PATH=/usr/local/bin:/usr/bin:/bin"),
-        ("alias uname=id".to_owned(), "unalias uname"),
         (format!("hash -p {place}/uname uname"), "hash -r"),
         ("export LD_PRELOAD=/tmp/x.so".to_owned(), "unset LD_PRELOAD"),
         ("export PATH=".to_owned(), "PATH=/usr/local/bin:/usr/bin:/bin"),
@@ -52,27 +60,92 @@ fn a_name_with_another_meaning_is_for_a_person() {
     login.line("unset -f uname");
     login.line("uname");
     assert_eq!(login.outcome(), "approved", "it may have kept something");
-    login.terminal.send("\x04");
-    login.terminal.end();
-    let verified = login.parts.verify();
-    assert_eq!(verified.code(), 10, "{}", verified.out());
+    login.leave_with_rules();
 }
 
 /// What the shell runs by itself later on, and the descriptors that our driver hears and speaks on.
 #[test]
 fn after_a_prompt_that_runs_something_no_rule_speaks() {
-    for spoil in ["PS4='$(touch made)'", "read -t 0 -u 63 x; true"] {
+    let spoils = [
+        "PS4='$(touch made)'",
+        "read -t 0 -u 63 x; true",
+        "v=20; exec {v}</dev/null",
+        "alias uname=id\runame\runalias uname",
+        "alias x=\"trap : DEBUG\"\rx\runalias x",
+        "__cs_prompt='$(touch made)> # '",
+        "declare -n r=PS1",
+    ];
+    for spoil in spoils {
         let mut login = Login::new();
         login.allow("uname");
         login.line("PS2='> '; PS4='+ '; exec 3</dev/null");
-        for (line, outcome) in [("uname", "whitelisted"), (spoil, "approved"), ("uname", "approved")] {
-            login.line(line);
-            assert_eq!(login.outcome(), outcome, "{line} and {spoil}");
+        for (lines, outcome) in [("uname", "whitelisted"), (spoil, "approved"), ("uname", "approved")] {
+            lines.split('\r').for_each(|line| login.line(line));
+            assert_eq!(login.outcome(), outcome, "{lines} and {spoil}");
         }
-        login.terminal.send("\x04");
-        login.terminal.end();
-        let verified = login.parts.verify();
-        assert_eq!(verified.code(), 10, "{}", verified.out());
+        login.leave_with_rules();
+    }
+}
+
+/// What the text of a line does not show: the same line is another one in another shell.
+#[test]
+fn aliases_and_settings_that_change_what_a_line_means_are_for_a_person() {
+    let mut login = Login::new();
+    let line = "if true; then uname; fi";
+    login.allow(line);
+    login.allow("cd sub");
+    std::fs::create_dir(login.file("sub")).expect("directory");
+    login.line("set -o pipefail; PS1='> # '; X=1");
+    login.line(line);
+    assert_eq!(login.outcome(), "whitelisted", "the control");
+    for (spoil, mend) in [
+        ("alias then='then touch made;'", "unalias then"),
+        ("BASH_ALIASES[if]='touch made; if'", "unalias if"),
+        ("CDPATH=/tmp", "unset CDPATH"),
+        ("shopt -u interactive_comments", "shopt -s interactive_comments"),
+        ("shopt -s extglob", "shopt -u extglob"),
+        ("GLOBIGNORE=x", "unset GLOBIGNORE; shopt -u dotglob"),
+        ("IFS=x", "IFS=$' \\t\\n'"),
+        ("LC_ALL=C", "unset LC_ALL"),
+        ("set -a", "set +a"),
+    ] {
+        login.line(spoil);
+        for held in [line, "cd sub", "cd -- ..; true"] {
+            login.line(held);
+            // An alias is one matter of the lines that it stands in.
+            let told = !spoil.contains("then") && !spoil.contains("ALIASES") || held == line;
+            assert!(!told || login.outcome() == "approved", "{held} after {spoil}");
+        }
+        assert!(spoil.contains("then") || spoil.contains("ALIASES") || !login.file("made").exists());
+        login.line(mend);
+        if spoil.contains("then") || spoil.contains("ALIASES") {
+            // What stood behind the alias may have put code into the shell.
+            login.line(line);
+            assert_eq!(login.outcome(), "approved", "after {mend}");
+            login.leave_with_rules();
+            login = Login::new();
+            login.allow(line);
+            login.allow("cd sub");
+            std::fs::create_dir(login.file("sub")).expect("directory");
+        }
+        login.line(line);
+        assert_eq!(login.outcome(), "whitelisted", "{mend}");
+    }
+    login.leave_with_rules();
+}
+
+/// A prompt may set variables when it is shown, which is before they are told.
+#[test]
+fn what_a_prompt_changes_is_told_with_it() {
+    for spoil in ["for PS1 in '$((PATH=1))> # '; do :; done", ": ${PS1:='$((PATH=1))> # '}"] {
+        let mut login = Login::new();
+        login.allow("uname");
+        login.line("uname");
+        assert_eq!(login.outcome(), "whitelisted", "the control");
+        login.line(spoil);
+        login.line("uname");
+        assert_eq!(login.outcome(), "approved", "{spoil}");
+        login.leave_with_rules();
     }
 }
 

@@ -66,6 +66,27 @@ fn copies_of_descriptors_replaced() {
     try_lines(&["exec 61<&- 62<&- 0</dev/null"], Then::Goes);
 }
 
+/// A socket is what the shell's standard input is; what comes there runs nowhere.
+#[test]
+fn copies_of_descriptors_become_another_socket() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                use std::io::Write as _;
+                while (&stream).write_all(b"touch made\n").is_ok() {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            });
+        }
+    });
+    let take = format!(
+        "(sleep 60; :) & v=63; exec {{v}}>&-; exec {{w}}<>/dev/tcp/127.0.0.1/{port}; for i in {{1..51}}; do exec {{z}}<&$w; done"
+    );
+    try_lines(&["shopt -u promptvars", &take], Then::Ends);
+}
+
 /// A job that was forked has the copies, too; but it is not the shell.
 #[test]
 fn copies_of_descriptors_in_a_job() {
@@ -88,6 +109,9 @@ fn variables_of_the_driver() {
     try_lines(&["readonly __cs_line"], Then::Ends);
     try_lines(&["readonly __cs_status"], Then::Ends);
     try_lines(&["readonly IFS PS1"], Then::Goes);
+    try_lines(&["shopt -s localvar_inherit; declare -u __cs_message __cs_was"], Then::Goes);
+    try_lines(&["shopt -s localvar_inherit; declare -n __cs_message=foo __cs_was=bar"], Then::Goes);
+    try_lines(&["shopt -s localvar_inherit; readonly __cs_message"], Then::Ends);
 }
 
 #[test]

@@ -100,3 +100,18 @@ fn what_goes_on_writing_does_not_keep_the_login() {
     all_gone(&[pid]);
     login.check(&[10]);
 }
+
+/// A shell that was stopped does not take a line that was released; that is how the line ended.
+#[test]
+fn a_line_that_the_shell_does_not_take_has_an_end() {
+    let mut login = Login::new();
+    login.line("(sleep 0.3; kill -STOP $$) & true");
+    std::thread::sleep(Duration::from_millis(800));
+    login.terminal.send("touch made\r");
+    login.terminal.expect("the shell did not take the line");
+    login.terminal.end();
+    let ended = journal::wait_for(&login.parts.journal(), "exec_finished", 2);
+    assert_eq!((&ended["body"]["end"], &ended["body"]["signal"]), (&"signaled".into(), &9.into()), "{ended}");
+    assert!(!login.file("made").exists());
+    login.check(&[10]);
+}

@@ -180,6 +180,15 @@ fn what_may_rewire_the_shell_is_told() {
         "read -r PS4",
         "printf -v PS1 x",
         "MAILPATH='/tmp/x?$(x)' MAILCHECK=0",
+        "v=11; exec {v}>&- {w}<>/dev/tcp/127.0.0.1/9",
+        "{ :; } {v}<f",
+        "while :; do break; done 63<f",
+        "alias x='f() { :; }'\nx",
+        "BASH_ALIASES[x]='f() { :; }'; x",
+        "__cs_prompt='$(x)'",
+        "declare -n r=PS1",
+        "declare \"$v\"",
+        "printf -vPS1 x",
     ] {
         assert!(starts(line, "bash").rewires, "{line}");
     }
@@ -194,6 +203,11 @@ fn what_may_rewire_the_shell_is_told() {
         "exec 3<x; read -u 3 y; exec 3<&-",
         "PS4='$(x)' bash -x y",
         "alias ls=id",
+        "export X=$Y",
+        "export -n X; read -n 1 x",
+        "printf '%s' \"$x\"",
+        "declare -x X=\"$(date)\"",
+        "{ ls; } >out",
         "hash -p /tmp/x ls",
         "echo $(date)",
         "for i in 1; do ls; done",

@@ -16,12 +16,15 @@ __cs_stop() { builtin exit "$1"; exit "$1"; builtin kill -KILL "$$"; kill -KILL 
 # Redirections are undone from copies that a line can reach by number. If that
 # failed, the next command would be read from the terminal.
 __cs_gate() {
+  # Without it PS0 below would not be acted on.
+  builtin shopt -s promptvars
   [[ -S /dev/fd/0 && -S /dev/fd/62 && -t 61 ]] || { builtin kill -KILL "$$"; __cs_stop 94; }
 }
 # bash itself shows no prompt; the front shows it.
 __cs_hide() { [[ -z $PS1 ]] || builtin declare -g "__cs_prompt=$PS1" PS1=; }
 __cs_return() { builtin return "$1"; }
-# What names mean here, for who decides; "as the shell reports", no more.
+# What names mean here, for who decides; "as the shell reports", no more. $1:
+# the options of the shell outside of these functions.
 __cs_tell() {
   builtin printf 'P%s\0L' "$PATH"
   builtin alias -p
@@ -31,9 +34,14 @@ __cs_tell() {
   builtin hash -l
   builtin printf '\0V'
   builtin declare -px
+  builtin printf '\0O%s\n%s\n' "$1" "$BASHOPTS"
+  builtin declare -p BASH_COMPAT CDPATH EXECIGNORE GLOBIGNORE IFS LANG LC_ALL LC_CTYPE MAILPATH PS4
   builtin printf '\0'
 }
 __cs_ready() {
+  # A local variable could inherit what a line has done to one of its name.
+  builtin unset -n __cs_was __cs_message
+  builtin unset -v __cs_was __cs_message || __cs_stop 96
   builtin local - __cs_was=$__cs_status __cs_message || __cs_stop 95
   builtin set +aefkuvx
   __cs_gate
@@ -44,9 +52,11 @@ __cs_ready() {
   __cs_status=$__cs_was __cs_busy= __cs_line=
   __cs_hide
   builtin printf '\033]133;D;@MARK@\007' >&61 || __cs_stop 97
-  __cs_tell >&62 2>/dev/null || __cs_stop 98
   __cs_return "$__cs_was"
-  builtin printf 'R%s\t%s\0' "$__cs_was" "${__cs_prompt@P}" >&62 || __cs_stop 90
+  # Before it is told what is set: a prompt may set something.
+  __cs_message=${__cs_prompt@P}
+  __cs_tell "$2" >&62 2>/dev/null || __cs_stop 98
+  builtin printf 'R%s\t%s\0' "$__cs_was" "$__cs_message" >&62 || __cs_stop 90
   IFS= builtin read -r -d '' -u 62 __cs_message || __cs_stop 91
   case $__cs_message in
   E*)
@@ -66,7 +76,7 @@ __cs_done() {
   __cs_hide
   __cs_status=$1 __cs_busy=
 }
-PROMPT_COMMAND='\__cs_ready "$?"; \builtin eval "$__cs_line" 0<&61 61<&- 62<&-; \__cs_done "$?"'
+PROMPT_COMMAND='\__cs_ready "$?" "$SHELLOPTS"; \builtin eval "$__cs_line" 0<&61 61<&- 62<&-; \__cs_done "$?"'
 # Whatever the shell should ever read as a command by itself ends it.
 PS0='$(builtin kill -KILL $$)'
 readonly PROMPT_COMMAND PS0

@@ -53,7 +53,7 @@ pub enum Said {
         /// The prompt, expanded.
         prompt: String,
         /// What it told of itself before.
-        told: Told,
+        told: Box<Told>,
     },
 }
 
@@ -111,7 +111,7 @@ impl Listener {
                 Ok(Said::Ready {
                     status: status.parse().map_err(|_| NotSaid)?,
                     prompt: prompt.replace(['\x01', '\x02'], ""),
-                    told: std::mem::take(&mut self.told),
+                    told: Box::new(std::mem::take(&mut self.told)),
                 })
             }
             Some(_) | None => Err(NotSaid),
@@ -136,10 +136,7 @@ mod tests {
                 }
             }
             assert_eq!(said.len(), 3, "{said:?}");
-            assert_eq!(
-                said[0],
-                Said::Ready { status: 130, prompt: "\x1b[1ma@b:~$ ".to_owned(), told: Told::default() }
-            );
+            assert_eq!(said[0], Said::Ready { status: 130, prompt: "\x1b[1ma@b:~$ ".to_owned(), told: Box::default() });
         }
     }
 
@@ -157,7 +154,7 @@ mod tests {
             }
         }
         let Some(Said::Ready { told, .. }) = said else { panic!("not heard") };
-        let report = told.report(told.exported());
+        let report = told.report(told.set());
         assert!(!report.complete && report.path == "/bin");
     }
 

@@ -22,9 +22,9 @@ impl Session {
                     self.ready = Some((status, prompt));
                     // The first prompt comes before any line.
                     if matches!(self.state, State::Starting) {
-                        self.baseline = told.exported().clone();
+                        self.baseline = told.set().clone();
                     }
-                    self.told = told;
+                    self.told = *told;
                     self.wires.next_cycle()?;
                 }
                 // A late ^C made it begin its cycle again; it has its newline.
@@ -42,7 +42,12 @@ impl Session {
                 // The shell is on its way out; how it ended is told by the spawner.
                 (Heard::Closed, State::Over | State::Replaced(_)) => break,
                 (Heard::Closed, _) if self.end.is_some() => break,
-                (Heard::Closed, State::Starting | State::Editing | State::Pending(_) | State::Committing { .. }) => {
+                // It was sent the line; whether it took it nobody knows.
+                (Heard::Closed, State::Committing { id, .. }) => {
+                    self.state = State::Replaced(Some(*id));
+                    return self.let_go();
+                }
+                (Heard::Closed, State::Starting | State::Editing | State::Pending(_)) => {
                     self.state = State::Replaced(None);
                     return self.let_go();
                 }

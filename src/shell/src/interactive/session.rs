@@ -2,7 +2,7 @@
 //! states of [`super`].
 
 use super::mark::Mark;
-use super::told::{Exported, Told};
+use super::told::{Set, Told};
 use super::wires::Wires;
 use crate::away::TRY_US;
 use crate::complete::{Completeness, is_complete};
@@ -76,7 +76,7 @@ pub(super) struct Session {
     pub(super) ready: Option<(u8, String)>,
     /// What the shell last told of itself, and what it exported at its first prompt.
     pub(super) told: Told,
-    pub(super) baseline: Exported,
+    pub(super) baseline: Set,
     pub(super) marked: bool,
     pub(super) prompt: String,
     /// `$?` for the next line.
@@ -118,7 +118,7 @@ pub fn run(mut login: Login) -> Result<Ending, Failure> {
         state: State::Starting,
         ready: None,
         told: Told::default(),
-        baseline: Exported::default(),
+        baseline: Set::default(),
         marked: false,
         prompt: String::new(),
         status: 0,

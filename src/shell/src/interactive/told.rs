@@ -12,12 +12,37 @@ const MAX_PATH: usize = 4096;
 /// What every command may change without changing what another one means.
 const RESTLESS: [&str; 6] = ["PWD", "OLDPWD", "SHLVL", "_", "COLUMNS", "LINES"];
 
-/// The parts that one prompt must have told.
-const PARTS: &[u8] = b"PLFHV";
+/// Options that change nothing about what a line runs: how it ends where
+/// something fails, and what only a shell that reads lines by itself does.
+const HARMLESS: [&str; 15] = [
+    "checkwinsize",
+    "cmdhist",
+    "emacs",
+    "errexit",
+    "histappend",
+    "histexpand",
+    "history",
+    "histverify",
+    "ignoreeof",
+    "noclobber",
+    "notify",
+    "nounset",
+    "pipefail",
+    "verbose",
+    "vi",
+];
 
-/// Exported variables, each as the shell writes it.
+/// The parts that one prompt must have told.
+const PARTS: &[u8] = b"PLFHVO";
+
+/// What a shell has set, each as the shell writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Exported(BTreeSet<String>);
+pub struct Set {
+    /// Exported variables.
+    exported: BTreeSet<String>,
+    /// Options, and variables that the shell alone goes by.
+    own: BTreeSet<String>,
+}
 
 /// What was told since the last prompt but one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,7 +51,7 @@ pub struct Told {
     aliases: Vec<String>,
     functions: Vec<String>,
     hashed: Vec<(String, String)>,
-    exported: Exported,
+    set: Set,
     heard: Vec<u8>,
     cut: bool,
 }
@@ -45,37 +70,42 @@ impl Told {
             b'L' => self.aliases = text.lines().filter_map(alias).collect(),
             b'F' => self.functions = text.lines().filter_map(function).collect(),
             b'H' => self.hashed = text.lines().filter_map(hashed).collect(),
-            _ => self.exported = Exported(text.lines().map(str::to_owned).collect()),
+            b'V' => self.set.exported = text.lines().map(str::to_owned).collect(),
+            _ => self.set.own = settings(&text),
         }
         self.cut |= cut;
         self.heard.push(letter);
     }
 
-    /// What is exported now.
-    pub fn exported(&self) -> &Exported {
-        &self.exported
+    /// What is set now.
+    pub fn set(&self) -> &Set {
+        &self.set
     }
 
     /// The report, with what differs from the first prompt.
-    pub fn report(&self, first: &Exported) -> ShellReport {
+    pub fn report(&self, first: &Set) -> ShellReport {
         let changed: BTreeSet<String> = self
+            .set
             .exported
-            .0
-            .symmetric_difference(&first.0)
+            .symmetric_difference(&first.exported)
             .map(|line| variable(line))
             .filter(|name| !RESTLESS.contains(&name.as_str()) && name != "PATH")
             .collect();
+        let settings: BTreeSet<String> =
+            self.set.own.symmetric_difference(&first.own).map(|line| setting(line)).collect();
         let mut report = ShellReport {
             path: self.path.clone(),
             aliases: self.aliases.clone(),
             functions: self.functions.clone(),
             hashed: self.hashed.clone(),
             changed: changed.into_iter().collect(),
+            settings: settings.into_iter().collect(),
             complete: !self.cut && self.heard == PARTS && self.path.len() <= MAX_PATH,
         };
         report.complete &= fits(&mut report.aliases, String::len);
         report.complete &= fits(&mut report.functions, String::len);
         report.complete &= fits(&mut report.changed, String::len);
+        report.complete &= fits(&mut report.settings, String::len);
         report.complete &= fits(&mut report.hashed, |(name, path)| name.len().max(path.len()));
         if report.path.len() > MAX_PATH {
             report.path = "…".to_owned();
@@ -111,6 +141,20 @@ fn hashed(line: &str) -> Option<(String, String)> {
     Some((name.to_owned(), path.to_owned()))
 }
 
+/// `SHELLOPTS` and `BASHOPTS`, a line each, then variables.
+fn settings(text: &str) -> BTreeSet<String> {
+    let mut lines = text.lines();
+    let options: Vec<&str> = lines.by_ref().take(2).flat_map(|list| list.split(':')).collect();
+    let options = options.into_iter().filter(|name| !name.is_empty() && !HARMLESS.contains(name));
+    options.map(str::to_owned).chain(lines.map(str::to_owned)).collect()
+}
+
+/// The name of an option, or of the variable in such a line.
+fn setting(line: &str) -> String {
+    let option = line.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if option { line.to_owned() } else { variable(line) }
+}
+
 /// The name in `declare -x name="value"`.
 fn variable(line: &str) -> String {
     let named = line.strip_prefix("declare -").and_then(|rest| rest.split_once(' ')).map(|(_, rest)| rest);
@@ -129,17 +173,18 @@ mod tests {
         told
     }
 
-    const CALM: [(u8, &str); 5] = [
+    const CALM: [(u8, &str); 6] = [
         (b'P', "/usr/bin:/bin"),
         (b'L', ""),
         (b'F', "declare -fr __cs_stop\n"),
         (b'H', "hash: hash table empty\n"),
         (b'V', "declare -x HOME=\"/h\"\ndeclare -x PWD=\"/a\"\n"),
+        (b'O', "braceexpand:monitor\nprogcomp:promptvars\ndeclare -- IFS=$' \\t\\n'\n"),
     ];
 
     #[test]
     fn a_calm_shell_has_changed_nothing() {
-        let first = told(&CALM).exported().clone();
+        let first = told(&CALM).set().clone();
         let mut later = CALM;
         later[4].1 = "declare -x HOME=\"/h\"\ndeclare -x PWD=\"/b\"\ndeclare -x OLDPWD=\"/a\"\n";
         let report = told(&later).report(&first);
@@ -149,13 +194,14 @@ mod tests {
 
     #[test]
     fn names_are_told() {
-        let first = told(&CALM).exported().clone();
+        let first = told(&CALM).set().clone();
         let report = told(&[
             (b'P', "/tmp/x:/usr/bin"),
             (b'L', "alias ls='id'\nalias -- -x='y'\nalias a='one\nalias b=two'\n"),
             (b'F', "declare -f ls\ndeclare -fx other\ndeclare -fr __cs_stop\n"),
             (b'H', "builtin hash -p /tmp/evil ls\nbuiltin hash -p /usr/bin/id id\n"),
             (b'V', "declare -x LD_PRELOAD=\"/tmp/x.so\"\ndeclare -x PWD=\"/a\"\n"),
+            (b'O', "braceexpand:errexit\nprogcomp:promptvars:globstar\ndeclare -- CDPATH=\"/x\"\n"),
         ])
         .report(&first);
         assert!(report.complete);
@@ -164,15 +210,16 @@ mod tests {
         assert_eq!(report.functions, ["ls", "other"]);
         assert_eq!(report.hashed[0], ("ls".to_owned(), "/tmp/evil".to_owned()));
         assert_eq!(report.changed, ["HOME", "LD_PRELOAD"]);
+        assert_eq!(report.settings, ["CDPATH", "IFS", "globstar", "monitor"]);
     }
 
     #[test]
     fn what_was_not_heard_whole_is_not_complete() {
-        let first = Exported::default();
+        let first = Set::default();
         assert!(!Told::default().report(&first).complete);
-        assert!(!told(&CALM[..4]).report(&first).complete);
-        let mut cut = told(&CALM[..4]);
-        cut.take(b'V', b"", true);
+        assert!(!told(&CALM[..5]).report(&first).complete);
+        let mut cut = told(&CALM[..5]);
+        cut.take(b'O', b"", true);
         assert!(!cut.report(&first).complete);
         let many: String = (0..MAX_NAMES + 1).map(|n| format!("alias a{n}='x'\n")).collect();
         let mut parts = CALM;

@@ -13,7 +13,8 @@ __cs_gate() {
     { builtin kill -KILL "$$"; __cs_stop 94; }
 }
 __cs_return() { builtin return "$1"; }
-# What names mean here, for who decides; "as the shell reports", no more.
+# What names mean here, for who decides; "as the shell reports", no more. $1:
+# the options of the shell outside of these functions.
 __cs_tell() {
   builtin printf 'P%s\0L' "$PATH"
   builtin alias -p
@@ -23,16 +24,21 @@ __cs_tell() {
   builtin hash -l
   builtin printf '\0V'
   builtin declare -px
+  builtin printf '\0O%s\n%s\n' "$1" "$BASHOPTS"
+  builtin declare -p BASH_COMPAT CDPATH EXECIGNORE GLOBIGNORE IFS LANG LC_ALL LC_CTYPE MAILPATH PS4
   builtin printf '\0'
 }
 __cs_ready() {
+  # A local variable could inherit what a command has done to one of its name.
+  builtin unset -n __cs_was __cs_message
+  builtin unset -v __cs_was __cs_message || __cs_stop 96
   builtin local - __cs_was=$1 __cs_message || __cs_stop 95
   builtin set +aefuvx
   __cs_gate
   builtin unset -n __cs_line __cs_input
   builtin unset -v __cs_line __cs_input || __cs_stop 96
   __cs_line= __cs_input=/dev/null
-  __cs_tell >&62 2>/dev/null || __cs_stop 98
+  __cs_tell "$2" >&62 2>/dev/null || __cs_stop 98
   __cs_return "$__cs_was"
   builtin printf 'R%s\t\0' "$__cs_was" >&62 || __cs_stop 90
   IFS= builtin read -r -d '' -u 62 __cs_message || __cs_stop 91
@@ -51,7 +57,7 @@ __cs_ready() {
 readonly -f __cs_stop __cs_gate __cs_return __cs_tell __cs_ready
 for __cs_outer in {1..1000}; do
   for __cs_inner in {1..1000}; do
-    \__cs_ready "$?"
+    \__cs_ready "$?" "$SHELLOPTS"
     \builtin eval "$__cs_line" 0<"$__cs_input" 61<&- 62<&- 63<&-
   done
 done

@@ -7,7 +7,7 @@ use crate::held::Held;
 use crate::inspected::Inspected;
 use crate::interactive::driver::{Said, exit};
 use crate::interactive::private::{Heard, Private};
-use crate::interactive::told::{Exported, Told};
+use crate::interactive::told::{Set, Told};
 use crate::login::{Login, unavailable};
 use crate::outer::Sign;
 use crate::outlet::Outlet;
@@ -102,7 +102,7 @@ pub(super) struct Session {
     pub(super) status: u8,
     /// What the shell last told of itself, and what it exported at first.
     pub(super) told: Told,
-    pub(super) baseline: Exported,
+    pub(super) baseline: Set,
     pub(super) stop: Option<Stop>,
     pub(super) end: Option<CommandEnd>,
 }
@@ -141,7 +141,7 @@ pub fn run(mut login: Login) -> Result<Ending, Failure> {
         state,
         status: 0,
         told: Told::default(),
-        baseline: Exported::default(),
+        baseline: Set::default(),
         stop: None,
         end: None,
     }
@@ -310,13 +310,13 @@ impl Session {
                     self.state = State::Running { id: *id, fed: *fed };
                 }
                 (Heard::Said(Said::Ready { told, .. }), State::Starting) => {
-                    self.baseline = told.exported().clone();
-                    self.told = told;
+                    self.baseline = told.set().clone();
+                    self.told = *told;
                     self.state = State::Reading;
                 }
                 (Heard::Said(Said::Ready { status, told, .. }), State::Running { id, fed }) => {
                     let (id, fed) = (*id, *fed);
-                    self.told = told;
+                    self.told = *told;
                     self.read_all()?;
                     if fed {
                         self.source.take_back()?;
