@@ -18,8 +18,8 @@
 //! (after Released the front starts the command, then)
 //! Spooled*                  →
 //!                           ←  Taken*              (any time; answers nothing else)
-//! Finished                  →
-//!                           ←  Kept
+//! Finished                  →                        (the host takes all that is in the spool)
+//!                           ←  Taken, Kept
 //! Close                     →
 //!                           ←  Kept                then both hang up
 //! (Ended stands for Finished and Close)

@@ -9,7 +9,7 @@
 //! | idle, running | `Spooled` | `recording_chunk`s, `Taken` → the same |
 //! | running | `Ended` with its id | `exec_finished`, `session_closed` durable, `Kept` → over |
 //! | idle | `Close` | `session_closed` durable, `Kept` → over |
-//! | running | `Finished` with its id | `exec_finished` durable, `Kept` → idle |
+//! | running | `Finished` with its id | what the spool holds and `exec_finished` durable, `Taken` and `Kept` → idle |
 //! | any | end of the connection, or anything else | what is open is closed as `killed` → over |
 
 use crate::ancestry::Front;
@@ -77,8 +77,13 @@ impl Connection {
 
     /// Sends a message; an error means that the front is gone.
     pub(crate) async fn send(&mut self, message: &HostMessage) -> io::Result<()> {
-        let frame = encode(message).map_err(io::Error::other)?;
-        tokio::time::timeout(SEND_WITHIN, self.stream.write_all(&frame)).await.map_err(io::Error::other)?
+        self.send_all(std::slice::from_ref(message)).await
+    }
+
+    /// Sends messages with one write, so that the front wakes up once.
+    async fn send_all(&mut self, messages: &[HostMessage]) -> io::Result<()> {
+        let frames: Vec<Vec<u8>> = messages.iter().map(encode).collect::<Result<_, _>>().map_err(io::Error::other)?;
+        tokio::time::timeout(SEND_WITHIN, self.stream.write_all(&frames.concat())).await.map_err(io::Error::other)?
     }
 
     /// Sends a message that carries a descriptor.
@@ -345,13 +350,18 @@ async fn finish(
     finished: &Finished,
 ) -> Result<(), KeepError> {
     let entry = vec![drafts::exec_finished(login.id, of, finished)];
+    let mut answer = Vec::new();
     match &mut login.tape {
-        Some(tape) => keep::all(host, login.id, tape, |_| entry).await.map(drop)?,
+        Some(tape) => {
+            keep::all(host, login.id, tape, 0, |_| entry).await.map(drop)?;
+            answer.push(HostMessage::Taken { bytes: tape.taken() });
+        }
         None => host.book.write(entry).await.map(drop)?,
     }
     login.running = None;
+    answer.push(HostMessage::Kept);
     // A front that is gone is noticed at the next message.
-    connection.send(&HostMessage::Kept).await.ok();
+    connection.send_all(&answer).await.ok();
     Ok(())
 }
 
@@ -365,9 +375,9 @@ async fn end(
 ) -> Result<bool, KeepError> {
     let Some(mut tape) = login.tape.take() else { return Ok(false) };
     let kept = async {
-        keep::spooled(host, login.id, &mut tape, close.spool_bytes).await?;
         let closed = |length| drafts::session_closed(login.id, close, length, close_word(close.why));
-        keep::all(host, login.id, &mut tape, |length| finished.into_iter().chain([closed(length)]).collect()).await
+        let entries = |length| finished.into_iter().chain([closed(length)]).collect();
+        keep::all(host, login.id, &mut tape, close.spool_bytes, entries).await
     };
     match kept.await {
         Ok(written) => closed(host, login.id, written),

@@ -41,6 +41,8 @@ pub struct Login {
     inner: crate::inner::InnerShell,
     pub(crate) environment: Vec<(String, String)>,
     inspected: Inspected,
+    /// What is around its only line.
+    branch: Option<String>,
     /// Where it may outlive a restart of the host.
     pub(crate) way: Option<Return>,
 }
@@ -76,8 +78,11 @@ impl Login {
             let socket = settings.socket.display();
             unavailable(&format!("cannot reach countersign-hostd at {socket}: {e}"))
         })?;
+        let has_one_line = matches!(hello.kind, LoginKind::Exec | LoginKind::Transfer);
         link.send(&FrontMessage::Hello(hello));
         let until_us = now_us()? + HOST_US;
+        // While the host writes down that it begins.
+        let branch = if has_one_line { branch(&spawner)? } else { None };
         let id = match wait(&mut link, Some((&mut outer, pty.as_mut())), until_us)? {
             Event::Host(HostMessage::Welcome { login, .. }) => login,
             Event::Host(HostMessage::Fatal { reason, exit }) => return Err(fatal(&reason, exit)),
@@ -92,7 +97,8 @@ impl Login {
                 let way = chain.map(|chain| {
                     Return::new(settings.socket.clone(), settings.host_uid, id, chain, settings.host_away_us)
                 });
-                Ok(Self { link, recorder, outer, pty, spawner, inner: settings.inner, environment, inspected, way })
+                let inner = settings.inner;
+                Ok(Self { link, recorder, outer, pty, spawner, inner, environment, inspected, branch, way })
             }
             Err(error) => {
                 let close = Close { why: CloseWhy::DiskFull, refused: None, spool_bytes: 0 };
@@ -121,7 +127,6 @@ impl Login {
         if let Err(error) = self.recorder.marker(&format!("submitted: {}", String::from_utf8_lossy(&command))) {
             return self.cannot_record(None, &error);
         }
-        let seen = self.spawner.look(true, &[]).map_err(|e| Failure::system("cannot look around", &e))?.0;
         self.link.send(&FrontMessage::Submit(Submit {
             nonce: Nonce(nonce),
             command: b64_encode(command.get(..MAX_SENT_COMMAND).unwrap_or(&command)),
@@ -129,7 +134,7 @@ impl Login {
             cwd: b64_encode(cwd.as_os_str().as_bytes()),
             environment: self.environment.clone(),
             inner_shell: self.inner.as_str().to_owned(),
-            surroundings: Surroundings { branch: seen.branch, shell: None },
+            surroundings: Surroundings { branch: self.branch.take(), shell: None },
         }));
         let (answer, cancelled) = self.answer(Held::new(command, Nonce(nonce)))?;
         match answer {
@@ -350,9 +355,8 @@ impl Login {
 
     /// Whether the host has kept how the command ended.
     fn tell_finished(&mut self, id: SubmissionId, end: CommandEnd, files: Option<Files>) -> Result<bool, Failure> {
-        self.tell_spooled();
         let (stdout_bytes, stderr_bytes) = self.recorder.totals();
-        self.link.send(&FrontMessage::Finished(Finished { id, end, stdout_bytes, stderr_bytes, files }));
+        self.send_finished(Finished { id, end, stdout_bytes, stderr_bytes, files });
         kept(&mut self.link)
     }
 
@@ -378,10 +382,11 @@ impl Login {
         kept(&mut self.link)
     }
 
-    pub(crate) fn tell_spooled(&mut self) {
-        if let Some(spooled) = self.recorder.tell() {
-            self.link.send(&spooled);
-        }
+    /// Says how a command ended: with that the host takes all that is in the
+    /// spool, and need not be told of it.
+    pub(crate) fn send_finished(&mut self, finished: Finished) {
+        self.recorder.told();
+        self.link.send(&FrontMessage::Finished(finished));
     }
 
     fn client_gone(&mut self) -> Result<bool, Failure> {
@@ -392,6 +397,11 @@ impl Login {
         let signs = self.outer.turn(ready, true).map_err(failed)?;
         Ok(signs.iter().any(|sign| *sign != Sign::Resized))
     }
+}
+
+/// The branch that is checked out in the working directory, as the agent sees it.
+fn branch(spawner: &Spawner) -> Result<Option<String>, Failure> {
+    Ok(spawner.look(true, &[]).map_err(|e| Failure::system("cannot look around", &e))?.0.branch)
 }
 
 /// Waits for the host, and for the client where it still matters.

@@ -120,6 +120,11 @@ impl Recorder {
         Some(FrontMessage::Spooled { bytes: self.length })
     }
 
+    /// The host takes all that is written, by what it is told beside.
+    pub fn told(&mut self) {
+        self.told = self.length;
+    }
+
     /// The host that has taken so much was told of nothing beyond that.
     pub fn untell(&mut self, taken: u64) {
         self.told = self.told.min(taken);

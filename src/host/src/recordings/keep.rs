@@ -32,12 +32,13 @@ pub(crate) async fn spooled(host: &Host, login: LoginId, tape: &mut Tape, upto: 
     Ok(())
 }
 
-/// Keeps everything that the spool holds, and writes `entries` together with
-/// the last chunk. They are given the length of the recording.
+/// Keeps everything that the spool holds, which must be `least` bytes, and writes
+/// `entries` together with the last chunk. They are given the length of the recording.
 pub(crate) async fn all(
     host: &Host,
     login: LoginId,
     tape: &mut Tape,
+    least: u64,
     entries: impl FnOnce(u64) -> Vec<Draft>,
 ) -> Result<Option<Written>, KeepError> {
     let last = loop {
@@ -46,6 +47,9 @@ pub(crate) async fn all(
             last => break last,
         }
     };
+    if tape.taken() < least {
+        return Err(TapeError::Short(tape.taken()).into());
+    }
     let length = tape.recorded() + last.as_ref().map_or(0, |chunk| chunk.length);
     tape.settle(length)?;
     Ok(write(host, login, tape, last, entries(length)).await?)

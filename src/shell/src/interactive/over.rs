@@ -71,8 +71,7 @@ impl Session {
             }
             return Ok(());
         }
-        self.login.tell_spooled();
-        self.login.link.send(&FrontMessage::Finished(finished.clone()));
+        self.login.send_finished(finished.clone());
         if kept(&mut self.login.link).map_err(io::Error::other)? {
             return Ok(());
         }

@@ -60,8 +60,7 @@ impl Session {
     }
 
     fn tell(&mut self, finished: Finished) -> io::Result<()> {
-        self.login.tell_spooled();
-        self.login.link.send(&FrontMessage::Finished(finished));
+        self.login.send_finished(finished);
         let told = kept(&mut self.login.link).map_err(io::Error::other)?;
         if told || self.stop.is_some() {
             Ok(())
