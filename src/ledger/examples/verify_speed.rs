@@ -2,7 +2,8 @@
 //!
 //! What is generated: logins of 200 commands, each `command_submitted` (command, directory and a small environment
 //! opened beside it), `decided` with a signed statement, `exec_started`, `exec_finished`; one chunk a login; a
-//! checkpoint every 1,024 entries. Measured beside it, in the same run: SHA-256 alone over the same leaves.
+//! checkpoint every 1,024 entries. Measured beside it, in the same run: SHA-256 alone over the same leaves, on one
+//! core; with `strict` also ring alone, for as many signatures as entries and decisions have, on all cores.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -11,14 +12,14 @@
     reason = "a measurement run by hand; it may stop on any fault"
 )]
 
-use countersign_core::{Choice, DecidedBy, Digest, HostId, LoginId, Nonce, Salt, ServiceId, SubmissionId};
+use countersign_core::{Choice, DecidedBy, Digest, HostId, LoginId, Nonce, Salt, ServiceId, SubmissionId, b64_encode};
 use countersign_ledger::tlog::{
     Checkpoint, Frontier, NoteText, Origin, ServiceStamp, consistency_nodes, fold_nodes, inclusion_nodes,
 };
 use countersign_ledger::verify::{Options, Signatures, verify_with};
 use countersign_ledger::{
-    Header, InProcessSigner, Openings, Sess, Signer as _, Statement, TrustFile, TrustedHost, TrustedService, Value,
-    body, key_id, seal, sha256,
+    Header, InProcessSigner, Namespace, Openings, Sess, Signer as _, Statement, TrustFile, TrustedHost, TrustedService,
+    Value, body, key_id, seal, sha256, verify_digest,
 };
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
@@ -245,6 +246,29 @@ fn floor(dir: &Path) -> f64 {
     }
 }
 
+/// Seconds that ring alone takes for so many signatures on all cores, from a sample.
+fn ring_alone(signatures: u64) -> f64 {
+    const SAMPLE: u32 = 20_000;
+    let mut signer = signer(1);
+    let key = signer.public_key();
+    let signed: Vec<([u8; 32], String)> = (0..64u8)
+        .map(|number| ([number; 32], b64_encode(&signer.sign(Namespace::Entry, [number; 32]).unwrap())))
+        .collect();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                for (digest, sig) in signed.iter().cycle().take(SAMPLE as usize) {
+                    verify_digest(Namespace::Entry, &key, *digest, sig).unwrap();
+                }
+            });
+        }
+    });
+    let each = started.elapsed().as_secs_f64() / (f64::from(SAMPLE) * cores as f64);
+    each * signatures as f64
+}
+
 /// CPU seconds of all threads so far, the kernel's work for them included.
 fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
@@ -271,9 +295,16 @@ fn main() {
             let (peak, used) = (peak_kib(), cpu());
             assert_eq!(report.exit_code, 0, "{}", report.text());
             let floor = floor(Path::new(dir));
+            let counts = &report.counts;
+            let ring = match options.signatures {
+                Signatures::Strict => {
+                    format!("; ring alone {:.2} s", ring_alone(counts.entries + counts.commands))
+                }
+                Signatures::Checkpoint => String::new(),
+            };
             println!(
-                "{} entries, {mode}: {seconds:.2} s, {used:.2} CPU s, peak {peak} KiB; SHA-256 alone {floor:.2} s",
-                report.counts.entries
+                "{} entries, {mode}: {seconds:.2} s, {used:.2} CPU s, peak {peak} KiB; SHA-256 alone {floor:.2} s{ring}",
+                counts.entries
             );
         }
         _ => println!("verify_speed generate DIR ENTRIES | measure DIR checkpoint|strict"),
