@@ -3,6 +3,7 @@
 use super::context::{self, Mode};
 use super::input::{self, Reads};
 use super::names::Says;
+use super::pasted::{self, Pasted};
 use super::shell::{Command, Script, read};
 use super::text::{Text, UNKNOWN};
 use super::{Class, Finding, forms, grammar, personal, provider, url};
@@ -33,7 +34,7 @@ pub fn find(line: &str) -> Vec<Finding> {
 
 /// The same for a shell with other quoting rules.
 pub fn find_for(line: &str, dialect: Dialect) -> Vec<Finding> {
-    let mut search = Search { line, found: Vec::new(), strict: dialect == Dialect::Other };
+    let mut search = Search { line, found: Vec::new(), strict: dialect == Dialect::Other, pasted: Pasted::No };
     search.script(&Text::line(line), 0, Care::Word);
     search.in_order()
 }
@@ -41,7 +42,7 @@ pub fn find_for(line: &str, dialect: Dialect) -> Vec<Finding> {
 /// Finds them in text that nothing will run: output, comments, values. Every
 /// finding is literal.
 pub fn find_text(text: &str) -> Vec<Finding> {
-    let mut search = Search { line: text, found: Vec::new(), strict: false };
+    let mut search = Search { line: text, found: Vec::new(), strict: false, pasted: Pasted::No };
     search.plain(&Text::line(text), Mode::Printed, Care::Shown);
     search.in_order()
 }
@@ -58,12 +59,16 @@ enum Care {
     Data,
     /// It may be read as code once more: only what is one inert token.
     Code,
+    /// It is run: nothing.
+    Run,
 }
 
 struct Search<'a> {
     line: &'a str,
     found: Vec<Finding>,
     strict: bool,
+    /// What becomes of values that the line gives to variables.
+    pasted: Pasted,
 }
 
 impl Search<'_> {
@@ -71,6 +76,9 @@ impl Search<'_> {
     fn script(&mut self, text: &Text<'_>, depth: usize, care: Care) {
         let script = read(text);
         let care = if script.doubt || self.strict { Care::Code } else { care };
+        if depth == 0 {
+            self.pasted = pasted::pasted(&script, depth);
+        }
         for command in &script.commands {
             self.command(&script, command, depth, care);
         }
@@ -97,11 +105,22 @@ impl Search<'_> {
     fn command(&mut self, script: &Script<'_>, command: &Command, depth: usize, care: Care) {
         let many = command.words.len() > MOST_WORDS;
         let care = if many { Care::Code } else { care };
+        let variable = match self.pasted {
+            Pasted::No => care,
+            Pasted::Into => care.max(Care::Code),
+            Pasted::As => Care::Run,
+        };
+        // A function's words are variables of its body.
+        let function = script.doubt || ["()", "function "].iter().any(|sign| self.line.contains(sign));
+        let care = if pasted::sets(command) || function { variable } else { care };
         let reread = if many { grammar::Reread::default() } else { grammar::reread(command) };
-        let care_of = |word: usize| if reread.code.binary_search(&word).is_ok() { Care::Code } else { care };
+        let care_of = |word: usize| {
+            let care = if pasted::is_set(command, word) { variable } else { care };
+            if reread.code.binary_search(&word).is_ok() { care.max(Care::Code) } else { care }
+        };
         grammar::scan(command, |value| {
             if let Some(word) = command.words.get(value.word) {
-                let care = if word.text.unfinished { Care::Code } else { care_of(value.word) };
+                let care = care_of(value.word).max(if word.text.unfinished { Care::Code } else { Care::Shown });
                 self.word_value(&word.text, value.start, value.end, value.kind, care);
             }
         });
@@ -221,6 +240,7 @@ impl Search<'_> {
             Care::Word => !value.contains(UNKNOWN) && !holds_expansion(value),
             Care::Data => !value.contains(UNKNOWN) && !looks_like_code(value),
             Care::Code => is_inert(value),
+            Care::Run => false,
         };
         let whole = self.line.is_char_boundary(from) && self.line.is_char_boundary(to);
         self.found.push(Finding { start: from, end: to, kind, class, literal: literal && calm && whole });

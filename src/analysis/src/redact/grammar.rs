@@ -153,7 +153,13 @@ fn named(words: &[&Text<'static>], i: usize, found: &mut impl FnMut(Value)) {
     let s: &str = &word.s;
     let option = s.len() > 2 && s.starts_with('-');
     if s.contains('=') {
-        pairs(s, |start, end, kind| found(Value { word: i, start, end, kind }));
+        // Elsewhere blanks may part a program from an assignment: `env -S 'TOKEN=x evil'`.
+        let whole = option || super::pasted::stands_before_a_program(words, i);
+        pairs(s, |start, end, kind| {
+            if whole || !s.get(start..end).is_some_and(|value| value.contains(char::is_whitespace)) {
+                found(Value { word: i, start, end, kind });
+            }
+        });
     } else if option && !s.contains([' ', ':', UNKNOWN]) {
         let name = s.trim_start_matches('-');
         let Some(next) = words.get(i + 1) else { return };
@@ -419,6 +425,7 @@ fn takes(program: &str) -> Option<Takes> {
         "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "fish" | "su" | "runuser" | "script" | "flock" => {
             Takes::Script('c')
         }
+        "env" => Takes::Script('S'),
         "cmd" | "eval" | "ssh" | "mosh" | "rsh" | "watch" | "parallel" | "trap" | "tmux" | "screen" | "ansible"
         | "pdsh" | "clush" | "alias" | "entr" => Takes::Scripts,
         "python" | "python2" | "python3" | "perl" | "ruby" | "node" | "nodejs" | "deno" | "bun" | "php" | "lua"
@@ -430,6 +437,11 @@ fn takes(program: &str) -> Option<Takes> {
         | "m4" | "socat" | "complete" | "bind" | "fc" => Takes::Codes,
         _ => return None,
     })
+}
+
+/// Whether a program's operand is code, or a file of it.
+pub(super) fn runs_code(name: &str) -> bool {
+    takes(program(name)).is_some_and(|takes| takes != Takes::Script('S'))
 }
 
 /// How other shells or interpreters read the words of a command.

@@ -10,6 +10,7 @@ mod forms;
 mod grammar;
 mod input;
 mod names;
+mod pasted;
 mod personal;
 mod provider;
 mod scrub;

@@ -46,6 +46,55 @@ fn a_word_with_an_expansion_is_shown_and_reported() {
 }
 
 #[test]
+fn what_is_run_through_a_variable_is_shown() {
+    for line in [
+        "X_TOKEN=evil7x; $X_TOKEN /srv",
+        "X_TOKEN='evil7x a'; $X_TOKEN",
+        "export API_TOKEN=evil7x && \"$API_TOKEN\"",
+        "API_TOKEN=evil7x; sudo $API_TOKEN",
+        "API_TOKEN=evil7x; if $API_TOKEN; then :; fi",
+        "API_TOKEN=evil7x; timeout 5 $API_TOKEN",
+        "token='sh evil7x' && bash -c \"$token\"",
+        "token='evil7x'; eval \"$token\"",
+        "token='evil7x'; eval $token x",
+        "token='a;evil7x'; eval \"echo $token\"",
+        "token='a;evil7x'; ssh h \"deploy $token\"",
+        "API_KEY='sh -c evil7x' sh -c '$API_KEY'",
+        "API_KEY='evil7x' sh -c 'true; $API_KEY'",
+        "API_KEY='evil7x'; sh <<< \"$API_KEY\"",
+        "API_KEY='evil7x'; echo \"$API_KEY\" | sh",
+        "API_KEY='evil7x'; bash ./$API_KEY",
+        "API_KEY='evil7x'; . ./$API_KEY",
+        "set -- --password 'sh evil7x'; $2",
+        "set -- --password evil7x; \"$2\"",
+        "f() { $2; }; f --password evil7x",
+        "API_TOKEN=evil7x; trap \"$API_TOKEN\" EXIT",
+        "env -S 'PASSWORD=abc7x evil7x'",
+        "env -S 'PASSWORD=abc7x sh evil7x'",
+        "sg docker 'PASSWORD=abc7x sh evil7x'",
+        "nix-shell --run 'API_TOKEN=abc7x evil7x'",
+        "git submodule foreach 'API_TOKEN=abc7x evil7x'",
+        "xterm -e 'PASSWORD=abc7x evil7x'",
+    ] {
+        let hidden: Vec<&str> = cut(line).iter().map(|f| &line[f.start..f.end]).collect();
+        assert!(!hidden.iter().any(|hidden| hidden.contains("evil")), "{}", marked(line));
+    }
+    // What is only handed on stays hidden.
+    for line in [
+        "API_TOKEN=hunter2x; curl -H \"Authorization: Bearer $API_TOKEN\" h",
+        "API_TOKEN=hunter2x sh -c 'curl -u \"x:$API_TOKEN\" h'",
+        "API_TOKEN=hunter2x; ssh h \"deploy --token $API_TOKEN\"",
+        "PGPASSWORD=hunter2x psql -c \"$q\"",
+        "export DB_PASSWORD='hunter2x b'; ./run",
+        "sudo DB_PASSWORD='hunter2x b' ./run",
+        "\"$PYTHON\" manage.py --password hunter2x",
+    ] {
+        let hidden: Vec<&str> = cut(line).iter().map(|f| &line[f.start..f.end]).collect();
+        assert!(hidden.iter().any(|hidden| hidden.contains("hunter2x")), "{line}");
+    }
+}
+
+#[test]
 fn what_the_shell_would_split_is_shown() {
     for line in ["sshpass -p {abcdef,rm,-rf,/}", "sshpass -p abc*", "sshpass -p a[bc]d?", "mysql -p{abc,def}"] {
         assert_eq!(marked(line), line);
