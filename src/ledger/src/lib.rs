@@ -20,6 +20,7 @@ mod kind;
 mod known_head;
 mod line;
 mod node;
+mod open_text;
 mod openings;
 #[cfg(feature = "authority")]
 mod openssh;
@@ -57,6 +58,7 @@ pub use kind::{Kind, UnknownKind};
 #[cfg(feature = "verify")]
 pub use known_head::{BadHead, KnownHead};
 pub use line::{Line, MAX_LEAF_BYTES, MAX_LINE_BYTES};
+pub use open_text::{OpenText, SignedText};
 pub use openings::{BadCut, BadOpening, Opened, OpenedValue, Openings, cut_openings};
 #[cfg(feature = "authority")]
 pub use openssh::{BadSshKey, BadSshSignature, SshKey, SshSignature};

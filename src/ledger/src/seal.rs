@@ -1,14 +1,12 @@
 //! Writing one entry: the bytes of its line, signed and hashed.
 
-use crate::commit::sha256_of;
-use crate::entry::signed_digest;
 use crate::line::{MAX_LEAF_BYTES, MAX_LINE_BYTES, is_hex, is_kind};
+use crate::open_text::{Hash, OpenText, SIGNATURE_BYTES, SignedText};
 use crate::openings::Openings;
 use crate::signer::{SignError, Signer};
-use crate::sshsig::Namespace;
 use crate::value::{BadValue, Value, write_int};
 use crate::{Sess, key_id};
-use countersign_core::{Digest, HostId, b64_encode, format_utc_micros};
+use countersign_core::{Digest, HostId, LoginId, format_utc_micros};
 
 /// What an entry says besides its body.
 #[derive(Debug, Clone)]
@@ -67,6 +65,71 @@ pub enum SealError {
     Sign(#[from] SignError),
 }
 
+/// A [`Header`] of an entry whose batch is not signed yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Heading<'a> {
+    pub(crate) at_us: i64,
+    pub(crate) boot: &'a str,
+    pub(crate) host: HostId,
+    pub(crate) kind: &'a str,
+    pub(crate) mono: u64,
+    pub(crate) prev: Hash,
+    pub(crate) seq: u64,
+    pub(crate) sess: Option<SessHeading>,
+    /// What [`Value::LeafBefore`] stands for.
+    pub(crate) before: Option<Hash>,
+}
+
+/// A [`Sess`] in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SessHeading {
+    pub(crate) id: LoginId,
+    pub(crate) n: u64,
+    pub(crate) prev: Hash,
+}
+
+/// An entry that lacks nothing but its signature, and hashes of entries before
+/// it in its batch. It will be within the limits of a line.
+#[derive(Debug, Clone)]
+pub(crate) struct Unsealed {
+    pub(crate) text: OpenText,
+    vals: String,
+}
+
+impl Unsealed {
+    /// Bytes of its line.
+    pub(crate) fn len(&self) -> usize {
+        line_length(&self.text, &self.vals)
+    }
+
+    /// Takes its text out, to be signed.
+    pub(crate) fn take_text(&mut self) -> OpenText {
+        std::mem::take(&mut self.text)
+    }
+
+    /// Its line, once its text is signed.
+    pub(crate) fn sealed(&self, signed: SignedText) -> Sealed {
+        let mut line = signed.text;
+        push(&mut line, &[",\"vals\":", &self.vals, "}"]);
+        Sealed { line, leaf: signed.leaf }
+    }
+}
+
+fn line_length(text: &OpenText, vals: &str) -> usize {
+    // `,"vals":` and the brace.
+    text.len() + SIGNATURE_BYTES + 9 + vals.len()
+}
+
+/// Encodes one entry, to be signed by the key of this id.
+pub(crate) fn unsealed(heading: &Heading<'_>, body: &Value, vals: &Openings, key: &str) -> Result<Unsealed, SealError> {
+    let text = open_text(heading, body, key)?;
+    // The brace is one.
+    check_length("leaf", text.len() + SIGNATURE_BYTES + 1, MAX_LEAF_BYTES)?;
+    let vals = vals.encode();
+    check_length("line", line_length(&text, &vals), MAX_LINE_BYTES)?;
+    Ok(Unsealed { text, vals })
+}
+
 /// Encodes, signs and hashes one entry. `before` is what
 /// [`Value::LeafBefore`] stands for.
 pub fn seal(
@@ -76,19 +139,13 @@ pub fn seal(
     before: Option<&Digest>,
     signer: &mut dyn Signer,
 ) -> Result<Sealed, SealError> {
-    let mut line = open_text(header, body, before, &key_id(&signer.public_key()))?;
-    // `,"sig":"…"` is 95 bytes and the brace one.
-    check_length("leaf", line.len() + 96, MAX_LEAF_BYTES)?;
-    let signature = signer.sign(Namespace::Entry, signed_digest(&line))?;
-    line.push_str(",\"sig\":\"");
-    line.push_str(&b64_encode(&signature));
-    line.push('"');
-    let leaf = sha256_of(&[&[0], line.as_bytes(), b"}"]);
-    line.push_str(",\"vals\":");
-    line.push_str(&vals.encode());
-    line.push('}');
-    check_length("line", line.len(), MAX_LINE_BYTES)?;
-    Ok(Sealed { line, leaf })
+    let &Header { at_us, boot, host, kind, mono, prev, seq, sess } = header;
+    let sess = sess.map(|sess| SessHeading { id: sess.id, n: sess.n, prev: Hash::Known(sess.prev) });
+    let before = before.map(|before| Hash::Known(*before));
+    let heading = Heading { at_us, boot, host, kind, mono, prev: Hash::Known(prev), seq, sess, before };
+    let mut unsealed = unsealed(&heading, body, vals, &key_id(&signer.public_key()))?;
+    let signed = signer.sign_texts(vec![unsealed.take_text()])?.pop();
+    Ok(unsealed.sealed(signed.ok_or_else(|| SignError::Failed("no signature".to_owned()))?))
 }
 
 fn check_length(part: &'static str, bytes: usize, limit: usize) -> Result<(), SealError> {
@@ -96,30 +153,34 @@ fn check_length(part: &'static str, bytes: usize, limit: usize) -> Result<(), Se
 }
 
 /// The signed text T without its closing brace.
-fn open_text(header: &Header<'_>, body: &Value, before: Option<&Digest>, key: &str) -> Result<String, SealError> {
+fn open_text(heading: &Heading<'_>, body: &Value, key: &str) -> Result<OpenText, SealError> {
     if body.as_object().is_none() {
         return Err(SealError::Body);
     }
-    if !is_hex(header.boot, 32) {
+    if !is_hex(heading.boot, 32) {
         return Err(SealError::Header("boot id"));
     }
-    if !is_kind(header.kind) {
+    if !is_kind(heading.kind) {
         return Err(SealError::Header("kind"));
     }
-    let at = format_utc_micros(header.at_us).filter(|at| !at.starts_with("0000"));
+    let at = format_utc_micros(heading.at_us).filter(|at| !at.starts_with("0000"));
     let at = at.ok_or(SealError::Header("wall clock"))?;
-    let mut out = String::with_capacity(1024);
-    push(&mut out, &["{\"at\":\"", &at, "\",\"body\":"]);
-    body.write(&mut out, 2, before)?;
-    push(&mut out, &[",\"boot\":\"", header.boot, "\",\"fmt\":\"cs1\",\"host\":\"", &header.host.to_string()]);
-    push(&mut out, &["\",\"key\":\"", key, "\",\"kind\":\"", header.kind, "\",\"mono\":"]);
-    write_int(&mut out, header.mono)?;
-    push(&mut out, &[",\"prev\":\"", &header.prev.to_string(), "\",\"seq\":"]);
-    write_int(&mut out, header.seq)?;
-    if let Some(sess) = &header.sess {
-        push(&mut out, &[",\"sess\":{\"id\":\"", &sess.id.to_string(), "\",\"n\":"]);
-        write_int(&mut out, sess.n)?;
-        push(&mut out, &[",\"prev\":\"", &sess.prev.to_string(), "\"}"]);
+    let mut out = OpenText::new(String::with_capacity(1024));
+    push(out.end(), &["{\"at\":\"", &at, "\",\"body\":"]);
+    body.write(&mut out, 2, heading.before)?;
+    push(out.end(), &[",\"boot\":\"", heading.boot, "\",\"fmt\":\"cs1\",\"host\":\"", &heading.host.to_string()]);
+    push(out.end(), &["\",\"key\":\"", key, "\",\"kind\":\"", heading.kind, "\",\"mono\":"]);
+    write_int(out.end(), heading.mono)?;
+    push(out.end(), &[",\"prev\":\""]);
+    out.push_hash(heading.prev);
+    push(out.end(), &["\",\"seq\":"]);
+    write_int(out.end(), heading.seq)?;
+    if let Some(sess) = &heading.sess {
+        push(out.end(), &[",\"sess\":{\"id\":\"", &sess.id.to_string(), "\",\"n\":"]);
+        write_int(out.end(), sess.n)?;
+        push(out.end(), &[",\"prev\":\""]);
+        out.push_hash(sess.prev);
+        push(out.end(), &["\"}"]);
     }
     Ok(out)
 }

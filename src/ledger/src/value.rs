@@ -1,6 +1,7 @@
 //! Values of the leaf grammar and their one encoding, written by hand: what a
 //! JSON library prints may change with a feature flag elsewhere.
 
+use crate::open_text::{Hash, OpenText};
 use countersign_core::{Digest, HostId, LoginId, Nonce, ServiceId, SubmissionId};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -58,39 +59,44 @@ pub fn body<K: Into<String>>(members: impl IntoIterator<Item = (K, Value)>) -> V
 impl Value {
     /// The canonical bytes, as a document of its own (depth 1).
     pub fn encode(&self) -> Result<String, BadValue> {
-        let mut out = String::new();
+        let mut out = OpenText::default();
         self.write(&mut out, 1, None)?;
-        Ok(out)
+        Ok(std::mem::take(out.end()))
     }
 
     /// Appends the canonical bytes. `depth` is that of this value; `before`
     /// is what [`Value::LeafBefore`] stands for.
-    pub(crate) fn write(&self, out: &mut String, depth: usize, before: Option<&Digest>) -> Result<(), BadValue> {
+    pub(crate) fn write(&self, out: &mut OpenText, depth: usize, before: Option<Hash>) -> Result<(), BadValue> {
         match self {
             Self::Object(members) => {
                 check_depth(depth)?;
                 let mut open = '{';
                 for (name, value) in members {
-                    out.push(std::mem::replace(&mut open, ','));
-                    write_text(out, name)?;
-                    out.push(':');
+                    out.end().push(std::mem::replace(&mut open, ','));
+                    write_text(out.end(), name)?;
+                    out.end().push(':');
                     value.write(out, depth + 1, before)?;
                 }
-                out.push_str(if members.is_empty() { "{}" } else { "}" });
+                out.end().push_str(if members.is_empty() { "{}" } else { "}" });
             }
             Self::List(values) => {
                 check_depth(depth)?;
                 let mut open = '[';
                 for value in values {
-                    out.push(std::mem::replace(&mut open, ','));
+                    out.end().push(std::mem::replace(&mut open, ','));
                     value.write(out, depth + 1, before)?;
                 }
-                out.push_str(if values.is_empty() { "[]" } else { "]" });
+                out.end().push_str(if values.is_empty() { "[]" } else { "]" });
             }
-            Self::Text(text) => write_text(out, text)?,
-            Self::Int(number) => write_int(out, *number)?,
-            Self::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
-            Self::LeafBefore => write_text(out, &before.ok_or(BadValue::NothingBefore)?.to_string())?,
+            Self::Text(text) => write_text(out.end(), text)?,
+            Self::Int(number) => write_int(out.end(), *number)?,
+            Self::Bool(truth) => out.end().push_str(if *truth { "true" } else { "false" }),
+            Self::LeafBefore => {
+                let before = before.ok_or(BadValue::NothingBefore)?;
+                out.end().push('"');
+                out.push_hash(before);
+                out.end().push('"');
+            }
         }
         Ok(())
     }

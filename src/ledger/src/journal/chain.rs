@@ -1,10 +1,11 @@
 //! The chains of a journal: what the next entry must be linked to.
 
 use super::{Draft, JournalError, Written};
-use crate::seal::{Header, seal};
+use crate::open_text::Hash;
+use crate::seal::{Heading, Sealed, SessHeading, Unsealed, unsealed};
 use crate::tlog::Frontier;
 use crate::value::body;
-use crate::{EPOCH_ENTRIES, EPOCH_US, Kind, Now, Openings, SealError, Sess, Signer};
+use crate::{EPOCH_ENTRIES, EPOCH_US, Kind, Now, Openings, Sess, SignError, Signer, key_id};
 use countersign_core::{Digest, HostId, LoginId};
 use std::collections::BTreeMap;
 
@@ -12,29 +13,43 @@ use std::collections::BTreeMap;
 /// before a `clock_step` says so, in µs.
 const STEP_US: u64 = 500_000;
 
-/// The end of a host's chain and of each open login's.
+/// The end of a host's chain and of each open login's, and the entries that
+/// are still to be signed.
 #[derive(Debug, Clone)]
 pub(super) struct Chain {
     pub(super) host: HostId,
     pub(super) boot: String,
     pub(super) next_seq: u64,
-    pub(super) prev: Digest,
+    pub(super) prev: Hash,
     /// `mono` of the last entry, 0 where that was in another boot.
     pub(super) mono: u64,
     /// `at` of the last entry in µs; `None` where that was in another boot.
     pub(super) at_us: Option<i64>,
     pub(super) logins: BTreeMap<LoginId, Link>,
-    /// The tree over all entries.
+    /// The tree over all entries that are signed.
     pub(super) tree: Frontier,
     /// Where the signer's epoch began: `seq` and `mono`.
     epoch: Option<(u64, u64)>,
+    /// Entries that are in the chain and not signed, in order.
+    batch: Vec<Waiting>,
+    /// Bytes of their lines.
+    batch_bytes: usize,
 }
 
 /// The end of a login's chain.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Link {
     pub(super) n: u64,
-    pub(super) prev: Digest,
+    pub(super) prev: Hash,
+}
+
+/// An entry that is not signed.
+#[derive(Debug, Clone)]
+struct Waiting {
+    entry: Unsealed,
+    seq: u64,
+    mono_us: u64,
+    at_us: i64,
 }
 
 impl Chain {
@@ -44,34 +59,35 @@ impl Chain {
             host,
             boot,
             next_seq: 0,
-            prev: Digest::ZERO,
+            prev: Hash::Known(Digest::ZERO),
             mono: 0,
             at_us: None,
             logins: BTreeMap::new(),
             tree: Frontier::default(),
             epoch: None,
+            batch: Vec::new(),
+            batch_bytes: 0,
         }
     }
 
-    /// Appends the drafts' lines to `out`, all or none: on an error chain and
-    /// `out` are as before. A `clock_step` that is due comes first, also in
-    /// what is returned.
-    pub(super) fn extend(
-        &mut self,
-        drafts: &[Draft],
-        now: Now,
-        signer: &mut dyn Signer,
-        out: &mut String,
-    ) -> Result<Vec<Written>, JournalError> {
-        let (length, next_seq, prev, mono, at_us) = (out.len(), self.next_seq, self.prev, self.mono, self.at_us);
-        let tree = self.tree.clone();
+    /// Entries that are to be signed, and the bytes of their lines.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        (self.batch.len(), self.batch_bytes)
+    }
+
+    /// Adds the drafts to what is to be signed by the key of this id, all or
+    /// none: on an error the chain is as before. A `clock_step` that is due
+    /// comes first.
+    pub(super) fn extend(&mut self, drafts: &[Draft], now: Now, key: &str) -> Result<(), JournalError> {
+        let (next_seq, prev, mono, at_us) = (self.next_seq, self.prev, self.mono, self.at_us);
+        let (count, bytes) = self.waiting();
         let before: Vec<_> =
             drafts.iter().filter_map(|d| d.login).map(|id| (id, self.logins.get(&id).copied())).collect();
-        let result = self.extend_some(drafts, now, signer, out);
+        let result = self.extend_some(drafts, now, key);
         if result.is_err() {
-            out.truncate(length);
+            self.batch.truncate(count);
+            self.batch_bytes = bytes;
             (self.next_seq, self.prev, self.mono, self.at_us) = (next_seq, prev, mono, at_us);
-            self.tree = tree;
             for (id, link) in before {
                 match link {
                     Some(link) => self.logins.insert(id, link),
@@ -80,6 +96,40 @@ impl Chain {
             }
         }
         result
+    }
+
+    /// Signs what is to be signed, and appends the lines to `out`. On an error
+    /// none of them is there, and the chain cannot be gone on with.
+    pub(super) fn sign(&mut self, signer: &mut dyn Signer, out: &mut String) -> Result<Vec<Written>, SignError> {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.batch_bytes = 0;
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let texts: Vec<_> = batch.iter_mut().map(|waiting| waiting.entry.take_text()).collect();
+        let signed = signer.sign_texts(texts)?;
+        if signed.len() != batch.len() {
+            return Err(SignError::Failed("not as many signatures as entries".to_owned()));
+        }
+        let mut written = Vec::with_capacity(batch.len());
+        for (waiting, signed) in batch.into_iter().zip(signed) {
+            let Waiting { entry, seq, mono_us, at_us } = waiting;
+            let Sealed { line, leaf } = entry.sealed(signed);
+            out.push_str(&line);
+            out.push('\n');
+            self.tree.push(leaf);
+            written.push(Written { seq, leaf, line, mono_us, at_us });
+        }
+        let leaf = |hash: &mut Hash| {
+            if let Hash::Of(index) = *hash
+                && let Some(entry) = written.get(index)
+            {
+                *hash = Hash::Known(entry.leaf);
+            }
+        };
+        leaf(&mut self.prev);
+        self.logins.values_mut().for_each(|link| leaf(&mut link.prev));
+        Ok(written)
     }
 
     /// Whether the signer's key must change before these drafts: no epoch has
@@ -95,73 +145,64 @@ impl Chain {
         entries > EPOCH_ENTRIES || now.mono_us.saturating_sub(since) >= EPOCH_US
     }
 
-    /// Changes the signer's key: the line of its `key_rotated`, appended to
-    /// `out`. On an error the signer cannot be relied on any more. The clocks
-    /// of the chain stay, so that a step since the entry before shows in the
-    /// entry after.
+    /// Changes the signer's key, when nothing waits for the one before: the line
+    /// of its `key_rotated`, appended to `out`. On an error the signer cannot be
+    /// relied on any more. The clocks of the chain stay, so that a step since the
+    /// entry before shows in the entry after.
     pub(super) fn rotate(
         &mut self,
         now: Now,
         signer: &mut dyn Signer,
         out: &mut String,
-    ) -> Result<Written, JournalError> {
-        let kind = Kind::KeyRotated;
-        let failed = |source| JournalError::Draft { kind, source };
-        let rotation = signer.rotate(self.next_seq, self.prev).map_err(|error| failed(SealError::from(error)))?;
-        let mono = self.mono.max(now.mono_us);
-        let header = Header {
-            at_us: now.at_us,
-            boot: &self.boot,
-            host: self.host,
-            kind: kind.as_str(),
-            mono,
-            prev: self.prev,
-            seq: self.next_seq,
-            sess: None,
-        };
-        let sealed = seal(&header, &rotation.body(), &Openings::default(), None, signer).map_err(failed)?;
-        out.push_str(&sealed.line);
-        out.push('\n');
-        let seq = self.next_seq;
-        self.epoch = Some((seq, mono));
-        self.link(kind, None, sealed.leaf);
-        Ok(Written { seq, leaf: sealed.leaf, line: sealed.line, mono_us: mono, at_us: now.at_us })
+    ) -> Result<Vec<Written>, JournalError> {
+        let unsigned = || SignError::Failed("the key changes while entries wait to be signed".to_owned());
+        let prev = self.prev.known().ok_or_else(unsigned)?;
+        let rotation = signer.rotate(self.next_seq, prev)?;
+        let mono_us = self.mono.max(now.mono_us);
+        self.epoch = Some((self.next_seq, mono_us));
+        let draft = Draft { kind: Kind::KeyRotated, login: None, body: rotation.body(), vals: Openings::default() };
+        self.add(&draft, None, (mono_us, now.at_us), &key_id(&signer.public_key()))?;
+        Ok(self.sign(signer, out)?)
     }
 
-    fn extend_some(
-        &mut self,
-        drafts: &[Draft],
-        now: Now,
-        signer: &mut dyn Signer,
-        out: &mut String,
-    ) -> Result<Vec<Written>, JournalError> {
-        let mut written = Vec::with_capacity(drafts.len());
-        let mut before: Option<Digest> = None;
+    fn extend_some(&mut self, drafts: &[Draft], now: Now, key: &str) -> Result<(), JournalError> {
         let step = self.clock_step(now);
         self.mono = self.mono.max(now.mono_us);
         self.at_us = Some(now.at_us);
+        let mut before = None;
         for draft in step.iter().chain(drafts) {
-            let sess = self.sess(draft)?;
-            let header = Header {
-                at_us: now.at_us,
-                boot: &self.boot,
-                host: self.host,
-                kind: draft.kind.as_str(),
-                mono: self.mono,
-                prev: self.prev,
-                seq: self.next_seq,
-                sess,
-            };
-            let sealed = seal(&header, &draft.body, &draft.vals, before.as_ref(), signer)
-                .map_err(|source| JournalError::Draft { kind: draft.kind, source })?;
-            out.push_str(&sealed.line);
-            out.push('\n');
-            let (seq, leaf) = (self.next_seq, sealed.leaf);
-            self.link(draft.kind, sess, leaf);
-            before = Some(leaf);
-            written.push(Written { seq, leaf, line: sealed.line, mono_us: self.mono, at_us: now.at_us });
+            before = Some(self.add(draft, before, (self.mono, now.at_us), key)?);
         }
-        Ok(written)
+        Ok(())
+    }
+
+    /// Adds one: its hash. `before` is that of the draft before it.
+    fn add(
+        &mut self,
+        draft: &Draft,
+        before: Option<Hash>,
+        (mono, at_us): (u64, i64),
+        key: &str,
+    ) -> Result<Hash, JournalError> {
+        let sess = self.sess(draft)?;
+        let heading = Heading {
+            at_us,
+            boot: &self.boot,
+            host: self.host,
+            kind: draft.kind.as_str(),
+            mono,
+            prev: self.prev,
+            seq: self.next_seq,
+            sess,
+            before,
+        };
+        let entry = unsealed(&heading, &draft.body, &draft.vals, key)
+            .map_err(|source| JournalError::Draft { kind: draft.kind, source })?;
+        let hash = Hash::Of(self.batch.len());
+        self.batch_bytes = self.batch_bytes.saturating_add(entry.len());
+        self.batch.push(Waiting { entry, seq: self.next_seq, mono_us: mono, at_us });
+        self.link(draft.kind, sess, hash);
+        Ok(hash)
     }
 
     /// The entry that says the wall clock moved against the boot clock since
@@ -177,7 +218,7 @@ impl Chain {
     }
 
     /// The place that a draft takes in its login.
-    fn sess(&self, draft: &Draft) -> Result<Option<Sess>, JournalError> {
+    fn sess(&self, draft: &Draft) -> Result<Option<SessHeading>, JournalError> {
         let bad = |why| Err(JournalError::Login { kind: draft.kind, why });
         let Some(id) = draft.login else {
             return if draft.kind.in_login() { bad("it names none") } else { Ok(None) };
@@ -186,20 +227,26 @@ impl Chain {
         match self.logins.get(&id) {
             Some(_) | None if !draft.kind.in_login() => bad("it names one, and this kind belongs to none"),
             Some(_) if opens => bad("the login is open already"),
-            Some(link) => Ok(Some(Sess { id, n: link.n, prev: link.prev })),
-            None if opens => Ok(Some(Sess { id, n: 0, prev: Digest::ZERO })),
+            Some(link) => Ok(Some(SessHeading { id, n: link.n, prev: link.prev })),
+            None if opens => Ok(Some(SessHeading { id, n: 0, prev: Hash::Known(Digest::ZERO) })),
             None => bad("the login is not open"),
         }
     }
 
-    /// Moves the ends on to the entry with this hash.
-    pub(super) fn link(&mut self, kind: Kind, sess: Option<Sess>, leaf: Digest) {
-        self.next_seq += 1;
-        self.prev = leaf;
+    /// An entry that is there: the ends move on to it.
+    pub(super) fn found(&mut self, kind: Kind, sess: Option<Sess>, leaf: Digest) {
+        let sess = sess.map(|sess| SessHeading { id: sess.id, n: sess.n, prev: Hash::Known(sess.prev) });
+        self.link(kind, sess, Hash::Known(leaf));
         self.tree.push(leaf);
+    }
+
+    /// Moves the ends on to the entry with this hash.
+    fn link(&mut self, kind: Kind, sess: Option<SessHeading>, hash: Hash) {
+        self.next_seq += 1;
+        self.prev = hash;
         match sess {
             Some(sess) if kind == Kind::SessionClosed => self.logins.remove(&sess.id),
-            Some(sess) => self.logins.insert(sess.id, Link { n: sess.n + 1, prev: leaf }),
+            Some(sess) => self.logins.insert(sess.id, Link { n: sess.n + 1, prev: hash }),
             None => None,
         };
     }

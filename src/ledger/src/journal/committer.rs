@@ -7,7 +7,7 @@ use super::read::Reader;
 use super::recover::{Found, recover};
 use super::{Draft, JournalError, Limits, Recovered, SignedHead, Written};
 use crate::tlog::{Checkpoint, NoteText, Origin};
-use crate::{Clock, Kind, Now, SealError, SignError, Signer};
+use crate::{Clock, Kind, Now, SignError, Signer, key_id};
 use countersign_core::HostId;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -193,6 +193,18 @@ struct OpenSegment {
     length: u64,
 }
 
+/// Calls that are committed together.
+#[derive(Default)]
+struct Batch {
+    /// Lines that are signed.
+    out: String,
+    /// The entries of these calls that are signed, and before them changes of
+    /// key that no caller was told of yet.
+    written: Vec<Written>,
+    /// Who waits, and where in `written` the entries of each end.
+    waiting: Vec<(Done, usize)>,
+}
+
 struct Writer {
     disk: Box<dyn Disk>,
     dir: PathBuf,
@@ -239,15 +251,16 @@ impl Writer {
     /// comes back.
     fn batch(&mut self, drafts: Vec<Draft>, done: Done, queue: &Receiver<Job>) -> Option<Job> {
         let first_seq = self.chain.next_seq;
-        let mut out = String::new();
-        let mut waiting = Vec::new();
+        let mut batch = Batch { written: std::mem::take(&mut self.rotated), ..Batch::default() };
         let (mut next, mut left) = (Some((drafts, done)), None);
         while let Some((drafts, done)) = next {
-            match self.encode(&drafts, &mut out) {
-                Ok(written) => waiting.push((done, written)),
+            let taken = self.take(&drafts, &mut batch);
+            let (count, bytes) = self.chain.waiting();
+            match taken {
+                Ok(()) => batch.waiting.push((done, batch.written.len() + count)),
                 Err(error) => answer(done, Err(error)),
             }
-            next = match if out.len() < MAX_BATCH_BYTES { queue.try_recv().ok() } else { None } {
+            next = match if batch.out.len() + bytes < MAX_BATCH_BYTES { queue.try_recv().ok() } else { None } {
                 Some(Job::Append { drafts, done }) => Some((drafts, done)),
                 other => {
                     left = other;
@@ -255,26 +268,37 @@ impl Writer {
                 }
             };
         }
-        // Nothing to write: every call was refused, and the chain may be ahead
-        // of what is durable for ever.
-        if out.is_empty() {
-            waiting.into_iter().for_each(|(done, written)| answer(done, Ok(written)));
-            return left;
+        let ended = self.end(first_seq, &mut batch);
+        let mut from = 0;
+        let mut written = batch.written.into_iter();
+        for (done, upto) in batch.waiting {
+            let result = ended.clone().map(|()| written.by_ref().take(upto - from).collect());
+            from = upto;
+            answer(done, result);
         }
-        match self.commit(first_seq, out.as_bytes()) {
-            Ok(()) => {
-                self.durable.store(self.chain.next_seq, Ordering::Release);
-                waiting.into_iter().for_each(|(done, written)| answer(done, Ok(written)));
-            }
-            Err(error) => {
-                self.stopped = Some(error.to_string().into());
-                waiting.into_iter().for_each(|(done, _)| answer(done, Err(error.clone())));
-            }
-        }
+        self.rotated = written.collect();
         left
     }
 
-    fn encode(&mut self, drafts: &[Draft], out: &mut String) -> Result<Vec<Written>, JournalError> {
+    /// Signs, writes and syncs a batch. After an error nothing more is taken.
+    fn end(&mut self, first_seq: u64, batch: &mut Batch) -> Result<(), JournalError> {
+        if let Some(why) = &self.stopped {
+            return Err(JournalError::Stopped(Arc::clone(why)));
+        }
+        let ended = self.sign(batch).and_then(|()| {
+            // Every call was refused.
+            if batch.out.is_empty() { Ok(()) } else { self.commit(first_seq, batch.out.as_bytes()) }
+        });
+        match &ended {
+            Ok(()) => self.durable.store(self.chain.next_seq, Ordering::Release),
+            Err(error) => self.stopped = Some(error.to_string().into()),
+        }
+        ended
+    }
+
+    /// Takes one call into the batch, or none of it. The key is changed before
+    /// where that is due; that stands even where the call is refused.
+    fn take(&mut self, drafts: &[Draft], batch: &mut Batch) -> Result<(), JournalError> {
         if let Some(why) = &self.stopped {
             return Err(JournalError::Stopped(Arc::clone(why)));
         }
@@ -282,25 +306,23 @@ impl Writer {
             self.check_space()?;
         }
         let now = self.clock.now();
-        let made = self.sign(drafts, now, out);
-        // Without its signer the journal writes nothing more.
-        if let Err(JournalError::Draft { source: SealError::Sign(error), .. }) = &made {
-            let error = JournalError::Signer(error.clone());
-            self.stopped = Some(error.to_string().into());
-            return Err(error);
+        if self.signer.rotates() && self.chain.rotation_is_due(drafts, now) {
+            // Without its signer the journal writes nothing more.
+            self.rotate(now, batch).inspect_err(|error| self.stopped = Some(error.to_string().into()))?;
         }
-        made
+        self.chain.extend(drafts, now, &key_id(&self.signer.public_key()))
     }
 
-    /// Changes the key where that is due, then adds the drafts. What was
-    /// rotated stands even where the drafts are refused.
-    fn sign(&mut self, drafts: &[Draft], now: Now, out: &mut String) -> Result<Vec<Written>, JournalError> {
-        if self.signer.rotates() && self.chain.rotation_is_due(drafts, now) {
-            let rotated = self.chain.rotate(now, self.signer.as_mut(), out)?;
-            self.rotated.push(rotated);
-        }
-        let written = self.chain.extend(drafts, now, self.signer.as_mut(), out)?;
-        Ok(self.rotated.drain(..).chain(written).collect())
+    /// Changes the key. What was taken before it is signed by the key before.
+    fn rotate(&mut self, now: Now, batch: &mut Batch) -> Result<(), JournalError> {
+        self.sign(batch)?;
+        batch.written.extend(self.chain.rotate(now, self.signer.as_mut(), &mut batch.out)?);
+        Ok(())
+    }
+
+    fn sign(&mut self, batch: &mut Batch) -> Result<(), JournalError> {
+        batch.written.extend(self.chain.sign(self.signer.as_mut(), &mut batch.out)?);
+        Ok(())
     }
 
     fn check_space(&mut self) -> Result<(), JournalError> {

@@ -69,7 +69,7 @@ pub enum JournalError {
     },
     /// The signer is lost; the journal takes nothing more.
     #[error("the ledger cannot be signed: {0}; restart countersign-hostd")]
-    Signer(crate::SignError),
+    Signer(#[from] crate::SignError),
     /// The draft does not fit its login: none named, one named where none
     /// belongs, not open, or open already.
     #[error("the {kind} entry does not fit its login: {why}")]

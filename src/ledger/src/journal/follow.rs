@@ -3,7 +3,7 @@
 
 use super::chain::Chain;
 use super::{Draft, JournalError, Written};
-use crate::{Clock, Kind, Line, Signer};
+use crate::{Clock, Kind, Line, Signer, key_id};
 use countersign_core::HostId;
 use std::path::PathBuf;
 
@@ -25,10 +25,11 @@ pub fn follow(
             return Err(unreadable(format!("it is of the host {}", line.host)));
         }
         chain.next_seq = line.seq;
-        chain.link(Kind::Heartbeat, None, line.leaf_hash());
+        chain.found(Kind::Heartbeat, None, line.leaf_hash());
         if line.boot == chain.boot {
             (chain.mono, chain.at_us) = (line.mono, Some(line.at_us));
         }
     }
-    chain.extend(drafts, clock.now(), signer, &mut String::new())
+    chain.extend(drafts, clock.now(), &key_id(&signer.public_key()))?;
+    Ok(chain.sign(signer, &mut String::new())?)
 }

@@ -11,6 +11,7 @@ use super::removed::{Removed, drop_unfinished};
 use super::{JournalError, OpenLogin, SpoolPlace, Torn};
 use crate::gaps::KEPT;
 use crate::line::LineSess;
+use crate::open_text::Hash;
 use crate::scan::BadLine;
 use crate::tlog::ServiceStamp;
 use crate::{Gaps, KeyFault, KeyRing, Kind, Line, Sess};
@@ -266,7 +267,7 @@ impl Replay {
         if line.seq != self.chain.next_seq {
             return Err(format!("it says seq {}", line.seq));
         }
-        let before = self.before.take().unwrap_or(Some(self.chain.prev));
+        let before = self.before.take().unwrap_or(self.chain.prev.known());
         if before.is_some_and(|before| line.prev != before) {
             return Err("its prev is not the hash of the entry before".to_owned());
         }
@@ -291,7 +292,7 @@ impl Replay {
         }
         self.note(kind, line)?;
         // An unknown kind neither opens nor closes a login.
-        self.chain.link(kind.unwrap_or(Kind::Heartbeat), sess, leaf);
+        self.chain.found(kind.unwrap_or(Kind::Heartbeat), sess, leaf);
         let same_boot = line.boot == self.chain.boot;
         // A change of key is no moment to measure a clock step from.
         if kind != Some(Kind::KeyRotated) || !same_boot {
@@ -322,8 +323,9 @@ impl Replay {
 
     fn sess(&self, sess: &LineSess<'_>) -> Result<Sess, String> {
         let id: LoginId = sess.id.parse().map_err(|_| "sess.id is not an id".to_owned())?;
-        let link = self.chain.logins.get(&id).copied().unwrap_or(Link { n: 0, prev: Digest::ZERO });
-        if sess.n != link.n || sess.prev != link.prev {
+        let new = Link { n: 0, prev: Hash::Known(Digest::ZERO) };
+        let link = self.chain.logins.get(&id).copied().unwrap_or(new);
+        if sess.n != link.n || Hash::Known(sess.prev) != link.prev {
             return Err("its sess does not follow the entry before in its login".to_owned());
         }
         Ok(Sess { id, n: sess.n, prev: sess.prev })

@@ -4,15 +4,17 @@
 //! | request | answer |
 //! |---|---|
 //! | `e` ‖ digest (32) | signature of an entry (64) |
+//! | `b` ‖ texts of entries ([`OpenText::write_to`]) | their signatures (64 each) |
 //! | `n` ‖ text of a checkpoint | its signature (64) |
 //! | `r` ‖ seq (u64 big-endian) ‖ prev (32) | new key (32) ‖ certificate (64) |
 //! | `i` | identity key (32) |
 //!
 //! The answer's first byte is 0, or 1 and then a text that says why not.
 
-use super::{SignError, Signer};
+use super::{SignError, Signer, unknown_hash};
 use crate::epoch::Rotation;
 use crate::key_id;
+use crate::open_text::{OpenText, SignedText};
 use crate::sshsig::Namespace;
 use crate::tlog::NoteText;
 use countersign_core::Digest;
@@ -48,6 +50,10 @@ fn answer(request: &[u8], signer: &mut dyn Signer) -> Result<Vec<u8>, SignError>
     let bad = || SignError::Failed("not a request of a signer".to_owned());
     match request.split_first() {
         Some((b'e', digest)) => Ok(signer.sign(Namespace::Entry, digest.try_into().map_err(|_| bad())?)?.to_vec()),
+        Some((b'b', texts)) => {
+            let signed = signer.sign_texts(read_texts(texts).ok_or_else(bad)?)?;
+            Ok(signed.iter().flat_map(|signed| signed.sig).collect())
+        }
         Some((b'n', text)) => Ok(signer.sign_note(&NoteText::parse(text).ok_or_else(bad)?)?.to_vec()),
         Some((b'r', place)) => {
             let (seq, prev) = place.split_first_chunk::<8>().ok_or_else(bad)?;
@@ -58,6 +64,16 @@ fn answer(request: &[u8], signer: &mut dyn Signer) -> Result<Vec<u8>, SignError>
         Some((b'i', [])) => Ok(signer.identity().0.to_vec()),
         Some(_) | None => Err(bad()),
     }
+}
+
+fn read_texts(mut bytes: &[u8]) -> Option<Vec<OpenText>> {
+    let mut texts = Vec::new();
+    while !bytes.is_empty() {
+        let (text, rest) = OpenText::read(bytes)?;
+        texts.push(text);
+        bytes = rest;
+    }
+    Some(texts)
 }
 
 /// The next message; `None` where the other side is gone.
@@ -105,17 +121,22 @@ impl RemoteSigner {
         Ok(signer)
     }
 
-    /// Asks once. After anything but an answer there is no signer any more.
+    /// Asks once, for an answer of this length.
     fn ask<const N: usize>(&mut self, request: &[u8]) -> Result<[u8; N], SignError> {
+        let unreadable = |_| SignError::Failed("its answer cannot be read".to_owned());
+        self.ask_for(N, request)?.try_into().map_err(unreadable)
+    }
+
+    /// Asks once, for an answer of so many bytes. After anything but an answer
+    /// there is no signer any more.
+    fn ask_for(&mut self, length: usize, request: &[u8]) -> Result<Vec<u8>, SignError> {
         if let Some(why) = &self.lost {
             return Err(SignError::Failed(why.clone()));
         }
         let why = match self.exchange(request) {
             Ok(Some(answer)) => match answer.split_first() {
-                Some((0, bytes)) => match bytes.try_into() {
-                    Ok(bytes) => return Ok(bytes),
-                    Err(_) => format!("it answered with {} bytes", bytes.len()),
-                },
+                Some((0, bytes)) if bytes.len() == length => return Ok(bytes.to_vec()),
+                Some((0, bytes)) => format!("it answered with {} bytes", bytes.len()),
                 Some((1, text)) => return Err(SignError::Failed(String::from_utf8_lossy(text).into_owned())),
                 Some(_) | None => "its answer cannot be read".to_owned(),
             },
@@ -141,6 +162,31 @@ impl Signer for RemoteSigner {
             return Err(SignError::Failed(format!("the signer process signs no {}", namespace.as_str())));
         }
         self.ask(&[b"e".as_slice(), &digest].concat())
+    }
+
+    /// In as few requests as they fit into: a way there and back takes longer
+    /// than some signatures.
+    fn sign_texts(&mut self, texts: Vec<OpenText>) -> Result<Vec<SignedText>, SignError> {
+        let mut signed: Vec<SignedText> = Vec::with_capacity(texts.len());
+        let mut texts = texts.into_iter().peekable();
+        while texts.peek().is_some() {
+            let (first, mut request, mut asked) = (signed.len(), vec![b'b'], Vec::new());
+            let fits = |request: &[u8], text: &OpenText| {
+                request.len() == 1 || request.len() + text.written_bytes() <= usize::from(u16::MAX)
+            };
+            while let Some(mut text) = texts.next_if(|text| fits(&request, text)) {
+                text.fill(|of| signed.get(of).map(|before| before.leaf));
+                text.write_to(first, &mut request).ok_or_else(unknown_hash)?;
+                asked.push(text);
+            }
+            let answer = self.ask_for(asked.len() * 64, &request)?;
+            let (sigs, _) = answer.as_chunks::<64>();
+            for (mut text, sig) in asked.into_iter().zip(sigs) {
+                text.fill(|of| signed.get(of).map(|before| before.leaf));
+                signed.push(text.signed(*sig).ok_or_else(unknown_hash)?);
+            }
+        }
+        Ok(signed)
     }
 
     fn sign_note(&mut self, text: &NoteText) -> Result<[u8; 64], SignError> {

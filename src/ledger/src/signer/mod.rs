@@ -10,6 +10,7 @@ pub use epochs::EpochSigner;
 use crate::commit::{RandomError, random_bytes};
 use crate::epoch::Rotation;
 use crate::line::fixed;
+use crate::open_text::{OpenText, SignedText};
 use crate::sshsig::{Namespace, preimage};
 use crate::tlog::NoteText;
 use countersign_core::{Digest, b64_encode};
@@ -26,6 +27,18 @@ use std::sync::Arc;
 pub trait Signer: Send {
     /// Signs the SSHSIG preimage of a message of this SHA-256.
     fn sign(&mut self, namespace: Namespace, digest: [u8; 32]) -> Result<[u8; 64], SignError>;
+    /// Signs the texts of entries one after the other, each with the hashes of
+    /// those before it in it: all, or none is to be relied on.
+    fn sign_texts(&mut self, texts: Vec<OpenText>) -> Result<Vec<SignedText>, SignError> {
+        let mut signed: Vec<SignedText> = Vec::with_capacity(texts.len());
+        for mut text in texts {
+            text.fill(|of| signed.get(of).map(|before| before.leaf));
+            let digest = text.digest().ok_or_else(unknown_hash)?;
+            let sig = self.sign(Namespace::Entry, digest)?;
+            signed.push(text.signed(sig).ok_or_else(unknown_hash)?);
+        }
+        Ok(signed)
+    }
     /// Signs the text of a checkpoint, or the message of a cosignature, as it
     /// is. [`NoteText`] can hold nothing else: never an SSHSIG preimage.
     fn sign_note(&mut self, text: &NoteText) -> Result<[u8; 64], SignError>;
@@ -44,6 +57,10 @@ pub trait Signer: Send {
     fn rotate(&mut self, seq: u64, _prev: Digest) -> Result<Rotation, SignError> {
         Err(SignError::Failed(format!("this signer has one key, and no other from seq {seq} on")))
     }
+}
+
+fn unknown_hash() -> SignError {
+    SignError::Failed("an entry follows one that is not before it".to_owned())
 }
 
 /// Nothing was signed.

@@ -1,6 +1,7 @@
 //! The journal through crashes and faults.
 
 mod append;
+mod batches;
 mod crash;
 mod faults;
 mod pruned;
