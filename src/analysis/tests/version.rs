@@ -8,7 +8,7 @@ use countersign_analysis::{VERSION, analyze};
 use std::fmt::Write;
 
 /// The version, and the SHA-256 of its answers to [`LINES`].
-const PINNED: (u32, &str) = (4, "fcba4587c30331482be000bb4c30142543061a7c36ed48e51c1e71c33725004b");
+const PINNED: (u32, &str) = (5, "1f6adf6d788f5ddfc124afbe154111cf8ce635da55e4693fc4f1ddd34c60c8f6");
 
 /// Lines of all kinds. Add some where a change of yours is not seen by these;
 /// never take one away.
@@ -86,6 +86,14 @@ const LINES: &[&str] = &[
     "mydumper -u backup -p Xq7vTr2kLm -o /b",
     "psexec.py corp/joe:Xq7vTr2k@10.0.0.5",
     "redis-cli GET token:user:1042",
+    "frobctl -u anna -p hunter2",
+    "frobctl --auth anna:hunter2 list",
+    "frobctl set-password anna Summer2024",
+    "frobctl secret:create --name DSN --value hunter2hunter",
+    "echo Xq7vTr2kLm9wZb3c | frobctl init",
+    "curl -H 'X-Frob: Xq7vTr2kLm9wZb3c' https://h",
+    "echo \"define('DB_PASSWORD', 'hunter2');\" >> a.php",
+    "ssh sw1 'radius-server host 192.0.2.8 key 7 Xq7vTr2kLm9w'",
     "parallel",
     "cat list | parallel",
     "echo $(a $(b $(c $(d $(e $(f $(g $(h $(i $(j $(k $(l $(m $(n $(o $(p $(q $(r $(s $(t $(u $(v $(w $(x))))))))))))))))))))))))",

@@ -43,6 +43,11 @@ pub(super) fn scan(text: &str, mode: Mode, mut found: impl FnMut(Value)) {
         let Some((name, spaced)) = name_before(text, at) else { continue };
         let Some(says) = judge(name).or_else(|| named_before(text, at, name)) else { continue };
         let Some(after) = value_at(bytes, at, spaced) else { continue };
+        // `arn:…:secret:name`
+        let place = at.checked_sub(name.len() + 1).and_then(|i| bytes.get(i)) == Some(&b':');
+        if place && bytes.get(at) == Some(&b':') && after == at + 1 {
+            continue;
+        }
         let was = done;
         match says {
             Says::Header | Says::Cookie if headers == MOST_HEADERS || read > text.len() + 16 * 1024 => {}
@@ -55,12 +60,12 @@ pub(super) fn scan(text: &str, mode: Mode, mut found: impl FnMut(Value)) {
                 read += text.len().saturating_sub(after).min(VALUE);
                 done = cookies(text, after, &mut found).max(done);
             }
-            Says::Secret(kind) | Says::Perhaps(kind) => {
+            Says::Secret(kind) | Says::Perhaps(kind) | Says::Pin(kind) => {
                 let colon = bytes.get(at) == Some(&b':');
                 let Some((mut start, mut end, mut quoted)) = delimit(text, after, colon) else { continue };
                 // `session:1042` is a key of a store.
                 let touching = colon && after == at + 1 && !quoted && mode == Mode::Written;
-                if touching && matches!(says, Says::Perhaps(_)) && !name.contains('-') {
+                if touching && !matches!(says, Says::Secret(_)) && !name.contains('-') {
                     continue;
                 }
                 // `password => bcrypt('VALUE')`; what another call gives is not in the text.
@@ -96,7 +101,7 @@ pub(super) fn scan(text: &str, mode: Mode, mut found: impl FnMut(Value)) {
                     break;
                 }
                 let trust = match (says, mode) {
-                    (Says::Perhaps(_), _) => Trust::Random,
+                    (Says::Perhaps(_) | Says::Pin(_), _) => Trust::Random,
                     (_, Mode::Printed) if !quoted => Trust::Prose,
                     (_, Mode::Written) if !quoted && bytes.get(at) == Some(&b':') => Trust::Prose,
                     (_, Mode::Written | Mode::Printed) => Trust::Name,
@@ -183,6 +188,10 @@ fn value_at(bytes: &[u8], at: usize, spaced: bool) -> Option<usize> {
 /// Start, end, and whether quotes stood around it.
 fn delimit(text: &str, at: usize, colon: bool) -> Option<(usize, usize, bool)> {
     let rest = text.get(at..)?;
+    // `N'…'`, `b"…"`, `f'…'`: what a string begins with in SQL and in code.
+    let lead =
+        usize::from(matches!(rest.as_bytes(), [b'N' | b'b' | b'r' | b'u' | b'f' | b'E' | b'@', b'"' | b'\'', ..]));
+    let (at, rest) = (at + lead, rest.get(lead..)?);
     for quote in ["\\\"", "\"", "'", "`"] {
         if let Some(inside) = rest.strip_prefix(quote) {
             let start = at + quote.len();
@@ -242,7 +251,8 @@ fn header(text: &str, at: usize, found: &mut impl FnMut(Value)) -> usize {
     let pair =
         value.split_once('=').filter(|(name, rest)| name.len() < 20 && !rest.is_empty() && !rest.starts_with('='));
     // `Signature=…`, `username="…"`: the pairs are read one by one.
-    if pair.is_none() && value.len() >= 4 && plausible(value, Trust::Grammar) {
+    let name_only = value.strip_suffix('=').is_some_and(|name| name.bytes().all(|b| b.is_ascii_lowercase()));
+    if pair.is_none() && !name_only && value.len() >= 4 && plausible(value, Trust::Grammar) {
         found(Value { start: start + from, end: start + from + value.len(), kind, quoted });
         return start + from + value.len();
     }
@@ -266,8 +276,8 @@ pub(super) fn pairs(text: &str, start: usize, end: usize, found: &mut impl FnMut
     for pair in text.get(start..end).unwrap_or_default().split(';') {
         if let Some((name, value)) = pair.split_once('=') {
             let from = at + name.len() + 1;
-            let named =
-                matches!(judge(name.trim()), Some(Says::Secret(_) | Says::Perhaps(_))) || name.trim().ends_with("sid");
+            let named = matches!(judge(name.trim()), Some(Says::Secret(_) | Says::Perhaps(_) | Says::Pin(_)))
+                || name.trim().ends_with("sid");
             let value = value.trim();
             if (named && plausible(value, Trust::Name)) || (is_random(value) && plausible(value, Trust::Random)) {
                 done = from + value.len();
@@ -297,6 +307,12 @@ const PHRASES: &[(&str, &str, Trust)] = &[
     ("token ", "token", Trust::Random),
     ("private-key ", "private_key", Trust::Random),
     ("_authtoken ", "token", Trust::Name),
+    ("secret ", "secret", Trust::Shape),
+    ("psk ", "password", Trust::Shape),
+    ("eap ", "password", Trust::Shape),
+    ("rocommunity ", "community", Trust::Shape),
+    ("rwcommunity ", "community", Trust::Shape),
+    ("insecure-password ", "password", Trust::Name),
 ];
 
 fn phrases(text: &str, found: &mut impl FnMut(Value)) {
@@ -324,7 +340,7 @@ fn phrases(text: &str, found: &mut impl FnMut(Value)) {
             continue;
         }
         // SQL quotes its strings; without them it is netrc or prose.
-        let trust = if quoted && trust == Trust::Prose { Trust::Name } else { trust };
+        let trust = if quoted && matches!(trust, Trust::Prose | Trust::Shape) { Trust::Name } else { trust };
         let bare = !phrase.ends_with('(') && (!phrase.starts_with("identified ") || is_motley(value));
         if (quoted || bare) && plausible(value, trust) {
             found(Value { start, end, kind, quoted });

@@ -6,7 +6,7 @@ use super::names::Says;
 use super::pasted::{self, Pasted};
 use super::shell::{Command, Script, read};
 use super::text::{Text, UNKNOWN};
-use super::{Class, Finding, forms, grammar, personal, provider, url};
+use super::{Class, Finding, forms, grammar, named_pairs, personal, provider, url};
 
 /// Deepest nesting of scripts inside of words (`sh -c 'ssh h "…"'`).
 const NESTED: usize = 4;
@@ -147,6 +147,20 @@ impl Search<'_> {
                 }
             });
         }
+        if input::reads(command).is_none() && input::reads_something(command) {
+            input::of(script, command, |text| {
+                if input::is_generated(&text.s) {
+                    self.stdin(text, Reads::Secret("secret"), care);
+                }
+            });
+        }
+        if input::encodes(command) {
+            input::of(script, command, |text| {
+                if let Some((start, end)) = input::user_and_password(&text.s) {
+                    self.word_value(text, start, end, "password", care);
+                }
+            });
+        }
         if input::writes_passwords(command) {
             for text in input::said(command).chain(&command.input) {
                 for (start, end) in input::last_fields(&text.s) {
@@ -165,6 +179,10 @@ impl Search<'_> {
             Reads::Secret(kind) => kind,
             Reads::UserColon => "password",
         };
+        // What has names inside is found by these.
+        if grammar::named_inside(&text.s) || text.s.contains(",") && grammar::names_behind(&text.s) {
+            return;
+        }
         for (start, end) in input::secrets(&text.s, reads) {
             self.word_value(text, start, end, kind, care);
         }
@@ -179,6 +197,9 @@ impl Search<'_> {
         url::scan(&text.s, |start, end, kind| self.add(text, start, end, kind, Class::Secret, care, true));
         if mode == Mode::Written {
             forms::scan(&text.s, |start, end, kind| self.add(text, start, end, kind, Class::Secret, care, true));
+            named_pairs::scan(&text.s, care >= Care::Code, |start, end, kind| {
+                self.add(text, start, end, kind, Class::Secret, care, true);
+            });
         }
         context::scan(&text.s, mode, |v| {
             // Pieces of a text may be code for whoever reads it, unless quotes

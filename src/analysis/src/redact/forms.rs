@@ -37,6 +37,11 @@ const CALLS: &[(&str, usize)] = &[
     ("create_superuser(", 3),
     ("create_user(", 3),
     ("changeUserPassword(", 2),
+    ("hashpw(", 1),
+    ("password_hash(", 1),
+    ("bcrypt.hash(", 1),
+    ("hashSync(", 1),
+    (".set_password(", 1),
 ];
 
 /// Calls `found` with start, end and kind for each.
@@ -187,7 +192,19 @@ fn dialogue(text: &str, found: &mut impl FnMut(usize, usize, &'static str)) {
             continue;
         };
         let Some(sent) = rest.find("send ") else { continue };
-        let Some((start, end)) = quoted(text, asked + sent + 5, 1) else { continue };
+        answer(text, asked + sent + 5, found);
+        // It is asked for once more.
+        let again = ["etype", "again", "gain:", "onfirm", "epeat"].iter().find_map(|ask| rest.get(sent..)?.find(ask));
+        let second = again.and_then(|again| Some(sent + again + rest.get(sent + again..)?.find("send ")?));
+        if let Some(second) = second {
+            answer(text, asked + second + 5, found);
+        }
+    }
+}
+
+/// What is sent, without the return key.
+fn answer(text: &str, at: usize, found: &mut impl FnMut(usize, usize, &'static str)) {
+    if let Some((start, end)) = quoted(text, at, 1) {
         let value = text.get(start..end).unwrap_or_default();
         let value = value.strip_suffix("\\r").or_else(|| value.strip_suffix("\\n")).unwrap_or(value);
         if plausible(value, Trust::Name) && !value.starts_with('$') {

@@ -1,6 +1,7 @@
 //! What a simple command says of its words: which of them are secrets, and
 //! which are scripts for another shell.
 
+mod reread;
 mod table;
 
 use super::names::{Says, judge};
@@ -8,6 +9,7 @@ use super::shell::Command;
 use super::text::{Text, UNKNOWN};
 use super::values::{Trust, is_motley, is_path, is_random, is_reference, is_title, is_uuid, plausible};
 use crate::words::base_name;
+pub(super) use reread::{Reread, is_shell, reread, runs_code};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use table::{How, RULES, Rule};
@@ -69,6 +71,7 @@ pub(super) fn scan(command: &Command, mut found: impl FnMut(Value)) {
         part(saying(&words, i));
         part(beside_user(&words, i));
     }
+    super::general::scan(&words, &mut found);
     oracle(&words, &mut found);
     printed(&words, &mut found);
 }
@@ -164,8 +167,15 @@ fn named(words: &[&Text<'static>], i: usize, found: &mut impl FnMut(Value)) {
         let name = s.trim_start_matches('-');
         let Some(next) = words.get(i + 1) else { return };
         // A single dash and one word: a cluster of letters more often than a name.
-        if let Some(kind) = kind_of(name, &next.s).filter(|_| s.starts_with("--") || judge(name).is_some_and(sure)) {
-            let starts_option = next.s.starts_with('-') && !is_random(next.s.trim_start_matches('-'));
+        if let Some(kind) = kind_of(name, &next.s).filter(|_| {
+            s.starts_with("--")
+                || judge(name).is_some_and(sure) && super::shape::of(name) < Some(super::shape::Shape::Motley)
+        }) {
+            let bare = next.s.trim_start_matches('-');
+            let starts_option = next.s.starts_with('-') && !is_random(bare) && !super::shape::is_generated(bare);
+            if next.s.starts_with('{') && named_inside(&next.s) {
+                return;
+            }
             let bare_secret = name == "secret" && !is_random(&next.s);
             if !starts_option && !bare_secret && !next.s.contains('=') && !optional(words, name, &next.s)
                 || is_random(&next.s)
@@ -176,7 +186,11 @@ fn named(words: &[&Text<'static>], i: usize, found: &mut impl FnMut(Value)) {
         }
     } else if s.contains('_') && judge(s).is_some_and(sure) {
         // `secret_access_key VALUE`.
-        let Some(next) = words.get(i + 1).filter(|next| is_motley(&next.s) && !next.s.contains('=')) else { return };
+        let Some(next) =
+            words.get(i + 1).filter(|next| is_motley(&next.s) && !next.s.contains('=') && !next.s.starts_with('-'))
+        else {
+            return;
+        };
         if let Some(kind) = kind_of(s, &next.s) {
             found(Value { word: i + 1, start: 0, end: next.s.len(), kind });
         }
@@ -224,9 +238,14 @@ fn optional(words: &[&Text<'static>], name: &str, value: &str) -> bool {
 fn inner(kind: &str, value: &str) -> (usize, usize) {
     let start = match value.split_once(':') {
         Some(("pass", _)) => 5,
-        // virt-customize's `--root-password password:VALUE`.
+        // virt-customize's `--root-password password:VALUE`, `--password USER:password:VALUE`.
+        Some((user, rest)) if rest.starts_with("password:") && rest.len() > 9 => user.len() + 10,
         Some((name @ ("password" | "token"), rest)) if !rest.is_empty() => name.len() + 1,
-        Some((user, rest)) if kind == "credentials" && !rest.is_empty() && !user.contains(['{', '"']) => user.len() + 1,
+        Some((user, rest))
+            if matches!(kind, "credentials" | "authorization") && !rest.is_empty() && !user.contains(['{', '"']) =>
+        {
+            user.len() + 1
+        }
         _ => 0,
     };
     (start, value.len())
@@ -244,23 +263,37 @@ fn unquoted(value: &str) -> bool {
 fn kind_of(name: &str, value: &str) -> Option<&'static str> {
     match judge(name)? {
         Says::Secret("secret" | "credentials") if is_title(value) => None,
+        // `--secret UUID` says which one.
+        Says::Secret("secret") if name == "secret" && is_uuid(value) => None,
         Says::Secret(kind) => plausible(value, Trust::Name).then_some(kind),
         Says::Perhaps(kind) => {
             let approle = kind == "secret" && is_uuid(value);
             (approle || plausible(value, Trust::Random)).then_some(kind)
         }
-        Says::Header | Says::Cookie => None,
+        Says::Pin(kind) => (is_pin(value) && value != "123456" || plausible(value, Trust::Random)).then_some(kind),
+        Says::Cookie => {
+            (!value.contains('=') && is_random(value) && plausible(value, Trust::Name)).then_some("session_cookie")
+        }
+        Says::Header => None,
     }
 }
 
-/// Where `,name=` or `;name=` or `&name=` begins in a value.
+/// Digits, as people type them on a pad.
+fn is_pin(value: &str) -> bool {
+    (4..=12).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Where `,name= or `;name=` or `&name=` begins in a value.
 fn until_next_pair(value: &str) -> usize {
     let bytes = value.as_bytes();
     for (i, b) in value.bytes().enumerate() {
-        if !b",;&".contains(&b) {
+        if !b",;& ".contains(&b) {
             continue;
         }
+        // `a=VALUE b=c`, `a=VALUE; b=c`.
         let rest = bytes.get(i + 1..).unwrap_or_default();
+        let blanks = rest.iter().take_while(|b| **b == b' ').take(4).count();
+        let rest = rest.get(if b == b',' || b == b'&' { 0 } else { blanks }..).unwrap_or_default();
         let name = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || b"_-.".contains(b)).count();
         let known = matches!(rest.get(..name), Some(b"ro" | b"rw" | b"nofail" | b"_netdev" | b"noauto"));
         if name > 0 && (rest.get(name) == Some(&b'=') || known) {
@@ -285,6 +318,15 @@ fn apply(rule: &Rule, words: &[&Text<'static>], from: usize, found: &mut impl Fn
         // `psk '"…"'`: quotes of the program's own.
         let own = at + 2 < end && text.get(at, end).starts_with('"') && text.get(at, end).ends_with('"');
         let (at, end) = if own { (at + 1, end - 1) } else { (at, end) };
+        // `-u TOKEN:`, the whole of it in the user's place.
+        if at == end {
+            let token = text
+                .s
+                .get(..at.saturating_sub(1))
+                .filter(|token| matches!(rule.how, How::Colon(_)) && is_random(token));
+            token.into_iter().for_each(|token| found(Value { word, start: 0, end: token.len(), kind: rule.kind }));
+            continue;
+        }
         let host = text.s.get(at..end).and_then(|rest| rest.rfind('@')).filter(|_| matches!(rule.how, How::Login(_)));
         let end = host.map_or(end, |n| at + n);
         let value = text.get(at, end);
@@ -300,20 +342,28 @@ fn apply(rule: &Rule, words: &[&Text<'static>], from: usize, found: &mut impl Fn
             let operand = !matches!(rule.how, How::Word(_)) || before.is_some_and(|w| !w.s.starts_with('-'));
             (operand && is_motley(value) && plausible(value, Trust::Name)).then_some("password")
         } else {
-            let elsewhere = rule.kind != "password" && (is_path(value) || is_reference(value))
+            // `encrypt_string --name db_password VALUE`
+            let optional = word
+                .checked_sub(1)
+                .and_then(|i| words.get(i))
+                .is_some_and(|w| w.s.starts_with("--") && !w.s.contains('='));
+            let elsewhere = rule.after == ["encrypt_string"] && optional
+                || rule.kind != "password" && (is_path(value) || is_reference(value))
                 || rule.programs.contains(&"net") && value.starts_with('/')
                 || rule.kind == "vault_token" && value.contains('=')
                 || rule.kind == "token" && value.len() < 8 && value.bytes().all(|b| b.is_ascii_lowercase());
             (plausible(value, Trust::Grammar) && !elsewhere).then_some(rule.kind)
         };
         if let Some(kind) = kind {
-            found(Value { word, start: at, end, kind });
+            // Pulsar's `token:VALUE`.
+            let own = if kind == "credentials" { inner(kind, text.get(at, end)).0 } else { 0 };
+            found(Value { word, start: at + own, end, kind });
         }
     }
 }
 
 /// `{"user": "a", "password": "b"}`, `password=b`.
-fn named_inside(value: &str) -> bool {
+pub(super) fn named_inside(value: &str) -> bool {
     if value.split_once('=').is_some_and(|(name, rest)| !rest.is_empty() && judge(name).is_some()) {
         return true;
     }
@@ -322,6 +372,11 @@ fn named_inside(value: &str) -> bool {
         super::context::scan(value, super::context::Mode::Written, |_| found = true);
     }
     found
+}
+
+/// `User-Name=bob,User-Password=b`.
+pub(super) fn names_behind(value: &str) -> bool {
+    value.split(',').skip(1).take(16).any(named_inside)
 }
 
 /// Where words stand that the rule speaks of, and at which byte the value
@@ -405,92 +460,4 @@ fn dsn(words: &[&Text<'static>], start: usize) -> Vec<(usize, usize)> {
 
 fn behind_pass(words: &[&Text<'static>], (word, at): (usize, usize)) -> Option<(usize, usize)> {
     words.get(word)?.s.get(at..)?.strip_prefix("pass:").map(|_| (word, at + 5))
-}
-
-/// Where a program takes code among its words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Takes {
-    /// A shell script after an option that ends in this letter.
-    Script(char),
-    /// Any of its words may be a shell script.
-    Scripts,
-    /// Code of another language after such an option.
-    Code(&'static [&'static str]),
-    /// Any of its words may be code.
-    Codes,
-}
-
-fn takes(program: &str) -> Option<Takes> {
-    Some(match program {
-        "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "fish" | "su" | "runuser" | "script" | "flock" => {
-            Takes::Script('c')
-        }
-        "env" => Takes::Script('S'),
-        "cmd" | "eval" | "ssh" | "mosh" | "rsh" | "watch" | "parallel" | "trap" | "tmux" | "screen" | "ansible"
-        | "pdsh" | "clush" | "alias" | "entr" => Takes::Scripts,
-        "python" | "python2" | "python3" | "perl" | "ruby" | "node" | "nodejs" | "deno" | "bun" | "php" | "lua"
-        | "osascript" | "groovy" | "scala" | "Rscript" | "R" | "julia" => Takes::Code(&[
-            "-c", "-e", "-E", "-r", "-p", "-pe", "-ne", "-le", "-lne", "--eval", "--print", "eval", "-Mojo",
-        ]),
-        "awk" | "gawk" | "mawk" | "sed" | "tclsh" | "expect" | "jshell" | "pwsh" | "powershell" | "make" | "gmake"
-        | "just" | "source" | "." | "gdb" | "vim" | "nvim" | "vi" | "emacs" | "ex" | "ed" | "irb" | "bc" | "dc"
-        | "m4" | "socat" | "complete" | "bind" | "fc" => Takes::Codes,
-        _ => return None,
-    })
-}
-
-/// Whether a program's operand is code, or a file of it.
-pub(super) fn runs_code(name: &str) -> bool {
-    takes(program(name)).is_some_and(|takes| takes != Takes::Script('S'))
-}
-
-/// How other shells or interpreters read the words of a command.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Reread {
-    /// Words that are scripts for a shell, in order.
-    pub(super) scripts: Vec<usize>,
-    /// Words that something reads as code once more, in order.
-    pub(super) code: Vec<usize>,
-}
-
-/// Which words are code for something else.
-pub(super) fn reread(command: &Command) -> Reread {
-    let mut reread = Reread::default();
-    // A second program that takes code in the same way reads no word that the first does not.
-    let mut known: Vec<Takes> = Vec::new();
-    for (i, word) in command.words.iter().enumerate() {
-        let Some(takes) = takes(program(&word.text.s)).filter(|takes| !known.contains(takes)) else { continue };
-        known.push(takes);
-        let mut after_option = false;
-        for (at, word) in command.words.iter().enumerate().skip(i + 1) {
-            let s: &str = &word.text.s;
-            let (is_code, is_script) = match takes {
-                Takes::Script(_) | Takes::Code(_) => (after_option, after_option),
-                Takes::Scripts | Takes::Codes => (true, s.contains(char::is_whitespace)),
-            };
-            if is_code {
-                reread.code.push(at);
-            }
-            if is_script && matches!(takes, Takes::Script(_) | Takes::Scripts) {
-                reread.scripts.push(at);
-            }
-            after_option = match takes {
-                Takes::Script(letter) => {
-                    s.starts_with('-') && !s.starts_with("--") && s.ends_with(letter) || s == "--command"
-                }
-                Takes::Code(options) => options.contains(&s),
-                Takes::Scripts | Takes::Codes => false,
-            };
-        }
-    }
-    for list in [&mut reread.scripts, &mut reread.code] {
-        list.sort_unstable();
-        list.dedup();
-    }
-    reread
-}
-
-/// Whether a word names a shell, which reads its standard input as a script.
-pub(super) fn is_shell(word: &str) -> bool {
-    matches!(program(word), "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "ssh" | "at" | "batch" | "crontab")
 }

@@ -1,6 +1,8 @@
 //! Programs that read a secret from their standard input: what `echo` or a
 //! here-string hands them.
 
+use super::names::{Says, judge};
+use super::shape::{self, Shape};
 use super::shell::{Command, Script};
 use super::text::Text;
 use super::values::{Trust, is_motley, is_random, plausible};
@@ -26,6 +28,11 @@ const READERS: &[(&[&str], &[&str], Reads)] = &[
         &["su", "doas", "kinit", "smbpasswd", "passwd", "ldappasswd", "vncpasswd", "pwconv"],
         &[],
         Reads::Secret("password"),
+    ),
+    (
+        &["gocryptfs", "encfs", "keepassxc-cli", "kpcli", "veracrypt", "securefs", "cryfs"],
+        &[],
+        Reads::Secret("passphrase"),
     ),
     (&["chpasswd", "newusers"], &[], Reads::UserColon),
     (&["cryptsetup"], &[], Reads::Secret("passphrase")),
@@ -75,6 +82,13 @@ pub(super) fn reads(command: &Command) -> Option<Reads> {
     {
         return Some(Reads::Secret("password"));
     }
+    // `read -rs PASSWORD <<< VALUE`, `vault kv put a value=-`.
+    if let Some((first, rest)) = words.split_first()
+        && (*first == "read" && rest.iter().any(|word| matches!(judge(word), Some(Says::Secret(_))))
+            || matches!(base_name(first), "vault" | "bao" | "consul") && rest.iter().any(|word| word.ends_with("=-")))
+    {
+        return Some(Reads::Secret("secret"));
+    }
     for (at, word) in words.iter().enumerate() {
         let name = base_name(word);
         let rest = words.get(at + 1..words.len().min(at + 1 + super::grammar::NEAR)).unwrap_or_default();
@@ -114,9 +128,13 @@ pub(super) fn secrets(text: &str, reads: Reads) -> Vec<(usize, usize)> {
         end = cut.len();
     }
     let start = match reads {
+        // The id of the key stands before it.
+        Reads::Secret(_) if text.trim_start().starts_with("AKIA") => text.find(':').map_or(start, |colon| colon + 1),
         Reads::Secret(_) => start,
         Reads::UserColon => match text.find(':') {
             Some(colon) => colon + 1,
+            // `printf 'user:%s' VALUE`
+            None if shape::of(text.trim()).is_some() => start,
             None => return Vec::new(),
         },
     };
@@ -126,7 +144,9 @@ pub(super) fn secrets(text: &str, reads: Reads) -> Vec<(usize, usize)> {
         |value: &str| !value.contains('\n') && plausible(value, Trust::Grammar) && !super::values::is_path(value);
     match value.split_once("\\n").or_else(|| value.split_once('\n')) {
         Some((first, again))
-            if (first == again || is_motley(first) && is_motley(again)) && fits(first) && fits(again) =>
+            if (first == again || shape::of(first).is_some() && shape::of(again).is_some())
+                && fits(first)
+                && fits(again) =>
         {
             vec![(start, start + first.len()), (end - again.len(), end)]
         }
@@ -254,16 +274,56 @@ pub(super) fn may_read(command: &Command) -> bool {
     !FILTERS.contains(&name) && command.words.iter().skip(1).any(given)
 }
 
+/// Whether a program that is in no table reads it: no filter, and not one that looks at texts.
+pub(super) fn reads_something(command: &Command) -> bool {
+    let name = command.words.first().map(|word| base_name(&word.text.s));
+    name.is_some_and(|name| !FILTERS.contains(&name) && !super::general::shows_name(name))
+}
+
+/// Whether a text is one token that only a generator makes.
+pub(super) fn is_generated(text: &str) -> bool {
+    shape::of(text.trim()) == Some(Shape::Generated)
+}
+
+/// Whether a command encodes what it reads, as for a header of HTTP.
+pub(super) fn encodes(command: &Command) -> bool {
+    let words = command.words.iter().take(4).map(|word| base_name(&word.text.s));
+    words.into_iter().any(|name| matches!(name, "base64" | "basenc" | "enc" | "b64encode"))
+}
+
+/// `user:PASSWORD` and nothing else.
+pub(super) fn user_and_password(text: &str) -> Option<(usize, usize)> {
+    let text = text.trim_end().trim_end_matches("\\n");
+    let (user, password) = text.split_once(':')?;
+    let name = !user.is_empty() && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@-".contains(&b));
+    (name && shape::of(password).is_some() && plausible(password, Trust::Name)).then_some((user.len() + 1, text.len()))
+}
+
 /// Whether a text looks like a secret with nothing beside it.
 pub(super) fn looks_secret(text: &str) -> bool {
     let value = text.trim();
-    (is_motley(value) || is_random(value)) && !value.contains(char::is_whitespace)
+    (shape::of(value) >= Some(Shape::Motley) || is_motley(value) || is_random(value))
+        && !value.contains(char::is_whitespace)
+        && !shape::is_encoded_prose(value)
 }
 
 /// Whether a command writes a file of passwords, by that file's name.
 pub(super) fn writes_passwords(command: &Command) -> bool {
-    let ends =
-        ["sasl_passwd", "chap-secrets", "pap-secrets", "pgpass", "/dovecot/users", "passwd.client", "pureftpd.passwd"];
+    let ends = [
+        "sasl_passwd",
+        "chap-secrets",
+        "pap-secrets",
+        "pgpass",
+        "/dovecot/users",
+        "passwd.client",
+        "pureftpd.passwd",
+        "ipsec.secrets",
+        "auth.txt",
+        "auth-user-pass",
+        "login.conf",
+        "creds.txt",
+        "credentials.txt",
+    ];
     let named = |name: &str| ends.iter().any(|end| name.ends_with(end));
     command.targets.iter().any(|target| named(&target.s))
         || command.words.iter().skip(1).any(|word| named(&word.text.s))
@@ -274,8 +334,13 @@ pub(super) fn last_fields(text: &str) -> Vec<(usize, usize)> {
     let mut at = 0;
     let mut found = Vec::new();
     for line in text.split('\n').take(256) {
-        let end = at + line.trim_end().len();
-        let cut = line.trim_end().rfind([':', ' ', '\t']).map(|n| at + n + 1);
+        // The addresses behind it in files of PPP, and the quotes around it.
+        let bare = line.trim_end().trim_end_matches(" *").trim_end();
+        let quoted = bare.strip_suffix(['"', '\'']).unwrap_or(bare);
+        let end = at + quoted.len();
+        let cut = quoted.rfind([':', ' ', '\t', '"', '\'']).map(|n| at + n + 1);
+        // A user's name has a line of its own in some.
+        let cut = cut.or_else(|| shape::is_generated(quoted).then_some(at));
         at += line.len() + 1;
         let value = cut.and_then(|start| Some((start, text.get(start..end)?)));
         let secret = |value: &str| value.len() >= 4 && plausible(value, Trust::Name);

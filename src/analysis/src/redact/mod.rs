@@ -7,13 +7,16 @@
 mod context;
 mod find;
 mod forms;
+mod general;
 mod grammar;
 mod input;
+mod named_pairs;
 mod names;
 mod pasted;
 mod personal;
 mod provider;
 mod scrub;
+mod shape;
 mod shell;
 mod stream;
 #[cfg(test)]

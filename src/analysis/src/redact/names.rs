@@ -19,6 +19,8 @@ pub(super) enum Says {
     Secret(&'static str),
     /// `key`, `auth`, `code`: a value that also looks random.
     Perhaps(&'static str),
+    /// `pin`, `otp`: some digits, or a value that looks random.
+    Pin(&'static str),
     /// `Authorization`: a scheme and its credentials.
     Header,
     /// `Cookie`: pairs.
@@ -90,6 +92,7 @@ const SURE: &[(&str, &str)] = &[
     ("creds", "credentials"),
     ("credentials", "credentials"),
     ("requirepass", "password"),
+    ("plaintextpassword", "password"),
     ("masterauth", "password"),
     ("authtoken", "token"),
     ("mnemonic", "secret"),
@@ -149,6 +152,15 @@ const SECRET_KEYS: &[(&str, &str)] = &[
     ("recovery", "secret_key"),
     ("base", "secret_key"),
     ("wep", "password"),
+    ("setup", "secret_key"),
+    ("registration", "secret_key"),
+    ("enrollment", "secret_key"),
+    ("enrolment", "secret_key"),
+    ("activation", "secret_key"),
+    ("provisioning", "secret_key"),
+    ("join", "secret_key"),
+    ("agent", "secret_key"),
+    ("passwd", "password"),
     ("stream", "secret_key"),
 ];
 
@@ -179,14 +191,13 @@ const PERHAPS: &[(&str, &str)] = &[
     ("sess", "session_cookie"),
     ("sid", "session_cookie"),
     ("cookie", "session_cookie"),
-    ("otp", "token"),
     ("totp", "secret"),
+    ("license", "secret_key"),
     ("credential", "credentials"),
     ("cred", "credentials"),
     ("csrf", "token"),
     ("xsrf", "token"),
     ("csrftoken", "token"),
-    ("pin", "password"),
     ("assertion", "token"),
     ("sas", "signature"),
     ("apppass", "password"),
@@ -199,7 +210,7 @@ fn is_public(word: &str) -> bool {
         words_of(
             "public pub primary foreign sort partition cache object host idempotency ssh gpg hash range unique index group \
      known verify trusted s3 row map dedup routing message registry hot no etcd kv field label tag site composite \
-     lookup bucket",
+     lookup bucket websocket socket",
         )
     });
     WORDS.contains(word)
@@ -226,12 +237,19 @@ pub(super) fn judge(name: &str) -> Option<Says> {
         "authorization" => return Some(Says::Header),
         "cookie" | "cookies" => return Some(Says::Cookie),
         "key" => return key(before),
+        "pin" | "sopin" | "puk" => return Some(Says::Pin("pin")),
+        "otp" | "mfa" | "2fa" => return Some(Says::Pin("token")),
+        "code" if matches!(previous, "token" | "mfa" | "otp" | "verification" | "pairing" | "unlock") => {
+            return Some(Says::Pin("token"));
+        }
         "token" if is_place(previous) => return None,
         "id" if previous == "secret" && before.len() == 1 => return Some(Says::Perhaps("secret")),
         "id" if previous == "session" => return Some(Says::Perhaps("session_cookie")),
         "pass" | "password" | "passphrase" if matches!(previous, "no" | "ask" | "prompt" | "reset" | "forgot") => {
             return None;
         }
+        "material" if previous == "key" => return Some(Says::Secret("secret_key")),
+        "api" if previous == "art" => return Some(Says::Secret("api_key")),
         "phrase" if matches!(previous, "pass" | "key") => return Some(Says::Secret("passphrase")),
         "auth" if previous == "no" => return None,
         "auth" if previous == "rediscli" => return Some(Says::Secret("password")),

@@ -17,6 +17,9 @@ pub(super) fn scan(text: &str, mut found: impl FnMut(usize, usize, &'static str)
         let rest = text.get(at..).unwrap_or_default();
         let near = (0..=rest.len().min(AUTHORITY)).rev().find(|n| rest.is_char_boundary(*n)).unwrap_or(0);
         let rest = rest.get(..near).unwrap_or_default();
+        if let Some((start, end)) = stream_key(text, at) {
+            found(start, end, "stream_key");
+        }
         // Without an `@` nobody is named, however many more signs follow.
         if memchr::memchr(b'@', rest.as_bytes()).is_none() {
             continue;
@@ -47,6 +50,19 @@ pub(super) fn scan(text: &str, mut found: impl FnMut(usize, usize, &'static str)
             None => {}
         }
     }
+}
+
+/// `rtmp://host/app/KEY`: where a stream is sent to, its name is the key.
+fn stream_key(text: &str, at: usize) -> Option<(usize, usize)> {
+    let scheme = text.get(..at - 3)?;
+    if !scheme.ends_with("rtmp") && !scheme.ends_with("rtmps") {
+        return None;
+    }
+    let rest = text.get(at..)?;
+    let until = rest.find([' ', '\t', '\n', '"', '\'', '?']).unwrap_or(rest.len()).min(AUTHORITY);
+    let path = rest.get(..until)?;
+    let key = path.rfind('/')? + 1;
+    is_random(path.get(key..)?).then_some((at + key, at + path.len()))
 }
 
 /// Where the first `://` stands.

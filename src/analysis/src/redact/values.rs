@@ -14,6 +14,8 @@ pub(super) enum Trust {
     Name,
     /// A name in running text.
     Prose,
+    /// A word that says it in some files: what looks like a password.
+    Shape,
     /// A name that says little.
     Random,
 }
@@ -32,7 +34,7 @@ fn is_stand_in(word: &str) -> bool {
      key apikey api_key api-key changeme change_me change-me changeit todo tbd fixme xxx redacted hidden masked \
      empty value unset missing invalid expired foo bar baz foobar mypassword mysecret mytoken yourpassword \
      your_password dummy sample example placeholder and or is the was has file basic bearer digest negotiate ntlm \
-     oauth oauth2 jwt any all simple plain scram-sha-256 md5 trust peer ident authentication failed for from with \
+     oauth oauth2 jwt sha-512 sha-256 sha512 sha256 yescrypt bcrypt any all simple plain scram-sha-256 md5 trust peer ident authentication failed for from with \
      not name id",
         )
     });
@@ -156,7 +158,10 @@ pub(super) fn plausible(value: &str, trust: Trust) -> bool {
         Trust::Grammar => true,
         Trust::Name => !is_number(value) || value.len() >= 6,
         Trust::Prose => value.len() >= 6 && is_mixed(value) && !is_identifier_chain(value),
-        Trust::Random => is_random(value) && !is_uuid(value),
+        Trust::Shape => super::shape::of(value) >= Some(super::shape::Shape::Motley),
+        Trust::Random => {
+            (is_random(value) || value.len() >= 10 && super::shape::is_generated(value)) && !is_uuid(value)
+        }
     }
 }
 
@@ -207,6 +212,10 @@ pub(super) fn is_reference(value: &str) -> bool {
 pub(super) fn is_path(value: &str) -> bool {
     if value.starts_with("./") || value.starts_with("../") || value.starts_with("~/") {
         return true;
+    }
+    // No part of a path that anybody gives beside a name.
+    if !value.starts_with(['/', '@', '.']) && value.contains(['!', '#', '^', '&', '*', '@', ';', '?', '|']) {
+        return false;
     }
     let parts: Vec<&str> = value.split('/').collect();
     let rooted = value.starts_with('/');
@@ -266,12 +275,14 @@ fn is_mixed(value: &str) -> bool {
     let sign = value.chars().any(|c| !c.is_alphanumeric() && !"-_.:,;/".contains(c));
     let inner_upper = value.bytes().skip(1).any(|b| b.is_ascii_uppercase());
     let lower = value.bytes().any(|b| b.is_ascii_lowercase());
-    (digit || sign || (inner_upper && lower)) && !is_number(value)
+    (digit || sign || (inner_upper && lower) || super::shape::is_strange(value)) && !is_number(value)
 }
 
 /// `settings.database.password`, `foo_bar`: code, not a value.
 fn is_identifier_chain(value: &str) -> bool {
-    value.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b == b'.') || value.ends_with("()")
+    let words = value.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b == b'.');
+    let strange = !value.contains(['_', '.']) && super::shape::is_strange(value);
+    words && !strange || value.ends_with("()")
 }
 
 /// `db-credentials`, `prod/db`: what secrets are called, not what they are.

@@ -2,6 +2,7 @@
 
 mod hiding;
 mod programs;
+mod unknown;
 
 use super::{Finding, find};
 
