@@ -169,8 +169,12 @@ impl Chain {
         let step = self.clock_step(now);
         self.mono = self.mono.max(now.mono_us);
         self.at_us = Some(now.at_us);
+        if let Some(step) = step {
+            self.add(&step, None, (self.mono, now.at_us), key)?;
+        }
+        // No draft speaks of the step: its hash is before none of them.
         let mut before = None;
-        for draft in step.iter().chain(drafts) {
+        for draft in drafts {
             before = Some(self.add(draft, before, (self.mono, now.at_us), key)?);
         }
         Ok(())

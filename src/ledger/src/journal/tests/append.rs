@@ -114,6 +114,13 @@ fn a_clock_that_was_set_is_declared_before_the_next_entry() {
     assert_eq!(lines.len(), 2);
     assert!(at(0)[0].contains(r#""forward":false"#));
     assert_eq!(at(0).len(), 1);
+    // The step is before no draft.
+    let mut clock = FixedClock::new();
+    clock.now.at_us += 3_600_000_000;
+    let limits = Limits { reserve_bytes: 0, ..Limits::default() };
+    let (committer, _) = Committer::open(dir.path(), host(), Box::new(host_signer()), Box::new(clock), limits).unwrap();
+    let of_nothing = draft(Kind::HostStarted, None, body([("of", Value::LeafBefore)]));
+    assert!(matches!(committer.append_wait(vec![of_nothing]), Err(JournalError::Draft { .. })));
 }
 
 #[test]
