@@ -50,6 +50,19 @@ pub struct Script {
     /// Directories that the line goes to before, each as it stands there;
     /// `None` where it cannot be told where the line is then.
     pub after: Option<Vec<String>>,
+    /// Whether a shell looks for it on `PATH`, too: a name without a slash.
+    pub search: Search,
+}
+
+/// Where a shell looks for a file that it is to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Search {
+    /// At its path only.
+    Nowhere,
+    /// On `PATH` first: `. x.sh`.
+    First,
+    /// On `PATH` where the working directory has none: `bash x.sh`.
+    Last,
 }
 
 /// What a line would start.
@@ -65,6 +78,8 @@ pub struct Starts {
     /// Whether it may put code of its own into the shell it runs in, which then
     /// tells what it likes of itself: functions, traps, text that it reads and runs.
     pub rewires: bool,
+    /// Whether it may change `PATH`.
+    pub names_path: bool,
 }
 
 /// The first word of every simple command; `None` where it cannot be told.
@@ -82,7 +97,11 @@ pub fn starts(line: &str, shell: &str) -> Starts {
     };
     let tree = parse(line, &Place { shell: read_as, ..Place::default() });
     let doubts = |opaque: Opaque| tree.opaque.iter().any(|fact| fact.what == opaque);
-    let mut found = Found { sure: tree.opaque.is_empty() && tree.functions.is_empty(), ..Found::default() };
+    let mut found = Found {
+        sure: tree.opaque.is_empty() && tree.functions.is_empty(),
+        names_path: line.contains("PATH"),
+        ..Found::default()
+    };
     found.rewires = !tree.functions.is_empty()
         || REWIRING.into_iter().any(doubts)
         || line.contains(DRIVER)
@@ -104,7 +123,13 @@ pub fn starts(line: &str, shell: &str) -> Starts {
     let more_scripts = found.scripts.len() > MAX_SCRIPTS;
     found.scripts.truncate(MAX_SCRIPTS);
     let told = found.sure && found.words.len() <= MAX_WORDS && !tree.commands.is_empty() && !more_scripts;
-    Starts { words: told.then_some(found.words), scripts: found.scripts, more_scripts, rewires: found.rewires }
+    Starts {
+        words: told.then_some(found.words),
+        scripts: found.scripts,
+        more_scripts,
+        rewires: found.rewires,
+        names_path: found.names_path,
+    }
 }
 
 /// Doubts of a line after which its shell may not be what it was. Aliases, PATH
@@ -205,12 +230,24 @@ struct Found {
     scripts: Vec<Script>,
     sure: bool,
     rewires: bool,
+    /// Whether it may change `PATH`.
+    names_path: bool,
 }
 
 impl Found {
     fn script(&mut self, path: &str, places: &Places) {
+        self.file(path, places, Search::Nowhere);
+    }
+
+    /// A file that a shell is given.
+    fn given_to_a_shell(&mut self, path: &str, places: &Places, search: Search) {
+        self.file(path, places, if path.contains('/') { Search::Nowhere } else { search });
+    }
+
+    fn file(&mut self, path: &str, places: &Places, search: Search) {
         for after in places.may_be.iter().cloned() {
-            let script = Script { path: path.to_owned(), after };
+            let after = after.filter(|_| !(search == Search::First && self.names_path));
+            let script = Script { path: path.to_owned(), after, search };
             if !self.scripts.contains(&script) {
                 self.scripts.push(script);
             }
@@ -299,7 +336,7 @@ impl Found {
         self.sure &= !(several && changes_meaning(base, &arguments));
         match base {
             "." | "source" => match command.arguments().first().and_then(path_of) {
-                Some(path) if !is_input(&path) => self.script(&path, places),
+                Some(path) if !is_input(&path) => self.given_to_a_shell(&path, places, Search::First),
                 Some(_) | None => {
                     self.sure = false;
                     return true;
@@ -326,6 +363,9 @@ impl Found {
             Source::Word(at) => at,
         };
         match paths.get(at).and_then(Option::as_deref) {
+            Some(path) if !known.is_text(&seen, at) && known.is_shell() => {
+                self.given_to_a_shell(path, places, Search::Last);
+            }
             Some(path) if !known.is_text(&seen, at) => self.script(path, places),
             // A program of that language in the line itself; of a shell, the tree has its commands.
             Some(_) => {}

@@ -24,13 +24,13 @@ pub fn visible(text: &str) -> String {
 
 /// Characters that show nothing or change the order of others: Unicode general
 /// category Cf, the line and paragraph separators, variation selectors, the
-/// Hangul and Khmer fillers, and the interlinear and tag blocks.
+/// Hangul and Khmer fillers, the null notehead, and the interlinear and tag blocks.
 fn hidden(c: char) -> bool {
     matches!(u32::from(c),
         0x00AD | 0x034F | 0x061C | 0x0600..=0x0605 | 0x06DD | 0x070F | 0x0890 | 0x0891 | 0x08E2 | 0x115F | 0x1160
         | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0x3164
         | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0x110BD | 0x110CD | 0x13430..=0x1343F
-        | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
+        | 0x1BCA0..=0x1BCA3 | 0x1D159 | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
 }
 
 /// What looks like a space and is none to a shell: category Zs without U+0020,
@@ -89,6 +89,7 @@ mod tests {
             0xFFF9..=0xFFFB,
             0x110BD..=0x110BD,
             0x110CD..=0x110CD,
+            0x1D159..=0x1D159,
             0x13430..=0x1343F,
             0x1BCA0..=0x1BCA3,
             0x1D173..=0x1D17A,

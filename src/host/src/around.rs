@@ -6,7 +6,7 @@ use crate::cut;
 use crate::login::Connection;
 use crate::resolve::{Shell, is_roots};
 use crate::submission::{Asking, NoRuling, given_up_by};
-use countersign_analysis::{Starts, starts};
+use countersign_analysis::{Search, Starts, starts};
 use countersign_api::context::{
     Context, FileSeen, MAX_NAMES, Resolution, SCRIPT_EXCERPT, Script, ShellReport, Unread, Word,
 };
@@ -64,7 +64,7 @@ pub(crate) async fn look(
         },
     };
     let words: Option<Vec<Word>> = found.words.as_ref().map(|words| words.iter().map(|w| shell.resolve(w)).collect());
-    let plans = plans(&found, words.as_deref().unwrap_or_default(), variable(submit, "HOME"));
+    let plans = plans(&found, words.as_deref().unwrap_or_default(), variable(submit, "HOME"), &shell);
     let (scripts, given_up) = scripts(connection, asking, approvals, (submit, cwd), plans).await;
     let known = |words: &[Word]| words.iter().all(|word| word.is != Resolution::Other);
     let words_known = words.as_deref().is_some_and(known)
@@ -100,15 +100,22 @@ fn bounded(report: &ShellReport) -> ShellReport {
     if lists && hashed && report.path.len() <= MAX_TEXT { report.clone() } else { ShellReport::default() }
 }
 
-/// A script and the path by which it is asked for; `None` where that is not known.
-type Plan = (String, Option<String>);
+/// A script.
+struct Plan {
+    path: String,
+    /// The path by which it is asked for; `None` where that is not known.
+    asked: Option<String>,
+    /// Whether another file is run where there is none.
+    or_elsewhere: bool,
+}
 
-fn plans(found: &Starts, words: &[Word], home: &str) -> Vec<Plan> {
+fn plans(found: &Starts, words: &[Word], home: &str, shell: &Shell<'_>) -> Vec<Plan> {
     let is_system = |path: &str| words.iter().any(|word| word.word == path && word.is == Resolution::System);
     let scripts = found.scripts.iter().filter(|script| !is_system(&script.path));
     scripts
         .map(|script| {
-            let place = script.after.as_ref().map(|chain| {
+            let only_here = script.search == Search::Nowhere || shell.has_nothing_named(&script.path);
+            let place = script.after.as_ref().filter(|_| only_here || script.search != Search::First).map(|chain| {
                 let steps = chain.iter().chain([&script.path]);
                 steps.fold(PathBuf::new(), |at, step| match step.strip_prefix("~/") {
                     Some(below) => Path::new(home).join(below),
@@ -116,10 +123,9 @@ fn plans(found: &Starts, words: &[Word], home: &str) -> Vec<Plan> {
                     None => at.join(step),
                 })
             });
-            match place.map(|place| place.to_string_lossy().into_owned()) {
-                Some(place) => (place.clone(), Some(place)),
-                None => (script.path.clone(), None),
-            }
+            let asked = place.map(|place| place.to_string_lossy().into_owned());
+            let or_elsewhere = script.search == Search::Last && (!only_here || found.names_path);
+            Plan { path: asked.clone().unwrap_or_else(|| script.path.clone()), asked, or_elsewhere }
         })
         .collect()
 }
@@ -132,15 +138,17 @@ async fn scripts(
     (submit, cwd): (&Submit, &[u8]),
     plans: Vec<Plan>,
 ) -> (Vec<Script>, Option<NoRuling>) {
-    let paths: Vec<String> = plans.iter().filter_map(|(_, asked)| asked.clone()).collect();
+    let paths: Vec<String> = plans.iter().filter_map(|plan| plan.asked.clone()).collect();
     let (files, given_up) = if paths.is_empty() { (Vec::new(), None) } else { ask(connection, submit, paths).await };
     let mut files = files.into_iter();
     let unread = |why| FileSeen::Unread { why, stamp: String::new() };
-    let scripts = plans.into_iter().map(|(path, asked)| {
+    let scripts = plans.into_iter().map(|Plan { path, asked, or_elsewhere }| {
         let file = match asked {
             Some(_) => files.next().map_or_else(|| unread(Unread::NoAnswer), readable),
             None => unread(Unread::Unresolved),
         };
+        let missing = matches!(file, FileSeen::Unread { why: Unread::Missing, .. });
+        let file = if missing && or_elsewhere { unread(Unread::Unresolved) } else { file };
         let place = Path::new(OsStr::from_bytes(cwd)).join(&path);
         let changed = match &file {
             FileSeen::Read { digest, .. } => approvals.differs(asking.place.uid(), &place, digest),
@@ -185,8 +193,13 @@ mod tests {
     #[test]
     fn places_follow_the_line() {
         let place = |line: &str| {
-            let plans = plans(&starts(line, "bash"), &[], "/home/a");
-            plans.into_iter().map(|(_, asked)| asked.unwrap_or_else(|| "?".to_owned())).collect::<Vec<_>>().join(" ")
+            let path = "/usr/local/bin:/usr/bin:/bin";
+            let shell = Shell { name: "bash", path, report: None, anywhere: false, unreliable: None };
+            let plans = plans(&starts(line, "bash"), &[], "/home/a", &shell);
+            let shown = plans.into_iter().map(|plan| {
+                plan.asked.map_or_else(|| "?".to_owned(), |asked| asked + if plan.or_elsewhere { "?" } else { "" })
+            });
+            shown.collect::<Vec<_>>().join(" ")
         };
         for (line, want) in [
             ("./x.sh", "./x.sh"),
@@ -195,6 +208,12 @@ mod tests {
             ("cd ~ && cd b && ./x.sh", "/home/a/b/./x.sh"),
             ("cd b && /opt/x.sh", "/opt/x.sh"),
             ("cd $X && ./x.sh", "?"),
+            // Found on PATH, or it may be.
+            (". ls", "?"),
+            ("bash ls", "ls?"),
+            ("PATH=/tmp:$PATH; . x.sh", "?"),
+            ("PATH=/tmp:$PATH bash x.sh", "x.sh?"),
+            ("PATH=/tmp:$PATH; . ./x.sh", "./x.sh"),
         ] {
             assert_eq!(place(line), want, "{line}");
         }

@@ -40,6 +40,20 @@ impl Shell<'_> {
         }
     }
 
+    /// Whether nothing of this name is on the path that the shell goes by, so
+    /// that a file of the name is the one in the working directory.
+    pub(crate) fn has_nothing_named(&self, name: &str) -> bool {
+        let told = self.unreliable.is_none()
+            && self
+                .report
+                .is_none_or(|report| report.complete && report.settings.is_empty() && report.path == self.path);
+        let absent = |directory: &str| {
+            let found = std::fs::symlink_metadata(Path::new(directory).join(name));
+            found.is_err_and(|why| why.kind() == std::io::ErrorKind::NotFound)
+        };
+        told && self.path.split(':').all(|directory| Path::new(directory).is_absolute() && absent(directory))
+    }
+
     /// The program file, or nothing for a builtin.
     fn find(&self, word: &str) -> Result<Option<PathBuf>, &'static str> {
         if let Some(why) = self.unreliable {
@@ -195,6 +209,19 @@ mod tests {
         for path in ["", ".", "bin:/usr/bin", ":/usr/bin"] {
             why(&Shell { path, ..exec() }, "ls");
         }
+    }
+
+    #[test]
+    fn a_file_is_in_the_working_directory_only_where_path_has_none() {
+        let calm = ShellReport { path: PATH.to_owned(), complete: true, ..ShellReport::default() };
+        let with = |report: &ShellReport| Shell { report: Some(report), ..exec() }.has_nothing_named("x.sh");
+        assert!(exec().has_nothing_named("x.sh") && with(&calm));
+        assert!(!exec().has_nothing_named("ls"));
+        assert!(!with(&ShellReport { path: format!("/tmp:{PATH}"), ..calm.clone() }));
+        assert!(!with(&ShellReport { complete: false, ..calm.clone() }));
+        assert!(!with(&ShellReport { settings: vec!["CDPATH".to_owned()], ..calm.clone() }));
+        assert!(!Shell { unreliable: Some("x"), ..exec() }.has_nothing_named("x.sh"));
+        assert!(!Shell { path: "/usr/bin:.", ..exec() }.has_nothing_named("x.sh"));
     }
 
     #[test]

@@ -57,6 +57,37 @@ fn a_script_that_is_swapped_after_it_was_shown_does_not_run() {
     host.verify().expect(10);
 }
 
+/// `.` looks on PATH first, a shell where the working directory has no such file: nothing else is shown as the script.
+#[test]
+fn a_script_that_path_decides_about_is_not_shown_as_another() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let there = host.home().join("p");
+    fs::create_dir(&there).expect("directory");
+    for (file, text) in [(host.home().join("x.sh"), "echo good\n"), (there.join("x.sh"), "echo evil\n")] {
+        fs::write(&file, text).expect("script");
+    }
+    fs::write(there.join("y.sh"), "echo evil\n").expect("script");
+    for line in [
+        "PATH=~/p:$PATH; . x.sh",
+        "export PATH=~/p; source x.sh",
+        "PATH=~/p:$PATH bash -c '. x.sh'",
+        "PATH=~/p:$PATH bash y.sh",
+    ] {
+        let client = Running::start(&mut host.ssh(line), Some(b""));
+        let text = shown(&host, line);
+        assert!(text.contains("shows only when the line runs") && !text.contains("echo good"), "{line}\n{text}");
+        host.reviewer().approve(line);
+        assert!(client.wait(LIMIT).out().contains("evil"), "the control: {line}");
+    }
+    for line in [". x.sh", "bash x.sh", "PATH=~/p:$PATH bash x.sh", "PATH=~/p:$PATH; . ./x.sh"] {
+        let client = Running::start(&mut host.ssh(line), Some(b""));
+        assert!(shown(&host, line).contains("echo good"), "{line}");
+        host.reviewer().approve(line);
+        assert_eq!(client.wait(LIMIT).expect(0).out(), "good\n", "{line}");
+    }
+    host.verify().expect(10);
+}
+
 #[test]
 fn what_is_no_readable_file_is_said_and_holds_up_nobody() {
     let Some(host) = Installation::new(Options::default()) else { return };

@@ -108,6 +108,8 @@ fn aliases_and_settings_that_change_what_a_line_means_are_for_a_person() {
         ("IFS=x", "IFS=$' \\t\\n'"),
         ("LC_ALL=C", "unset LC_ALL"),
         ("set -a", "set +a"),
+        ("exec >out", "exec >&2"),
+        ("exec 2>/dev/null", "exec 2>&1"),
     ] {
         login.line(spoil);
         for held in [line, "cd sub", "cd -- ..; true"] {

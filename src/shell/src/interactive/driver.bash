@@ -55,7 +55,12 @@ __cs_ready() {
   __cs_return "$__cs_was"
   # Before it is told what is set: a prompt may set something.
   __cs_message=${__cs_prompt@P}
-  __cs_tell "$2" >&62 2>/dev/null || __cs_stop 98
+  # What goes elsewhere is in no recording.
+  builtin unset -n __cs_elsewhere
+  builtin unset -v __cs_elsewhere || __cs_stop 96
+  [[ /dev/fd/1 -ef /dev/fd/61 ]] || __cs_elsewhere+=:stdout
+  [[ /dev/fd/2 -ef /dev/fd/61 ]] || __cs_elsewhere+=:stderr
+  __cs_tell "$2$__cs_elsewhere" >&62 2>/dev/null || __cs_stop 98
   builtin printf 'R%s\t%s\0' "$__cs_was" "$__cs_message" >&62 || __cs_stop 90
   IFS= builtin read -r -d '' -u 62 __cs_message || __cs_stop 91
   case $__cs_message in
