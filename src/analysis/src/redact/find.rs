@@ -36,6 +36,7 @@ pub fn find(line: &str) -> Vec<Finding> {
 pub fn find_for(line: &str, dialect: Dialect) -> Vec<Finding> {
     let mut search = Search { line, found: Vec::new(), strict: dialect == Dialect::Other, pasted: Pasted::No };
     search.script(&Text::line(line), 0, Care::Word);
+    search.show_what_runs();
     search.in_order()
 }
 
@@ -265,6 +266,18 @@ impl Search<'_> {
         };
         let whole = self.line.is_char_boundary(from) && self.line.is_char_boundary(to);
         self.found.push(Finding { start: from, end: to, kind, class, literal: literal && calm && whole });
+    }
+
+    /// No program and no file of code is hidden, whatever it looks like.
+    fn show_what_runs(&mut self) {
+        if !self.found.iter().any(|finding| finding.literal) {
+            return;
+        }
+        let runs = super::run::words(self.line);
+        for finding in &mut self.found {
+            let run = runs.iter().any(|span| finding.start < span.end && span.start < finding.end);
+            finding.literal &= !run;
+        }
     }
 
     /// Joins what overlaps, the literal and the others apart.

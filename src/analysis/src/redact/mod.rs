@@ -15,6 +15,7 @@ mod names;
 mod pasted;
 mod personal;
 mod provider;
+mod run;
 mod scrub;
 mod shape;
 mod shell;

@@ -63,7 +63,6 @@ fn of_command(script: &Script<'_>, command: &Command, depth: usize) -> Pasted {
         return Pasted::No;
     };
     let name = base_name(&program.s);
-    let starts = STARTERS.iter().any(|(known, ..)| *known == name) || matches!(name, "xargs" | "find");
     let operand = rest.iter().find(|word| !word.s.starts_with('-'));
     // `f() { $1; }` is one command to the tokenizer.
     let behind = words
@@ -71,7 +70,7 @@ fn of_command(script: &Script<'_>, command: &Command, depth: usize) -> Pasted {
         .any(|pair| matches!(pair, [before, word] if RESERVED.contains(&&*before.s) && word.s.contains(UNKNOWN)));
     let as_code = program.s.contains(UNKNOWN)
         || behind
-        || (starts && rest.iter().any(|word| word.s.starts_with(UNKNOWN)))
+        || starts_unknown(name, rest)
         || (runs_code(name) && operand.is_some_and(|word| word.s.contains(UNKNOWN)));
     if as_code {
         return Pasted::As;
@@ -93,6 +92,31 @@ fn of_command(script: &Script<'_>, command: &Command, depth: usize) -> Pasted {
         input::of(script, command, |text| level = level.max(how(text)).max(nested(text, depth)));
     }
     level
+}
+
+/// Whether a program that starts another one may start what is in a variable.
+fn starts_unknown(name: &str, rest: &[&Text<'static>]) -> bool {
+    let unknown = |words: &[&Text<'static>]| words.iter().any(|word| word.s.starts_with(UNKNOWN));
+    let Some((_, valued, operands)) = STARTERS.iter().find(|(known, ..)| *known == name) else {
+        return matches!(name, "xargs" | "find") && unknown(rest);
+    };
+    let mut rest = rest;
+    while let Some((first, after)) = rest.split_first() {
+        let option = first.s.strip_prefix('-').filter(|letters| !letters.is_empty());
+        if option.is_none() && !is_assignment(&first.s) {
+            break;
+        }
+        // Its value may stand in the next word.
+        if option.is_some_and(|letters| letters.starts_with('-') && letters.len() > 1 && !letters.contains('=')) {
+            return unknown(rest);
+        }
+        let takes = option.and_then(|letters| letters.chars().next_back()).is_some_and(|last| valued.contains(last));
+        rest = after.get(usize::from(takes)..).unwrap_or_default();
+    }
+    let Some((program, after)) = rest.get(*operands..).unwrap_or_default().split_first() else {
+        return unknown(rest);
+    };
+    program.s.contains(UNKNOWN) || starts_unknown(base_name(&program.s), after)
 }
 
 /// The word of a command that is its program.

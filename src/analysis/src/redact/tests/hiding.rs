@@ -54,6 +54,9 @@ fn what_is_run_through_a_variable_is_shown() {
         "API_TOKEN=evil7x; sudo $API_TOKEN",
         "API_TOKEN=evil7x; if $API_TOKEN; then :; fi",
         "API_TOKEN=evil7x; timeout 5 $API_TOKEN",
+        "API_TOKEN=evil7x; sudo -u bob env A=1 $API_TOKEN",
+        "API_TOKEN=evil7x; sudo --user bob $API_TOKEN",
+        "API_TOKEN=evil7x; xargs $API_TOKEN",
         "token='sh evil7x' && bash -c \"$token\"",
         "token='evil7x'; eval \"$token\"",
         "token='evil7x'; eval $token x",
@@ -91,6 +94,39 @@ fn what_is_run_through_a_variable_is_shown() {
     ] {
         let hidden: Vec<&str> = cut(line).iter().map(|f| &line[f.start..f.end]).collect();
         assert!(hidden.iter().any(|hidden| hidden.contains("hunter2x")), "{line}");
+    }
+}
+
+#[test]
+fn no_program_and_no_script_is_hidden_whatever_it_looks_like() {
+    for line in [
+        "perl -w Ev1lQ2x7z",
+        "ruby -w Ev1lQ2x7z",
+        "bash -p Ev1lQ2x7z",
+        "python3 -P Ev1lQ2x7z",
+        "source Ev1lQ2x7z",
+        "command -p Ev1lQ2x7z",
+        "time -p Ev1lQ2x7z",
+        "sudo -P Ev1lQ2x7z",
+        "sudo -u bob -P Ev1lQ2x7z x",
+        "nsenter -t 1 -p Ev1lQ2x7z",
+        "unshare -f -p Ev1lQ2x7z",
+        "watch -p Ev1lQ2x7z",
+        "xargs -p Ev1lQ2x7z",
+        "su -c 'bash -p Ev1lQ2x7z'",
+        "systemd-run -u x -P Ev1lQ2x7z",
+        "sem -u -w Ev1lQ2x7z",
+    ] {
+        let hidden: Vec<&str> = cut(line).iter().map(|f| &line[f.start..f.end]).collect();
+        assert!(!hidden.iter().any(|hidden| hidden.contains("Ev1l")), "{}", marked(line));
+    }
+    for line in [
+        "sudo env PGPASSWORD=hunter2x psql -c \"$Q\"",
+        "sudo sh -c \"mysql -phunter2x < $F\"",
+        "sudo -u bob mysql -u root -phunter2x -e \"$Q\"",
+        "timeout 5 $X mysql -phunter2x",
+    ] {
+        assert!(cut(line).iter().any(|f| line[f.start..f.end].contains("hunter2x")), "{line}");
     }
 }
 
