@@ -34,7 +34,13 @@ pub fn find(line: &str) -> Vec<Finding> {
 
 /// The same for a shell with other quoting rules.
 pub fn find_for(line: &str, dialect: Dialect) -> Vec<Finding> {
-    let mut search = Search { line, found: Vec::new(), strict: dialect == Dialect::Other, pasted: Pasted::No };
+    let mut search = Search {
+        line,
+        found: Vec::new(),
+        strict: dialect == Dialect::Other,
+        pasted: Pasted::No,
+        functions: may_define(line),
+    };
     search.script(&Text::line(line), 0, Care::Word);
     search.show_what_runs();
     search.in_order()
@@ -43,7 +49,7 @@ pub fn find_for(line: &str, dialect: Dialect) -> Vec<Finding> {
 /// Finds them in text that nothing will run: output, comments, values. Every
 /// finding is literal.
 pub fn find_text(text: &str) -> Vec<Finding> {
-    let mut search = Search { line: text, found: Vec::new(), strict: false, pasted: Pasted::No };
+    let mut search = Search { line: text, found: Vec::new(), strict: false, pasted: Pasted::No, functions: false };
     search.plain(&Text::line(text), Mode::Printed, Care::Shown);
     search.in_order()
 }
@@ -70,6 +76,13 @@ struct Search<'a> {
     strict: bool,
     /// What becomes of values that the line gives to variables.
     pasted: Pasted,
+    /// The line may define a function.
+    functions: bool,
+}
+
+/// Whether a line may define a function.
+fn may_define(line: &str) -> bool {
+    ["()", "function "].iter().any(|sign| line.contains(sign))
 }
 
 impl Search<'_> {
@@ -112,7 +125,7 @@ impl Search<'_> {
             Pasted::As => Care::Run,
         };
         // A function's words are variables of its body.
-        let function = script.doubt || ["()", "function "].iter().any(|sign| self.line.contains(sign));
+        let function = script.doubt || self.functions;
         let care = if pasted::sets(command) || function { variable } else { care };
         let reread = if many { grammar::Reread::default() } else { grammar::reread(command) };
         let care_of = |word: usize| {

@@ -56,6 +56,7 @@ fn program(word: &str) -> &str {
 pub(super) fn scan(command: &Command, mut found: impl FnMut(Value)) {
     let words: Vec<&Text<'static>> = command.words.iter().map(|w| &w.text).collect();
     let reach = if words.len() > MANY { NEAR_IN_MANY } else { NEAR };
+    let before = super::pasted::before_the_program(&words);
     for (i, word) in words.iter().enumerate() {
         if let Some(rules) = BY_PROGRAM.get(program(&word.s)) {
             let near = words.get(..words.len().min(i + reach)).unwrap_or_default();
@@ -63,7 +64,7 @@ pub(super) fn scan(command: &Command, mut found: impl FnMut(Value)) {
                 apply(rule, near, i + 1, &mut found);
             }
         }
-        named(&words, i, &mut found);
+        named(&words, i, before, &mut found);
         let mut part = |at: Option<(usize, usize)>| {
             at.into_iter().for_each(|(start, end)| found(Value { word: i, start, end, kind: "password" }));
         };
@@ -151,13 +152,13 @@ fn printed(words: &[&Text<'static>], found: &mut impl FnMut(Value)) {
 }
 
 /// `NAME=value`, `--name=value`, `--name value`.
-fn named(words: &[&Text<'static>], i: usize, found: &mut impl FnMut(Value)) {
+fn named(words: &[&Text<'static>], i: usize, before: usize, found: &mut impl FnMut(Value)) {
     let Some(word) = words.get(i) else { return };
     let s: &str = &word.s;
     let option = s.len() > 2 && s.starts_with('-');
     if s.contains('=') {
         // Elsewhere blanks may part a program from an assignment: `env -S 'TOKEN=x evil'`.
-        let whole = option || super::pasted::stands_before_a_program(words, i);
+        let whole = option || i <= before;
         pairs(s, |start, end, kind| {
             if whole || !s.get(start..end).is_some_and(|value| value.contains(char::is_whitespace)) {
                 found(Value { word: i, start, end, kind });

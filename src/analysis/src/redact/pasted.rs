@@ -144,15 +144,17 @@ pub(super) fn is_set(command: &Command, word: usize) -> bool {
     command.words.get(word).is_some_and(|word| is_assignment(&word.text.s))
 }
 
-/// Whether `NAME=value` in this word is an assignment, and no word that the
-/// program might read as something else.
-pub(super) fn stands_before_a_program(words: &[&Text<'static>], at: usize) -> bool {
-    words.iter().take(at).all(|word| {
+/// How many words come before a program: `NAME=value` in one of these, and in
+/// the word behind them, is an assignment, and no word that the program might
+/// read as something else.
+pub(super) fn before_the_program(words: &[&Text<'static>]) -> usize {
+    let before = |word: &&&Text<'static>| {
         let word: &str = &word.s;
         let name = base_name(word);
         is_assignment(word)
             || RESERVED.contains(&word)
             || SETTERS.contains(&word)
             || STARTERS.iter().any(|(known, ..)| *known == name)
-    })
+    };
+    words.iter().take_while(before).count()
 }
