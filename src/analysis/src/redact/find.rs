@@ -288,7 +288,8 @@ impl Search<'_> {
         }
         let runs = super::run::words(self.line);
         for finding in &mut self.found {
-            let run = runs.iter().any(|span| finding.start < span.end && span.start < finding.end);
+            let after = runs.partition_point(|span| span.end <= finding.start);
+            let run = runs.get(after).is_some_and(|span| span.start < finding.end);
             finding.literal &= !run;
         }
     }

@@ -9,8 +9,21 @@ use crate::programs::{Kind, STARTERS, Source, interpreter};
 const MORE_STARTERS: &[&str] =
     &["xargs", "parallel", "sem", "watch", "nsenter", "unshare", "chroot", "su-exec", "gosu"];
 
-/// Where they stand in the line.
+/// Where they stand in the line: in order, without overlaps.
 pub(super) fn words(line: &str) -> Vec<Span> {
+    let mut found = all(line);
+    found.sort_unstable_by_key(|span| (span.start, span.end));
+    let mut joined: Vec<Span> = Vec::with_capacity(found.len());
+    for span in found {
+        match joined.last_mut() {
+            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+            Some(_) | None => joined.push(span),
+        }
+    }
+    joined
+}
+
+fn all(line: &str) -> Vec<Span> {
     let tree = parse(line, &Place::default());
     let mut found = Vec::new();
     let unsure = |command: &SimpleCommand| {
