@@ -86,6 +86,31 @@ fn earlier_damage_refuses_to_open_and_changes_nothing() {
     }
 }
 
+/// Pages of the last batch can be missing after a power cut (ADR 17). What
+/// stands in the place of a hole is not known, so a person has to look.
+#[test]
+fn a_hole_before_text_is_damage() {
+    let golden = golden("day.jsonl").into_bytes();
+    let last = golden.trim_ascii_end().iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    // Within the last line, over the end of the one before, and a whole line.
+    let before = golden[..last - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    for (hole, place) in [
+        (last + 40..last + 80, "line 14 (seq 13)"),
+        (last - 20..last + 20, "line 13 (seq 12)"),
+        (before..last, "line 13 (seq 12)"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FIRST);
+        let mut bytes = golden.clone();
+        bytes[hole].fill(0);
+        fs::write(&path, &bytes).unwrap();
+        let error = try_open(dir.path()).unwrap_err();
+        assert!(matches!(error, JournalError::Damaged { .. }) && error.to_string().contains(place), "{error}");
+        assert!(fs::read(&path).unwrap() == bytes);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "only the lock beside it");
+    }
+}
+
 #[test]
 fn lost_swapped_and_foreign_files_are_refused() {
     let golden = golden("day.jsonl");
