@@ -18,18 +18,25 @@ use crate::open_text::{OpenText, SignedText};
 use crate::sshsig::Namespace;
 use crate::tlog::NoteText;
 use countersign_core::Digest;
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long an answer may take. Then the signer is lost for good, since an
 /// answer that comes later would be taken for another's.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long an answer is looked for before the kernel is asked to wait for it.
+const LOOKED_FOR: Duration = Duration::from_micros(150);
+
 /// Serves requests until the other side is gone.
 pub fn serve_signer(mut link: impl Read + Write, signer: &mut dyn Signer) -> io::Result<()> {
-    while let Some(request) = receive(&mut link)? {
-        let answer = match answer(&request, signer) {
+    let mut inbox = Inbox::new();
+    while let Some(request) = inbox.receive(&mut link)? {
+        let answer = match answer(request, signer) {
             Ok(bytes) => [&[0], bytes.as_slice()].concat(),
             Err(error) => [&[1], error.to_string().as_bytes()].concat(),
         };
@@ -40,7 +47,8 @@ pub fn serve_signer(mut link: impl Read + Write, signer: &mut dyn Signer) -> io:
 
 /// Tells the other side why there is no signer.
 pub fn refuse_signer(mut link: impl Read + Write, why: &str) -> io::Result<()> {
-    while receive(&mut link)?.is_some() {
+    let mut inbox = Inbox::new();
+    while inbox.receive(&mut link)?.is_some() {
         send(&mut link, &[&[1], why.as_bytes()].concat())?;
     }
     Ok(())
@@ -76,17 +84,40 @@ fn read_texts(mut bytes: &[u8]) -> Option<Vec<OpenText>> {
     Some(texts)
 }
 
-/// The next message; `None` where the other side is gone.
-fn receive(link: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
-    let mut length = [0; 2];
-    match link.read_exact(&mut length) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error),
+/// Bytes of the longest message, its length included.
+const MAX_MESSAGE: usize = 2 + u16::MAX as usize;
+
+/// Where messages come in. Each is alone on its way: the other side waits for
+/// the answer.
+struct Inbox(Box<[u8]>);
+
+impl Inbox {
+    fn new() -> Self {
+        Self(vec![0; MAX_MESSAGE].into())
     }
-    let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
-    link.read_exact(&mut message)?;
-    Ok(Some(message))
+
+    /// The next message; `None` where the other side is gone.
+    fn receive(&mut self, link: &mut impl Read) -> io::Result<Option<&[u8]>> {
+        let mut have = 0;
+        loop {
+            match link.read(self.0.get_mut(have..).unwrap_or_default()) {
+                Ok(0) if have == 0 => return Ok(None),
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => have += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            let (Some(length), more) = (self.0.first_chunk::<2>(), have.saturating_sub(2)) else { continue };
+            let length = usize::from(u16::from_be_bytes(*length));
+            if have < 2 || more < length {
+                continue;
+            }
+            if more > length {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "more than a message"));
+            }
+            return Ok(self.0.get(2..have));
+        }
+    }
 }
 
 fn send(link: &mut impl Write, message: &[u8]) -> io::Result<()> {
@@ -98,6 +129,7 @@ fn send(link: &mut impl Write, message: &[u8]) -> io::Result<()> {
 /// The signer at the other end of a socket.
 pub struct RemoteSigner {
     link: UnixStream,
+    inbox: Inbox,
     identity: Digest,
     public: Digest,
     lost: Option<String>,
@@ -115,7 +147,7 @@ impl RemoteSigner {
         let lost = |error: io::Error| SignError::Failed(error.to_string());
         link.set_read_timeout(Some(ANSWER_WITHIN)).map_err(lost)?;
         link.set_write_timeout(Some(ANSWER_WITHIN)).map_err(lost)?;
-        let mut signer = Self { link, identity: Digest::ZERO, public: Digest::ZERO, lost: None };
+        let mut signer = Self { link, inbox: Inbox::new(), identity: Digest::ZERO, public: Digest::ZERO, lost: None };
         signer.identity = Digest(signer.ask(b"i")?);
         signer.public = signer.identity;
         Ok(signer)
@@ -150,9 +182,22 @@ impl RemoteSigner {
         Err(SignError::Failed(why))
     }
 
-    fn exchange(&mut self, request: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    fn exchange(&mut self, request: &[u8]) -> io::Result<Option<&[u8]>> {
         send(&mut self.link, request)?;
-        receive(&mut self.link)
+        self.await_answer();
+        self.inbox.receive(&mut self.link)
+    }
+
+    /// A signature takes less time than falling asleep and being woken: the
+    /// answer is looked for a little while. What is said of it is said by the
+    /// read that follows.
+    fn await_answer(&self) {
+        let begun = Instant::now();
+        let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        while recv(self.link.as_raw_fd(), &mut [0], look) == Err(Errno::EAGAIN) && begun.elapsed() < LOOKED_FOR {
+            // Whoever signs may be waiting for this very processor.
+            std::thread::yield_now();
+        }
     }
 }
 
