@@ -93,6 +93,7 @@ pub(super) struct Columns {
     ended_by: Option<String>,
 }
 
+/// Reads [`Columns`]; all who do share the list of them.
 macro_rules! texts {
     ($which:literal) => {
         concat!(
@@ -102,6 +103,7 @@ macro_rules! texts {
         )
     };
 }
+pub(super) use texts;
 
 const LIVE: &str = texts!("state IN ('proposed', 'active') ORDER BY id, revision");
 const ALL_OF_ONE: &str = texts!("id = $1 ORDER BY revision DESC");

@@ -1,6 +1,6 @@
 //! The rules that decided, as they were then.
 
-use super::super::rules::Columns;
+use super::super::rules::{Columns, texts};
 use super::super::{RuleRow, Store, StoreError, bigint, number, parsed};
 use countersign_api::service::Rule;
 use countersign_core::DecidedBy;
@@ -25,14 +25,11 @@ impl Store {
         if ids.is_empty() {
             return Ok(then);
         }
-        let rows: Vec<Columns> = sqlx::query_as(
-            "SELECT id, revision, kind, body, state, author, authored_at_ms, approver, approved_at_ms, \
-             last_reviewed_at_ms, last_reviewed_by, end_asked_by FROM rules \
-             WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id, revision",
-        )
-        .bind(&json)
-        .fetch_all(&self.reader)
-        .await?;
+        let rows: Vec<Columns> =
+            sqlx::query_as(texts!("id IN (SELECT value FROM json_each($1)) ORDER BY id, revision"))
+                .bind(&json)
+                .fetch_all(&self.reader)
+                .await?;
         for row in rows {
             let row = row.read()?;
             then.texts.entry(row.id).or_default().push(row);
