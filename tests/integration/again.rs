@@ -14,7 +14,7 @@ const SETTINGS: &str = r#"{"classes":{"critical":{"pass_below":0,"person_at":25,
 /// A policy of which rule 1 says so.
 fn policy(body: &str) -> String {
     let rule = format!(r#"{{"id":1,"kind":"standing","author":"ops","approver":"lead","body":{body}}}"#);
-    format!("cs-policy3\nanalyzer 4\nsettings {SETTINGS}\nrule {rule}\n")
+    format!("cs-policy3\nanalyzer 5\nsettings {SETTINGS}\nrule {rule}\n")
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_service_that_says_a_rule_spoke_which_did_not_is_found_out() {
     check("echo a", &policy(r#"{"exact":"echo a"}"#), 10, "2 whitelisted (1 re-evaluated, 1 not re-evaluable)");
     check(
         "echo a",
-        &policy(r#"{"exact":"echo a"}"#).replace("analyzer 4", "analyzer 9"),
+        &policy(r#"{"exact":"echo a"}"#).replace("analyzer 5", "analyzer 9"),
         10,
         "version 9 of the analyzer",
     );

@@ -109,8 +109,8 @@ pub fn detect(name: &str, view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
     let whole = view.command.span;
     let when = |found: bool| found.then_some(whole);
     match name {
-        "download_and_run" => when(fed_by(view, all, &DOWNLOADERS) && runs_text(view)),
-        "decode_and_run" => when(fed_by(view, all, &DECODERS) && runs_text(view)),
+        "download_and_run" => when(runs_text(view) && fed_by(view, all, &DOWNLOADERS)),
+        "decode_and_run" => when(runs_text(view) && fed_by(view, all, &DECODERS)),
         "fetched_file_run" => fetched(view, all),
         "typed_escape" => when(typed(view)),
         "drops_shell" => drops_shell(view, all),

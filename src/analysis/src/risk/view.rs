@@ -66,6 +66,9 @@ pub struct View<'l> {
     pub touched: Vec<Touched>,
     /// Hosts.
     pub reached: Vec<Reached>,
+    /// The pipelines that it is in, each with its stage: picked out once, since
+    /// commands are compared with each other and a context can be long.
+    pipes: Vec<(usize, usize)>,
 }
 
 impl<'l> View<'l> {
@@ -90,6 +93,7 @@ impl<'l> View<'l> {
             text,
             touched: Vec::new(),
             reached: Vec::new(),
+            pipes: pipes(command),
         };
         // What a wrapper is given belongs to the command that it runs.
         let wrapper =
@@ -152,21 +156,20 @@ impl<'l> View<'l> {
 
     /// Commands further down (or up) the same pipelines.
     pub fn neighbours<'a>(&'a self, all: &'a [View<'l>], down: bool) -> impl Iterator<Item = &'a View<'l>> {
+        // In none there are no others to look at.
+        let all = if self.pipes.is_empty() { &[] } else { all };
         all.iter().filter(move |other| {
-            self.command.context.iter().any(|mine| {
-                other.command.context.iter().any(|theirs| match (mine, theirs) {
-                    (Context::Pipe { id, stage }, Context::Pipe { id: other, stage: at }) if id == other => {
-                        if down {
-                            at > stage
-                        } else {
-                            at < stage
-                        }
-                    }
-                    _ => false,
-                })
+            self.pipes.iter().any(|(id, stage)| {
+                let further = |at: &usize| if down { at > stage } else { at < stage };
+                other.pipes.iter().any(|(other, at)| id == other && further(at))
             })
         })
     }
+}
+
+fn pipes(command: &SimpleCommand) -> Vec<(usize, usize)> {
+    let pipe = |context: &Context| if let Context::Pipe { id, stage } = context { Some((*id, *stage)) } else { None };
+    command.context.iter().filter_map(pipe).collect()
 }
 
 /// The arguments in lower case, joined by spaces, without what only is data.

@@ -127,6 +127,11 @@ impl Converter {
         self.lines.len()
     }
 
+    /// Whether output was read that is in no line yet.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.tails.iter().any(|tail| tail.first().is_some())
+    }
+
     /// Turns the whole records of `bytes`, which stand in the spool from
     /// [`Converter::next`] on. Returns how many bytes those were.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<usize, Unreadable> {

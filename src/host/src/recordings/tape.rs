@@ -256,7 +256,7 @@ impl Tape {
 
     /// Whether the chunk that was last given is all there is so far.
     pub(crate) fn is_at_end(&self) -> bool {
-        let told = self.converter.piece().lines.len() == self.converter.waiting();
+        let told = self.converter.piece().lines.len() == self.converter.waiting() && !self.converter.holds_back();
         told && self.spool.metadata().is_ok_and(|found| found.len() <= self.converter.next())
     }
 

@@ -116,6 +116,32 @@ fn a_daemon_may_end_between_any_two_steps() {
 }
 
 #[test]
+fn what_is_held_back_is_told_before_the_end() {
+    // A line that is not ended, after nothing and after lines; and nothing at all.
+    for data in ["abc", "one\ntwo\nabc", ""] {
+        let state = state();
+        let (mut tape, mut spool) = begun(state.path());
+        if !data.is_empty() {
+            append(&mut spool, 1, data.as_bytes());
+        }
+        let mut chunks = Vec::new();
+        // As whoever closes a login goes about it.
+        while let Some(chunk) = tape.turn_all().unwrap() {
+            let last = tape.is_at_end();
+            tape.kept(&chunk);
+            chunks.push(chunk);
+            if last {
+                break;
+            }
+        }
+        let recording = std::fs::read(recording_path(state.path(), login())).unwrap();
+        let length: u64 = chunks.iter().map(|chunk| chunk.length).sum();
+        assert_eq!(recording.len() as u64, length, "{data:?}");
+        assert_eq!(rebuild(&recording).unwrap().stdout, data.as_bytes(), "{data:?}");
+    }
+}
+
+#[test]
 fn pieces_are_dropped_from_the_spool() {
     use std::os::unix::fs::MetadataExt as _;
     let state = state();
