@@ -89,13 +89,11 @@ impl<'a> Office<'a> {
     }
 
     fn serve(&mut self) -> io::Result<()> {
+        let mut more = false;
         loop {
             let wanted = [(self.front.as_fd(), Wanted::Read), (self.signals.as_fd(), Wanted::Read)];
-            let ready = sys::poll(&wanted, None)?;
-            while self.signals.next()?.is_some() {}
-            while let Some((pid, status)) = sys::reap()? {
-                self.ended(pid, status)?;
-            }
+            let ready = sys::poll(&wanted, more.then_some(0))?;
+            more = self.reap()?;
             if ready.first().is_some_and(|front| front.readable || front.hangup) {
                 let mut buffer = vec![0; MAX_ORDER];
                 let (n, fds) = sys::recv_with_fds(self.front.as_fd(), &mut buffer)?;
@@ -261,16 +259,28 @@ impl<'a> Office<'a> {
         })
     }
 
+    /// Reaps some of what has ended; whether there may be more. Never all: what
+    /// forks and ends all the time must not keep the front's orders waiting.
+    fn reap(&mut self) -> io::Result<bool> {
+        for _ in 0..sys::process::REAPED_AT_ONCE {
+            if self.signals.next()?.is_none() {
+                break;
+            }
+        }
+        for _ in 0..sys::process::REAPED_AT_ONCE {
+            let Some((pid, status)) = sys::reap()? else { return Ok(false) };
+            self.ended(pid, status)?;
+        }
+        Ok(true)
+    }
+
     /// Hangs up on everything that was started, then kills what stays.
     fn hang_up(&mut self) -> io::Result<()> {
         sys::process::signal_tree(Name::SIGHUP);
         sys::process::signal_tree(Name::SIGCONT);
         for _ in 0..GRACE_MS / 10 {
             sys::poll(&[(self.signals.as_fd(), Wanted::Read)], Some(10))?;
-            while self.signals.next()?.is_some() {}
-            while let Some((pid, status)) = sys::reap()? {
-                self.ended(pid, status)?;
-            }
+            self.reap()?;
             if sys::children(nix::unistd::getpid().as_raw()).is_empty() {
                 return Ok(());
             }
@@ -293,7 +303,7 @@ impl<'a> Office<'a> {
             if over || sys::uids().is_ok_and(|own| own.real == self.agent) {
                 break;
             }
-            let (Ok(()) | Err(_)) = sys::process::end_user(self.agent);
+            let (Ok(()) | Err(_)) = sys::process::end_user(self.agent, |pid, status| seen.push((pid, status)));
             over = sys::end_tree(|pid, status| seen.push((pid, status)));
         }
         seen

@@ -15,6 +15,17 @@ use std::time::{Duration, Instant};
 /// finds what was forked during the one before.
 const KILL: Duration = Duration::from_millis(500);
 const KILL_ROUNDS: usize = 4;
+/// After so many rounds with nothing but what another user started it is over.
+const QUIET_ROUNDS: usize = 5;
+/// So many processes are looked at in one walk.
+const WALKED: usize = 1024;
+/// So many are reaped before something else is done: where children end faster
+/// than they are reaped, there is always one more.
+pub const REAPED_AT_ONCE: usize = 256;
+/// As long does [`end_tree`] in one round; what has not ended by then is a flood.
+const REAPING: Duration = Duration::from_millis(50);
+/// How long [`end_user`] tries to fork where there is no number left for a process.
+const FORKING: Duration = Duration::from_secs(3);
 /// How long [`end_user`] waits for its child.
 const USER_MS: u64 = 200;
 /// The kernel's mark of a process that was forked and has executed nothing
@@ -131,12 +142,13 @@ pub fn children(pid: i32) -> Vec<i32> {
     lists.flat_map(|list| list.split_ascii_whitespace().filter_map(|w| w.parse().ok()).collect::<Vec<i32>>()).collect()
 }
 
-/// Everything below a process, nearest first.
+/// Everything below a process, nearest first; in a flood of processes only a part.
 pub fn descendants(pid: i32) -> Vec<i32> {
     let mut found = children(pid);
+    found.truncate(WALKED);
     let mut known: BTreeSet<i32> = found.iter().copied().collect();
     let mut next = 0;
-    while let Some(at) = found.get(next).copied() {
+    while let Some(at) = found.get(next).copied().filter(|_| next < WALKED) {
         found.extend(children(at).into_iter().filter(|child| known.insert(*child)));
         next += 1;
     }
@@ -151,24 +163,40 @@ pub fn signal_tree(name: Signal) {
     }
 }
 
+/// Whether this process has no child, ended or not. What a child leaves behind
+/// becomes a child of a subreaper before that one is gone.
+fn is_childless() -> bool {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+    waitid(Id::All, flags) == Err(Errno::ECHILD)
+}
+
 /// Kills and reaps everything below this process, which must be a subreaper;
 /// hands each one to `ended`. Gives up on what it may not signal. False where
 /// something forks faster than it is found.
 pub fn end_tree(mut ended: impl FnMut(i32, ExitStatus)) -> bool {
     let until = Instant::now() + KILL;
     let mut known = BTreeSet::new();
+    let mut quiet = 0;
     for round in 1.. {
         // First of all: what has ended would be looked at, too.
+        let reaping = Instant::now();
         while let Ok(Some((pid, status))) = reap() {
             ended(pid, status);
+            // To look at so many one by one takes longer than they live.
+            if reaping.elapsed() > REAPING {
+                return false;
+            }
         }
         let found = descendants(nix::unistd::getpid().as_raw());
         let others = |pid: &&i32| kill(Pid::from_raw(**pid), Signal::SIGKILL) == Err(Errno::EPERM);
-        let over = found.iter().filter(others).count() == found.len();
+        // The list of children is read while they come and go, and may miss some or all of them; whether
+        // there is any child at all the kernel tells for sure.
+        quiet = if found.iter().filter(others).count() == found.len() { quiet + 1 } else { 0 };
+        let over = is_childless() || (quiet >= QUIET_ROUNDS && !found.is_empty());
         let fresh = found.iter().filter(|pid| known.insert(**pid)).count() > 0;
         if over || (round >= KILL_ROUNDS && Instant::now() >= until) {
             // What was killed before and is still there waits inside the kernel.
-            return over || !fresh;
+            return over || (!fresh && !found.is_empty());
         }
         crate::sleep_ms(2);
     }
@@ -177,9 +205,22 @@ pub fn end_tree(mut ended: impl FnMut(i32, ExitStatus)) -> bool {
 
 /// Kills every process of a user at once. A child becomes that user for good
 /// and says so to the kernel, which lets no fork of theirs through meanwhile.
-/// The process must have one thread.
-pub fn end_user(uid: u32) -> io::Result<()> {
-    match fork()? {
+/// The process must have one thread. What forks all the time may have used up
+/// the numbers of processes: then what has ended is reaped, and handed to `ended`.
+pub fn end_user(uid: u32, mut ended: impl FnMut(i32, ExitStatus)) -> io::Result<()> {
+    let begun = Instant::now();
+    let forked = loop {
+        match fork() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && begun.elapsed() < FORKING => {
+                for _ in 0..REAPED_AT_ONCE {
+                    let Ok(Some((pid, status))) = reap() else { break };
+                    ended(pid, status);
+                }
+            }
+            forked => break forked?,
+        }
+    };
+    match forked {
         Forked::Child => {
             let done = set_uids(Uids { real: uid, effective: uid, saved: uid })
                 .and_then(|()| Ok(kill(Pid::from_raw(-1), Signal::SIGKILL)?));

@@ -76,7 +76,7 @@ const FORKS_AWAY: &str = r#"
 #include <time.h>
 #include <unistd.h>
 int main(int count, char **words) {
-    time_t until = time(0) + 7;
+    time_t until = time(0) + 12;
     signal(SIGHUP, SIG_IGN);
     for (int fd = 0; fd < 3; fd++) dup2(open("/dev/null", O_RDWR), fd);
     for (int i = 1; i < 60 && fork() > 0; i++) {}
@@ -98,7 +98,8 @@ fn what_forks_away_is_ended_too() {
     // The connection's own process is the agent's, too, and may go with the rest.
     let ended = host.approved(&[], "./away; echo done", Some(b"")).wait(LIMIT);
     assert!(matches!(ended.code(), 0 | 255), "{}", ended.err());
-    std::thread::sleep(Duration::from_secs(9));
+    // The daemons have to get a turn beside it, too, before the login is at its end.
+    std::thread::sleep(Duration::from_secs(14));
     assert!(!host.home().join("escaped").exists(), "it outlived the login");
     journal::wait_for(&host.journal(), "session_closed", 1);
     host.run("true").expect(0);

@@ -26,8 +26,9 @@ const ANSWER_MS: u32 = 15_000;
 const KILLED: u8 = 9;
 /// What stands for an error without a number (EIO).
 pub const NO_NUMBER: u16 = 5;
-/// How long the end of everything may take.
-const END: Duration = Duration::from_secs(5);
+/// How long the end of everything may take. What is left then stays: a flood of
+/// processes may leave the spawner a small part of the processors only.
+const END: Duration = Duration::from_secs(30);
 
 /// From front to spawner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
