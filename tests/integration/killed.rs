@@ -61,7 +61,9 @@ fn front_killed_while_pending() {
     front.signal(Signal::SIGKILL);
     let decided = journal::wait_for(&parts.journal(), "decided", 1);
     assert_eq!(decided["body"]["outcome"], "cancelled");
-    assert_ne!(parts.reviewer().run(&["approve", &id]).code(), 0, "what is cancelled cannot be approved");
+    let reviewer = parts.reviewer();
+    eventually("the service to hear that it waits no more", LIMIT, || reviewer.pending().is_empty().then_some(()));
+    assert_ne!(reviewer.run(&["approve", &id]).code(), 0, "what is cancelled cannot be approved");
     not_started(&parts);
     let closed = journal::wait_for(&parts.journal(), "session_closed", 1);
     assert_eq!(closed["body"]["why"], "killed");
