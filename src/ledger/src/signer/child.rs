@@ -18,19 +18,13 @@ use crate::open_text::{OpenText, SignedText};
 use crate::sshsig::Namespace;
 use crate::tlog::NoteText;
 use countersign_core::Digest;
-use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv};
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long an answer may take. Then the signer is lost for good, since an
 /// answer that comes later would be taken for another's.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
-/// How long an answer is looked for before the kernel is asked to wait for it.
-const LOOKED_FOR: Duration = Duration::from_micros(150);
 
 /// Serves requests until the other side is gone.
 pub fn serve_signer(mut link: impl Read + Write, signer: &mut dyn Signer) -> io::Result<()> {
@@ -184,20 +178,7 @@ impl RemoteSigner {
 
     fn exchange(&mut self, request: &[u8]) -> io::Result<Option<&[u8]>> {
         send(&mut self.link, request)?;
-        self.await_answer();
         self.inbox.receive(&mut self.link)
-    }
-
-    /// A signature takes less time than falling asleep and being woken: the
-    /// answer is looked for a little while. What is said of it is said by the
-    /// read that follows.
-    fn await_answer(&self) {
-        let begun = Instant::now();
-        let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        while recv(self.link.as_raw_fd(), &mut [0], look) == Err(Errno::EAGAIN) && begun.elapsed() < LOOKED_FOR {
-            // Whoever signs may be waiting for this very processor.
-            std::thread::yield_now();
-        }
     }
 }
 
