@@ -22,7 +22,9 @@ const WALKED: usize = 1024;
 /// So many are reaped before something else is done: where children end faster
 /// than they are reaped, there is always one more.
 pub const REAPED_AT_ONCE: usize = 256;
-/// As long does [`end_tree`] in one round; what has not ended by then is a flood.
+/// Where [`end_tree`] has reaped so many in one round, and for so long, and there are more, it is a flood. Time alone
+/// says nothing: on a busy machine this process may have stood still.
+const FLOOD: usize = 2_000;
 const REAPING: Duration = Duration::from_millis(50);
 /// How long [`end_user`] tries to fork where there is no number left for a process.
 const FORKING: Duration = Duration::from_secs(3);
@@ -179,13 +181,11 @@ pub fn end_tree(mut ended: impl FnMut(i32, ExitStatus)) -> bool {
     let mut quiet = 0;
     for round in 1.. {
         // First of all: what has ended would be looked at, too.
-        let reaping = Instant::now();
-        while let Ok(Some((pid, status))) = reap() {
+        let (reaping, mut reaped, mut flood) = (Instant::now(), 0usize, false);
+        while !flood && let Ok(Some((pid, status))) = reap() {
             ended(pid, status);
-            // To look at so many one by one takes longer than they live.
-            if reaping.elapsed() > REAPING {
-                return false;
-            }
+            reaped += 1;
+            flood = reaped >= FLOOD && reaping.elapsed() > REAPING;
         }
         let found = descendants(nix::unistd::getpid().as_raw());
         let others = |pid: &&i32| kill(Pid::from_raw(**pid), Signal::SIGKILL) == Err(Errno::EPERM);
@@ -194,6 +194,10 @@ pub fn end_tree(mut ended: impl FnMut(i32, ExitStatus)) -> bool {
         quiet = if found.iter().filter(others).count() == found.len() { quiet + 1 } else { 0 };
         let over = is_childless() || (quiet >= QUIET_ROUNDS && !found.is_empty());
         let fresh = found.iter().filter(|pid| known.insert(**pid)).count() > 0;
+        if flood {
+            // To look at so many one by one, round for round, takes longer than they live.
+            return false;
+        }
         if over || (round >= KILL_ROUNDS && Instant::now() >= until) {
             // What was killed before and is still there waits inside the kernel.
             return over || (!fresh && !found.is_empty());
