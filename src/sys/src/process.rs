@@ -1,5 +1,6 @@
 //! Forking, reaping and ending processes.
 
+use crate::descriptors::{Wanted, poll};
 use crate::identity::{Uids, set_uids};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -7,6 +8,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{ForkResult, Pid};
 use std::collections::BTreeSet;
 use std::io;
+use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -106,20 +108,44 @@ pub fn kill_child(pid: i32) -> io::Result<()> {
 pub fn end_child(pid: i32, within_ms: u64) -> io::Result<(bool, ExitStatus)> {
     // It may have ended by itself; what counts is that it is there to be reaped.
     let (Ok(()) | Err(_)) = kill_child(pid);
-    for _ in 0..within_ms / 2 {
-        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
-        match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
-            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => crate::sleep_ms(2),
-            // It has ended, and nothing about it changes any more.
-            Ok(_) => {
-                let executed = !forked_only(pid);
-                return reap_child(pid).map(|status| (executed, status));
-            }
-            Err(error) => return Err(error.into()),
-        }
+    if ends_within(pid, within_ms)? {
+        // Nothing about it changes any more.
+        let executed = !forked_only(pid);
+        return reap_child(pid).map(|status| (executed, status));
     }
     // It does not get back from the kernel; when it does, the signal comes first.
     Ok((true, ExitStatus::from_raw(libc::SIGKILL)))
+}
+
+/// Waits until one child has ended and leaves it to be reaped; false where it
+/// takes longer.
+fn ends_within(pid: i32, within_ms: u64) -> io::Result<bool> {
+    let until = Instant::now() + Duration::from_millis(within_ms);
+    // Its number stays its own until it is reaped.
+    let handle = pidfd(pid);
+    loop {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+        let left = until.saturating_duration_since(Instant::now()).as_millis();
+        match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
+            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) if left == 0 => return Ok(false),
+            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => match &handle {
+                Ok(handle) => poll(&[(handle.as_fd(), Wanted::Read)], u32::try_from(left).ok()).map(|_| ())?,
+                // No descriptor is left for it.
+                Err(_) => crate::sleep_ms(1),
+            },
+            Ok(_) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// A descriptor that can be read when the process has ended.
+fn pidfd(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes numbers only.
+    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    let fd = RawFd::try_from(fd).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made this descriptor, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 fn forked_only(pid: i32) -> bool {
@@ -231,13 +257,8 @@ pub fn end_user(uid: u32, mut ended: impl FnMut(i32, ExitStatus)) -> io::Result<
             std::process::exit(i32::from(done.is_err()))
         }
         Forked::Parent(pid) => {
-            for _ in 0..USER_MS / 2 {
-                let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
-                match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
-                    Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => crate::sleep_ms(2),
-                    Ok(_) | Err(_) => break,
-                }
-            }
+            // Ended or not, nobody waits for it any longer.
+            let (Ok(_) | Err(_)) = ends_within(pid, USER_MS);
             end_child(pid, USER_MS).map(|_| ())
         }
     }
@@ -263,6 +284,18 @@ mod tests {
         assert!(executed);
         assert_eq!(status.signal(), Some(9));
         assert!(child.wait().is_err(), "it was reaped already");
+    }
+
+    #[test]
+    fn an_end_is_waited_for_and_left_to_be_reaped() {
+        let mut reading = std::process::Command::new("sh");
+        let mut child = reading.args(["-c", "read _"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        assert!(!ends_within(pid, 20).unwrap(), "it still reads");
+        drop(child.stdin.take());
+        assert!(ends_within(pid, 10_000).unwrap());
+        assert_eq!(child.wait().unwrap().code(), Some(1), "it is still there to be reaped");
+        assert_eq!(ends_within(pid, 10_000).unwrap_err().raw_os_error(), Some(nix::libc::ECHILD));
     }
 
     #[test]
