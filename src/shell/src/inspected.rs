@@ -36,11 +36,23 @@ impl Inspected {
 
     /// Whether each file is still what it was.
     pub fn still_holds(&self, spawner: &Spawner) -> io::Result<(bool, Option<Report>)> {
-        let Some((paths, before)) = self.seen.as_ref().filter(|(paths, _)| !paths.is_empty()) else {
-            return Ok((true, None));
-        };
+        let Some((paths, before)) = self.files() else { return Ok((true, None)) };
         let (now, ended) = spawner.look(false, paths)?;
         Ok((are_same(before, &now.files), ended))
+    }
+
+    /// Whether the shell is still in this place, and each file what it was.
+    pub fn still_holds_in(&self, spawner: &Spawner, place: Option<&[u8]>) -> io::Result<(bool, Option<Report>)> {
+        let Some((paths, before)) = self.files() else {
+            let (now, ended) = spawner.place()?;
+            return Ok((now.as_deref() == place, ended));
+        };
+        let (now, ended) = spawner.look(false, paths)?;
+        Ok((now.place().as_deref() == place && are_same(before, &now.files), ended))
+    }
+
+    fn files(&self) -> Option<&(Vec<String>, Vec<FileSeen>)> {
+        self.seen.as_ref().filter(|(paths, _)| !paths.is_empty())
     }
 }
 

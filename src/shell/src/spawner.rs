@@ -124,11 +124,7 @@ impl<'a> Office<'a> {
                 let program = self.script(&environment, fds);
                 self.start(program, None)
             }
-            (Order::Where, State::Running(pid)) if fds.is_empty() => {
-                // The kernel knows; the shell's own PWD may lie.
-                let path = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
-                self.tell(&Report::Here { path: b64_encode(path.as_os_str().as_bytes()) })
-            }
+            (Order::Where, State::Running(pid)) if fds.is_empty() => self.tell(&Report::Here { path: here(pid) }),
             (Order::Look(asked), State::Idle | State::Running(_)) if fds.is_empty() => {
                 // Before anything runs, this is where a line would start.
                 let base = match self.state {
@@ -138,8 +134,13 @@ impl<'a> Office<'a> {
                 let seen = self.errand(|| frame::encode(&look::look(base.as_ref(), &asked)).unwrap_or_default());
                 let mut decoder = frame::Decoder::default();
                 decoder.push(&seen);
-                let seen: Option<Seen> = decoder.next_message().unwrap_or_default();
-                self.tell(&Report::Seen(seen.unwrap_or_default()))
+                let mut seen: Seen = decoder.next_message().unwrap_or_default().unwrap_or_default();
+                // Never what the errand says, which runs as the agent.
+                seen.here = match self.state {
+                    State::Running(pid) => here(pid),
+                    State::Idle | State::Over => String::new(),
+                };
+                self.tell(&Report::Seen(seen))
             }
             (Order::List { directory, prefix }, State::Running(pid)) if fds.is_empty() => {
                 let names = self.errand(|| frame::encode(&names(pid, &directory, &prefix)).unwrap_or_default());
@@ -326,6 +327,13 @@ impl<'a> Office<'a> {
         let bytes = frame::encode(report).map_err(io::Error::other)?;
         sys::send_with_fd(self.front.as_fd(), &bytes, &[]).map(|_| ())
     }
+}
+
+/// Where a process is, base64url; empty where that is not known. The kernel
+/// knows; the shell's own PWD may lie.
+fn here(pid: i32) -> String {
+    let path = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+    b64_encode(path.as_os_str().as_bytes())
 }
 
 /// Reads or replaces the history file with the agent's rights: a regular file

@@ -18,14 +18,11 @@ use std::io;
 impl Session {
     pub(super) fn submit(&mut self, command: Vec<u8>) -> io::Result<()> {
         let nonce = Nonce(random_bytes::<16>().map_err(io::Error::other)?);
-        let (place, ended) = self.login.spawner.place()?;
-        if let Some(report) = ended {
-            return self.ended(report);
-        }
         let (seen, ended) = self.login.spawner.look(true, &[])?;
         if let Some(report) = ended {
             return self.ended(report);
         }
+        let place = seen.place();
         let surroundings = Surroundings { branch: seen.branch, shell: Some(self.told.report(&self.baseline)) };
         if let Err(error) = self.login.recorder.marker(&format!("submitted: {}", String::from_utf8_lossy(&command))) {
             return self.stop(Stop::Recorder(error));
@@ -110,17 +107,13 @@ impl Session {
             Answer::WantsProgram(held) => self.program(held, place, inspected),
             Answer::Approved(approved) => {
                 let id = approved.id();
-                let (holds, ended) = inspected.still_holds(&self.login.spawner)?;
-                // The end is told beside the answer that it overtook.
-                let (place_now, ended) = match ended {
-                    Some(end) => (None, Some(end)),
-                    None => self.login.spawner.place()?,
-                };
+                // An end is told beside the answer that it overtook.
+                let (holds, ended) = inspected.still_holds_in(&self.login.spawner, place.as_deref())?;
                 if let Some(report) = ended {
                     self.not_released(id, NotReleased::Hangup)?;
                     return self.ended(report);
                 }
-                if !holds || place_now != place {
+                if !holds {
                     self.not_released(id, NotReleased::Drifted)?;
                     return self.not_run(refusal_line(Outcome::Error, id, "-", DRIFTED), Exit::Refused.code());
                 }

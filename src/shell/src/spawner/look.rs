@@ -24,6 +24,8 @@ pub fn look(base: &Path, asked: &Asked) -> Seen {
     Seen {
         branch: asked.branch.then(|| branch(base)).flatten(),
         files: asked.paths.iter().map(|path| file(&base.join(path))).collect(),
+        // The spawner says that itself.
+        here: String::new(),
     }
 }
 

@@ -103,6 +103,21 @@ pub struct Seen {
     pub branch: Option<String>,
     /// What each file is, in the order of [`Asked::paths`].
     pub files: Vec<FileSeen>,
+    /// The shell's working directory after all that, base64url; the spawner's
+    /// own word. Empty where it is not known.
+    #[serde(default)]
+    pub here: String,
+}
+
+impl Seen {
+    /// The shell's working directory, as bytes; `None` where it is not known.
+    pub fn place(&self) -> Option<Vec<u8>> {
+        place_of(&self.here)
+    }
+}
+
+fn place_of(path: &str) -> Option<Vec<u8>> {
+    b64_decode(path).ok().filter(|path| !path.is_empty())
 }
 
 /// Names in a directory, each with whether it is a directory itself.
@@ -257,7 +272,7 @@ impl Spawner {
     /// not know it any more. An end that is reported meanwhile is handed back.
     pub fn place(&self) -> io::Result<(Option<Vec<u8>>, Option<Report>)> {
         Ok(match self.ask(&Order::Where)? {
-            (Report::Here { path }, ended) => (b64_decode(&path).ok().filter(|p| !p.is_empty()), ended),
+            (Report::Here { path }, ended) => (place_of(&path), ended),
             (_, ended) => (None, ended),
         })
     }
