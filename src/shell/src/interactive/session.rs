@@ -272,6 +272,9 @@ impl Session {
 
     pub(super) fn type_in(&mut self) {
         let typed = self.login.outer.typed_mut();
+        if typed.is_empty() {
+            return;
+        }
         match nix::unistd::write(&self.wires.pty.master, typed) {
             Ok(n) => drop(typed.drain(..n)),
             Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => {}
@@ -303,6 +306,8 @@ impl Session {
         }
         self.drop_rest()?;
         if self.forwards() {
+            // A key that is pressed goes on at once; what finds no room waits for it.
+            self.type_in();
             return Ok(());
         }
         let typed = std::mem::take(self.login.outer.typed_mut());

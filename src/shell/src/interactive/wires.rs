@@ -15,6 +15,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Most bytes of one read.
 const READ: usize = 16 * 1024;
+/// What a busy terminal hands out in one read, at least.
+const PAGE: usize = 2048;
 
 /// The ends on this side.
 pub struct Wires {
@@ -100,14 +102,22 @@ impl Wires {
     /// Reads output of the inner terminal; `None` where there is none now.
     pub fn read(&self) -> io::Result<Option<Vec<u8>>> {
         let mut buffer = vec![0; 2 * READ];
-        match nix::unistd::read(&self.pty.master, &mut buffer) {
-            Ok(0) | Err(Errno::EAGAIN | Errno::EINTR | Errno::EIO) => Ok(None),
-            Ok(n) => {
-                buffer.truncate(n);
-                Ok(Some(buffer))
+        let mut filled = 0;
+        while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match nix::unistd::read(&self.pty.master, room) {
+                Ok(n) => {
+                    filled += n;
+                    // A terminal hands out a page at a time: after less than that there is no more.
+                    if n < PAGE {
+                        break;
+                    }
+                }
+                Err(Errno::EAGAIN | Errno::EINTR | Errno::EIO) => break,
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => Err(error.into()),
         }
+        buffer.truncate(filled);
+        Ok((filled > 0).then_some(buffer))
     }
 }
 
