@@ -6,9 +6,11 @@ use crate::meaning;
 use crate::shell::{self, Gathered};
 use countersign_core::MAX_COMMAND_BYTES;
 
-/// Nesting from which on the parsers get a stack of their own.
-const SHALLOW: usize = 12;
-/// A stack that both parsers cannot exhaust at their greatest depth.
+/// Up to so many openings both parsers are content with half a MiB of stack,
+/// however they read the text (`tests/stack.rs`); from there on they get their own.
+const SHALLOW: usize = 100;
+/// A stack that neither of them exhausts at its greatest depth: ours stops at
+/// 100 levels, rable, which might see them where we see data, at 1000.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Takes `line` apart. Never fails: what cannot be known is in
@@ -20,11 +22,11 @@ pub fn parse(line: &str, place: &Place<'_>) -> CommandLine {
     if line.len() > MAX_COMMAND_BYTES {
         return nothing(Opaque::TooLong);
     }
-    let levels = shell::levels(line);
-    if levels > shell::MAX_DEPTH {
+    let nesting = shell::Nesting::of(line);
+    if nesting.levels > shell::MAX_DEPTH {
         return nothing(Opaque::TooDeep);
     }
-    if levels <= SHALLOW {
+    if nesting.openings <= SHALLOW {
         return on_this_stack(line, place);
     }
     std::thread::scope(|scope| {

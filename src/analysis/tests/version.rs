@@ -8,7 +8,7 @@ use countersign_analysis::{VERSION, analyze};
 use std::fmt::Write;
 
 /// The version, and the SHA-256 of its answers to [`LINES`].
-const PINNED: (u32, &str) = (5, "1f6adf6d788f5ddfc124afbe154111cf8ce635da55e4693fc4f1ddd34c60c8f6");
+const PINNED: (u32, &str) = (6, "27192d930e7d64653f8c95325b1ee2be5ea14efa270f2238cfb8c334ae2cc34f");
 
 /// Lines of all kinds. Add some where a change of yours is not seen by these;
 /// never take one away.
@@ -97,6 +97,8 @@ const LINES: &[&str] = &[
     "parallel",
     "cat list | parallel",
     "echo $(a $(b $(c $(d $(e $(f $(g $(h $(i $(j $(k $(l $(m $(n $(o $(p $(q $(r $(s $(t $(u $(v $(w $(x))))))))))))))))))))))))",
+    "cat <<E\nE \nrm x\nE",
+    "echo $(a ')' $(b ')' $(c ')' d))) {{a..b}} {a}",
 ];
 
 fn answers() -> String {

@@ -1,6 +1,7 @@
 //! `$…`, backquotes and process substitution. The text of an expansion stays
 //! in the word as it was written; what it would run is read at once.
 
+use super::second::{Given, Hole};
 use super::word::Making;
 use super::{Parse, Reader};
 use crate::facts::{Context, Opaque, Unknown};
@@ -71,7 +72,7 @@ impl Reader<'_> {
     /// Reads commands up to the closing bracket of a substitution.
     pub(super) fn substitution(&mut self, context: Context) -> Parse<()> {
         let outer = std::mem::take(&mut self.pending);
-        let start = self.at;
+        let (start, holes) = (self.at, self.holes.len());
         let (first, outside) = (self.out.commands.len(), self.context.len() + 1);
         self.nested += 1;
         self.within(context, |reader| {
@@ -84,11 +85,14 @@ impl Reader<'_> {
             }
         })?;
         self.nested -= 1;
-        let inner = self.text.get(start..self.at.saturating_sub(1)).unwrap_or_default();
+        let end = self.at.saturating_sub(1);
+        let inside = self.holes.split_off(holes.min(self.holes.len()));
+        let given = Given::new(self.text.get(start..end).unwrap_or_default(), start, &inside);
         let found = self.out.commands.get(first..).unwrap_or_default();
-        if let Some(what) = super::second::check(inner, found, outside, &mut self.out.second) {
+        if let Some(what) = super::second::check(&given, found, outside, &mut self.out.second) {
             return Err(super::Stop { what, at: start });
         }
+        self.holes.push(Hole::substitution(start..end, inside));
         // Whose body comes first then depends on the version of bash.
         if !outer.is_empty() && self.text.get(start..self.at).is_some_and(|text| text.contains('\n')) {
             return self.stop();
@@ -137,6 +141,9 @@ impl Reader<'_> {
         making.word.unknown.add(Unknown::COMMAND);
         let text = self.text.get(start..self.at).unwrap_or_default();
         making.add_text(text, self.line(start));
+        let body = start + 1..self.at.saturating_sub(1).max(start + 1);
+        let nests = inner.word.text.contains(['(', '`', '<']);
+        self.holes.push(if nests { Hole::unescaped(body) } else { Hole::substitution(body, Vec::new()) });
         if !self.pending.is_empty() && text.contains('\n') {
             return self.stop();
         }

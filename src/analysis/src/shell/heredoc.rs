@@ -1,5 +1,6 @@
 //! Here-documents: their bodies are read where the line ends that asks for them.
 
+use super::second::Hole;
 use super::word::Making;
 use super::{Parse, Reader};
 use crate::facts::{Context, Span, Unknown, Word};
@@ -93,10 +94,11 @@ impl Reader<'_> {
             self.at = (self.at + line.len() + 1).min(self.text.len());
             let text = if pending.tabs { line.trim_start_matches('\t') } else { line };
             if text == pending.delimiter {
+                self.holes.push(Hole::here_document(start..line_start));
                 break;
             }
-            // Inside a substitution bash also ends it at `EOF)`.
-            if self.nested > 0 && text.starts_with(&pending.delimiter) && text.contains(')') {
+            // Inside a substitution bash also ends it at `EOF)`, and some readers take `EOF ` for its end anywhere.
+            if text.strip_prefix(&pending.delimiter).is_some_and(|rest| might_end(rest, self.nested > 0)) {
                 return self.stop();
             }
             // A joined line could hide the delimiter, or make one.
@@ -125,6 +127,7 @@ impl Reader<'_> {
             nested: self.nested,
             pending: Vec::new(),
             context,
+            holes: Vec::new(),
             out: &mut *self.out,
         };
         let mut making = Making::default();
@@ -136,6 +139,11 @@ impl Reader<'_> {
         word.quoted = true;
         if word.unknown.contains(Unknown::LOCALE) { self.stop() } else { Ok(word) }
     }
+}
+
+/// Whether a line that goes on with `rest` behind the delimiter might be taken for the end.
+fn might_end(rest: &str, nested: bool) -> bool {
+    rest.trim().is_empty() || nested && rest.contains(')')
 }
 
 /// Whether joining `line` with what follows has to do with the delimiter.

@@ -22,7 +22,8 @@ mod word;
 
 use crate::facts::{Context, Opaque, OpaqueFact, Redirection, SimpleCommand, Span};
 use heredoc::Pending;
-pub(crate) use nesting::levels;
+pub(crate) use nesting::Nesting;
+use second::Hole;
 
 /// Deepest nesting of the grammar.
 pub(crate) const MAX_DEPTH: usize = 100;
@@ -72,6 +73,8 @@ pub(crate) struct Reader<'t> {
     nested: usize,
     pending: Vec<Pending>,
     context: Vec<Context>,
+    /// Substitutions that were read, with what they hold, for the second parser.
+    holes: Vec<Hole>,
     out: &'t mut Gathered,
 }
 
@@ -84,12 +87,17 @@ pub(crate) fn read(
     out: &mut Gathered,
 ) -> Result<(), OpaqueFact> {
     let (first, outer) = (out.commands.len(), context.len());
-    let mut reader = Reader { text, at: 0, runs, depth, nested: 0, pending: Vec::new(), context, out };
+    let mut reader =
+        Reader { text, at: 0, runs, depth, nested: 0, pending: Vec::new(), context, holes: Vec::new(), out };
     let done = reader.program();
+    let holes = std::mem::take(&mut reader.holes);
     let (start, end) = (reader.line(done.map_or_else(|stop| stop.at, |()| 0)), reader.line(text.len()));
     let what = match done {
         Err(stop) => Some(stop.what),
-        Ok(()) => second::check(text, out.commands.get(first..).unwrap_or_default(), outer, &mut out.second),
+        Ok(()) => {
+            let found = out.commands.get(first..).unwrap_or_default();
+            second::check(&second::Given::new(text, 0, &holes), found, outer, &mut out.second)
+        }
     };
     what.map_or(Ok(()), |what| Err(OpaqueFact { what, span: Span { start, end: end.max(start) } }))
 }

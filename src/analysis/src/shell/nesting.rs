@@ -1,41 +1,62 @@
 //! How deep a text may be nested, seen in one pass and before anything
 //! recursive looks at it.
 
-/// How deep the text could be nested. Counts every opening bracket, backquote
-/// and word whether it is quoted or not, and takes off what closes, so quoting
-/// can make it too careful, and at worst a text with closing brackets in quotes
-/// is left to the parsers' own counts.
-pub(crate) fn levels(text: &str) -> usize {
-    let (mut brackets, mut deepest) = (0usize, 0usize);
-    for byte in text.bytes() {
-        match byte {
-            b'(' | b'{' | b'[' => brackets += 1,
-            b')' | b'}' | b']' => brackets = brackets.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(brackets);
-    }
-    let words = if text.is_ascii() {
-        open_words(text.as_bytes().split(|b| !b.is_ascii_alphanumeric() && *b != b'_' && *b != b'-'))
-    } else {
-        open_words(text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').map(str::as_bytes))
-    };
-    (deepest + backquote_levels(text)).max(words).max(negations(text))
+/// What opens a level in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Nesting {
+    /// How deep the text could be nested. Counts every opening bracket, backquote
+    /// and word whether it is quoted or not, and takes off what closes, so quoting
+    /// can make it too careful, and at worst a text with closing brackets in quotes
+    /// is left to the parsers' own counts.
+    pub levels: usize,
+    /// How much of it opens a level, or could: it is never nested deeper.
+    pub openings: usize,
 }
 
-/// The most levels that words of the grammar open.
-fn open_words<'t>(words: impl Iterator<Item = &'t [u8]>) -> usize {
-    let (mut open, mut most) = (0usize, 0usize);
+impl Nesting {
+    pub(crate) fn of(text: &str) -> Self {
+        let (mut open, mut deepest, mut openings) = (0usize, 0usize, 0usize);
+        for byte in text.bytes() {
+            match byte {
+                b'(' | b'{' | b'[' => {
+                    open += 1;
+                    openings += 1;
+                    deepest = deepest.max(open);
+                }
+                b')' | b'}' | b']' => open = open.saturating_sub(1),
+                b'`' => openings += 1,
+                _ => {}
+            }
+        }
+        let (words, opening) = if text.is_ascii() {
+            open_words(text.as_bytes().split(|b| !b.is_ascii_alphanumeric() && *b != b'_' && *b != b'-'))
+        } else {
+            open_words(text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').map(str::as_bytes))
+        };
+        let negations = negations(text);
+        Self {
+            levels: (deepest + backquote_levels(text)).max(words).max(negations),
+            openings: openings + opening + negations,
+        }
+    }
+}
+
+/// The most levels that words of the grammar open, and how many of them there are.
+fn open_words<'t>(words: impl Iterator<Item = &'t [u8]>) -> (usize, usize) {
+    let (mut open, mut most, mut all) = (0usize, 0usize, 0usize);
     // None is shorter or longer than these.
     for word in words.filter(|word| (2..=8).contains(&word.len())) {
         match word {
-            b"if" | b"while" | b"until" | b"for" | b"case" | b"select" | b"function" => open += 1,
+            b"if" | b"while" | b"until" | b"for" | b"case" | b"select" | b"function" => {
+                open += 1;
+                all += 1;
+                most = most.max(open);
+            }
             b"fi" | b"done" | b"esac" => open = open.saturating_sub(1),
             _ => {}
         }
-        most = most.max(open);
     }
-    most
+    (most, all)
 }
 
 /// Nested backquotes double their backslashes at every level.

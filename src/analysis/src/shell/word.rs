@@ -24,8 +24,9 @@ pub(super) struct Making {
     pub word: Word,
     /// Whether an unquoted `[` is open.
     bracket: bool,
-    /// Open unquoted braces, and whether each holds `,` or `..`.
-    braces: Vec<bool>,
+    /// How many unquoted braces are open, and how many of them, from the outermost on, hold `,` or `..`.
+    braces: usize,
+    parted: usize,
     /// The last unquoted character.
     last: Option<char>,
 }
@@ -61,10 +62,16 @@ impl Making {
             '~' if self.word.text.is_empty() && !self.word.quoted || matches!(self.last, Some('=' | ':')) => {
                 self.word.unknown.add(Unknown::TILDE);
             }
-            '{' => self.braces.push(false),
-            ',' => self.braces.iter_mut().for_each(|comma| *comma = true),
-            '.' if self.last == Some('.') => self.braces.iter_mut().for_each(|comma| *comma = true),
-            '}' if self.braces.pop() == Some(true) => self.word.unknown.add(Unknown::BRACE),
+            '{' => self.braces += 1,
+            ',' => self.parted = self.braces,
+            '.' if self.last == Some('.') => self.parted = self.braces,
+            '}' if self.braces > 0 => {
+                if self.parted == self.braces {
+                    self.word.unknown.add(Unknown::BRACE);
+                }
+                self.braces -= 1;
+                self.parted = self.parted.min(self.braces);
+            }
             _ => {}
         }
         self.last = Some(c);
