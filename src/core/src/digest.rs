@@ -64,6 +64,19 @@ pub fn b64_fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
     (seen & NO_DIGITS == 0 && left == 0).then_some(bytes)
 }
 
+/// Whether [`b64_fixed`] would read it. Looked at without a branch, so that the
+/// compiler can look at many characters together.
+pub fn b64_is_fixed<const N: usize>(text: &str) -> bool {
+    let digit =
+        |b: u8| b.is_ascii_uppercase() | b.is_ascii_lowercase() | b.is_ascii_digit() | (b == b'-') | (b == b'_');
+    let Some(last) = text.as_bytes().last() else { return N == 0 };
+    // What the last digit has beyond the bytes.
+    let beyond = [0, 0b1111, 0b11].get(N % 3).copied().unwrap_or_default();
+    let [.., fourth] = &PLACES;
+    let value = fourth.get(usize::from(*last)).copied().unwrap_or(NO_DIGITS);
+    text.len() == (N * 4).div_ceil(3) && text.bytes().fold(true, |all, b| all & digit(b)) && value & beyond == 0
+}
+
 /// Four digits as 24 bits; a bit of [`NO_DIGITS`] is set where one is none.
 fn joined([a, b, c, d]: [u8; 4]) -> u32 {
     let of = |place: &[u32; 256], digit: u8| place.get(usize::from(digit)).copied().unwrap_or(NO_DIGITS);
@@ -180,11 +193,13 @@ mod tests {
                 changed[at] = byte;
                 let changed = String::from_utf8(changed).unwrap();
                 let library = b64_decode(&changed).ok().filter(|read| read.len() == N);
+                assert_eq!(b64_is_fixed::<N>(&changed), library.is_some(), "{changed:?}");
                 assert_eq!(b64_fixed::<N>(&changed).map(|read| read.to_vec()), library, "{changed:?}");
             }
         }
-        assert_eq!(b64_fixed::<N>(&text[1..]), None);
-        assert_eq!(b64_fixed::<N>(&format!("{text}A")), None);
+        for other in [&text[1..], &format!("{text}A"), ""] {
+            assert_eq!((b64_fixed::<N>(other), b64_is_fixed::<N>(other)), (None, false));
+        }
     }
 
     #[test]
@@ -195,5 +210,6 @@ mod tests {
         as_the_library::<64>();
         assert_eq!(b64_fixed::<3>("AA\u{e9}"), None);
         assert_eq!(b64_fixed::<0>(""), Some([]));
+        assert!(b64_is_fixed::<0>("") && !b64_is_fixed::<0>("A") && !b64_is_fixed::<3>("AA\u{e9}"));
     }
 }

@@ -21,7 +21,7 @@ mod transfer;
 
 pub use class::{BadClass, Class};
 pub use command::{CommandText, MAX_COMMAND_BYTES, NotText};
-pub use digest::{BadEncoding, Digest, Nonce, Salt, b64_decode, b64_encode, b64_fixed};
+pub use digest::{BadEncoding, Digest, Nonce, Salt, b64_decode, b64_encode, b64_fixed, b64_is_fixed};
 pub use display::{mark, unmarked, visible};
 pub use exit::Exit;
 pub use flag::{Flag, UnknownFlag};

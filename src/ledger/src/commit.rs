@@ -18,7 +18,7 @@ pub fn random_bytes<const N: usize>() -> Result<[u8; N], RandomError> {
 
 /// SHA-256 of bytes.
 pub fn sha256(bytes: &[u8]) -> Digest {
-    sha256_of(&[bytes])
+    fixed(ring::digest::digest(&SHA256, bytes).as_ref())
 }
 
 /// What is hashed in one go where it is in parts: commitments of short values, nodes of the tree.

@@ -241,6 +241,38 @@ impl fmt::Display for Kind {
 impl FromStr for Kind {
     type Err = UnknownKind;
     fn from_str(text: &str) -> Result<Self, UnknownKind> {
-        Self::ALL.into_iter().find(|k| k.as_str() == text).ok_or(UnknownKind)
+        Ok(match text {
+            "host_enrolled" => Self::HostEnrolled,
+            "host_started" => Self::HostStarted,
+            "host_stopped" => Self::HostStopped,
+            "session_opened" => Self::SessionOpened,
+            "command_submitted" => Self::CommandSubmitted,
+            "decided" => Self::Decided,
+            "exec_started" => Self::ExecStarted,
+            "exec_seen" => Self::ExecSeen,
+            "exec_finished" => Self::ExecFinished,
+            "recording_chunk" => Self::RecordingChunk,
+            "session_resumed" => Self::SessionResumed,
+            "session_closed" => Self::SessionClosed,
+            "checkpoint" => Self::Checkpoint,
+            "key_rotated" => Self::KeyRotated,
+            "policy_changed" => Self::PolicyChanged,
+            "policy_text" => Self::PolicyText,
+            "clock_step" => Self::ClockStep,
+            "redaction" => Self::Redaction,
+            "erasure" => Self::Erasure,
+            "pruned" => Self::Pruned,
+            "gap" => Self::Gap,
+            "heartbeat" => Self::Heartbeat,
+            "admin_act" => Self::AdminAct,
+            "signed_in" => Self::SignedIn,
+            "access" => Self::Access,
+            "rule_changed" => Self::RuleChanged,
+            "grant" => Self::Grant,
+            "anomaly_triaged" => Self::AnomalyTriaged,
+            "hold" => Self::Hold,
+            "report_read" => Self::ReportRead,
+            _ => return Err(UnknownKind),
+        })
     }
 }

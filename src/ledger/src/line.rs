@@ -3,9 +3,9 @@
 use crate::commit::sha256_of;
 use crate::scan::{BadLine, Build, Check, Fault, Scanner, Tree};
 use crate::utc;
-use crate::value::{Value, leading};
-use countersign_core::Digest;
+use crate::value::Value;
 pub(crate) use countersign_core::b64_fixed as fixed;
+use countersign_core::{Digest, LoginId, b64_is_fixed};
 
 /// Longest leaf in bytes.
 pub const MAX_LEAF_BYTES: usize = 65_535;
@@ -36,12 +36,13 @@ pub struct Line<'a> {
     pub seq: u64,
     /// Its place in a login.
     pub sess: Option<LineSess<'a>>,
-    /// The signature, base64url.
+    /// The signature, 64 bytes base64url.
     pub sig: &'a str,
-    /// The signature's 64 bytes.
-    pub sig_bytes: [u8; 64],
     /// The openings, unread JSON.
     pub vals: &'a str,
+    /// How [`Line::prev`] is written.
+    #[cfg(feature = "verify")]
+    pub(crate) prev_text: &'a str,
     body: &'a [u8],
     signed: &'a [u8],
     leaf: &'a [u8],
@@ -52,6 +53,8 @@ pub struct Line<'a> {
 pub struct LineSess<'a> {
     /// Login id, 26 characters.
     pub id: &'a str,
+    /// The same, read.
+    pub login: LoginId,
     /// 0, 1, 2 … within the login.
     pub n: u64,
     /// L of the login's entry before.
@@ -91,21 +94,38 @@ impl<'a> Line<'a> {
         s.literal(",\"mono\":")?;
         let mono = s.integer()?;
         s.literal(",\"prev\":")?;
-        let prev = digest(&mut s)?;
+        let before = digest(&mut s, None)?;
         s.literal(",\"seq\":")?;
         let seq = s.integer()?;
-        let sess = if s.skip(",\"sess\":") { Some(line_sess(&mut s)?) } else { None };
+        let sess = if s.skip(",\"sess\":") { Some(line_sess(&mut s, before)?) } else { None };
         let signed = s.since(0);
         s.literal(",\"sig\":")?;
-        let (sig, sig_bytes) = sized(&mut s, 86, "a signature: 64 bytes base64url", |t| Some((t, fixed(t)?)))?;
+        let sig = sized(&mut s, 86, "a signature: 64 bytes base64url", |t| b64_is_fixed::<64>(t).then_some(t))?;
         let leaf = s.since(0);
         if leaf.len() >= MAX_LEAF_BYTES {
             return refused(MAX_LEAF_BYTES, "a leaf over 65535 bytes");
         }
         s.literal(",\"vals\":")?;
         let vals = vals_text(&s)?;
-        let line =
-            Self { at, at_us, boot, host, key, kind, mono, prev, seq, sess, sig, sig_bytes, vals, body, signed, leaf };
+        let line = Self {
+            at,
+            at_us,
+            boot,
+            host,
+            key,
+            kind,
+            mono,
+            prev: before.1,
+            seq,
+            sess,
+            sig,
+            vals,
+            #[cfg(feature = "verify")]
+            prev_text: before.0,
+            body,
+            signed,
+            leaf,
+        };
         Ok((line, node))
     }
 
@@ -156,28 +176,32 @@ fn sized<'a, T>(
     }
 }
 
-fn digest(s: &mut Scanner<'_>) -> Result<Digest, BadLine> {
-    sized(s, 43, "a digest: 32 bytes base64url", |t| fixed(t).map(Digest))
+/// A digest and how it is written. It often is the one that was read before.
+fn digest<'a>(s: &mut Scanner<'a>, before: Option<(&str, Digest)>) -> Result<(&'a str, Digest), BadLine> {
+    let read = |t| match before {
+        Some((text, digest)) if text == t => Some((t, digest)),
+        Some(_) | None => fixed(t).map(|bytes| (t, Digest(bytes))),
+    };
+    sized(s, 43, "a digest: 32 bytes base64url", read)
 }
 
-fn line_sess<'a>(s: &mut Scanner<'a>) -> Result<LineSess<'a>, BadLine> {
+fn line_sess<'a>(s: &mut Scanner<'a>, before: (&str, Digest)) -> Result<LineSess<'a>, BadLine> {
     s.literal("{\"id\":")?;
-    let id = sized(s, 26, "a login id", |t| is_id(t).then_some(t))?;
+    let (id, login) = sized(s, 26, "a login id", |t| t.parse().ok().map(|login| (t, login)))?;
     s.literal(",\"n\":")?;
     let n = s.integer()?;
     s.literal(",\"prev\":")?;
-    let prev = digest(s)?;
+    let (_, prev) = digest(s, Some(before))?;
     s.literal("}")?;
-    Ok(LineSess { id, n, prev })
+    Ok(LineSess { id, login, n, prev })
 }
 
 /// What stands between `"vals":` and the last brace. That it is JSON is found
 /// out where the openings are read.
 fn vals_text<'a>(s: &Scanner<'a>) -> Result<&'a str, BadLine> {
     let rest = s.rest();
-    let good = leading(rest, |byte| matches!(byte, 0x20..=0x7e));
-    if good < rest.len() {
-        return refused(s.at() + good, "a byte outside 0x20-0x7e");
+    if let Some(odd) = s.odd() {
+        return refused(odd, "a byte outside 0x20-0x7e");
     }
     let whole = rest.strip_suffix(b"}").filter(|v| v.starts_with(b"{") && v.ends_with(b"}"));
     let Some(vals) = whole else { return s.expected("an object and the end of the entry") };
@@ -194,11 +218,12 @@ pub(crate) fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().fold(true, |all, b| all & matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn is_id(text: &str) -> bool {
-    let letter = |b: u8| b.is_ascii_lowercase() && !matches!(b, b'i' | b'l' | b'o' | b'u');
+/// Whether this is an id, of whatever.
+pub(crate) fn is_id(text: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_lowercase() & (b != b'i') & (b != b'l') & (b != b'o') & (b != b'u');
     text.len() == 26
         && text.as_bytes().first().is_some_and(|b| matches!(b, b'0'..=b'7'))
-        && text.bytes().all(|b| b.is_ascii_digit() || letter(b))
+        && text.bytes().fold(true, |all, b| all & (b.is_ascii_digit() | letter(b)))
 }
 
 /// Whether this may name a kind.

@@ -14,8 +14,9 @@ pub(crate) trait Node<'t>: Copy {
     fn as_text(self) -> Option<&'t str>;
     /// The number, where this is one.
     fn as_int(self) -> Option<u64>;
-    /// Whether this is an object with these members and no other. They are sorted.
-    fn has_just(self, names: &[&str]) -> bool;
+    /// The values of these members, which are sorted, where this is an object
+    /// that has them and no other.
+    fn just<const N: usize>(self, names: [&str; N]) -> Option<[Self; N]>;
 
     /// Reads a text as an id, a digest or another word of the domain.
     fn parse<T: std::str::FromStr>(self) -> Option<T> {
@@ -42,7 +43,8 @@ impl<'t> Node<'t> for &'t Value {
     fn as_int(self) -> Option<u64> {
         Value::as_int(self)
     }
-    fn has_just(self, names: &[&str]) -> bool {
-        self.as_object().is_some_and(|object| object.keys().eq(names))
+    fn just<const N: usize>(self, names: [&str; N]) -> Option<[Self; N]> {
+        let object = self.as_object()?;
+        object.keys().eq(names.iter()).then(|| object.values().collect::<Vec<_>>().try_into().ok())?
     }
 }

@@ -1,7 +1,7 @@
 //! A strict scanner of the leaf grammar (`docs/LEDGER.md`). It knows no
 //! escapes, no white space, no floats and no null, because the grammar has none.
 
-use crate::value::{MAX_DEPTH, MAX_INT, Value, plain_length};
+use crate::value::{MAX_DEPTH, MAX_INT, Value, printable, unquoted_length};
 use std::collections::BTreeMap;
 
 /// Bytes that are not what the grammar wants, and where.
@@ -119,23 +119,25 @@ impl Build<'_> for Check {
 /// A place in bytes that are being read.
 pub(crate) struct Scanner<'a> {
     bytes: &'a [u8],
-    /// The bytes, up to the first that is no UTF-8: checked once for all strings in them.
+    /// The bytes up to the first outside 0x20–0x7E: looked for once for all strings in them.
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        let text = std::str::from_utf8(bytes).or_else(|bad| {
-            let good = bytes.get(..bad.valid_up_to()).unwrap_or_default();
-            std::str::from_utf8(good)
-        });
-        Self { bytes, text: text.unwrap_or_default(), at: 0 }
+        let good = bytes.get(..printable(bytes)).unwrap_or_default();
+        Self { bytes, text: std::str::from_utf8(good).unwrap_or_default(), at: 0 }
     }
 
     /// How far it has read.
     pub(crate) fn at(&self) -> usize {
         self.at
+    }
+
+    /// Where the first byte outside 0x20–0x7E is.
+    pub(crate) fn odd(&self) -> Option<usize> {
+        (self.text.len() < self.bytes.len()).then_some(self.text.len())
     }
 
     pub(crate) fn rest(&self) -> &'a [u8] {
@@ -161,6 +163,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads exactly this text.
+    #[inline(always)]
     pub(crate) fn literal(&mut self, text: &'static str) -> Result<(), BadLine> {
         if !self.skip(text) {
             return self.expected(text);
@@ -169,6 +172,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads this text if it comes next.
+    #[inline(always)]
     pub(crate) fn skip(&mut self, text: &str) -> bool {
         let here = self.rest().starts_with(text.as_bytes());
         if here {
@@ -185,14 +189,14 @@ impl<'a> Scanner<'a> {
     /// Reads a string and yields what stands between its quotes.
     pub(crate) fn string(&mut self) -> Result<&'a str, BadLine> {
         self.literal("\"")?;
-        let rest = self.rest();
-        let (start, length) = (self.at, plain_length(rest));
+        let start = self.at;
+        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        let length = unquoted_length(rest);
         self.at += length;
         if rest.get(length) != Some(&b'"') {
             return self.expected("a closing quote; strings hold only 0x20-0x7e without quote and backslash");
         }
         self.at += 1;
-        // Plain bytes are ASCII.
         self.text_to(start, start + length).map_or_else(|| self.expected("ASCII"), Ok)
     }
 

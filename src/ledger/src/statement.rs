@@ -75,27 +75,25 @@ impl Statement {
 
     /// The same, whoever owns the texts.
     pub(crate) fn from_node<'n, N: Node<'n>>(value: N) -> Result<Self, BadStatement> {
-        if !value.has_just(&MEMBERS) {
+        let Some([by, decision, entry, exp_ms, fmt, host, key, nonce, policy]) = value.just(MEMBERS) else {
             return Err(BadStatement::Member(
                 "the nine members are by decision entry exp_ms fmt host key nonce policy",
             ));
-        }
-        let text = |name| value.get(name).and_then(N::as_text).unwrap_or_default();
-        if text("fmt") != FORMAT {
+        };
+        if fmt.as_text() != Some(FORMAT) {
             return Err(BadStatement::Member("fmt"));
         }
-        let decision = [Choice::Approve, Choice::Deny].into_iter().find(|c| c.as_str() == text("decision"));
-        let key = Some(text("key")).filter(|key| crate::line::is_hex(key, 16));
-        let exp_ms = value.get("exp_ms").and_then(N::as_int);
+        let decision = [Choice::Approve, Choice::Deny].into_iter().find(|c| decision.as_text() == Some(c.as_str()));
+        let key = key.as_text().filter(|key| crate::line::is_hex(key, 16));
         Ok(Self {
-            by: value.member("by").ok_or(BadStatement::Member("by"))?,
+            by: by.parse().ok_or(BadStatement::Member("by"))?,
             decision: decision.ok_or(BadStatement::Member("decision"))?,
-            entry: value.member("entry").ok_or(BadStatement::Member("entry"))?,
-            exp_ms: exp_ms.ok_or(BadStatement::Member("exp_ms"))?,
-            host: value.member("host").ok_or(BadStatement::Member("host"))?,
+            entry: entry.parse().ok_or(BadStatement::Member("entry"))?,
+            exp_ms: exp_ms.as_int().ok_or(BadStatement::Member("exp_ms"))?,
+            host: host.parse().ok_or(BadStatement::Member("host"))?,
             key: key.ok_or(BadStatement::Member("key"))?.to_owned(),
-            nonce: value.member("nonce").ok_or(BadStatement::Member("nonce"))?,
-            policy: value.member("policy").ok_or(BadStatement::Member("policy"))?,
+            nonce: nonce.parse().ok_or(BadStatement::Member("nonce"))?,
+            policy: policy.parse().ok_or(BadStatement::Member("policy"))?,
         })
     }
 

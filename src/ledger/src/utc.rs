@@ -4,24 +4,25 @@
 /// since 1970; `None` for any other form or a day that does not exist.
 pub(crate) fn parse(text: &str) -> Option<i64> {
     let bytes: &[u8; 27] = text.as_bytes().try_into().ok()?;
-    let punctuated = bytes
+    // Without a branch, so that the compiler can look at many characters together.
+    let odd = bytes
         .iter()
         .zip(b"dddd-dd-ddTdd:dd:dd.ddddddZ")
-        .all(|(have, want)| if *want == b'd' { have.is_ascii_digit() } else { have == want });
-    if !punctuated {
+        .fold(0, |odd, (have, want)| odd | if *want == b'd' { u8::from(!have.is_ascii_digit()) } else { have ^ want });
+    if odd != 0 {
         return None;
     }
-    let number = |from: usize, to: usize| -> i64 {
-        text.get(from..to).unwrap_or_default().bytes().fold(0, |sum, b| sum * 10 + i64::from(b) - 48)
-    };
-    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
-    let (hour, minute, second) = (number(11, 13), number(14, 16), number(17, 19));
+    let [y0, y1, y2, y3, _, m0, m1, _, d0, d1, _, clock @ ..] = *bytes;
+    let [h0, h1, _, i0, i1, _, s0, s1, _, micros @ .., _] = clock;
+    let number = |digits: &[u8]| digits.iter().fold(0, |sum, b| sum * 10 + i64::from(*b) - 48);
+    let (year, month, day) = (number(&[y0, y1, y2, y3]), number(&[m0, m1]), number(&[d0, d1]));
+    let (hour, minute, second) = (number(&[h0, h1]), number(&[i0, i1]), number(&[s0, s1]));
     let exists = year >= 1 && (1..=12).contains(&month) && day >= 1 && day <= days_in(year, month);
     if !exists || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     let seconds = ((days_since_1970(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
-    Some(seconds * 1_000_000 + number(20, 26))
+    Some(seconds * 1_000_000 + number(&micros))
 }
 
 fn days_in(year: i64, month: i64) -> i64 {

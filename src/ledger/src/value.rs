@@ -170,12 +170,17 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
 /// plain is set and of none before it. (Of those after it, it may be set too:
 /// a subtraction borrows from them.)
 fn not_plain(word: u64) -> u64 {
-    const fn all(byte: u8) -> u64 {
-        u64::from_ne_bytes([byte; 8])
-    }
     let below = |low: u8| word.wrapping_sub(all(low)) & !word;
-    let is = |byte: u8| (word ^ all(byte)).wrapping_sub(all(1)) & !(word ^ all(byte));
-    (below(0x20) | word | is(0x7f) | is(b'"') | is(b'\\')) & all(0x80)
+    (below(0x20) | word | is(word, 0x7f) | is(word, b'"') | is(word, b'\\')) & all(0x80)
+}
+
+const fn all(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Sets the highest bit of each byte that is this one, and of none before the first.
+fn is(word: u64, byte: u8) -> u64 {
+    (word ^ all(byte)).wrapping_sub(all(1)) & !(word ^ all(byte))
 }
 
 /// How many bytes at the beginning are like that. Sixteen are looked at
@@ -186,6 +191,47 @@ pub(crate) fn leading(bytes: &[u8], like: impl Fn(u8) -> bool) -> usize {
     let sure = whole.count() * 16;
     let rest = bytes.get(sure..).unwrap_or_default();
     sure + rest.iter().position(|byte| !like(*byte)).unwrap_or(rest.len())
+}
+
+/// How many bytes at the beginning are in 0x20–0x7E. As in [`leading`], but
+/// for long texts: 64 are looked at together.
+pub(crate) fn printable(bytes: &[u8]) -> usize {
+    let like = |byte: u8| matches!(byte, 0x20..=0x7e);
+    let (chunks, _) = bytes.as_chunks::<64>();
+    let whole = chunks.iter().take_while(|chunk| chunk.iter().fold(true, |all, byte| all & like(*byte)));
+    let sure = whole.count() * 64;
+    sure + leading(bytes.get(sure..).unwrap_or_default(), like)
+}
+
+/// How many bytes at the beginning are neither a quote nor a backslash. Names
+/// are short and end in the first eight; of what is longer, sixteen are looked
+/// at together, as in [`leading`].
+pub(crate) fn unquoted_length(bytes: &[u8]) -> usize {
+    let in_word = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        (is(word, b'"') | is(word, b'\\')) & all(0x80)
+    };
+    let place = |odd: u64| odd.trailing_zeros() as usize / 8;
+    let mut sure = 0;
+    if let Some((word, after)) = bytes.split_first_chunk::<8>() {
+        let odd = in_word(word);
+        if odd != 0 {
+            return place(odd);
+        }
+        let odd = |byte: &u8| (*byte == b'"') | (*byte == b'\\');
+        let (chunks, _) = after.as_chunks::<16>();
+        let whole = chunks.iter().take_while(|chunk| !chunk.iter().fold(false, |any, byte| any | odd(byte)));
+        sure = 8 + whole.count() * 16;
+    }
+    let (words, rest) = bytes.get(sure..).unwrap_or_default().as_chunks::<8>();
+    for word in words {
+        let odd = in_word(word);
+        if odd != 0 {
+            return sure + place(odd);
+        }
+        sure += 8;
+    }
+    sure + rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len())
 }
 
 /// Writes a string with its quotes.
@@ -263,11 +309,17 @@ mod tests {
                     (text[place], text[place + 1]) = (byte, behind);
                     let first = text.iter().position(|byte| !is_plain(*byte)).unwrap_or(text.len());
                     assert_eq!(plain_length(&text), first, "{byte:#x} at {place}, {behind:#x} behind it");
+                    let first = text.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(text.len());
+                    assert_eq!(unquoted_length(&text), first, "{byte:#x} at {place}, {behind:#x} behind it");
+                    let long = [[b'x'; 70].as_slice(), &text].concat();
+                    let first = long.iter().position(|byte| !matches!(byte, 0x20..=0x7e)).unwrap_or(long.len());
+                    assert_eq!(printable(&long), first, "{byte:#x} at {place}, {behind:#x} behind it");
                 }
             }
         }
         for length in 0..50 {
-            assert_eq!(plain_length(&vec![b'x'; length]), length);
+            let text = vec![b'x'; length];
+            assert_eq!([plain_length(&text), unquoted_length(&text), printable(&text)], [length; 3]);
         }
     }
 }

@@ -99,8 +99,13 @@ impl<'t> Node<'t> for View<'t> {
     fn as_int(self) -> Option<u64> {
         if let What::Int(number) = self.what()? { Some(number) } else { None }
     }
-    fn has_just(self, names: &[&str]) -> bool {
-        self.as_object().is_some_and(|object| object.iter().map(|(name, _)| name).eq(names.iter().copied()))
+    fn just<const N: usize>(self, names: [&str; N]) -> Option<[Self; N]> {
+        let (mut members, mut values) = (self.as_object()?.iter(), [self; N]);
+        for (value, name) in values.iter_mut().zip(names) {
+            let (found, held) = members.next()?;
+            *value = (found == name).then_some(held)?;
+        }
+        members.next().is_none().then_some(values)
     }
 }
 

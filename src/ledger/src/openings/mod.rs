@@ -8,7 +8,7 @@ use crate::commit::commitment;
 use crate::node::Node;
 use countersign_core::{Digest, Salt, b64_encode};
 pub use cut::{BadCut, cut_openings};
-use read::{Found, Opening};
+use read::{Opening, Reader};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -227,19 +227,33 @@ pub(crate) fn open<'n, N: Node<'n>>(body: N, private: &[&str], vals: &str) -> Re
 
 /// Does what [`open`] does and copies nothing.
 pub(crate) fn check<'a, 'n, N: Node<'n>>(body: N, private: &[&str], vals: &'a str) -> Result<Shown<'a>, BadOpening> {
-    let found = if vals == "{}" { Vec::new() } else { read::read(vals)? };
     let mut shown = Shown::default();
-    for (path, found) in found {
-        let value = match found {
-            Found::One(opening) => check_one(body, &path, opening)?,
-            Found::Many(items) => check_many(body, &path, items, &mut shown.missing)?,
-        };
-        shown.values.push((path, value));
+    if vals != "{}" {
+        all(body, vals, &mut shown)?;
     }
     let open = |path: &str| shown.values.iter().any(|(known, _)| known == path);
     let absent = private.iter().filter(|path| body.get(path).is_some() && !open(path));
     shown.missing.extend(absent.map(|path| (*path).to_owned()).collect::<Vec<_>>());
     Ok(shown)
+}
+
+/// Checks every opening. What is not in its form is told before what does not fit.
+fn all<'a, 'n, N: Node<'n>>(body: N, vals: &'a str, shown: &mut Shown<'a>) -> Result<(), BadOpening> {
+    let mut reader = Reader::new(vals)?;
+    let mut fault = None;
+    // A command with its directory and environment, and what it opens besides.
+    shown.values.reserve_exact(4);
+    while let Some(path) = reader.path()? {
+        let value = match reader.begin()? {
+            Some(opening) => check_one(body, &path, opening),
+            None => check_many(body, &path, &mut reader, &mut shown.missing)?,
+        };
+        match value {
+            Ok(value) => shown.values.push((path, value)),
+            Err(unfit) => fault = fault.or(Some(unfit)),
+        }
+    }
+    fault.map_or(Ok(()), Err)
 }
 
 fn check_one<'a, 'n, N: Node<'n>>(
@@ -254,38 +268,54 @@ fn check_one<'a, 'n, N: Node<'n>>(
     Ok(ShownValue::One(value))
 }
 
+/// The outer error is of the form, the inner one of what does not fit.
 fn check_many<'a, 'n, N: Node<'n>>(
     body: N,
     path: &str,
-    items: Vec<Option<Opening<'a>>>,
+    reader: &mut Reader<'a>,
     missing: &mut Vec<String>,
-) -> Result<ShownValue<'a>, BadOpening> {
-    let wanted = body.get(path).and_then(N::items).filter(|wanted| wanted.clone().count() == items.len());
-    let wanted = wanted.ok_or_else(|| BadOpening::Unasked(path.to_owned()))?;
+) -> Result<Result<ShownValue<'a>, BadOpening>, BadOpening> {
+    let unasked = || BadOpening::Unasked(path.to_owned());
+    let list = body.get(path).and_then(N::items);
+    let mut fault = list.is_none().then(unasked);
+    let mut wanted = list.into_iter().flatten();
     let hidden = if path == "cmd" { body.get("hidden") } else { body.get(&format!("{path}_hidden")) };
     let hidden = hidden.and_then(N::items);
-    let mut shown = Vec::with_capacity(items.len());
+    let is_hidden = |index: usize| {
+        hidden
+            .clone()
+            .is_some_and(|mut hidden| hidden.any(|h| h.as_int().is_some_and(|h| usize::try_from(h) == Ok(index))))
+    };
+    let mut shown = Vec::with_capacity(1);
     let mut name = String::with_capacity(path.len() + 4);
-    for (index, (item, wanted)) in items.into_iter().zip(wanted).enumerate() {
+    while let Some(item) = reader.item()? {
+        let index = shown.len();
         name.clear();
         // Writing to a String cannot fail.
-        write!(name, "{path}/{index}").map_err(|_| BadOpening::Unasked(path.to_owned()))?;
-        let is_hidden = hidden
-            .clone()
-            .is_some_and(|mut hidden| hidden.any(|h| h.as_int().is_some_and(|h| usize::try_from(h) == Ok(index))));
-        match item {
-            Some(_) if is_hidden => return Err(BadOpening::Unasked(name)),
-            Some((salt, value)) if wanted.parse() == Some(commitment(&name, &salt, &value)) => {
-                shown.push(Some(value));
+        write!(name, "{path}/{index}").map_err(|_| unasked())?;
+        let unfit = match (&item, wanted.next()) {
+            (_, None) => {
+                fault = None;
+                Some(unasked())
             }
-            Some(_) => return Err(BadOpening::Mismatch(name)),
-            None => {
-                missing.extend((!is_hidden).then(|| name.clone()));
-                shown.push(None);
+            (Some(_), Some(_)) if is_hidden(index) => Some(BadOpening::Unasked(name.clone())),
+            (Some((salt, value)), Some(wanted)) => {
+                let fits = wanted.parse() == Some(commitment(&name, salt, value));
+                (!fits).then(|| BadOpening::Mismatch(name.clone()))
             }
-        }
+            (None, Some(_)) => {
+                missing.extend((!is_hidden(index)).then(|| name.clone()));
+                None
+            }
+        };
+        fault = fault.or(unfit);
+        shown.push(item.map(|(_, value)| value));
     }
-    Ok(ShownValue::Many(shown))
+    // A list of another length than the one in the body opens nothing in it.
+    if wanted.next().is_some() {
+        fault = Some(unasked());
+    }
+    Ok(fault.map_or(Ok(ShownValue::Many(shown)), Err))
 }
 
 #[cfg(test)]

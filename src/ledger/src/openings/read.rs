@@ -19,35 +19,85 @@ pub(super) enum Found<'a> {
 
 /// Reads all openings, in the order of their paths.
 pub(super) fn read(text: &str) -> Result<Vec<(Cow<'_, str>, Found<'_>)>, BadOpening> {
-    let mut reader = Reader { text, at: 0 };
-    let mut found: Vec<(Cow<'_, str>, Found<'_>)> = Vec::new();
-    reader.literal("{")?;
-    if !reader.skip("}") {
-        loop {
-            let path = reader.string()?;
-            if found.last().is_some_and(|(before, _)| before.as_ref() >= path.as_ref()) {
-                return reader.bad("members must be unique and sorted by byte");
+    let mut reader = Reader::new(text)?;
+    let mut found = Vec::new();
+    while let Some(path) = reader.path()? {
+        let what = match reader.begin()? {
+            Some(opening) => Found::One(opening),
+            None => {
+                let mut items = Vec::new();
+                while let Some(item) = reader.item()? {
+                    items.push(item);
+                }
+                Found::Many(items)
             }
-            reader.literal(":")?;
-            found.push((path, reader.found()?));
-            if !reader.skip(",") {
-                break;
-            }
-        }
-        reader.literal("}")?;
-    }
-    if reader.at != text.len() {
-        return reader.bad("expected the end");
+        };
+        found.push((path, what));
     }
     Ok(found)
 }
 
-struct Reader<'a> {
+/// Goes through openings: [`Reader::path`] until there is none, after each
+/// [`Reader::begin`], and after a list has begun [`Reader::item`] until there is none.
+pub(super) struct Reader<'a> {
     text: &'a str,
     at: usize,
+    before: Option<Cow<'a, str>>,
+    /// A list has begun and has no item yet.
+    first_item: bool,
 }
 
 impl<'a> Reader<'a> {
+    pub fn new(text: &'a str) -> Result<Self, BadOpening> {
+        let mut reader = Self { text, at: 0, before: None, first_item: false };
+        reader.literal("{")?;
+        Ok(reader)
+    }
+
+    /// The next path; `None` at the end.
+    pub fn path(&mut self) -> Result<Option<Cow<'a, str>>, BadOpening> {
+        let first = self.before.is_none();
+        if if first { self.skip("}") } else { !self.skip(",") } {
+            if !first {
+                self.literal("}")?;
+            }
+            return if self.at == self.text.len() { Ok(None) } else { self.bad("expected the end") };
+        }
+        let path = self.string()?;
+        if self.before.as_ref().is_some_and(|before| before.as_ref() >= path.as_ref()) {
+            return self.bad("members must be unique and sorted by byte");
+        }
+        self.literal(":")?;
+        self.before = Some(path.clone());
+        Ok(Some(path))
+    }
+
+    /// The opening at the path; `None` where there is a list of them.
+    pub fn begin(&mut self) -> Result<Option<Opening<'a>>, BadOpening> {
+        self.literal("[")?;
+        if self.rest().first() == Some(&b'"') {
+            return self.opening().map(Some);
+        }
+        self.first_item = true;
+        Ok(None)
+    }
+
+    /// The next of a list: `Some(None)` for `[]`, `None` at its end.
+    pub fn item(&mut self) -> Result<Option<Option<Opening<'a>>>, BadOpening> {
+        let first = std::mem::take(&mut self.first_item);
+        if if first { self.skip("]") } else { !self.skip(",") } {
+            if !first {
+                self.literal("]")?;
+            }
+            return Ok(None);
+        }
+        self.literal("[")?;
+        if self.skip("]") {
+            return Ok(Some(None));
+        }
+        self.opening().map(|opening| Some(Some(opening)))
+    }
+
     fn bad<T>(&self, why: &str) -> Result<T, BadOpening> {
         Err(BadOpening::Form(format!("at byte {}: {why}", self.at)))
     }
@@ -66,25 +116,6 @@ impl<'a> Reader<'a> {
 
     fn literal(&mut self, text: &str) -> Result<(), BadOpening> {
         if self.skip(text) { Ok(()) } else { self.bad(&format!("expected {text}")) }
-    }
-
-    fn found(&mut self) -> Result<Found<'a>, BadOpening> {
-        self.literal("[")?;
-        if self.rest().first() == Some(&b'"') {
-            return self.opening().map(Found::One);
-        }
-        let mut items = Vec::new();
-        if self.skip("]") {
-            return Ok(Found::Many(items));
-        }
-        loop {
-            self.literal("[")?;
-            items.push(if self.skip("]") { None } else { Some(self.opening()?) });
-            if !self.skip(",") {
-                self.literal("]")?;
-                return Ok(Found::Many(items));
-            }
-        }
     }
 
     /// Reads `"<salt>",VALUE]`.

@@ -1,11 +1,16 @@
 //! The Merkle tree of RFC 6962 §2.1, as it grows.
 
-use crate::commit::{sha256, sha256_of};
+use crate::commit::sha256;
 use countersign_core::Digest;
 
 /// The hash of an inner node: `SHA-256(0x01 ‖ left ‖ right)`.
 pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
-    sha256_of(&[&[1], &left.0, &right.0])
+    let mut bytes = [1; 65];
+    let (_, hashes) = bytes.split_at_mut(1);
+    let (first, second) = hashes.split_at_mut(32);
+    first.copy_from_slice(&left.0);
+    second.copy_from_slice(&right.0);
+    sha256(&bytes)
 }
 
 /// The root of a tree without leaves: SHA-256 of nothing.

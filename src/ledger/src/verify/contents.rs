@@ -12,7 +12,7 @@ use crate::{Kind, Line};
 impl Run<'_> {
     /// Checks openings against commitments; `false` where a command is not
     /// recorded from its first to its last byte.
-    pub(super) fn openings(&mut self, Prepared { line, leaf, kind, body, openings, .. }: &Prepared<'_>) -> bool {
+    pub(super) fn openings(&mut self, Prepared { line, leaf, kind, body, openings, .. }: &Prepared<'_, '_>) -> bool {
         let opened = match openings {
             Ok(opened) => opened,
             Err(error) => {

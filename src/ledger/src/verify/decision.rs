@@ -4,10 +4,9 @@ use super::authority::{Authorities, Said, Under};
 use super::checks::Check;
 use super::keys::Key;
 use super::time::Boot;
-use crate::line::fixed;
+use crate::Statement;
 use crate::view::{Node as _, View};
-use crate::{Statement, sha256};
-use countersign_core::{DecidedBy, Digest, HostId, Nonce, Outcome};
+use countersign_core::{DecidedBy, Digest, HostId, Nonce, Outcome, b64_is_fixed};
 
 /// What was asked: a `command_submitted`.
 #[derive(Debug, Clone)]
@@ -59,23 +58,28 @@ pub(super) type Faults = Vec<(Check, String)>;
 
 /// What was found out about a decision.
 #[derive(Debug, Default)]
-pub(super) struct Ruled {
+pub(super) struct Ruled<'b> {
     pub faults: Faults,
     /// The signature of its statement, which is still to be checked.
-    pub unchecked: Option<Unchecked>,
+    pub unchecked: Option<Unchecked<'b>>,
 }
 
 /// A statement's signature.
 #[derive(Debug)]
-pub(super) struct Unchecked {
+pub(super) struct Unchecked<'b> {
     pub public: Digest,
-    pub digest: [u8; 32],
-    pub sig: [u8; 64],
+    pub text: &'b [u8],
+    pub sig: &'b str,
 }
 
 /// Checks the decision of an outcome that lets run, all but the time. The
 /// deadline is `None` where it cannot be known.
-pub(super) fn lets_run(body: View<'_>, asked: &Asked, at_us: i64, by: Vouching<'_>) -> (Option<Deadline>, Ruled) {
+pub(super) fn lets_run<'b>(
+    body: View<'b>,
+    asked: &Asked,
+    at_us: i64,
+    by: Vouching<'_>,
+) -> (Option<Deadline>, Ruled<'b>) {
     let mut ruled = Ruled::default();
     let faults = &mut ruled.faults;
     if !asked.whole {
@@ -107,7 +111,7 @@ pub(super) fn lets_run(body: View<'_>, asked: &Asked, at_us: i64, by: Vouching<'
 }
 
 /// Checks the statement beside a refusal, where there is one.
-pub(super) fn refusal(body: View<'_>, asked: &Asked, host: HostId, keys: &[Key]) -> Ruled {
+pub(super) fn refusal<'b>(body: View<'b>, asked: &Asked, host: HostId, keys: &[Key]) -> Ruled<'b> {
     let mut ruled = Ruled::default();
     match (body.get("statement"), body.get("sig").and_then(View::as_text)) {
         (None, None) => {}
@@ -125,7 +129,7 @@ pub(super) fn refusal(body: View<'_>, asked: &Asked, host: HostId, keys: &[Key])
 }
 
 /// Reads a statement; its signature is left to be checked with many others.
-fn signed(value: View<'_>, sig: &str, keys: &[Key], ruled: &mut Ruled) -> Option<Statement> {
+fn signed<'b>(value: View<'b>, sig: &'b str, keys: &[Key], ruled: &mut Ruled<'b>) -> Option<Statement> {
     let statement = match Statement::from_node(value) {
         Ok(statement) => statement,
         Err(error) => {
@@ -139,12 +143,9 @@ fn signed(value: View<'_>, sig: &str, keys: &[Key], ruled: &mut Ruled) -> Option
         return Some(statement);
     };
     // The grammar has one spelling: what stands in the entry is what was signed.
-    match (value.object_bytes(), fixed(sig)) {
-        (Some(text), Some(sig)) => {
-            let digest = sha256(text).0;
-            ruled.unchecked = Some(Unchecked { public: key.public, digest, sig });
-        }
-        (Some(_) | None, _) => {
+    match value.object_bytes().filter(|_| b64_is_fixed::<64>(sig)) {
+        Some(text) => ruled.unchecked = Some(Unchecked { public: key.public, text, sig }),
+        None => {
             ruled.faults.push((Check::DecisionSignature, "the statement's signature is not 64 bytes".to_owned()));
         }
     }
@@ -170,8 +171,10 @@ fn about(statement: &Statement, body: View<'_>, asked: &Asked, host: HostId, fau
         let text = format!("{} by {} is not what decided claims", statement.decision.as_str(), statement.by);
         faults.push((Check::DecisionOutcome, text));
     }
-    let by: Option<DecidedBy> = body.member("by");
-    if by.as_ref() != Some(&statement.by) {
+    let by = body.get("by").and_then(View::as_text);
+    let said = body.get("statement").and_then(|statement| statement.get("by")?.as_text());
+    // The same text is the same name, and needs not be read again.
+    if (by.is_none() || by != said) && by.and_then(|by| by.parse().ok()).as_ref() != Some(&statement.by) {
         faults.push((Check::DecisionOutcome, format!("decided by {}, which is not body.by", statement.by)));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::checks::Check;
 use super::report::Findings;
-use super::signatures::{Job, Queue};
+use super::signatures::{Job, Queue, Sig};
 use crate::view::{Node, View};
 use crate::{EPOCH_ENTRIES, EPOCH_US, Epoch, KeyFault, KeyRing, Kind, Line, Namespace, TrustFile, key_id};
 use countersign_core::{Digest, HostId, Name, ServiceId};
@@ -129,7 +129,7 @@ impl<'a> Keys<'a> {
         let checked = match later {
             Some(queue) => ring.due(line).map(|public| {
                 let (signed, text) = (queue.keep(line.signed_parts()), "the signature is not valid");
-                let (seq, public, sig, check) = (line.seq, *public, line.sig_bytes, Check::SigEntry);
+                let (seq, public, sig, check) = (line.seq, *public, Sig::new(line.sig), Check::SigEntry);
                 queue.push(Job { seq, namespace: Namespace::Entry, public, signed, sig, check, text });
                 None
             }),

@@ -1,7 +1,7 @@
 //! Lines of a journal file, a block of them at a time, with a bounded buffer.
 
 use crate::MAX_LINE_BYTES;
-use std::io::{self, BufRead as _, Read};
+use std::io::{self, Read};
 
 /// Shorter than any entry: what is found in a line takes more room than a line
 /// that is too short to be one, so a block has no more lines than such ones would fill it with.
@@ -25,6 +25,8 @@ pub(super) enum Physical<'b> {
 pub(super) struct Block {
     /// Lines with their newlines.
     bytes: Vec<u8>,
+    /// Where each line ends, behind its newline.
+    ends: Vec<usize>,
     /// Bytes of the file before them.
     before: u64,
     /// What stands after them and is no whole line, and its bytes.
@@ -34,16 +36,18 @@ pub(super) struct Block {
 }
 
 impl Block {
+    /// The end of the last line.
+    fn whole(&self) -> usize {
+        self.ends.last().copied().unwrap_or_default()
+    }
+
     /// Each line, and how many bytes of the file there are up to its end.
     pub fn lines(&self) -> impl Iterator<Item = (Physical<'_>, u64)> {
-        let (mut rest, mut done) = (self.bytes.as_slice(), self.before);
-        let whole = std::iter::from_fn(move || {
-            let mut after = rest;
-            // Reading from memory does not fail.
-            let length = after.skip_until(b'\n').ok().filter(|length| *length > 0)?;
-            let line = rest.get(..length)?;
-            (rest, done) = (after, done.saturating_add(count(length)));
-            Some((bounded(line.strip_suffix(b"\n").unwrap_or(line)), done))
+        let mut from = 0;
+        let whole = self.ends.iter().filter_map(move |end| {
+            let line = self.bytes.get(from..end.saturating_sub(1))?;
+            from = *end;
+            Some((bounded(line), self.before.saturating_add(count(*end))))
         });
         let end = self.before.saturating_add(count(self.bytes.len()));
         whole.chain(self.tail.map(|(what, bytes)| (what, end.saturating_add(bytes))))
@@ -58,19 +62,17 @@ fn count(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
-/// The bytes of the first lines that are whole, `most` of them at most, and
-/// whether there are more.
-fn whole_lines(bytes: &[u8], most: usize) -> (usize, bool) {
-    let (mut rest, mut whole) = (bytes, 0);
-    for _ in 0..most {
-        // Reading from memory does not fail.
-        let length = rest.skip_until(b'\n').unwrap_or_default();
-        if length == 0 || bytes.get(whole + length - 1) != Some(&b'\n') {
-            return (whole, false);
+/// Finds where the first lines end that are whole, `most` of them at most, and
+/// says whether there are more.
+fn whole_lines(bytes: &[u8], most: usize, ends: &mut Vec<usize>) -> bool {
+    ends.clear();
+    for newline in memchr::memchr_iter(b'\n', bytes) {
+        if ends.len() == most {
+            return true;
         }
-        whole += length;
+        ends.push(newline + 1);
     }
-    (whole, rest.contains(&b'\n'))
+    false
 }
 
 /// Reads blocks.
@@ -96,7 +98,8 @@ impl<R: Read> Blocks<R> {
         let most = (size / LEAST).max(1);
         loop {
             let length = block.bytes.len();
-            let (whole, more) = whole_lines(&block.bytes, most);
+            let more = whole_lines(&block.bytes, most, &mut block.ends);
+            let whole = block.whole();
             if whole > 0 && (more || length >= size) {
                 self.rest.extend_from_slice(block.bytes.get(whole..).unwrap_or_default());
                 return self.give(block, whole);
@@ -116,7 +119,8 @@ impl<R: Read> Blocks<R> {
                 Ok(_) => {}
                 Err(error) => {
                     block.ended = Some(Err(error));
-                    let (whole, _) = whole_lines(&block.bytes, usize::MAX);
+                    whole_lines(&block.bytes, usize::MAX, &mut block.ends);
+                    let whole = block.whole();
                     return self.give(block, whole);
                 }
             }

@@ -3,36 +3,16 @@
 
 use super::again::{self, Claim, Kept, Rules};
 use super::checks::{Check, Code};
-use super::decision::{self, Asked, Deadline, Moment, Unchecked, Vouching};
+use super::decision::{self, Asked, Deadline, Unchecked, Vouching};
+use super::event::Event;
+use super::ids::{ById, IdSet};
 use super::recordings::{ChunkSaid, Reader, Recording};
 use super::report::{Counts, Findings};
 use super::resumed::{self, Front};
-use super::signatures::{Job, Queue, Signed};
-use crate::openings::Shown;
+use super::signatures::{Job, Queue, Sig};
 use crate::view::{Node, View};
 use crate::{Kind, Namespace};
 use countersign_core::{Digest, Flag, LoginId, Outcome, SubmissionId};
-use std::collections::{HashMap, HashSet};
-
-/// An entry of a login.
-pub(super) struct Event<'a> {
-    pub seq: u64,
-    /// `None` where this version does not know the kind.
-    pub kind: Option<Kind>,
-    /// `None` where its members are not what they must be.
-    pub body: Option<&'a View<'a>>,
-    pub login: LoginId,
-    pub n: u64,
-    pub prev: Digest,
-    pub leaf: Digest,
-    pub at: Moment,
-    /// Wall clock, µs since 1970; the service's at the last good checkpoint where that is later.
-    pub at_us: i64,
-    /// Whether the whole command is recorded, for `command_submitted`.
-    pub whole: bool,
-    /// Its openings, where they hold.
-    pub opened: Option<&'a Shown<'a>>,
-}
 
 /// What a step may use and change.
 pub(super) struct Context<'a, 'r> {
@@ -49,9 +29,9 @@ pub(super) struct Context<'a, 'r> {
 /// All logins so far.
 #[derive(Debug, Default)]
 pub(super) struct Logins {
-    open: HashMap<LoginId, Login>,
-    known: HashSet<LoginId>,
-    submissions: HashSet<SubmissionId>,
+    open: ById<LoginId, Login>,
+    known: IdSet<LoginId>,
+    submissions: IdSet<SubmissionId>,
     /// How often the host has started.
     starts: u64,
     /// L of the last `host_started`.
@@ -72,7 +52,7 @@ pub(super) struct Login {
     pub(super) front: Front,
     agent: Option<String>,
     terminal: bool,
-    pub(super) commands: HashMap<SubmissionId, Command>,
+    pub(super) commands: ById<SubmissionId, Command>,
     recording: Recording,
 }
 
@@ -350,7 +330,7 @@ impl Step<'_, '_, '_> {
             }
         }
         let asked = command.asked.clone();
-        if body.member("of") != Some(asked.leaf) {
+        if self.event.of(body) != Some(asked.leaf) {
             self.flaw(Check::DecidedOf, "of is not the leaf hash of the command_submitted");
         }
         let (by, at) = (self.cx.vouching, self.event.at);
@@ -366,17 +346,11 @@ impl Step<'_, '_, '_> {
             self.flaw(check, text);
         }
         self.again(id, outcome, body);
-        if let Some(Unchecked { public, digest, sig }) = ruled.unchecked {
-            let (seq, text, check) = (self.event.seq, "the statement's signature is not valid", self.blamed(check));
-            self.cx.queue.push(Job {
-                seq,
-                namespace: Namespace::Decision,
-                public,
-                signed: Signed::Digest(digest),
-                sig,
-                check,
-                text,
-            });
+        if let Some(Unchecked { public, text, sig }) = ruled.unchecked {
+            let (seq, check, sig) = (self.event.seq, self.blamed(check), Sig::new(sig));
+            let signed = self.cx.queue.keep([text, b""]);
+            let text = "the statement's signature is not valid";
+            self.cx.queue.push(Job { seq, namespace: Namespace::Decision, public, signed, sig, check, text });
         }
         self.stage(id, stage);
     }
@@ -386,8 +360,10 @@ impl Step<'_, '_, '_> {
         let command = self.login.commands.get_mut(&id);
         let document = command.as_ref().and_then(|command| command.asked.under.document());
         let kept = command.and_then(|command| command.kept.take());
-        let by = again::by_rule(body).filter(|_| matches!(outcome, Outcome::Whitelisted | Outcome::Blocked));
-        let Some(by) = by else { return };
+        if !matches!(outcome, Outcome::Whitelisted | Outcome::Blocked) {
+            return;
+        }
+        let Some(by) = again::by_rule(body) else { return };
         let claim = Claim {
             host: self.cx.vouching.host,
             kept: kept.as_deref(),
@@ -414,7 +390,7 @@ impl Step<'_, '_, '_> {
         let (mut decided, mut overdue) = (true, false);
         match stage {
             Some(Stage::LetRun { decided, deadline, late }) => {
-                if body.member("of") != Some(decided) {
+                if self.event.of(body) != Some(decided) {
                     self.flaw(Check::RunWithoutDecision, "of is not the leaf hash of the decided entry");
                 }
                 overdue = late || deadline.is_some_and(|deadline| !deadline.holds(self.event.at));
@@ -439,7 +415,7 @@ impl Step<'_, '_, '_> {
         let stage = self.login.commands.get(&id).map(|command| command.stage);
         match stage {
             Some(Stage::Started { exec, late, .. }) => {
-                if body.member("of") != Some(exec) {
+                if self.event.of(body) != Some(exec) {
                     self.flaw(Check::FinishOf, "of is not the leaf hash of the exec_started");
                 }
                 // The host looks at the clock once more after its last fsync.

@@ -13,6 +13,8 @@ mod checks;
 mod conclude;
 mod contents;
 mod decision;
+mod event;
+mod ids;
 mod keys;
 mod lines;
 mod logins;
@@ -41,8 +43,9 @@ use authority::Authorities;
 use chain::{Chain, Place};
 use countersign_core::{Digest, HostId};
 use decision::{Moment, Vouching};
+use event::Event;
 use keys::Keys;
-use logins::{Context, Event, Logins};
+use logins::{Context, Logins};
 use parts::Parts;
 use prepare::{Piece, Prepared};
 use recordings::Reader;
@@ -234,7 +237,7 @@ impl<'a> Run<'a> {
     }
 
     /// Checks one entry; `promised` is the seq that the file's name promises for it.
-    fn line(&mut self, entry: &Prepared<'_>, file: &str, promised: Option<u64>) {
+    fn line(&mut self, entry: &Prepared<'_, '_>, file: &str, promised: Option<u64>) {
         let (line, leaf, kind) = (&entry.line, entry.leaf, entry.kind);
         // Where the promised entry itself is missing, the chain says so.
         let misnamed = |promised: u64| promised > line.seq || (promised < line.seq && promised != self.chain.next());
@@ -272,20 +275,20 @@ impl<'a> Run<'a> {
     }
 
     /// Remembers how far the history reaches.
-    fn reach(&mut self, Prepared { line, leaf, .. }: &Prepared<'_>) {
+    fn reach(&mut self, Prepared { line, leaf, .. }: &Prepared<'_, '_>) {
         let mut at = self.head.take().map(|head| head.at).unwrap_or_default();
         line.at.clone_into(&mut at);
         self.head = Some(Head { seq: line.seq, at, leaf: *leaf, root: None });
     }
 
     /// Follows an entry that stands in its place.
-    fn entry(&mut self, entry: &Prepared<'_>, missing: bool) {
+    fn entry(&mut self, entry: &Prepared<'_, '_>, missing: bool) {
         let (line, leaf, kind, body) = (&entry.line, entry.leaf, entry.kind, &entry.body);
         self.keys.follow(line, kind, missing, &mut self.findings);
         let boot = self.times.step(line, kind, body, &mut self.findings);
         self.times.promise(kind, body);
         let whole = self.openings(entry);
-        let valid = self.members(line, kind, &entry.odd);
+        let valid = self.members(line, kind, entry.odd);
         let Some(host) = self.chain.host() else { return };
         self.host_kinds(line, leaf, kind, body, host);
         if kind == Some(Kind::Checkpoint) && valid {
@@ -328,6 +331,7 @@ impl<'a> Run<'a> {
             at_us: self.trees.held().map_or(line.at_us, |held| line.at_us.max(held.at_us())),
             whole,
             opened,
+            before: (line.prev_text, line.prev),
         };
         let mut cx = Context {
             vouching: Vouching { host, services: self.keys.services(), authorities: &self.authorities },

@@ -21,29 +21,28 @@ use std::thread::{available_parallelism, scope};
 const BLOCK: usize = 256 * 1024;
 
 /// An entry that keeps the grammar, and what it says by itself.
-pub(super) struct Prepared<'b> {
-    pub line: Line<'b>,
+pub(super) struct Prepared<'p, 'b> {
+    pub line: &'p Line<'b>,
     pub leaf: Digest,
     pub kind: Option<Kind>,
     /// The login it belongs to.
     pub login: Option<LoginId>,
-    pub body: View<'b>,
-    pub openings: Result<Shown<'b>, BadOpening>,
-    pub odd: Vec<Odd>,
+    pub body: View<'p>,
+    pub openings: &'p Result<Shown<'b>, BadOpening>,
+    pub odd: &'p [Odd],
 }
 
 /// One physical line.
-#[allow(clippy::large_enum_variant, reason = "nearly all are entries; a box each would cost an allocation each")]
-pub(super) enum Piece<'b> {
-    Entry(Prepared<'b>),
-    Bad(BadLine),
+pub(super) enum Piece<'p, 'b> {
+    Entry(Prepared<'p, 'b>),
+    Bad(&'p BadLine),
     TooLong,
     Torn(usize),
 }
 
 /// Who follows the lines: called with each, in order, and with how many bytes
 /// there are up to its end.
-pub(super) type Take<'t> = dyn FnMut(Piece<'_>, u64) + Send + 't;
+pub(super) type Take<'t> = dyn FnMut(Piece<'_, '_>, u64) + Send + 't;
 
 /// Calls `take` with each line in order.
 pub(super) fn each_line(reader: impl Read + Send, take: &mut Take<'_>) -> io::Result<()> {
@@ -156,7 +155,7 @@ struct Room {
 
 impl Room {
     /// Looks at the lines of a block and yields what `then` makes of that.
-    fn look<T>(&mut self, block: &Block, then: impl FnOnce(&mut Looked<'_>) -> T) -> T {
+    fn look<T>(&mut self, block: &Block, then: impl FnOnce(&Looked<'_>) -> T) -> T {
         let tokens = emptied(std::mem::take(&mut self.tokens));
         let pieces = emptied(std::mem::take(&mut self.pieces));
         let mut looked = Looked { tokens, pieces };
@@ -168,7 +167,7 @@ impl Room {
             };
             looked.pieces.push((piece, done));
         }
-        let result = then(&mut looked);
+        let result = then(&looked);
         (self.tokens, self.pieces) = (emptied(looked.tokens), emptied(looked.pieces));
         result
     }
@@ -189,30 +188,30 @@ struct Looked<'b> {
 
 impl Looked<'_> {
     /// Has every line followed, in order.
-    fn follow(&mut self, take: &mut Take<'_>) {
-        for (piece, done) in self.pieces.drain(..) {
+    fn follow(&self, take: &mut Take<'_>) {
+        for (piece, done) in &self.pieces {
             let piece = match piece {
-                Ahead::Entry { line, leaf, kind, login, body, openings, odd } => {
-                    let body = View::of(self.tokens.get(body).unwrap_or_default());
-                    Piece::Entry(Prepared { line, leaf, kind, login, body, openings, odd })
+                Ahead::Entry { line, leaf, kind, body, openings, odd } => {
+                    let body = View::of(self.tokens.get(body.clone()).unwrap_or_default());
+                    let login = line.sess.as_ref().map(|sess| sess.login);
+                    Piece::Entry(Prepared { line, leaf: *leaf, kind: *kind, login, body, openings, odd })
                 }
                 Ahead::Bad(error) => Piece::Bad(error),
                 Ahead::TooLong => Piece::TooLong,
-                Ahead::Torn(length) => Piece::Torn(length),
+                Ahead::Torn(length) => Piece::Torn(*length),
             };
-            take(piece, done);
+            take(piece, *done);
         }
     }
 }
 
 /// A [`Piece`] while more tokens are added.
-#[allow(clippy::large_enum_variant, reason = "as for pieces")]
+#[allow(clippy::large_enum_variant, reason = "nearly all are entries; a box each would cost an allocation each")]
 enum Ahead<'b> {
     Entry {
         line: Line<'b>,
         leaf: Digest,
         kind: Option<Kind>,
-        login: Option<LoginId>,
         body: Range<usize>,
         openings: Result<Shown<'b>, BadOpening>,
         odd: Vec<Odd>,
@@ -235,8 +234,7 @@ fn prepare<'b>(bytes: &'b [u8], tokens: &mut Vec<Token<'b>>) -> Ahead<'b> {
     let private = kind.map(Kind::private_members).unwrap_or_default();
     let openings = openings::check(body, private, line.vals);
     let odd = kind.map(|kind| members::check(kind, &body)).unwrap_or_default();
-    let login = line.sess.as_ref().and_then(|sess| sess.id.parse().ok());
-    Ahead::Entry { line, leaf, kind, login, body: range, openings, odd }
+    Ahead::Entry { line, leaf, kind, body: range, openings, odd }
 }
 
 #[cfg(test)]
@@ -301,7 +299,7 @@ mod tests {
         }
         for (size, cores) in [(1, 1), (1, 3), (3, 2), (100, 2)] {
             let mut lines = 0;
-            let mut count = |_: Piece<'_>, _| lines += 1;
+            let mut count = |_: Piece<'_, '_>, _| lines += 1;
             let reader = io::BufReader::new(io::Read::chain(b"a\nb\n".as_slice(), Broken));
             assert!(each_line_by(reader, size, cores, &mut count).is_err(), "{size}");
             assert_eq!(lines, 2, "{size}");

@@ -1,11 +1,12 @@
 //! Recordings: chunks without gaps whose digests are those of the file's bytes.
 
 use super::checks::Check;
+use super::ids::IdSet;
 use super::report::Findings;
 use super::source::{Blob, Recordings};
 use countersign_core::{Digest, LoginId};
 use ring::digest::{Context, SHA256};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 /// The recording of one open login so far.
@@ -98,7 +99,7 @@ impl Reader<'_> {
     }
 
     /// Checks that every recording belongs to one of `logins`.
-    pub fn none_extra(&self, logins: &HashSet<LoginId>, findings: &mut Findings) {
+    pub fn none_extra(&self, logins: &IdSet<LoginId>, findings: &mut Findings) {
         for login in self.recordings.logins().into_iter().filter(|login| !logins.contains(login)) {
             findings.add(Check::RecordingExtra, None, Some(&file_name(login)), "belongs to no login of the ledger");
         }

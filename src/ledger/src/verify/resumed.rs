@@ -1,7 +1,8 @@
 //! A login across a restart of the daemon: what shows that the front that goes
 //! on is the one that began, and what stays behind.
 
-use super::logins::{Event, Login, Stage};
+use super::event::Event;
+use super::logins::{Login, Stage};
 use super::time::Boot;
 use crate::leads_to;
 use crate::node::Node as _;

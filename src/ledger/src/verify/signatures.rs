@@ -7,7 +7,7 @@ use super::checks::Check;
 use super::report::Findings;
 use crate::Namespace;
 use crate::commit::{sha256, sha256_of};
-use crate::sshsig::verify_bytes;
+use crate::sshsig::verify_digest;
 use countersign_core::Digest;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -59,10 +59,25 @@ pub(super) struct Job {
     pub namespace: Namespace,
     pub public: Digest,
     pub signed: Signed,
-    pub sig: [u8; 64],
+    pub sig: Sig,
     /// What it means where it does not verify.
     pub check: Check,
     pub text: &'static str,
+}
+
+/// The 86 characters of a signature. They are decoded only where it is checked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sig([u8; 86]);
+
+impl Sig {
+    /// What is of another length becomes one that never verifies.
+    pub fn new(text: &str) -> Self {
+        Self(text.as_bytes().try_into().unwrap_or([0; 86]))
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 /// What is signed. It is hashed only where its signature is checked.
@@ -144,7 +159,7 @@ impl Batch {
             },
             Signed::Digest(digest) => digest,
         };
-        verify_bytes(job.namespace, &job.public, &digest, &job.sig).is_ok()
+        verify_digest(job.namespace, &job.public, digest, job.sig.text()).is_ok()
     }
 }
 
