@@ -29,6 +29,15 @@ fn verdict(parts: &Parts, bundle: &Path, code: i32) -> serde_json::Value {
     serde_json::from_str(&run(&mut command).expect(code).out()).expect("a report")
 }
 
+/// Makes a bundle of what the service holds, and answers how many bytes came.
+#[track_caller]
+fn moved(reviewer: &countersign_tests::reviewer::Reviewer, words: &[&str], out: &Path) -> u64 {
+    let out = out.display().to_string();
+    let said = reviewer.run(&[words, &["--json", "-o", &out]].concat()).expect(0).out();
+    let said: serde_json::Value = serde_json::from_str(&said).expect("what was packed");
+    said["fetched"].as_u64().expect("how much was fetched")
+}
+
 fn logins(parts: &Parts) -> Vec<String> {
     let opened = journal::of_kind(&parts.journal(), "session_opened");
     opened.iter().map(|entry| entry["sess"]["id"].as_str().expect("an id").to_owned()).collect()
@@ -91,12 +100,30 @@ fn a_session_and_a_host_are_fetched_from_the_service() {
     let own = verify(&parts.host_dir(), Some(&parts.trust())).out();
     assert!(report["counts"]["entries"].as_u64().expect("a count") > 10, "{report}\n{own}");
     let month = parts.scratch.join("month.tar");
-    reviewer.run(&["bundle", "--host", &host, "--since", "30d", "-o", &month.display().to_string()]).expect(0);
+    let all = moved(&reviewer, &["bundle", "--host", &host, "--since", "30d"], &month);
     verdict(&parts, &month, 10);
+
+    // What is fetched of a part is what a host makes of its own state, and less is moved.
+    let seq = journal::of_kind(&parts.journal(), "session_opened")[1]["seq"].to_string();
+    let (theirs, ours) = (parts.scratch.join("theirs.tar"), parts.scratch.join("ours.tar"));
+    let some = moved(&reviewer, &["bundle", "--host", &host, "--since", &seq], &theirs);
+    assert!(some < all, "{some} bytes of {all}");
+    let state = parts.host_dir().display().to_string();
+    reviewer.run(&["bundle", &state, "--since", &seq, "-o", &ours.display().to_string()]).expect(0);
+    assert_eq!(fs::read(&theirs).expect("fetched"), fs::read(&ours).expect("made here"));
+    let late = parts.scratch.join("late.tar");
+    let out = late.display().to_string();
+    for since in ["999999", "2199-01-01"] {
+        let refused = reviewer.run(&["bundle", "--host", &host, "--since", since, "-o", &out]).expect(66);
+        assert!(refused.err().contains("no entry since then"), "{}", refused.err());
+        assert!(!late.exists() && !parts.scratch.join("late.tar.fetched").exists());
+    }
 
     // Who takes a ledger away is in the service's own.
     let own = parts.server(&["ledger"]).expect(0).out();
-    assert!(own.contains("\"act\":\"ledger\"") && own.contains("\"act\":\"entries\""), "{own}");
+    for act in ["ledger", "entries", "part"] {
+        assert!(own.contains(&format!("\"act\":\"{act}\"")), "{act}: {own}");
+    }
     let none = reviewer
         .run(&["bundle", "no-such-session", "-o", &parts.scratch.join("no.tar").display().to_string()])
         .expect(66);

@@ -4,25 +4,26 @@
 use crate::args::Bundle;
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::fetch::Fetched;
 use crate::link::Link;
-use crate::proof::progress_bar;
 use crate::screen::{note, show, show_json};
 use crate::words::{moment, now_ms};
-use countersign_api::ledgers::{LedgerOf, LedgerQuery};
+use countersign_api::ledgers::{LedgerQuery, PartFrom};
 use countersign_core::visible;
 use countersign_ledger::bundle::{BundleError, Selection, Since, Written, part_of, write};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::fs::{DirBuilder, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 #[derive(Serialize)]
 struct Packed {
     file: String,
     members: usize,
     bytes: u64,
+    /// Bytes that came from the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetched: Option<u64>,
     left_out: Vec<String>,
 }
 
@@ -32,13 +33,13 @@ pub async fn run(args: &Bundle, json: bool) -> Result<(), Failure> {
     if std::fs::symlink_metadata(&args.output).is_ok() {
         return Err(exists(&args.output));
     }
-    let written = match &args.source {
+    let (written, moved) = match &args.source {
         Some(dir) if dir.is_dir() => {
             let selection = match since {
                 Some(since) => Some(Selection::Since(since)),
                 None => named(args.logins.iter().copied().collect()),
             };
-            pack(dir, &args.output, selection.as_ref())?
+            (pack(dir, &args.output, selection.as_ref())?, None)
         }
         Some(session) => {
             if since.is_some() || !args.logins.is_empty() {
@@ -49,11 +50,17 @@ pub async fn run(args: &Bundle, json: bool) -> Result<(), Failure> {
                 return Err(Failure::Usage(visible(&text)));
             }
             let session = session.to_string_lossy().into_owned();
-            fetched(args, &LedgerQuery { session: Some(session), host: None }, None).await?
+            let mut query = LedgerQuery { session: Some(session), ..LedgerQuery::default() };
+            let (written, bytes) = fetched(args, &mut query, None).await?;
+            (written, Some(bytes))
         }
-        None => fetched(args, &LedgerQuery { session: None, host: args.host.clone() }, since).await?,
+        None => {
+            let mut query = LedgerQuery { host: args.host.clone(), ..LedgerQuery::default() };
+            let (written, bytes) = fetched(args, &mut query, since).await?;
+            (written, Some(bytes))
+        }
     };
-    told(args, written, json)
+    told(args, written, moved, json)
 }
 
 /// Where a part begins: digits alone are the number of an entry.
@@ -88,7 +95,7 @@ fn exists(out: &Path) -> Failure {
 }
 
 /// Packs what the service holds.
-async fn fetched(args: &Bundle, query: &LedgerQuery, since: Option<Since>) -> Result<Written, Failure> {
+async fn fetched(args: &Bundle, query: &mut LedgerQuery, since: Option<Since>) -> Result<(Written, u64), Failure> {
     let link = Link::open(&args.at).await?;
     let made = fetch_and_pack(args, query, since, link.client()).await;
     link.close().await;
@@ -97,115 +104,51 @@ async fn fetched(args: &Bundle, query: &LedgerQuery, since: Option<Since>) -> Re
 
 async fn fetch_and_pack(
     args: &Bundle,
-    query: &LedgerQuery,
+    query: &mut LedgerQuery,
     since: Option<Since>,
     client: &Client,
-) -> Result<Written, Failure> {
+) -> Result<(Written, u64), Failure> {
+    query.since_us = since.and_then(|since| if let Since::Time(at_us) = since { Some(at_us) } else { None });
     let ledger = client.ledger(query).await?;
+    let since = match since {
+        Some(Since::Time(_)) => Some(ledger.since),
+        Some(Since::Seq(seq)) => Some(Some(seq).filter(|seq| *seq < ledger.entries)),
+        None => None,
+    };
+    let mut fetched = Fetched::begin(&args.output)?;
     let selection = match (&query.session, since) {
         (Some(name), _) => {
+            let asked = PartFrom { session: Some(name.clone()), ..PartFrom::default() };
+            fetched.part(client, &ledger, asked).await?;
             Some(Selection::Logins { name: name.clone(), logins: ledger.logins.iter().copied().collect() })
         }
-        (None, since) => since.map(Selection::Since),
+        (None, Some(since)) => {
+            let since = since.ok_or_else(|| Failure::NotFound("the ledger has no entry since then".to_owned()))?;
+            let asked = PartFrom { since: Some(since), ..PartFrom::default() };
+            fetched.part(client, &ledger, asked).await?;
+            Some(Selection::Since(Since::Seq(since)))
+        }
+        (None, None) => {
+            fetched.whole(client, &ledger).await?;
+            None
+        }
     };
-    let copy = Copy::begin(&args.output)?;
-    copy.entries(client, &ledger).await?;
-    copy.recordings(client, &ledger).await?;
-    pack(&copy.dir, &args.output, selection.as_ref())
+    Ok((pack(&fetched.dir, &args.output, selection.as_ref())?, fetched.bytes))
 }
 
-/// A state directory with what was fetched; gone when this is dropped.
-struct Copy {
-    dir: PathBuf,
-}
-
-impl Copy {
-    fn begin(out: &Path) -> Result<Self, Failure> {
-        let mut name = out.as_os_str().to_owned();
-        name.push(".fetched");
-        let dir = PathBuf::from(name);
-        let mut builder = DirBuilder::new();
-        builder.mode(0o700);
-        builder.create(&dir).map_err(|error| {
-            if error.kind() != io::ErrorKind::AlreadyExists {
-                return at(&dir)(error);
-            }
-            let shown = visible(&dir.to_string_lossy());
-            Failure::Usage(format!(
-                "{shown} exists already: another fetch is at it, or one was killed; remove it when none is"
-            ))
-        })?;
-        let copy = Self { dir };
-        for folder in ["journal", "recordings"] {
-            let path = copy.dir.join(folder);
-            builder.create(&path).map_err(at(&path))?;
-        }
-        Ok(copy)
-    }
-
-    /// All lines; the service may get more meanwhile.
-    async fn entries(&self, client: &Client, ledger: &LedgerOf) -> Result<(), Failure> {
-        let path = self.dir.join("journal").join(format!("{:016}.jsonl", 0));
-        let mut file = File::create_new(&path).map_err(at(&path))?;
-        let (bar, mut next) = (progress_bar("{wide_bar} {pos}/{len} entries {eta}"), 0);
-        bar.set_length(ledger.entries);
-        while next < ledger.entries {
-            let lines = client.entries(ledger.host, next).await?;
-            let count = lines.iter().filter(|b| **b == b'\n').count();
-            if count == 0 || lines.last() != Some(&b'\n') {
-                let text = format!(
-                    "the service holds {} entries of {} and sent none after {next}",
-                    ledger.entries, ledger.host_name
-                );
-                return Err(Failure::Unavailable(text));
-            }
-            file.write_all(&lines).map_err(at(&path))?;
-            next = next.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-            bar.set_position(next);
-        }
-        bar.finish_and_clear();
-        Ok(())
-    }
-
-    async fn recordings(&self, client: &Client, ledger: &LedgerOf) -> Result<(), Failure> {
-        for login in &ledger.logins {
-            let recording = match client.recording(*login).await {
-                Ok(recording) => recording,
-                // Not every login has one; where one is missing, the verdict says so.
-                Err(Failure::NotFound(_)) => continue,
-                Err(other) => return Err(other),
-            };
-            let path = self.dir.join("recordings").join(format!("{login}.cast"));
-            std::fs::write(&path, recording).map_err(at(&path))?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.dir) {
-            note(&format!("countersign: {} could not be removed: {error}", visible(&self.dir.to_string_lossy())));
-        }
-    }
-}
-
-fn at(path: &Path) -> impl Fn(io::Error) -> Failure + use<> {
-    let path = path.display().to_string();
-    move |error| Failure::Io(format!("cannot write {}: {error}", visible(&path)))
-}
-
-fn told(args: &Bundle, written: Written, json: bool) -> Result<(), Failure> {
+fn told(args: &Bundle, written: Written, fetched: Option<u64>, json: bool) -> Result<(), Failure> {
     for name in &written.left_out {
         note(&format!("countersign: left out, since it is no part of a ledger: {}", visible(name)));
     }
     let file = args.output.to_string_lossy().into_owned();
     if json {
-        return show_json(&Packed { file, members: written.members, bytes: written.bytes, left_out: written.left_out });
+        let Written { members, bytes, left_out } = written;
+        return show_json(&Packed { file, members, bytes, fetched, left_out });
     }
     let shown = visible(&file);
+    let came = fetched.map(|bytes| format!(", of {bytes} bytes from the service")).unwrap_or_default();
     show(&format!(
-        "{shown}: {} files, {} bytes\nverify it with: countersign verify {shown} --trust FILE   (the keys travel apart from the bundle)\n",
+        "{shown}: {} files, {} bytes{came}\nverify it with: countersign verify {shown} --trust FILE   (the keys travel apart from the bundle)\n",
         written.members, written.bytes
     ))
 }

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::pin::tls_to;
 use crate::reviewer::Reviewer;
-use countersign_api::ledgers::{EntriesFrom, LedgerOf, LedgerQuery};
+use countersign_api::ledgers::{EntriesFrom, LedgerOf, LedgerQuery, PartFrom};
 use countersign_api::rules::{NewGrant, RuleAct, RuleHistory, RuleTest, RuleVerdict, RulesFile, Suggestions};
 use countersign_api::service::{
     AuditQuery, AuditRecord, AuditRow, ErrorBody, NewRule, PendingSubmission, ProgramReply, ReviewReply, ReviewRequest,
@@ -120,6 +120,13 @@ impl Client {
         self.body(answer, MAX_ANSWER).await
     }
 
+    /// A part of a host's ledger from a seq on; empty where it has ended.
+    pub async fn part(&self, host: HostId, asked: &PartFrom) -> Result<Vec<u8>, Failure> {
+        let request = self.http.get(self.address(&format!("/api/ledgers/{host}/part")));
+        let answer = self.send(request.query(asked)).await?;
+        self.body(answer, MAX_ANSWER).await
+    }
+
     /// The whitelist.
     pub async fn rules(&self) -> Result<Vec<Rule>, Failure> {
         self.read(self.http.get(self.address("/api/rules"))).await
@@ -175,6 +182,21 @@ impl Client {
         let request = self.http.get(self.address(&format!("/api/recordings/{login}")));
         let answer = self.send(request).await?;
         self.body(answer, MAX_RECORDING).await
+    }
+
+    /// The same, handed on as it comes. Answers its length.
+    pub async fn recording_into(
+        &self,
+        login: LoginId,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<u64, Failure> {
+        let request = self.http.get(self.address(&format!("/api/recordings/{login}")));
+        let (mut answer, mut length) = (self.send(request).await?, 0u64);
+        while let Some(chunk) = answer.chunk().await.map_err(|e| self.unreachable(&e))? {
+            length = length.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+            take(&chunk)?;
+        }
+        Ok(length)
     }
 
     /// Whether the service answers at all.

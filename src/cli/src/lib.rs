@@ -16,6 +16,7 @@ mod enrol;
 mod evaluate;
 pub mod export;
 pub mod failure;
+mod fetch;
 mod link;
 mod look;
 mod pin;

@@ -46,6 +46,24 @@ impl Gaps {
         self.0.is_empty()
     }
 
+    /// Where the first begins and the last ends.
+    pub fn span(&self) -> Option<(u64, u64)> {
+        let (from, _) = self.0.first_key_value()?;
+        let (_, last) = self.0.last_key_value()?;
+        Some((*from, last.to))
+    }
+
+    /// Adds gaps that come after these.
+    pub fn append(&mut self, mut later: Self) -> Result<(), BadGaps> {
+        if let (Some((_, end)), Some((from, _))) = (self.span(), later.span())
+            && from < end
+        {
+            return Err(BadGaps::Content("gaps overlap or are out of order"));
+        }
+        self.0.append(&mut later.0);
+        Ok(())
+    }
+
     /// Reads a `proof.json`.
     pub fn parse(text: &[u8]) -> Result<Self, BadGaps> {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
@@ -196,6 +214,22 @@ mod tests {
                 assert_eq!(gaps.bridge(from, to + 1), None);
             }
         }
+    }
+
+    #[test]
+    fn gaps_are_put_together_in_order_only() {
+        let gap = |from: u64, to| {
+            let mut maker = GapsMaker::default();
+            (from..to).for_each(|seq| maker.leave_out(seq, Digest([7; 32])));
+            maker.finish()
+        };
+        let mut gaps = Gaps::default();
+        assert_eq!(gaps.span(), None);
+        gaps.append(gap(2, 5)).unwrap();
+        gaps.append(gap(5, 9)).unwrap();
+        gaps.append(Gaps::default()).unwrap();
+        assert!(gaps.append(gap(8, 10)).is_err() && gaps.append(gap(0, 1)).is_err());
+        assert_eq!((gaps.span(), gaps.bridge(2, 9).map(|all| all.len())), (Some((2, 9)), Some(5)));
     }
 
     #[test]

@@ -195,6 +195,22 @@ impl Kind {
         )
     }
 
+    /// Whether nothing of a host can be judged without its entries of this kind,
+    /// so that a part of its history holds all of them.
+    pub fn in_every_part(self) -> bool {
+        matches!(
+            self,
+            Self::HostEnrolled
+                | Self::HostStarted
+                | Self::KeyRotated
+                | Self::ClockStep
+                | Self::PolicyChanged
+                | Self::PolicyText
+                | Self::Pruned
+                | Self::Gap
+        )
+    }
+
     /// Members of the body that are commitments, whose openings stand in `vals`.
     pub fn private_members(self) -> &'static [&'static str] {
         match self {

@@ -153,24 +153,9 @@ impl Plan {
     fn has(&self, line: &Line<'_>) -> bool {
         line.sess.as_ref().and_then(|sess| sess.id.parse().ok()).is_some_and(|login| self.logins.contains(&login))
             || self.entries.contains(&line.seq)
-            || line.kind.parse().is_ok_and(is_needed)
+            || line.kind.parse().is_ok_and(Kind::in_every_part)
             || self.since.is_some_and(|since| line.seq >= since)
     }
-}
-
-/// Kinds without which nothing of a host can be judged.
-fn is_needed(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::HostEnrolled
-            | Kind::HostStarted
-            | Kind::KeyRotated
-            | Kind::ClockStep
-            | Kind::PolicyChanged
-            | Kind::PolicyText
-            | Kind::Pruned
-            | Kind::Gap
-    )
 }
 
 impl History {

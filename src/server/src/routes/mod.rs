@@ -48,6 +48,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/sessions", get(reviewer::sessions))
         .route("/api/ledgers", get(ledgers::find))
         .route("/api/ledgers/{host}/entries", get(ledgers::entries))
+        .route("/api/ledgers/{host}/part", get(ledgers::part))
         .route("/api/rules", get(rules::list).post(rules::add))
         .route("/api/rules/import", post(rules::import))
         .route("/api/rules/export", get(rules::export))

@@ -45,6 +45,7 @@ impl Store {
             host_name: parsed("host name", &name)?,
             entries: self.next_seq(host).await?,
             logins: logins.iter().map(|id| parsed("login id", id)).collect::<Result<_, _>>()?,
+            since: None,
         })
     }
 

@@ -13,6 +13,7 @@ mod forks;
 mod ledgers;
 pub mod log;
 pub mod own;
+mod parts;
 pub mod past;
 mod people;
 mod recordings;
@@ -26,6 +27,7 @@ pub mod submissions;
 pub use audit::{AuditError, Decided, Found as FoundRecord};
 pub use facts::FactError;
 pub use forks::Fork;
+pub use parts::PartOf;
 pub use people::{
     HostCaller, Sender, TokenState, add_enroll_token, add_reviewer, enroll, enroll_token, person_of, retire,
     reviewer_names,

@@ -17,6 +17,7 @@ mod host;
 mod ingest;
 mod latency;
 mod own_ledger;
+mod parts;
 mod policy;
 mod recordings;
 mod removals;
