@@ -3,7 +3,7 @@
 use crate::anomaly::New;
 use crate::facts::{CommandLine, Place};
 use crate::hosts::Reach;
-use crate::risk::{Touch, View};
+use crate::risk::{Piped, Touch, View, Views};
 
 /// Most sentences that are said.
 const MOST: usize = 12;
@@ -13,15 +13,15 @@ const MOST_NEW: usize = 5;
 /// The consequences of a line whose agent is known: what it has not done
 /// before is said to be the first time.
 pub fn consequences(line: &CommandLine, place: &Place<'_>, new: &New) -> Vec<String> {
-    let mut said = of(&View::all(line, place), new);
+    let mut said = of(&Views::of(line, place), new);
     said.extend(new.programs.iter().take(MOST_NEW).map(|program| format!("runs {program}, first time")));
     said
 }
 
 /// The consequences of the commands of a line, each once, in their order.
-pub(crate) fn of(views: &[View<'_>], new: &New) -> Vec<String> {
+pub(crate) fn of(views: &Views<'_>, new: &New) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
-    for view in views {
+    for view in views.iter() {
         for mut sentence in of_command(view, views, new) {
             if view.root {
                 sentence.push_str(" as another user (root unless said otherwise)");
@@ -37,7 +37,7 @@ pub(crate) fn of(views: &[View<'_>], new: &New) -> Vec<String> {
     said
 }
 
-fn of_command(view: &View<'_>, views: &[View<'_>], new: &New) -> Vec<String> {
+fn of_command(view: &View<'_>, views: &Views<'_>, new: &New) -> Vec<String> {
     let mut said = Vec::new();
     let paths = |touch: Touch| {
         view.touched
@@ -54,7 +54,7 @@ fn of_command(view: &View<'_>, views: &[View<'_>], new: &New) -> Vec<String> {
     }
     for reached in view.reached.iter().filter(|r| r.reach != Reach::Loopback).take(3) {
         let host = &reached.host;
-        let fed = view.neighbours(views, false).next().is_some();
+        let fed = views.is_piped_at_all(view, Piped::From);
         let first = if new.hosts.contains(host) { ", first time" } else { "" };
         let what = match view.name {
             "curl" | "wget"

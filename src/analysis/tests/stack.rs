@@ -78,3 +78,37 @@ fn what_only_the_second_parser_takes_for_commands_does_not_exhaust_it() {
         }
     }
 }
+
+/// Forms that open nothing and still are levels to somebody: an expression, a list, a chain of tests.
+#[test]
+fn long_lines_that_are_not_deep_do_not_exhaust_it_either() {
+    for (open, again, close) in [
+        ("((", "a?b:", "c))"),
+        ("((", "a=", "1))"),
+        ("echo $((", "!", "1))"),
+        ("echo $((", "1+", "1))"),
+        ("echo \"$((", "1,", "1))\""),
+        ("[[ ", "a == b && ", "c ]]"),
+        ("[[ ", "! ", "c ]]"),
+        ("[[ a =~ ", "(a|b)", " ]]"),
+        ("", "a && ", "b"),
+        ("", "a | ", "b"),
+        ("", "a; ", "b"),
+        ("", "! ", "b"),
+        ("", "a=b ", "b"),
+        ("case x in ", "a | ", "b) c;; esac"),
+        ("case x in ", "a) b;; ", " esac"),
+        ("if a; then b; ", "elif c; then d; ", "fi"),
+        ("echo ${a", "[1]", "}"),
+        ("echo ${a", "/b", "}"),
+        ("echo ", "{a,b}", ""),
+        ("echo ", "{a,", ""),
+        ("cat ", "<<A ", "\nA\n"),
+        ("echo ", "\\", "x"),
+        ("echo $'", "\\x41", "'"),
+    ] {
+        for times in [900, 60_000 / again.len()] {
+            read(format!("{open}{}{close}", again.repeat(times)));
+        }
+    }
+}

@@ -4,6 +4,7 @@
 mod shapes;
 mod words;
 
+use super::line::{DECODERS, DOWNLOADERS, Makers, Piped, Views};
 use super::view::{Touch, View};
 use crate::facts::{Context, Redirect, Span};
 use crate::paths::{self, Class};
@@ -51,37 +52,6 @@ pub const NAMES: [&str; 38] = [
     "plain_index",
 ];
 
-const DOWNLOADERS: [&str; 13] = [
-    "curl",
-    "wget",
-    "fetch",
-    "aria2c",
-    "lwp-download",
-    "lwp-request",
-    "GET",
-    "axel",
-    "http",
-    "https",
-    "nc",
-    "ncat",
-    "ftp",
-];
-const DECODERS: [&str; 14] = [
-    "base64",
-    "base32",
-    "basenc",
-    "xxd",
-    "openssl",
-    "uudecode",
-    "gunzip",
-    "zcat",
-    "rev",
-    "tr",
-    "gpg",
-    "ascii85",
-    "base58",
-    "b64decode",
-];
 const SENDERS: [&str; 14] = [
     "curl", "wget", "nc", "ncat", "netcat", "socat", "ssh", "scp", "rsync", "ftp", "sftp", "mail", "sendmail", "telnet",
 ];
@@ -105,12 +75,12 @@ const FILTERS: [&str; 14] = [
 ];
 
 /// Where `name` is found about `view`.
-pub fn detect(name: &str, view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
+pub fn detect(name: &str, view: &View<'_>, all: &Views<'_>) -> Option<Span> {
     let whole = view.command.span;
     let when = |found: bool| found.then_some(whole);
     match name {
-        "download_and_run" => when(runs_text(view) && fed_by(view, all, &DOWNLOADERS)),
-        "decode_and_run" => when(runs_text(view) && fed_by(view, all, &DECODERS)),
+        "download_and_run" => when(runs_text(view) && fed_by(view, all, Makers::Downloaders)),
+        "decode_and_run" => when(runs_text(view) && fed_by(view, all, Makers::Decoders)),
         "fetched_file_run" => fetched(view, all),
         "typed_escape" => when(typed(view)),
         "drops_shell" => drops_shell(view, all),
@@ -134,25 +104,18 @@ pub fn detect(name: &str, view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
 }
 
 /// A program that runs the text it is given.
-fn runs_text(view: &View<'_>) -> bool {
+pub(super) fn runs_text(view: &View<'_>) -> bool {
     crate::programs::interpreter(view.name).is_some()
         || matches!(view.name, "eval" | "source" | "." | "xargs" | "parallel" | "at" | "batch" | "bash" | "sh")
 }
 
-/// Whether one of `programs` writes into its pipe, or into its words.
-fn fed_by(view: &View<'_>, all: &[View<'_>], programs: &[&str]) -> bool {
-    if all.len() == 1 {
-        return false;
-    }
-    let span = view.command.span;
-    let inside = |other: &View<'_>| {
-        other.index != view.index
-            && other.command.span.start >= span.start
-            && other.command.span.end <= span.end
-            && other.command.context.iter().any(|c| matches!(c, Context::Substitution | Context::ProcessSubstitution))
+/// Whether one of them writes into its pipe, or into its words.
+fn fed_by(view: &View<'_>, all: &Views<'_>, makers: Makers) -> bool {
+    let programs: &[&str] = match makers {
+        Makers::Downloaders => &DOWNLOADERS,
+        Makers::Decoders => &DECODERS,
     };
-    view.neighbours(all, false).any(|other| programs.contains(&other.name))
-        || all.iter().any(|other| inside(other) && programs.contains(&other.name))
+    all.is_piped(view, Piped::From, programs) || all.is_made_by(view, makers)
 }
 
 fn program_path(view: &View<'_>) -> Option<String> {
@@ -183,20 +146,14 @@ fn hidden(path: &str) -> bool {
 }
 
 /// A file that this command fetched and a later one runs.
-fn fetched(view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
+fn fetched(view: &View<'_>, all: &Views<'_>) -> Option<Span> {
     if !DOWNLOADERS.contains(&view.name) {
         return None;
     }
     let mut files: Vec<&str> =
         view.touched.iter().filter(|t| t.touch == Touch::Write).map(|t| base_name(&t.path)).collect();
     files.extend(view.operands.iter().filter(|operand| operand.contains("://")).map(|url| base_name(url)));
-    let later = all.iter().filter(|other| other.index > view.index);
-    later
-        .flat_map(|other| {
-            other.command.words.iter().take(if runs_text(other) || other.name == "chmod" { 4 } else { 1 })
-        })
-        .find(|word| word.text.len() > 2 && files.contains(&base_name(&word.text)))
-        .map(|word| word.span)
+    all.runs_later(view, &files)
 }
 
 /// `!/bin/sh` or `:!id` as a command: meant for a program that is open.
@@ -221,10 +178,9 @@ fn starts_shell(text: &str) -> bool {
 }
 
 /// Writes a text that starts a shell into a file that is no document.
-fn drops_shell(view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
+fn drops_shell(view: &View<'_>, all: &Views<'_>) -> Option<Span> {
     let target = view.touched.iter().find(|t| t.touch == Touch::Write && !document(&t.path) && t.path != "/dev/null");
-    let mut later = view.neighbours(all, true).peekable();
-    let piped = later.peek().is_some() && !later.all(|other| FILTERS.contains(&other.name));
+    let piped = !all.is_piped_only(view, Piped::To, &FILTERS);
     let texts = view.command.arguments().iter().filter(|_| matches!(view.name, "echo" | "printf"));
     let here = view.command.redirections.iter().filter(|r| r.kind == Redirect::HereDocument).map(|r| &r.target);
     let span = texts.chain(here).find(|word| starts_shell(&word.text)).map(|word| word.span)?;
@@ -252,6 +208,6 @@ fn reads_secret(view: &View<'_>) -> bool {
     view.touched.iter().any(|t| t.touch == Touch::Read && t.class.meets(Class::CREDENTIAL.or(Class::ACCOUNTS)))
 }
 
-fn sent(view: &View<'_>, all: &[View<'_>]) -> bool {
-    SENDERS.contains(&view.name) || view.neighbours(all, true).any(|other| SENDERS.contains(&other.name))
+fn sent(view: &View<'_>, all: &Views<'_>) -> bool {
+    SENDERS.contains(&view.name) || all.is_piped(view, Piped::To, &SENDERS)
 }

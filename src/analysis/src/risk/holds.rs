@@ -2,6 +2,7 @@
 
 use super::detect;
 use super::glob::{Glob, Shape};
+use super::line::{Piped, Views};
 use super::ready::Seen;
 use super::rules::Condition;
 use super::view::{Touch, View};
@@ -9,7 +10,7 @@ use crate::facts::Span;
 use crate::hosts::Reach;
 
 /// Where in the line `condition`, which the index says is about this program, holds of `view`.
-pub(super) fn holds(condition: &Condition, seen: &Seen, view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
+pub(super) fn holds(condition: &Condition, seen: &Seen, view: &View<'_>, all: &Views<'_>) -> Option<Span> {
     let ready = &condition.ready;
     // What costs least and fails most often comes first; none of it depends on another.
     if !ready.fit(seen)
@@ -53,14 +54,10 @@ pub(super) fn holds(condition: &Condition, seen: &Seen, view: &View<'_>, all: &[
             .find(|reached| condition.host.iter().any(|name| name == reach_name(reached.reach)))?
             .span;
     }
-    if !condition.piped_to.is_empty() && !view.neighbours(all, true).any(|other| named(&condition.piped_to, other.name))
-    {
-        return None;
-    }
-    if !condition.piped_from.is_empty()
-        && !view.neighbours(all, false).any(|other| named(&condition.piped_from, other.name))
-    {
-        return None;
+    for (programs, way) in [(&condition.piped_to, Piped::To), (&condition.piped_from, Piped::From)] {
+        if !programs.is_empty() && !all.is_piped(view, way, programs) {
+            return None;
+        }
     }
     if !condition.assigns.is_empty() {
         at = view.command.assignments.iter().find(|a| named(&condition.assigns, &a.name))?.span;

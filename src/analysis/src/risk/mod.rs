@@ -11,6 +11,7 @@ mod glob;
 mod grammar;
 mod holds;
 mod inert;
+mod line;
 mod ready;
 mod rules;
 mod view;
@@ -18,6 +19,7 @@ mod view;
 use crate::facts::{self, CommandLine, Place, Span};
 use serde::Serialize;
 
+pub(crate) use line::{Piped, Views};
 pub use rules::{Condition, RULES, Rule, Rules};
 pub(crate) use view::View;
 pub use view::{Reached, Touch, Touched};
@@ -103,7 +105,7 @@ pub struct Risk {
 
 /// The risk of a line. Where the rules themselves are broken, it is 100.
 pub fn assess(line: &CommandLine, place: &Place<'_>) -> Risk {
-    let views = View::all(line, place);
+    let views = Views::of(line, place);
     let mut reasons = match &*RULES {
         Ok(rules) => found(rules, line, &views),
         Err(why) => vec![broken(why)],
@@ -120,7 +122,7 @@ pub fn assess(line: &CommandLine, place: &Place<'_>) -> Risk {
         category: reasons.first().map(|reason| reason.category.clone()),
         consequences: crate::consequences::of(&views, &crate::anomaly::New::default()),
         hosts: views.iter().flat_map(|view| view.reached.clone()).collect(),
-        paths: views.into_iter().flat_map(|view| view.touched).collect(),
+        paths: views.into_all().into_iter().flat_map(|view| view.touched).collect(),
         reasons,
         programs,
     }
@@ -134,7 +136,7 @@ pub fn combined(weights: impl Iterator<Item = u8>) -> u8 {
     (0..=100).find(|n| f64::from(*n) >= score).unwrap_or(100)
 }
 
-fn found(rules: &Rules, line: &CommandLine, views: &[View<'_>]) -> Vec<Reason> {
+fn found(rules: &Rules, line: &CommandLine, views: &Views<'_>) -> Vec<Reason> {
     let mut reasons: Vec<Reason> = Vec::new();
     let about_opaque = rules.index.about_opaque().iter().filter(|_| !line.opaque.is_empty());
     for rule in about_opaque.filter_map(|index| rules.all.get(*index)) {

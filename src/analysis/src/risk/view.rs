@@ -68,16 +68,26 @@ pub struct View<'l> {
     pub reached: Vec<Reached>,
     /// The pipelines that it is in, each with its stage: picked out once, since
     /// commands are compared with each other and a context can be long.
-    pipes: Vec<(usize, usize)>,
+    pub(super) pipes: Vec<(usize, usize)>,
 }
 
 impl<'l> View<'l> {
     /// The views of all commands of a line.
     pub fn all(line: &'l CommandLine, place: &Place<'_>) -> Vec<View<'l>> {
-        line.commands.iter().enumerate().map(|(index, command)| Self::of(line, index, command, place)).collect()
+        // What a wrapper is given belongs to the command that it runs.
+        let mut wrappers = vec![false; line.commands.len()];
+        for command in &line.commands {
+            if let Origin::Command { parent, .. } = command.origin
+                && let Some(wrapper) = wrappers.get_mut(parent)
+            {
+                *wrapper = true;
+            }
+        }
+        let commands = line.commands.iter().zip(wrappers).enumerate();
+        commands.map(|(index, (command, wrapper))| Self::of(line, index, command, wrapper, place)).collect()
     }
 
-    fn of(line: &'l CommandLine, index: usize, command: &'l SimpleCommand, place: &Place<'_>) -> Self {
+    fn of(line: &'l CommandLine, index: usize, command: &'l SimpleCommand, wrapper: bool, place: &Place<'_>) -> Self {
         let name = program(command);
         let arguments = grammar::arguments(name, command.arguments());
         let operands = arguments.iter().map(|word| word.text.as_str()).filter(|text| !text.starts_with('-')).collect();
@@ -95,9 +105,6 @@ impl<'l> View<'l> {
             reached: Vec::new(),
             pipes: pipes(command),
         };
-        // What a wrapper is given belongs to the command that it runs.
-        let wrapper =
-            line.commands.iter().any(|inner| matches!(inner.origin, Origin::Command { parent, .. } if parent == index));
         if !wrapper || name == "find" || name == "ssh" {
             view.touch_arguments(place);
         }
@@ -152,18 +159,6 @@ impl<'l> View<'l> {
     pub fn option(&self, options: &[String]) -> Option<Span> {
         let given = |word: &&&Word| options.iter().any(|option| has_option(&word.text, option));
         self.arguments.iter().find(given).map(|word| word.span)
-    }
-
-    /// Commands further down (or up) the same pipelines.
-    pub fn neighbours<'a>(&'a self, all: &'a [View<'l>], down: bool) -> impl Iterator<Item = &'a View<'l>> {
-        // In none there are no others to look at.
-        let all = if self.pipes.is_empty() { &[] } else { all };
-        all.iter().filter(move |other| {
-            self.pipes.iter().any(|(id, stage)| {
-                let further = |at: &usize| if down { at > stage } else { at < stage };
-                other.pipes.iter().any(|(other, at)| id == other && further(at))
-            })
-        })
     }
 }
 

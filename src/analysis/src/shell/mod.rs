@@ -11,6 +11,7 @@ mod arithmetic;
 mod braces;
 mod compound;
 mod condition;
+mod effort;
 mod expansion;
 mod heredoc;
 mod list;

@@ -2,6 +2,7 @@
 //! commands in the same order. Two independent readings that agree leave
 //! little room for a form that both take for something it is not.
 
+use super::effort::work;
 use crate::facts::{Context, Opaque, SimpleCommand};
 use countersign_core::MAX_COMMAND_BYTES;
 use rable::{Node, NodeKind};
@@ -127,64 +128,6 @@ const RESERVED: [&str; 18] = [
     "if", "then", "elif", "else", "fi", "do", "done", "case", "esac", "while", "until", "for", "in", "select",
     "function", "time", "coproc", "",
 ];
-
-/// How much it is to read `text`: its bytes, those in substitutions 3, 6, 10 …
-/// times by their level, as measured. Where the two parsers agree none is over two; where they do
-/// not, this is what keeps rable from reading one text a thousand times.
-fn work(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    // What closes each bracket that is open, and whether what is in it is read again.
-    let mut open: Vec<(u8, bool)> = Vec::new();
-    let (mut level, mut work, mut at) = (1usize, 0usize, 0usize);
-    while let Some(byte) = bytes.get(at) {
-        let quoted = open.last().is_some_and(|(close, _)| *close == b'"');
-        let before = at.checked_sub(1).and_then(|before| bytes.get(before)).copied().unwrap_or(b' ');
-        let from = at;
-        at = match byte {
-            b'\\' => at + 2,
-            b'\'' if !quoted => end_of_quote(bytes, at + 1, before == b'$'),
-            b'#' if !quoted && b" \t\n;&|(".contains(&before) => next(bytes, at, b'\n'),
-            _ => at + 1,
-        };
-        work = work.saturating_add((at.min(bytes.len()) - from).saturating_mul(level.saturating_mul(level + 1) / 2));
-        let closes = open.last().is_some_and(|(close, _)| close == byte);
-        match byte {
-            _ if closes => {
-                level -= usize::from(open.pop().is_some_and(|(_, again)| again));
-            }
-            b'"' => open.push((b'"', false)),
-            b'(' if before == b'$' || !quoted => {
-                let again = b"$<>".contains(&before);
-                open.push((b')', again));
-                level += usize::from(again);
-            }
-            b'{' if before == b'$' => open.push((b'}', false)),
-            b'`' => {
-                open.push((b'`', true));
-                level += 1;
-            }
-            _ => {}
-        }
-    }
-    work
-}
-
-/// Where the quote that is open at `at` has ended.
-fn end_of_quote(bytes: &[u8], mut at: usize, escapes: bool) -> usize {
-    while let Some(byte) = bytes.get(at) {
-        at += match byte {
-            b'\'' => return at + 1,
-            b'\\' if escapes => 2,
-            _ => 1,
-        };
-    }
-    bytes.len()
-}
-
-fn next(bytes: &[u8], at: usize, wanted: u8) -> usize {
-    let rest = bytes.get(at..).unwrap_or_default();
-    rest.iter().position(|byte| *byte == wanted).map_or(bytes.len(), |length| at + length)
-}
 
 /// Whether rable reads `text` as the commands in `found` (those of its top
 /// level, not of substitutions): as many, with as many words each, and

@@ -1,6 +1,7 @@
 //! Shapes of what a command does: where things are put so that nobody sees
 //! them, what is searched for, what has no end.
 
+use super::super::line::{Piped, Views};
 use super::super::view::{Touch, View};
 use crate::facts::{Context, Redirect, Span};
 use crate::paths::{self, Class};
@@ -70,14 +71,9 @@ fn others_homes(text: &str) -> bool {
 }
 
 /// Looks for a product that protects the machine among what runs or is installed.
-pub fn defence_pattern(view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
-    let listed = |other: &View<'_>| {
-        matches!(
-            other.name,
-            "ps" | "dpkg" | "rpm" | "systemctl" | "lsmod" | "pgrep" | "apt" | "service" | "ls" | "pstree"
-        )
-    };
-    if view.name != "pgrep" && !view.neighbours(all, false).any(listed) {
+pub fn defence_pattern(view: &View<'_>, all: &Views<'_>) -> Option<Span> {
+    const LISTING: [&str; 10] = ["ps", "dpkg", "rpm", "systemctl", "lsmod", "pgrep", "apt", "service", "ls", "pstree"];
+    if view.name != "pgrep" && !all.is_piped(view, Piped::From, &LISTING) {
         return None;
     }
     let pattern = view.command.arguments().iter().find(|word| {
@@ -88,16 +84,13 @@ pub fn defence_pattern(view: &View<'_>, all: &[View<'_>]) -> Option<Span> {
 }
 
 /// In a loop whose condition always holds.
-pub fn endless(view: &View<'_>, all: &[View<'_>]) -> bool {
+pub fn endless(view: &View<'_>, all: &Views<'_>) -> bool {
     let in_loop = view.command.context.iter().any(|c| matches!(c, Context::Loop));
-    let always = |other: &View<'_>| {
-        matches!(other.name, "true" | ":") && other.command.context.iter().any(|c| matches!(c, Context::Condition))
-    };
-    in_loop && all.iter().any(always)
+    in_loop && all.is_endless()
 }
 
 /// Turns the echo of the terminal off and reads.
-pub fn asks_unseen(view: &View<'_>, all: &[View<'_>]) -> bool {
+pub fn asks_unseen(view: &View<'_>, all: &Views<'_>) -> bool {
     view.name == "stty"
         && view.arguments.iter().any(|word| word.text == "-echo")
         && all.iter().any(|other| other.name == "read")
