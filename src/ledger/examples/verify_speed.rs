@@ -1,4 +1,5 @@
-//! Measures verification: `verify_speed generate DIR ENTRIES`, then `verify_speed measure DIR checkpoint|strict`.
+//! Measures verification: `verify_speed generate DIR ENTRIES`, then `verify_speed measure DIR checkpoint|strict`;
+//! `verify_speed open DIR` how long a daemon takes to open such a journal.
 //!
 //! What is generated: logins of 200 commands, each `command_submitted` (command, directory and a small environment
 //! opened beside it), `decided` with a signed statement, `exec_started`, `exec_finished`; one chunk a login; a
@@ -18,8 +19,8 @@ use countersign_ledger::tlog::{
 };
 use countersign_ledger::verify::{Options, Signatures, verify_with};
 use countersign_ledger::{
-    Header, InProcessSigner, Namespace, Openings, Sess, Signer as _, Statement, TrustFile, TrustedHost, TrustedService,
-    Value, body, key_id, seal, sha256, verify_digest,
+    Committer, Header, InProcessSigner, Limits, Namespace, Openings, Sess, Signer as _, Statement, SystemClock,
+    TrustFile, TrustedHost, TrustedService, Value, body, key_id, seal, sha256, verify_digest,
 };
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
@@ -283,10 +284,25 @@ fn peak_kib() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
+/// Seconds that a host's daemon takes to open such a journal: every line is read.
+fn open(dir: &Path) -> f64 {
+    let started = Instant::now();
+    let clock = Box::new(SystemClock::new().unwrap());
+    let opened = Committer::open(&dir.join("journal"), host(), Box::new(signer(1)), clock, Limits::default()).unwrap();
+    let seconds = started.elapsed().as_secs_f64();
+    assert!(opened.1.next_seq > 0 && opened.1.torn.is_none());
+    seconds
+}
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["generate", dir, entries] => generate(Path::new(dir), entries.parse().unwrap()),
+        ["open", dir] => {
+            let (seconds, used, peak) = (open(Path::new(dir)), cpu(), peak_kib());
+            let floor = floor(Path::new(dir));
+            println!("opened: {seconds:.2} s, {used:.2} CPU s, peak {peak} KiB; SHA-256 alone {floor:.2} s");
+        }
         ["measure", dir, mode] => {
             let options = Options { signatures: mode.parse::<Signatures>().unwrap(), ..Options::default() };
             let started = Instant::now();
@@ -307,6 +323,6 @@ fn main() {
                 counts.entries
             );
         }
-        _ => println!("verify_speed generate DIR ENTRIES | measure DIR checkpoint|strict"),
+        _ => println!("verify_speed generate DIR ENTRIES | measure DIR checkpoint|strict | open DIR"),
     }
 }

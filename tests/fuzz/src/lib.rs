@@ -15,9 +15,11 @@ use countersign_api::spool::{HEAD, MAX_DATA, What, take};
 use countersign_cli::replay::Sanitiser;
 use countersign_core::{CommandText, DecidedBy, MAX_COMMAND_BYTES, Name, SubmissionId, parse_utc_micros, visible};
 use countersign_ledger::tlog::{Checkpoint, Note};
-use countersign_ledger::{Authority, Entry, SshSignature, Statement, TrustFile};
+use countersign_ledger::{Authority, Entry, Gaps, KnownHead, SshSignature, Statement, TrustFile, cut_openings};
 use countersign_policy::{Document, Pattern};
 use countersign_shell::readers;
+
+pub mod bundle;
 
 /// One reader.
 pub struct Target {
@@ -44,6 +46,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "words", run: words, examples: &["whitelist_rule:17", "ops-lead", "2026-11-20T12:34:56.123456Z"] },
     Target { name: "command_text", run: command_text, examples: LINES },
     Target { name: "entry", run: entry, examples: ENTRIES },
+    Target { name: "proof", run: proof, examples: PROOFS },
+    Target { name: "bundle", run: bundle::bundle, examples: bundle::EXAMPLES },
     Target { name: "statement", run: statement, examples: STATEMENTS },
     Target { name: "trust_file", run: trust_file, examples: TRUST },
     Target { name: "command_line", run: command_line, examples: LINES },
@@ -56,6 +60,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "claims", run: claims, examples: CLAIMS },
     Target { name: "credential", run: credential, examples: CREDENTIALS },
     Target { name: "registration", run: registration, examples: REGISTRATIONS },
+];
+
+const PROOFS: &[&str] = &[
+    include_str!("../../golden/ledger/part/journal/proof.json"),
+    include_str!("../../golden/ledger/pruned/journal/proof.json"),
+    include_str!("../../golden/ledger/part/head.json"),
 ];
 
 const LINES: &[&str] = &[
@@ -290,8 +300,25 @@ pub fn entry(bytes: &[u8]) {
         if let Ok(entry) = Entry::parse(line) {
             assert!(line.iter().all(|byte| (0x20..=0x7e).contains(byte)));
             entry.openings().ok();
+            let text = std::str::from_utf8(line).expect("ASCII");
+            if let Ok(cut) = cut_openings(text, &["cwd".to_owned(), "cmd/0".to_owned()]) {
+                assert_eq!(Entry::parse(cut.as_bytes()).expect("a line without openings").leaf, entry.leaf);
+            }
         }
     }
+}
+
+/// What stands for entries that are left out is the same when it is written again.
+pub fn proof(bytes: &[u8]) {
+    if let Ok(gaps) = Gaps::parse(bytes) {
+        let text = gaps.encode().expect("what was read can be written");
+        assert_eq!(Gaps::parse(text.as_bytes()).expect("and read"), gaps);
+        if let Some((from, to)) = gaps.span() {
+            assert!(from < to);
+            assert_eq!(gaps.bridge(from, to.saturating_add(1)), None);
+        }
+    }
+    KnownHead::parse(bytes).ok();
 }
 
 /// A statement that is taken is written in one spelling.
