@@ -8,7 +8,7 @@ use countersign_analysis::{VERSION, analyze};
 use std::fmt::Write;
 
 /// The version, and the SHA-256 of its answers to [`LINES`].
-const PINNED: (u32, &str) = (6, "27192d930e7d64653f8c95325b1ee2be5ea14efa270f2238cfb8c334ae2cc34f");
+const PINNED: (u32, &str) = (6, "5912d4ce6ac866ad961bf82e0578f50fcb2815768a8cb2359ee3476a8216953a");
 
 /// Lines of all kinds. Add some where a change of yours is not seen by these;
 /// never take one away.
@@ -99,6 +99,12 @@ const LINES: &[&str] = &[
     "echo $(a $(b $(c $(d $(e $(f $(g $(h $(i $(j $(k $(l $(m $(n $(o $(p $(q $(r $(s $(t $(u $(v $(w $(x))))))))))))))))))))))))",
     "cat <<E\nE \nrm x\nE",
     "echo $(a ')' $(b ')' $(c ')' d))) {{a..b}} {a}",
+    "awk '/rm -rf/ {print FILENAME}' a.sh",
+    "mail -s x a@b.cc <<E\nhistory -c\nE",
+    "net rpc user add bob hunter2hunter -S h",
+    "docker run -e POSTGRES_PASSWORD= postgres",
+    "frobctl config:system:set dbpassword --value=Xq7vTr2kLm",
+    "conda install -c https://c.example.com/t/ac-d4861e69867b7bd2896c565437f88993dfab/acme x",
 ];
 
 fn answers() -> String {

@@ -33,6 +33,8 @@ pub(super) fn scan(words: &[&Text<'static>], mut found: impl FnMut(Value)) {
             found(Value { word: i, start, end, kind });
         } else if let Some(kind) = assigned(before, at(2), value, i).or_else(|| context.given(before, value)) {
             whole(kind);
+        } else if let Some((start, kind)) = context.given_attached(value) {
+            found(Value { word: i, start, end: value.len(), kind });
         } else if shape.is_some_and(|shape| context.flagged(before, shape)) {
             whole("password");
         } else if let Some(kind) = context.named_by_noun(value, shape) {
@@ -72,10 +74,15 @@ pub(super) fn shows_name(program: &str) -> bool {
 
 /// `password = VALUE` and `password= VALUE`, each a word of its own.
 fn assigned(before: &str, name: Option<&str>, value: &str, i: usize) -> Option<&'static str> {
+    // An option follows an empty value.
+    if value.starts_with("--") {
+        return None;
+    }
     let name = match before {
         "=" | ":=" | "+=" => name?,
         // At the beginning it is an assignment of nothing, and a command follows.
-        _ if i > 2 => before.strip_suffix('=')?,
+        // `-e PASSWORD= IMAGE` sets it to nothing, too.
+        _ if i > 2 && !name.is_some_and(|option| option.starts_with('-')) => before.strip_suffix('=')?,
         _ => return None,
     };
     let name = name.strip_prefix('$').unwrap_or(name);
@@ -199,6 +206,12 @@ impl<'w> Context<'w> {
         let says = self.back().filter(|(at, word)| *at > 0 && !word.starts_with('-')).find_map(|(_, word)| noun(word));
         let short = !(before.len() == 2 && shape::of(value).is_none_or(|shape| shape < Shape::Motley));
         says.filter(|_| short && plausible(value, Trust::Name) && !self.gets())
+    }
+
+    /// `config:set dbpassword --value=VALUE`.
+    fn given_attached(&self, word: &str) -> Option<(usize, &'static str)> {
+        let (option, value) = word.split_once('=').filter(|(option, _)| option.starts_with("--"))?;
+        Some((option.len() + 1, self.given(option, value)?))
     }
 
     /// `set-password USER VALUE`, `db.password VALUE`, `secret 7 VALUE`.

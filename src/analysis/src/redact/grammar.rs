@@ -350,7 +350,7 @@ fn apply(rule: &Rule, words: &[&Text<'static>], from: usize, found: &mut impl Fn
                 .is_some_and(|w| w.s.starts_with("--") && !w.s.contains('='));
             let elsewhere = rule.after == ["encrypt_string"] && optional
                 || rule.kind != "password" && (is_path(value) || is_reference(value))
-                || rule.programs.contains(&"net") && value.starts_with('/')
+                || rule.programs.contains(&"net") && (value.starts_with('/') || samba(rule, words))
                 || rule.kind == "vault_token" && value.contains('=')
                 || rule.kind == "token" && value.len() < 8 && value.bytes().all(|b| b.is_ascii_lowercase());
             (plausible(value, Trust::Grammar) && !elsewhere).then_some(rule.kind)
@@ -361,6 +361,11 @@ fn apply(rule: &Rule, words: &[&Text<'static>], from: usize, found: &mut impl Fn
             found(Value { word, start: at + own, end, kind });
         }
     }
+}
+
+/// Whether `net user` is Samba's `net rpc user …`, where a verb stands between.
+fn samba(rule: &Rule, words: &[&Text<'static>]) -> bool {
+    rule.after == ["user"] && words.iter().take(4).any(|word| matches!(&*word.s, "rpc" | "ads" | "rap"))
 }
 
 /// `{"user": "a", "password": "b"}`, `password=b`.

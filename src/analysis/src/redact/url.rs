@@ -8,6 +8,10 @@ const AUTHORITY: usize = 512;
 /// What ends the authority of a URL.
 const ENDS: &[char] = &['/', '?', '#', ' ', '\t', '\n', '\r', '"', '\'', '<', '>', '`', ';', '|', '\\', '(', ')'];
 
+/// What ends its path.
+const ENDS_OF_PATH: &[char] =
+    &['?', '#', ' ', '\t', '\n', '\r', '"', '\'', '<', '>', '`', ';', '|', '\\', '(', ')', '@'];
+
 /// Calls `found` with start, end and kind for each credential.
 pub(super) fn scan(text: &str, mut found: impl FnMut(usize, usize, &'static str)) {
     let mut from = 0;
@@ -19,6 +23,9 @@ pub(super) fn scan(text: &str, mut found: impl FnMut(usize, usize, &'static str)
         let rest = rest.get(..near).unwrap_or_default();
         if let Some((start, end)) = stream_key(text, at) {
             found(start, end, "stream_key");
+        }
+        if let Some((start, end)) = path_token(text, at) {
+            found(start, end, "url_token");
         }
         // Without an `@` nobody is named, however many more signs follow.
         if memchr::memchr(b'@', rest.as_bytes()).is_none() {
@@ -65,6 +72,32 @@ fn stream_key(text: &str, at: usize) -> Option<(usize, usize)> {
     is_random(path.get(key..)?).then_some((at + key, at + path.len()))
 }
 
+/// `https://host/t/TOKEN/channel`: a part of the path that says that the next one is the key to it.
+fn path_token(text: &str, at: usize) -> Option<(usize, usize)> {
+    const SAYS: [&str; 7] = ["t", "token", "tokens", "apikey", "api-key", "access-token", "access_token"];
+    if !text.get(..at - 3)?.ends_with(['p', 's']) {
+        return None;
+    }
+    let rest = text.get(at..)?;
+    let until = rest.find(ENDS_OF_PATH).unwrap_or(rest.len()).min(AUTHORITY);
+    let path = rest.get(..until)?;
+    let mut start = at;
+    let mut parts = path.split('/').map(|part| {
+        let here = start;
+        start += part.len() + 1;
+        (here, part)
+    });
+    while let Some((_, part)) = parts.next() {
+        if SAYS.contains(&part) {
+            let (here, token) = parts.next()?;
+            // What is a path of its own says where a thing is, and not who may have it.
+            let sure = token.len() >= 16 && is_random(token) && token.bytes().any(|b| b.is_ascii_digit());
+            return sure.then_some((here, here + token.len()));
+        }
+    }
+    None
+}
+
 /// Where the first `://` stands.
 fn scheme_end(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
@@ -98,6 +131,10 @@ mod tests {
         assert_eq!(found("psql postgres://app:hunter2@db:5432/x"), ["hunter2"]);
         assert_eq!(found("amqp://u:p%40ss@h// redis://:s3cret@r/0"), ["p%40ss", "s3cret"]);
         assert_eq!(found("https://u:pa/s@h/x"), ["pa/s"]);
+        assert_eq!(
+            found("--channel https://conda.example.com/t/ac-d4861e69867b7bd2896c565437f88993dfab/acme"),
+            ["ac-d4861e69867b7bd2896c565437f88993dfab"]
+        );
         for clean in [
             "https://api.example.io:8443/v1",
             "git@github.com:acme/x.git",
@@ -106,6 +143,9 @@ mod tests {
             "http://h:80/a@b",
             "ssh://git@h:22/x",
             "https://u:****@h",
+            "https://h.example/t/deep-learning-with-containers/42",
+            "https://h.example/api/token/refresh?next=/t/x",
+            "https://h.example/t/4f2",
         ] {
             assert_eq!(found(clean), [""; 0], "{clean}");
         }

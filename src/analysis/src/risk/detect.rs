@@ -6,12 +6,12 @@ mod words;
 
 use super::line::{DECODERS, DOWNLOADERS, Makers, Piped, Views};
 use super::view::{Touch, View};
-use crate::facts::{Context, Redirect, Span};
+use crate::facts::{Context, Redirect, Redirection, Span, Word};
 use crate::paths::{self, Class};
 use crate::words::base_name;
 
 /// What can be detected.
-pub const NAMES: [&str; 38] = [
+pub const NAMES: [&str; 40] = [
     "download_and_run",
     "fetched_file_run",
     "decode_and_run",
@@ -50,6 +50,8 @@ pub const NAMES: [&str; 38] = [
     "moved_to_nothing",
     "asks_unseen",
     "plain_index",
+    "unfed",
+    "not_only_typed",
 ];
 
 const SENDERS: [&str; 14] = [
@@ -96,11 +98,27 @@ pub fn detect(name: &str, view: &View<'_>, all: &Views<'_>) -> Option<Span> {
         "interpreter" => when(crate::programs::interpreter(view.name).is_some()),
         "encoded_text" => view.command.arguments().iter().find(|word| encoded(&word.text)).map(|word| word.span),
         "reads_then_sends" => when(reads_secret(view) && sent(view, all)),
+        "unfed" => when(!is_typed(view) && !is_fed(view, all)),
+        "not_only_typed" => when(!is_typed(view)),
         "endless" => when(shapes::endless(view, all)),
         "defence_pattern" => shapes::defence_pattern(view, all),
         "asks_unseen" => when(shapes::asks_unseen(view, all)),
         _ => shapes::detect(name, view).or_else(|| words::detect(name, view)),
     }
+}
+
+/// Whether its input is a text that stands in the line, and nothing is attached.
+fn is_typed(view: &View<'_>) -> bool {
+    let text =
+        |r: &Redirection| matches!(r.kind, Redirect::HereDocument | Redirect::HereString) && r.target.exact().is_some();
+    let attaches =
+        |word: &&Word| word.text.starts_with("-a") || word.text.starts_with("-A") || word.text.starts_with("--att");
+    view.command.redirections.iter().any(text) && !view.arguments.iter().any(|word| attaches(&word))
+}
+
+/// Whether its input comes from a file or a pipe.
+fn is_fed(view: &View<'_>, all: &Views<'_>) -> bool {
+    view.command.redirections.iter().any(|r| r.kind == Redirect::Read) || all.is_piped_at_all(view, Piped::From)
 }
 
 /// A program that runs the text it is given.

@@ -93,12 +93,17 @@ const ACTING: [&str; 58] = [
     "signal",
 ];
 
+/// Of those, awk: it knows no files but those it is told to write, and no deeds but these.
+const AWKS: [&str; 4] = ["awk", "gawk", "mawk", "nawk"];
+const AWK_ACTING: [&str; 7] = ["system", "|", ">", "getline", "@load", "@include", "/inet"];
+
 /// What rules look at of one argument of `program`.
 pub fn acting<'t>(program: &str, text: &'t str) -> Cow<'t, str> {
     if LANGUAGES.contains(&program) {
         let lower = text.to_lowercase();
         let code = text.contains([' ', '(', '\'', '"']) && !text.starts_with('-');
-        return if code && !ACTING.iter().any(|word| lower.contains(word)) { "".into() } else { text.into() };
+        let acting: &[&str] = if AWKS.contains(&program) { &AWK_ACTING } else { &ACTING };
+        return if code && !acting.iter().any(|word| lower.contains(word)) { "".into() } else { text.into() };
     }
     let (sql, quoting) = (SQL.contains(&program), QUOTING.contains(&program));
     if !sql && !quoting || text.starts_with('-') {
@@ -153,6 +158,8 @@ mod tests {
             ("mongosh", "db.log.find({cmd: 'db.dropDatabase()'})"),
             ("python", "print('drop rm -rf /')"),
             ("awk", "/drop rm -rf/ {print $0}"),
+            ("awk", "/drop kill/ {print FILENAME\": \"FNR}"),
+            ("mawk", "{ if ($0 ~ /drop http/) n++ } END { print n }"),
         ] {
             assert!(!acting(program, text).contains("drop"), "{text}: {}", acting(program, text));
         }
@@ -172,6 +179,9 @@ mod tests {
             ("mongosh", "db.dropDatabase(); eval('drop')"),
             ("python", "import os; os.system('drop')"),
             ("awk", "BEGIN {system(\"drop\")}"),
+            ("awk", "{print \"drop\" | \"sh\"}"),
+            ("gawk", "{print \"drop\" > \"/etc/x\"}"),
+            ("gawk", "BEGIN { \"drop\" | getline x }"),
             ("bash", "echo 'drop'"),
         ] {
             assert!(acting(program, text).contains("drop"), "{text}: {}", acting(program, text));

@@ -24,6 +24,10 @@ frobctl attach «Xq7vTr2kLm9wZb3c»
 frobctl put a/b «Xq7vTr2kLm9wZb3c»
 frobctl secret:create --name DSN --value «hunter2hunter»
 frobctl set-pin «7741»
+frobctl config:system:set dbpassword --value='«irWr9E0n0d2-cBz8»'
+net rpc user add bob '«letmein4everHzd»' -S h7
+net rpc password bob «hunter2hunter» -S h7
+frobctl channel add https://c.example.com/t/«ac-d4861e69867b7bd2896c565437f88993dfab»/acme
 frobctl --new-pin «77412096» --so-pin «11223344»
 frobctl --setup-key «Xq7vTr2kLm9wZb3c»
 frobctl login -t «Xq7vTr2kLm9wZb3c»
@@ -52,6 +56,10 @@ frobctl -e "db_pass=«Xq7vTr2kLm9w» env=prod" run
 
 /// Words that look alike in places that say nothing.
 const HARMLESS: &str = r#"
+docker run -e POSTGRES_PASSWORD= postgres
+frobctl --env API_TOKEN= Xq7vTr2k/img
+net user anna /add
+frobctl list --token= --value=plain
 frobctl -p 8080 -u anna
 frobctl -p /srv/Data2024x
 frobctl -u 1000:1000 run
