@@ -113,7 +113,7 @@ fn is_typed(view: &View<'_>) -> bool {
         |r: &Redirection| matches!(r.kind, Redirect::HereDocument | Redirect::HereString) && r.target.exact().is_some();
     let attaches =
         |word: &&Word| word.text.starts_with("-a") || word.text.starts_with("-A") || word.text.starts_with("--att");
-    view.command.redirections.iter().any(text) && !view.arguments.iter().any(|word| attaches(&word))
+    view.command.redirections.iter().any(text) && !view.arguments.iter().any(attaches)
 }
 
 /// Whether its input comes from a file or a pipe.
