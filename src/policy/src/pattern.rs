@@ -22,6 +22,8 @@ pub const MAX_WORDS: usize = 64;
 const MAX_STARS: usize = 3;
 /// Longest word that a wildcard takes, in bytes.
 const MAX_WILD_BYTES: usize = 1024;
+/// Longest word that the regular expression of a rule that refuses is tried on, in bytes.
+const MAX_SEARCHED_BYTES: usize = 4096;
 /// Longest regular expression, in bytes.
 const MAX_REGEX_BYTES: usize = 256;
 /// Largest compiled regular expression, in bytes.
@@ -154,6 +156,10 @@ impl Pattern {
     /// wildcards take anything, and a word that nobody can know (`None`) may be
     /// anything, several words or none.
     pub fn could_match(&self, words: &[Option<String>]) -> Could {
+        // Most rules are about other programs: this is asked of each command of a line for each of hundreds of rules.
+        if words.first().is_some_and(|first| first.as_ref().is_some_and(|first| !first.ends_with(self.program()))) {
+            return Could::Not;
+        }
         let mut sure = true;
         let mut at = 0;
         for (index, pattern) in self.words.iter().enumerate() {
@@ -166,7 +172,10 @@ impl Pattern {
                     } else {
                         word
                     };
-                    if !pattern.matches_widely(word) {
+                    // Hundreds of expressions over 64 KB would keep everybody waiting; a person looks instead.
+                    if matches!(pattern, WordPattern::Regex(_)) && word.len() > MAX_SEARCHED_BYTES {
+                        sure = false;
+                    } else if !pattern.matches_widely(word) {
                         return Could::Not;
                     }
                 }

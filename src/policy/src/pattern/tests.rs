@@ -116,4 +116,10 @@ fn rules_that_refuse_read_widely() {
     assert_eq!(could("rm", &[Some("rm"), None]), Could::Maybe);
     assert_eq!(could("rm", &[Some("rm"), Some("x")]), Could::Not);
     assert_eq!(could("rm x", &[Some("rm")]), Could::Not);
+    assert_eq!(could("/bin/rm x", &[Some("/usr/bin/rm"), Some("x")]), Could::Not);
+    assert_eq!(could("rm x", &[Some("xrm"), Some("x")]), Could::Not);
+    let (short, long) = ("x".repeat(4096), "x".repeat(4097));
+    assert_eq!(could("rm re:x*y", &[Some("rm"), Some(&short)]), Could::Not);
+    assert_eq!(could("rm re:x*y", &[Some("rm"), Some(&long)]), Could::Maybe, "not searched, and not let through");
+    assert_eq!(could("rm *", &[Some("rm"), Some(&long)]), Could::Surely);
 }
