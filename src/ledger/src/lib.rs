@@ -38,7 +38,6 @@ mod utc;
 mod value;
 #[cfg(feature = "verify")]
 pub mod verify;
-#[cfg(feature = "verify")]
 mod view;
 
 #[cfg(feature = "authority")]

@@ -139,6 +139,7 @@ impl<'t> View<'t> {
     }
 
     /// The bytes of an object, which are its one encoding.
+    #[cfg(feature = "verify")]
     pub fn object_bytes(self) -> Option<&'t [u8]> {
         if let What::Object(bytes) = self.what()? { Some(bytes) } else { None }
     }
@@ -206,4 +207,11 @@ impl<'a> Build<'a> for Borrow<'_, 'a> {
     fn list(&mut self, list: usize) -> usize {
         self.end(list, What::List)
     }
+}
+
+/// An empty list in the memory of one whose items borrowed something else:
+/// what the standard library makes of items of the same size it makes in place.
+pub(crate) fn emptied<A, B>(mut list: Vec<A>) -> Vec<B> {
+    list.clear();
+    list.into_iter().filter_map(|_| None).collect()
 }

@@ -14,6 +14,7 @@ use crate::line::LineSess;
 use crate::open_text::Hash;
 use crate::scan::BadLine;
 use crate::tlog::ServiceStamp;
+use crate::view::{Borrow, Node as _, Token, View, emptied};
 use crate::{Gaps, KeyFault, KeyRing, Kind, Line, Sess};
 use countersign_core::{Digest, LoginId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -233,14 +234,18 @@ impl Replay {
         let io = |error| io_error("read", path, error);
         let mut reader = BufReader::with_capacity(256 * 1024, File::open(path).map_err(io)?);
         let (mut buffer, mut newest, mut length, mut number) = (Vec::new(), Vec::new(), 0u64, 0u64);
-        let mut tail = None;
+        let (mut tail, mut room) = (None, Vec::<Token<'static>>::new());
         while let Some(raw) = next_line(&mut reader, &mut buffer).map_err(io)? {
             let seq = self.chain.next_seq;
             let damaged = |why| JournalError::Damaged { path: path.to_owned(), line: number + 1, seq, why };
             match raw {
                 Raw::Whole => {
-                    let line = Line::parse(&buffer).map_err(|bad: BadLine| damaged(bad.to_string()))?;
-                    self.entry(&line, (path, number + 1)).map_err(damaged)?;
+                    // What a body holds borrows from the line, in memory that is used for each.
+                    let mut tokens = emptied(std::mem::take(&mut room));
+                    let (line, _) = Line::parse_with(&buffer, &mut Borrow(&mut tokens))
+                        .map_err(|bad: BadLine| damaged(bad.to_string()))?;
+                    self.entry(&line, View::of(&tokens), (path, number + 1)).map_err(damaged)?;
+                    room = emptied(tokens);
                     length += len(&buffer) + 1;
                     number += 1;
                     std::mem::swap(&mut newest, &mut buffer);
@@ -260,7 +265,7 @@ impl Replay {
     }
 
     /// Checks a line against the chains and moves them on.
-    fn entry(&mut self, line: &Line<'_>, place: (&Path, u64)) -> Result<(), String> {
+    fn entry(&mut self, line: &Line<'_>, body: View<'_>, place: (&Path, u64)) -> Result<(), String> {
         if self.in_kept {
             self.bridge(line.seq);
         }
@@ -276,7 +281,7 @@ impl Replay {
         }
         let leaf = line.leaf_hash();
         let kind: Option<Kind> = line.kind.parse().ok();
-        self.removed.entry(kind, line, leaf, place)?;
+        self.removed.entry(kind, line, body, leaf, place)?;
         if kind == Some(Kind::KeyRotated)
             && let Some(epoch) = self.keys.check(line).map_err(|fault| fault.to_string())?
         {
@@ -284,13 +289,12 @@ impl Replay {
         }
         let sess = line.sess.as_ref().map(|s| self.sess(s)).transpose()?;
         if let Some(sess) = sess {
-            self.login(kind, sess.id, line, leaf).map_err(|bad| bad.to_string())?;
+            self.login(kind, sess.id, body, leaf);
         }
         if kind == Some(Kind::Checkpoint) {
-            let body = line.body().map_err(|bad| bad.to_string())?;
-            self.stamp = Some(ServiceStamp::from_value(&body).map_err(|bad| bad.to_string())?);
+            self.stamp = Some(ServiceStamp::from_value(&body.to_value()).map_err(|bad| bad.to_string())?);
         }
-        self.note(kind, line)?;
+        self.note(kind, line, body);
         // An unknown kind neither opens nor closes a login.
         self.chain.found(kind.unwrap_or(Kind::Heartbeat), sess, leaf);
         let same_boot = line.boot == self.chain.boot;
@@ -303,26 +307,25 @@ impl Replay {
     }
 
     /// Remembers what says something of the journal as a whole.
-    fn note(&mut self, kind: Option<Kind>, line: &Line<'_>) -> Result<(), String> {
+    fn note(&mut self, kind: Option<Kind>, line: &Line<'_>, body: View<'_>) {
         self.gap |= kind == Some(Kind::Gap);
         if kind == Some(Kind::Pruned) {
-            let said = pruned::declared(&line.body().map_err(|bad| bad.to_string())?);
+            let said = pruned::declared(&body.to_value());
             let held = self.stamp.as_ref().map_or(0, |stamp| stamp.size);
             // A verifier would not excuse more than a checkpoint covered before.
             let said = said.filter(|(before, _)| *before <= held);
             self.pruned.declared = said.into_iter().chain(self.pruned.declared).max_by_key(|(before, _)| *before);
         }
-        if let Some(id) = line.sess.as_ref().and_then(|sess| sess.id.parse().ok()) {
+        if let Some(id) = line.sess.as_ref().map(|sess| sess.login) {
             self.all_logins.insert(id);
             if kind == Some(Kind::SessionClosed) {
                 self.closed.insert(id, line.seq);
             }
         }
-        Ok(())
     }
 
     fn sess(&self, sess: &LineSess<'_>) -> Result<Sess, String> {
-        let id: LoginId = sess.id.parse().map_err(|_| "sess.id is not an id".to_owned())?;
+        let id = sess.login;
         let new = Link { n: 0, prev: Hash::Known(Digest::ZERO) };
         let link = self.chain.logins.get(&id).copied().unwrap_or(new);
         if sess.n != link.n || Hash::Known(sess.prev) != link.prev {
@@ -332,7 +335,7 @@ impl Replay {
     }
 
     /// Keeps what a restart must know of a login.
-    fn login(&mut self, kind: Option<Kind>, id: LoginId, line: &Line<'_>, leaf: Digest) -> Result<(), BadLine> {
+    fn login(&mut self, kind: Option<Kind>, id: LoginId, body: View<'_>, leaf: Digest) {
         let new = OpenLogin {
             id,
             opened: None,
@@ -344,24 +347,22 @@ impl Replay {
             undecided: None,
         };
         let login = self.logins.entry(id).or_insert(new);
-        let submission = || Ok(line.body()?.member("id").map(|id| (id, leaf)));
+        let submission = || body.member("id").map(|id| (id, leaf));
         match kind {
             Some(Kind::SessionOpened) => {
-                let body = line.body()?;
-                let text = |name| body.get(name).and_then(crate::Value::as_text);
-                let uid = body.get("uid").and_then(crate::Value::as_int).and_then(|uid| u32::try_from(uid).ok());
-                let tty = body.get("tty").and_then(crate::Value::as_bool);
-                login.opened = uid.zip(text("kind")).zip(tty).map(|((uid, kind), tty)| (uid, kind.to_owned(), tty));
+                let uid = body.get("uid").and_then(View::as_int).and_then(|uid| u32::try_from(uid).ok());
+                let tty = body.get("tty").and_then(View::as_bool);
+                let login_kind = body.get("kind").and_then(View::as_text);
+                login.opened = uid.zip(login_kind).zip(tty).map(|((uid, kind), tty)| (uid, kind.to_owned(), tty));
                 login.resume = body.member("resume");
             }
-            Some(Kind::SessionResumed) => login.resume = line.body()?.member("key"),
-            Some(Kind::CommandSubmitted) => login.undecided = submission()?,
+            Some(Kind::SessionResumed) => login.resume = body.member("key"),
+            Some(Kind::CommandSubmitted) => login.undecided = submission(),
             Some(Kind::Decided) => login.undecided = None,
-            Some(Kind::ExecStarted) => login.unfinished = submission()?,
+            Some(Kind::ExecStarted) => login.unfinished = submission(),
             Some(Kind::ExecFinished) => login.unfinished = None,
             Some(Kind::RecordingChunk) => {
-                let body = line.body()?;
-                let int = |name| body.get(name).and_then(crate::Value::as_int).unwrap_or(0);
+                let int = |name| body.get(name).and_then(View::as_int).unwrap_or(0);
                 login.recording_bytes = login.recording_bytes.saturating_add(int("length"));
                 login.chunks += 1;
                 login.spool = SpoolPlace { bytes: int("spool"), within: int("within"), at_us: int("at_us") };
@@ -371,7 +372,6 @@ impl Replay {
             }
             Some(_) | None => {}
         }
-        Ok(())
     }
 }
 

@@ -11,7 +11,8 @@ use super::disk::{io_error, sync_dir};
 use super::pruned::for_each_line;
 use super::read::{Raw, next_line, segments};
 use crate::gaps::KEPT;
-use crate::{Erased, Kind, Line, Removal, cut_openings, may_be_erased, openings};
+use crate::view::View;
+use crate::{Erased, Kind, Line, Removal, Value, cut_openings, may_be_erased, openings};
 use countersign_core::{Digest, LoginId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
@@ -43,13 +44,13 @@ impl Removed {
         &mut self,
         kind: Option<Kind>,
         line: &Line<'_>,
+        body: View<'_>,
         leaf: Digest,
         (file, number): (&Path, u64),
     ) -> Result<(), String> {
         let private = kind.map_or(&[] as &[&str], Kind::private_members);
         if !private.is_empty() || line.vals != "{}" {
-            let body = line.body().map_err(|bad| bad.to_string())?;
-            let shown = openings::check(&body, private, line.vals).map_err(|bad| bad.to_string())?;
+            let shown = openings::check(body, private, line.vals).map_err(|bad| bad.to_string())?;
             if let Some(path) = shown.missing.iter().find(|path| !kind.is_some_and(|kind| may_be_erased(kind, path))) {
                 return Err(format!("vals.{path} is missing"));
             }
@@ -59,18 +60,17 @@ impl Removed {
             }
         }
         if matches!(kind, Some(Kind::Erasure | Kind::Redaction)) {
-            self.declared(line)?;
+            self.declared(line.seq, &body.to_value());
         }
         Ok(())
     }
 
-    fn declared(&mut self, line: &Line<'_>) -> Result<(), String> {
-        let removal = Removal::from_body(&line.body().map_err(|bad| bad.to_string())?);
+    fn declared(&mut self, seq: u64, body: &Value) {
+        let removal = Removal::from_body(body);
         self.recordings.extend(removal.recordings);
-        for erased in removal.entries.into_iter().filter(|erased| erased.seq < line.seq) {
+        for erased in removal.entries.into_iter().filter(|erased| erased.seq < seq) {
             self.erased.entry(erased.seq).or_default().push(erased);
         }
-        Ok(())
     }
 
     /// What is missing must be declared.
@@ -173,7 +173,7 @@ pub fn finish_removals(dir: &Path) -> Result<(), JournalError> {
         let declares = [r#","kind":"erasure","#, r#","kind":"redaction","#].iter().any(|kind| text.contains(kind));
         match if declares { Line::parse(text.as_bytes()).ok() } else { None } {
             Some(line) if matches!(line.kind, "erasure" | "redaction") => {
-                removed.declared(&line).map_err(io::Error::other)
+                line.body().map(|body| removed.declared(line.seq, &body)).map_err(io::Error::other)
             }
             Some(_) | None => Ok(()),
         }

@@ -9,7 +9,7 @@ use super::lines::{Block, Blocks, Physical};
 use super::members::{self, Odd};
 use crate::openings::{self, BadOpening, Shown};
 use crate::scan::BadLine;
-use crate::view::{Borrow, Token, View};
+use crate::view::{Borrow, Token, View, emptied};
 use crate::{Kind, Line};
 use countersign_core::{Digest, LoginId};
 use std::io::{self, Read};
@@ -171,13 +171,6 @@ impl Room {
         (self.tokens, self.pieces) = (emptied(looked.tokens), emptied(looked.pieces));
         result
     }
-}
-
-/// An empty list in the memory of one whose items borrowed something else:
-/// what the standard library makes of items of the same size it makes in place.
-fn emptied<A, B>(mut list: Vec<A>) -> Vec<B> {
-    list.clear();
-    list.into_iter().filter_map(|_| None).collect()
 }
 
 /// The lines of a block, as far as each can be judged by itself.

@@ -2,6 +2,7 @@
 
 use super::super::removed::Removed;
 use crate::tests::support::*;
+use crate::view::{Borrow, View};
 use crate::{
     Committer, Entry, Erased, JournalError, Kind, Limits, Line, Removal, cut_openings, finish_removals, read_lines,
 };
@@ -90,8 +91,10 @@ fn killed_at_every_step_nothing_is_lost_and_nothing_stays() {
         let before = all(dir.path());
         let mut removed = Removed::default();
         for line in &before {
-            let line = Line::parse(line.as_bytes()).unwrap();
-            removed.entry(line.kind.parse().ok(), &line, line.leaf_hash(), (dir.path(), 1)).unwrap();
+            let mut tokens = Vec::new();
+            let (line, _) = Line::parse_with(line.as_bytes(), &mut Borrow(&mut tokens)).unwrap();
+            let (kind, body) = (line.kind.parse().ok(), View::of(&tokens));
+            removed.entry(kind, &line, body, line.leaf_hash(), (dir.path(), 1)).unwrap();
         }
         let mut left = steps;
         let killed = removed.cut(dir.path(), &mut || {
