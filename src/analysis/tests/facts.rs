@@ -58,6 +58,23 @@ fn every_program_is_found_wherever_it_stands() {
     }
 }
 
+/// Options without a value do not hide the program behind them.
+#[test]
+fn flags_of_wrappers_take_no_program_with_them() {
+    for line in [
+        "systemd-run --user rm x",
+        "systemd-run --scope -q rm x",
+        "systemd-run -p User=x --wait /bin/rm x",
+        "systemd-run --unit a -t rm x",
+        "chpst -u www rm x",
+        "chpst -v -e /etc/d rm x",
+        "cgexec -g cpu:a rm x",
+        "sg disk -c 'rm x'",
+    ] {
+        assert!(programs(line).iter().any(|name| name.ends_with("rm")), "{line}: {:?}", programs(line));
+    }
+}
+
 #[test]
 fn what_cannot_be_known_is_said() {
     for (line, expected) in [
