@@ -424,6 +424,25 @@ pub enum HostMessage {
     },
 }
 
+impl HostMessage {
+    /// Why the login cannot go on, and what the front exits with; `None` where
+    /// it says something else.
+    pub fn fatal(self) -> Option<(String, u8)> {
+        match self {
+            Self::Fatal { reason, exit } => Some((reason, exit)),
+            Self::Welcome { .. }
+            | Self::Resumed { .. }
+            | Self::WantProgram { .. }
+            | Self::Inspect { .. }
+            | Self::Pending { .. }
+            | Self::Released(_)
+            | Self::Refused { .. }
+            | Self::Taken { .. }
+            | Self::Kept => None,
+        }
+    }
+}
+
 /// The permission to run one command line, as the host states it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

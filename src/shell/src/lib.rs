@@ -14,6 +14,7 @@ mod held;
 mod inner;
 mod inspected;
 mod interactive;
+mod lines;
 mod link;
 mod login;
 mod outer;

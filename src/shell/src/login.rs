@@ -5,6 +5,7 @@ use crate::away::Return;
 use crate::end::{Ending, Failure, Status};
 use crate::held::{Answer, Approved, Held, Refusal};
 use crate::inspected::Inspected;
+use crate::lines::HOST_US;
 use crate::link::{Heard, Link};
 use crate::outer::{Outer, Sign};
 use crate::program::{self, Capture};
@@ -23,8 +24,6 @@ use countersign_ledger::{ResumeChain, random_bytes};
 use countersign_sys as sys;
 use std::os::unix::ffi::OsStrExt;
 
-/// How long the host may take to answer what needs no person, in µs.
-const HOST_US: u64 = 15_000_000;
 /// How long it may take to put a submission into the ledger and ask, in µs.
 const ASK_US: u64 = 120_000_000;
 

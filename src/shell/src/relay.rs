@@ -7,9 +7,9 @@ use crate::outer::{Outer, Sign};
 use crate::outlet::Outlet;
 use crate::pty::Pty;
 use crate::recorder::{Recorder, RecordingFailed};
-use crate::spawner::orders::{Order, Report, Spawner, Unstarted};
+use crate::spawner::orders::{KILLED, Order, Report, Spawner, Unstarted};
 use crate::transfer_log::TransferLog;
-use countersign_api::front::{CommandEnd, Files, HostMessage};
+use countersign_api::front::{CommandEnd, Files};
 use countersign_api::recording::Stream;
 use countersign_core::Exit;
 use countersign_sys::{self as sys, Ready, Wanted};
@@ -353,27 +353,13 @@ impl<'a> Relay<'a> {
 
     fn heard_spawner(&mut self) -> io::Result<()> {
         self.active_us = sys::boottime_us()?;
-        self.end = Some(match self.spawner.report() {
-            Ok(Some(Report::Exited { code })) => CommandEnd::Exited(code),
-            Ok(Some(Report::Signaled { signal })) => CommandEnd::Signaled(signal),
-            // The spawner is gone: the kernel has killed its child with it.
-            Ok(
-                Some(
-                    Report::Spawned
-                    | Report::Failed { .. }
-                    | Report::Here { .. }
-                    | Report::Seen(_)
-                    | Report::Names { .. }
-                    | Report::History { .. },
-                )
-                | None,
-            )
-            | Err(_) => {
-                self.spawner.put_down();
-                self.stop.get_or_insert(Stop::Spawner);
-                CommandEnd::Signaled(9)
-            }
-        });
+        // An error, or anything else than an end, counts as a spawner that is gone: the kernel has killed its child with it.
+        let end = self.spawner.report().ok().flatten().and_then(Report::end);
+        self.end = Some(end.unwrap_or_else(|| {
+            self.spawner.put_down();
+            self.stop.get_or_insert(Stop::Spawner);
+            CommandEnd::Signaled(KILLED)
+        }));
         Ok(())
     }
 
@@ -399,13 +385,15 @@ impl<'a> Relay<'a> {
     /// the login must end.
     fn heard_host(&mut self, [read, write]: [Ready; 2]) {
         self.link.turn(read, write);
-        let (reason, exit) = match self.link.hear() {
+        let said = match self.link.hear() {
             Heard::Nothing | Heard::Lost => return,
-            Heard::Message(HostMessage::Fatal { reason, exit }) => (reason, exit),
-            Heard::Message(_) | Heard::Garbage => {
-                ("countersign-hostd answered out of turn".to_owned(), Exit::Unavailable.code())
-            }
+            Heard::Message(message) => message.fatal(),
+            Heard::Garbage => None,
         };
+        let (reason, exit) = said.unwrap_or_else(|| {
+            let reason = "countersign-hostd answered out of turn".to_owned();
+            (reason, Exit::Unavailable.code())
+        });
         if self.stop.is_none() {
             self.stop(Stop::Host { reason, exit });
         }
@@ -422,7 +410,7 @@ impl<'a> Relay<'a> {
         self.stop = Some(why);
         self.sources.iter_mut().for_each(|source| source.outlet.shut());
         if self.spawner.end(&order).is_err() && self.end.is_none() {
-            self.end = Some(CommandEnd::Signaled(9));
+            self.end = Some(CommandEnd::Signaled(KILLED));
         }
     }
 }

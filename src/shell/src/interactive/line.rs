@@ -1,17 +1,16 @@
 //! A line that is held: asked about, answered, committed or refused.
 
 use super::away::AWAY;
-use super::session::{HOST_US, Pending, Session, State, Stop, TAKE_US};
+use super::session::{Pending, Session, State, Stop};
 use super::{driver, notice};
 use crate::editor::PASTE_MARKS_OFF;
 use crate::held::{Answer, Approved, Held};
 use crate::inspected::Inspected;
+use crate::lines::{Asked, Asking, HOST_US, TAKE_US};
 use crate::link::Heard;
 use crate::login::DRIFTED;
-use countersign_api::context::Surroundings;
-use countersign_api::front::{FrontMessage, HostMessage, NotReleased, Submit};
-use countersign_core::{Exit, Nonce, Outcome, b64_encode};
-use countersign_ledger::random_bytes;
+use countersign_api::front::{HostMessage, NotReleased};
+use countersign_core::{Exit, Nonce, Outcome};
 use countersign_sys::{self as sys, Ready};
 use std::io;
 
@@ -27,26 +26,11 @@ impl Session {
         if self.is_away() {
             return self.not_run(AWAY);
         }
-        let nonce = Nonce(random_bytes::<16>().map_err(io::Error::other)?);
-        let (seen, ended) = self.login.spawner.look(true, &[])?;
-        if let Some(report) = ended {
-            return self.ended(report);
-        }
-        let place = seen.place();
-        let surroundings = Surroundings { branch: seen.branch, shell: Some(self.told.report(&self.baseline)) };
-        if let Err(error) = self.login.recorder.marker(&format!("submitted: {command}")) {
-            return self.stop(Stop::Recorder(error));
-        }
-        self.login.recorder.begin_command();
-        self.login.link.send(&FrontMessage::Submit(Submit {
-            nonce,
-            command: b64_encode(command.as_bytes()),
-            total_bytes: u64::try_from(command.len()).unwrap_or(u64::MAX),
-            cwd: b64_encode(place.as_deref().unwrap_or_default()),
-            environment: self.login.environment.clone(),
-            inner_shell: "bash".to_owned(),
-            surroundings,
-        }));
+        let Asked { nonce, place } = match self.login.ask(command.as_bytes(), self.told.report(&self.baseline))? {
+            Asking::Asked(asked) => asked,
+            Asking::Ended(report) => return self.ended(report),
+            Asking::Unrecorded(error) => return self.stop(Stop::Recorder(error)),
+        };
         if let Some(way) = &mut self.login.way {
             way.submitted(command.as_bytes());
         }
@@ -79,17 +63,9 @@ impl Session {
                 | State::Replaced(_)
                 | State::Over) => {
                     self.state = other;
-                    return match message {
-                        HostMessage::Fatal { reason, exit } => self.stop(Stop::Said(reason, exit)),
-                        HostMessage::Welcome { .. }
-                        | HostMessage::Resumed { .. }
-                        | HostMessage::WantProgram { .. }
-                        | HostMessage::Inspect { .. }
-                        | HostMessage::Pending { .. }
-                        | HostMessage::Released(_)
-                        | HostMessage::Refused { .. }
-                        | HostMessage::Taken { .. }
-                        | HostMessage::Kept => self.host_gone("countersign-hostd answered out of turn"),
+                    return match message.fatal() {
+                        Some((reason, exit)) => self.stop(Stop::Said(reason, exit)),
+                        None => self.host_gone("countersign-hostd answered out of turn"),
                     };
                 }
             }
@@ -148,13 +124,10 @@ impl Session {
 
     /// Looks at the files that the line would run, as the host asks.
     fn inspect(&mut self, mut pending: Pending, nonce: Nonce, paths: Vec<String>) -> io::Result<()> {
-        let own = pending.held.nonce();
-        let Some((answer, ended)) = pending.inspected.answer(&self.login.spawner, own, nonce, paths)? else {
+        let (nonces, cancelled) = ((pending.held.nonce(), nonce), pending.cancelled);
+        let Some(ended) = self.login.inspect(&mut pending.inspected, nonces, paths, cancelled)? else {
             return self.host_gone("countersign-hostd answered out of turn");
         };
-        if !pending.cancelled {
-            self.login.link.send(&answer);
-        }
         self.state = State::Pending(Box::new(pending));
         ended.map_or(Ok(()), |report| self.ended(report))
     }

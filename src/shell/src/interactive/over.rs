@@ -2,6 +2,7 @@
 
 use super::session::{Session, State, Stop};
 use crate::end::{Ending, Failure, Status};
+use crate::lines::not_released;
 use crate::login::{describe, kept};
 use crate::spawner::orders::{MAX_HISTORY, Order, Report};
 use countersign_api::front::{CancelWhy, CloseWhy, CommandEnd, Finished, FrontMessage, NotReleased};
@@ -13,28 +14,14 @@ const LAST_READS: usize = 16;
 
 impl Session {
     pub(super) fn heard_spawner(&mut self) -> io::Result<()> {
-        match self.login.spawner.report()? {
-            Some(report) => self.ended(report),
-            // The spawner is gone, and the kernel has killed its child with it.
-            None => {
-                self.login.spawner.put_down();
-                self.ended(Report::Signaled { signal: 9 })
-            }
-        }
+        let report = self.login.spawner_report()?;
+        self.ended(report)
     }
 
     /// The shell has ended: read what is left, then over.
     pub(super) fn ended(&mut self, report: Report) -> io::Result<()> {
-        self.end = Some(match report {
-            Report::Exited { code } => CommandEnd::Exited(code),
-            Report::Signaled { signal } => CommandEnd::Signaled(signal),
-            Report::Spawned
-            | Report::Failed { .. }
-            | Report::Here { .. }
-            | Report::Seen(_)
-            | Report::Names { .. }
-            | Report::History { .. } => return Ok(()),
-        });
+        let Some(end) = report.end() else { return Ok(()) };
+        self.end = Some(end.clone());
         // More than the kernel holds is from something that goes on writing.
         for _ in 0..LAST_READS {
             let Some(bytes) = self.wires.read()? else { break };
@@ -43,7 +30,7 @@ impl Session {
         }
         let rest = self.mark.rest();
         self.show(&rest)?;
-        if let (Some(id), Some(end)) = (self.running(), self.end.clone()) {
+        if let Some(id) = self.running() {
             self.finished(id, end)?;
         }
         self.state = State::Over;
@@ -51,17 +38,15 @@ impl Session {
     }
 
     pub(super) fn not_released(&mut self, id: SubmissionId, why: NotReleased) -> io::Result<()> {
-        self.tell(Finished { id, end: CommandEnd::NotReleased(why), stdout_bytes: 0, stderr_bytes: 0, files: None })
+        self.tell(not_released(id, why))
     }
 
     pub(super) fn finished(&mut self, id: SubmissionId, end: CommandEnd) -> io::Result<()> {
-        let (words, _) = describe(&end);
-        let recorded = self.login.recorder.marker(&format!("finished: {words}"));
-        if let Err(error) = recorded {
+        let (finished, failed) = self.login.line_ended(id, end);
+        if let Some(error) = failed {
             self.stop(Stop::Recorder(error))?;
         }
-        let (stdout_bytes, stderr_bytes) = self.login.recorder.since_command();
-        self.tell(Finished { id, end, stdout_bytes, stderr_bytes, files: None })
+        self.tell(finished)
     }
 
     pub(super) fn tell(&mut self, finished: Finished) -> io::Result<()> {
@@ -124,11 +109,7 @@ impl Session {
         self.keep_history();
         self.linger().map_err(|e| Failure::system("cannot wait for countersign-hostd", &e))?;
         self.login.close(why, None)?;
-        let status = match self.end {
-            Some(CommandEnd::Exited(code)) => Status::Code(code),
-            Some(CommandEnd::Signaled(signal)) => Status::Signal(signal),
-            Some(CommandEnd::NotStarted(_) | CommandEnd::NotReleased(_)) | None => Status::Code(Exit::Internal.code()),
-        };
+        let status = self.end.clone().map_or(Status::Code(Exit::Internal.code()), |end| describe(&end).1);
         let away = self.is_away();
         Ok(match self.stop {
             None if away => Ending::saying("countersign-hostd is away: it records the end of this login later", status),

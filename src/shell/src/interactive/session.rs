@@ -10,6 +10,7 @@ use crate::editor::{Editor, History, Terminal};
 use crate::end::{Ending, Failure};
 use crate::held::Held;
 use crate::inspected::Inspected;
+use crate::lines::HOST_US;
 use crate::login::{Login, unavailable};
 use crate::outer::Sign;
 use crate::outlet::Outlet;
@@ -22,10 +23,6 @@ use countersign_sys::{self as sys, Ready, Wanted};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// How long the driver may take to take a released line, in µs.
-pub(super) const TAKE_US: u64 = 2_000_000;
-/// How long the host may be silent beyond an answer's deadline, in µs.
-pub(super) const HOST_US: u64 = 15_000_000;
 /// How long an escape sequence may take to arrive, in µs.
 const SEQUENCE_US: u64 = 50_000;
 /// Input that is dropped ends with so long a pause, in µs.

@@ -2,41 +2,25 @@
 //! ends the login.
 
 use super::driver::{self, Input};
-use super::session::{HOST_US, Pending, Session, State, Stop, TAKE_US};
+use super::session::{Pending, Session, State, Stop};
 use crate::held::{Answer, Approved, Held, Refusal};
 use crate::inspected::Inspected;
+use crate::lines::{Asked, Asking, HOST_US, TAKE_US};
 use crate::link::Heard;
 use crate::login::{DRIFTED, refusal_line};
 use crate::program::{self, Capture};
-use countersign_api::context::Surroundings;
-use countersign_api::front::{FrontMessage, HostMessage, MAX_SENT_COMMAND, NotReleased, Submit};
-use countersign_core::{DecidedBy, Exit, Nonce, Outcome, b64_encode};
-use countersign_ledger::random_bytes;
+use countersign_api::front::{FrontMessage, HostMessage, NotReleased};
+use countersign_core::{DecidedBy, Exit, Nonce, Outcome};
 use countersign_sys::{self as sys, Ready};
 use std::io;
 
 impl Session {
     pub(super) fn submit(&mut self, command: Vec<u8>) -> io::Result<()> {
-        let nonce = Nonce(random_bytes::<16>().map_err(io::Error::other)?);
-        let (seen, ended) = self.login.spawner.look(true, &[])?;
-        if let Some(report) = ended {
-            return self.ended(report);
-        }
-        let place = seen.place();
-        let surroundings = Surroundings { branch: seen.branch, shell: Some(self.told.report(&self.baseline)) };
-        if let Err(error) = self.login.recorder.marker(&format!("submitted: {}", String::from_utf8_lossy(&command))) {
-            return self.stop(Stop::Recorder(error));
-        }
-        self.login.recorder.begin_command();
-        self.login.link.send(&FrontMessage::Submit(Submit {
-            nonce,
-            command: b64_encode(command.get(..MAX_SENT_COMMAND).unwrap_or(&command)),
-            total_bytes: u64::try_from(command.len()).unwrap_or(u64::MAX),
-            cwd: b64_encode(place.as_deref().unwrap_or_default()),
-            environment: self.login.environment.clone(),
-            inner_shell: "bash".to_owned(),
-            surroundings,
-        }));
+        let Asked { nonce, place } = match self.login.ask(&command, self.told.report(&self.baseline))? {
+            Asking::Asked(asked) => asked,
+            Asking::Ended(report) => return self.ended(report),
+            Asking::Unrecorded(error) => return self.stop(Stop::Recorder(error)),
+        };
         let until_us = sys::boottime_us()?.saturating_add(8 * HOST_US);
         let (held, inspected) = (Held::new(command, nonce), Inspected::default());
         self.state = State::Pending(Box::new(Pending { held, until_us, cancelled: false, place, inspected }));
@@ -68,17 +52,9 @@ impl Session {
                 | State::Leaving
                 | State::Over) => {
                     self.state = other;
-                    return match message {
-                        HostMessage::Fatal { reason, exit } => self.stop(Stop::Said(reason, exit)),
-                        HostMessage::Welcome { .. }
-                        | HostMessage::Resumed { .. }
-                        | HostMessage::WantProgram { .. }
-                        | HostMessage::Inspect { .. }
-                        | HostMessage::Pending { .. }
-                        | HostMessage::Released(_)
-                        | HostMessage::Taken { .. }
-                        | HostMessage::Refused { .. }
-                        | HostMessage::Kept => self.host_gone("countersign-hostd answered out of turn"),
+                    return match message.fatal() {
+                        Some((reason, exit)) => self.stop(Stop::Said(reason, exit)),
+                        None => self.host_gone("countersign-hostd answered out of turn"),
                     };
                 }
             }
@@ -153,13 +129,10 @@ impl Session {
 
     /// Looks at the files that the command would run, as the host asks.
     fn inspect(&mut self, mut pending: Pending, nonce: Nonce, paths: Vec<String>) -> io::Result<()> {
-        let own = pending.held.nonce();
-        let Some((answer, ended)) = pending.inspected.answer(&self.login.spawner, own, nonce, paths)? else {
+        let (nonces, cancelled) = ((pending.held.nonce(), nonce), pending.cancelled);
+        let Some(ended) = self.login.inspect(&mut pending.inspected, nonces, paths, cancelled)? else {
             return self.host_gone("countersign-hostd answered out of turn");
         };
-        if !pending.cancelled {
-            self.login.link.send(&answer);
-        }
         self.state = State::Pending(Box::new(pending));
         ended.map_or(Ok(()), |report| self.ended(report))
     }

@@ -2,6 +2,7 @@
 
 use super::session::{Session, State, Stop};
 use crate::end::{Ending, Failure, Status};
+use crate::lines::not_released;
 use crate::login::{describe, kept};
 use crate::spawner::orders::{Order, Report};
 use countersign_api::front::{CancelWhy, CloseWhy, CommandEnd, Finished, FrontMessage, NotReleased};
@@ -10,28 +11,14 @@ use std::io;
 
 impl Session {
     pub(super) fn heard_spawner(&mut self) -> io::Result<()> {
-        match self.login.spawner.report()? {
-            Some(report) => self.ended(report),
-            // The spawner is gone, and the kernel has killed its child with it.
-            None => {
-                self.login.spawner.put_down();
-                self.ended(Report::Signaled { signal: 9 })
-            }
-        }
+        let report = self.login.spawner_report()?;
+        self.ended(report)
     }
 
     /// The shell has ended: what it wrote is read, and what ran is told.
     pub(super) fn ended(&mut self, report: Report) -> io::Result<()> {
-        self.end = Some(match report {
-            Report::Exited { code } => CommandEnd::Exited(code),
-            Report::Signaled { signal } => CommandEnd::Signaled(signal),
-            Report::Spawned
-            | Report::Failed { .. }
-            | Report::Here { .. }
-            | Report::Seen(_)
-            | Report::Names { .. }
-            | Report::History { .. } => return Ok(()),
-        });
+        let Some(end) = report.end() else { return Ok(()) };
+        self.end = Some(end.clone());
         if !matches!(self.stop, Some(Stop::Recorder(_))) {
             self.read_all()?;
         }
@@ -39,7 +26,7 @@ impl Session {
             State::Committing { id, .. } | State::Running { id, .. } | State::Replaced { id, .. } => Some(*id),
             State::Starting | State::Reading | State::Pending(_) | State::Leaving | State::Over => None,
         };
-        if let (Some(id), Some(end)) = (running, self.end.clone()) {
+        if let Some(id) = running {
             self.finished(id, end)?;
         }
         self.state = State::Over;
@@ -47,16 +34,15 @@ impl Session {
     }
 
     pub(super) fn not_released(&mut self, id: SubmissionId, why: NotReleased) -> io::Result<()> {
-        self.tell(Finished { id, end: CommandEnd::NotReleased(why), stdout_bytes: 0, stderr_bytes: 0, files: None })
+        self.tell(not_released(id, why))
     }
 
     pub(super) fn finished(&mut self, id: SubmissionId, end: CommandEnd) -> io::Result<()> {
-        let (words, _) = describe(&end);
-        if let Err(error) = self.login.recorder.marker(&format!("finished: {words}")) {
+        let (finished, failed) = self.login.line_ended(id, end);
+        if let Some(error) = failed {
             self.stop(Stop::Recorder(error))?;
         }
-        let (stdout_bytes, stderr_bytes) = self.login.recorder.since_command();
-        self.tell(Finished { id, end, stdout_bytes, stderr_bytes, files: None })
+        self.tell(finished)
     }
 
     fn tell(&mut self, finished: Finished) -> io::Result<()> {
@@ -101,11 +87,7 @@ impl Session {
             Some(Stop::Recorder(_)) => CloseWhy::DiskFull,
         };
         self.login.close(why, None)?;
-        let status = match self.end {
-            Some(CommandEnd::Exited(code)) => Status::Code(code),
-            Some(CommandEnd::Signaled(signal)) => Status::Signal(signal),
-            Some(CommandEnd::NotStarted(_) | CommandEnd::NotReleased(_)) | None => Status::Code(Exit::Internal.code()),
-        };
+        let status = self.end.map_or(Status::Code(Exit::Internal.code()), |end| describe(&end).1);
         Ok(match self.stop {
             None | Some(Stop::Hangup | Stop::Interrupt) => Ending::silent(status),
             Some(Stop::Recorder(error)) => {

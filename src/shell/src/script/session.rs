@@ -22,10 +22,6 @@ use nix::errno::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// How long the driver may take to take a released command, in µs.
-pub(super) const TAKE_US: u64 = 2_000_000;
-/// How long the host may be silent beyond an answer's deadline, in µs.
-pub(super) const HOST_US: u64 = 15_000_000;
 /// How often it is looked whether a command has read all of its input, in ms.
 const LOOK_MS: u32 = 20;
 /// Bytes of one read.

@@ -23,7 +23,7 @@ pub const MAX_HISTORY: usize = 32 * 1024;
 /// program that does not start, and with its end.
 const ANSWER_MS: u32 = 15_000;
 /// SIGKILL.
-const KILLED: u8 = 9;
+pub const KILLED: u8 = 9;
 /// What stands for an error without a number (EIO).
 pub const NO_NUMBER: u16 = 5;
 /// How long the end of everything may take. What is left then stays: a flood of
@@ -161,6 +161,22 @@ pub enum Report {
         /// The signal.
         signal: u8,
     },
+}
+
+impl Report {
+    /// How what was started has ended; `None` where it says something else.
+    pub fn end(self) -> Option<CommandEnd> {
+        match self {
+            Self::Exited { code } => Some(CommandEnd::Exited(code)),
+            Self::Signaled { signal } => Some(CommandEnd::Signaled(signal)),
+            Self::Spawned
+            | Self::Failed { .. }
+            | Self::Here { .. }
+            | Self::Seen(_)
+            | Self::Names { .. }
+            | Self::History { .. } => None,
+        }
+    }
 }
 
 /// The front's end.
