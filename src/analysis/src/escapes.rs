@@ -15,6 +15,9 @@ use crate::words::base_name;
 
 /// How deep `sh -c 'sh -c …'` is followed.
 const MAX_DEPTH: usize = 4;
+/// Most words of a program that starts one of them. With more it opens a shell,
+/// for all that is known.
+const MAX_HELD: usize = 512;
 
 /// Whether it opens one. `terminal`: standard input is a terminal; where it is
 /// not, nobody can type, and only what stays behind counts.
@@ -77,7 +80,16 @@ fn any_command(line: &str, depth: usize, found: &dyn Fn(&Run<'_>) -> bool) -> bo
     })
 }
 
+/// Whether a program opens one, or one that may be among its words.
 fn opens(words: &[String], terminal: bool, sudo: Sudo) -> bool {
+    let holds = terminal && words.first().is_some_and(|first| HOLDS_A_PROGRAM.contains(&base_name(first)));
+    // What such a program is given may hold another one, whose words are among these too: each is looked at once.
+    let inner = |at| words.get(at..).is_some_and(|inner| is_opener(inner, terminal, sudo));
+    is_opener(words, terminal, sudo) || (holds && (words.len() > MAX_HELD || (1..words.len()).any(inner)))
+}
+
+/// Whether a program opens one by itself.
+fn is_opener(words: &[String], terminal: bool, sudo: Sudo) -> bool {
     let Some((first, rest)) = words.split_first() else { return terminal && sudo == Sudo::Shell };
     let name = base_name(first);
     if KEEPS_A_SHELL.contains(&name) {
@@ -94,11 +106,8 @@ fn opens(words: &[String], terminal: bool, sudo: Sudo) -> bool {
     let pages = sudo != Sudo::No
         && matches!(name, "git" | "systemctl" | "journalctl" | "loginctl" | "coredumpctl")
         && !rest.iter().any(|word| word == "--no-pager");
-    let holds = HOLDS_A_PROGRAM.contains(&name)
-        && (1..words.len()).any(|at| words.get(at..).is_some_and(|inner| opens(inner, terminal, sudo)));
     talks
         || pages
-        || holds
         || edits::edits(name, rest)
         || (interprets(name, rest) && !fed(rest))
         || (is_ssh(name) && ssh_has_no_command(rest))
@@ -286,6 +295,17 @@ mod tests {
         ] {
             assert!(opens_a_shell(line, true), "{line}");
         }
+    }
+
+    #[test]
+    fn programs_that_start_one_another_are_looked_at_once() {
+        for starter in ["xargs ", "docker exec "] {
+            let line = starter.repeat(40);
+            assert!(opens_a_shell(&format!("{line}vim"), true), "{starter}");
+            assert!(!opens_a_shell(&format!("{line}ls"), true), "{starter}");
+        }
+        // Where they are too many to be known, they open one too.
+        assert!(opens_a_shell(&format!("{}ls", "docker exec ".repeat(20_000)), true));
     }
 
     #[test]

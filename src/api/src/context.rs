@@ -94,6 +94,9 @@ pub enum Unread {
     Unresolved,
     /// Its file system did not answer, or there was no time.
     NoAnswer,
+    /// On a file system of a program's making (FUSE) or of processes (`/proc`):
+    /// what one process reads there another need not.
+    Foreign,
     /// Reading failed in another way.
     Failed,
 }
@@ -109,6 +112,7 @@ impl Unread {
             Self::Forbidden => "the agent may not read it",
             Self::Unresolved => "which file it is shows only when the line runs",
             Self::NoAnswer => "not read in time",
+            Self::Foreign => "on a file system that may show each reader something else (FUSE, /proc)",
             Self::Failed => "cannot be read",
         }
     }

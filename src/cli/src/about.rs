@@ -1,7 +1,7 @@
 //! What is known around a command, as lines of text: each says whose word it
 //! is. Every string comes from somebody else and goes through [`visible`].
 
-use countersign_api::context::{About, FileSeen, Resolution, Script, ShellReport, Word};
+use countersign_api::context::{About, FileSeen, Resolution, SCRIPT_EXCERPT, Script, ShellReport, Word};
 use countersign_core::visible;
 
 /// Most names of one list that are shown in a line.
@@ -97,9 +97,10 @@ fn script_lines(script: &Script, contents: bool) -> Vec<String> {
             let mut lines = vec![format!("script {path} · {size} bytes · sha256 {digest}{changed}")];
             if contents {
                 lines.extend(excerpt.lines().map(|line| format!("  │ {}", visible(line))));
-                let shown = u64::try_from(excerpt.len()).unwrap_or(u64::MAX);
+                // Of its bytes: what is not UTF-8, or hidden, has another length here.
+                let shown = u64::try_from(SCRIPT_EXCERPT).unwrap_or(u64::MAX);
                 if *size > shown {
-                    lines.push(format!("  │ … {} of {size} bytes are shown", shown));
+                    lines.push(format!("  │ … the first {shown} of {size} bytes are shown"));
                 }
             }
             lines

@@ -1,14 +1,19 @@
 //! Looks at the files around a line with the agent's rights, in the short-lived
 //! child that [`countersign_sys::errand`] makes. Runs nothing, follows no link at
-//! the end of a path, waits for no FIFO, reads no more than it says.
+//! the end of a path and nowhere a magic one of `/proc` (which leads each process
+//! somewhere else), waits for no FIFO, reads no more than it says.
 
 use super::orders::{Asked, Seen};
 use countersign_api::context::{FileSeen, MAX_SCRIPT, SCRIPT_EXCERPT, Unread};
 use countersign_core::b64_encode;
 use countersign_ledger::sha256;
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::Mode;
+use nix::sys::statfs::{FUSE_SUPER_MAGIC, PROC_SUPER_MAGIC, fstatfs};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -23,41 +28,55 @@ const MAX_BRANCH: usize = 255;
 pub fn look(base: &Path, asked: &Asked) -> Seen {
     Seen {
         branch: asked.branch.then(|| branch(base)).flatten(),
-        files: asked.paths.iter().map(|path| file(&base.join(path))).collect(),
+        files: files(base, &asked.paths),
         // The spawner says that itself.
         here: String::new(),
     }
 }
 
-/// What the file at a path is.
-fn file(path: &Path) -> FileSeen {
-    read(path).unwrap_or_else(|error| {
-        let why = match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::ENOENT | Errno::ENOTDIR) => Unread::Missing,
-            Some(Errno::ELOOP) => Unread::Link,
-            Some(Errno::EACCES | Errno::EPERM) => Unread::Forbidden,
-            Some(Errno::ENXIO) => Unread::NotRegular,
-            Some(_) | None => Unread::Failed,
-        };
-        FileSeen::Unread { why, stamp: String::new() }
-    })
+/// What the files at these paths are.
+fn files(base: &Path, paths: &[String]) -> Vec<FileSeen> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let base = nix::fcntl::open(base, flags, Mode::empty());
+    let file = |path: &String| match &base {
+        Ok(base) => read(base.as_fd(), path).unwrap_or_else(|error| unread(why(&error), String::new())),
+        Err(errno) => unread(why(&io::Error::from(*errno)), String::new()),
+    };
+    paths.iter().map(file).collect()
 }
 
-fn read(path: &Path) -> io::Result<FileSeen> {
+fn why(error: &io::Error) -> Unread {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOENT | Errno::ENOTDIR) => Unread::Missing,
+        Some(Errno::ELOOP) => Unread::Link,
+        Some(Errno::EACCES | Errno::EPERM) => Unread::Forbidden,
+        Some(Errno::ENXIO) => Unread::NotRegular,
+        Some(_) | None => Unread::Failed,
+    }
+}
+
+fn unread(why: Unread, stamp: String) -> FileSeen {
+    FileSeen::Unread { why, stamp }
+}
+
+fn read(base: BorrowedFd<'_>, path: &str) -> io::Result<FileSeen> {
     // Looked at first: opening a device may do something.
-    let found = std::fs::symlink_metadata(path)?;
-    let unread = |why, stamp| Ok(FileSeen::Unread { why, stamp });
+    let found = open_at(base, path, OFlag::O_PATH | OFlag::O_NOFOLLOW)?.metadata()?;
     if found.file_type().is_symlink() {
-        let behind = std::fs::metadata(path).map(|behind| stamp(&behind)).unwrap_or_default();
-        return unread(Unread::Link, format!("{} {behind}", stamp(&found)));
+        let behind = open_at(base, path, OFlag::O_PATH).and_then(|behind| behind.metadata());
+        let behind = behind.map(|behind| stamp(&behind)).unwrap_or_default();
+        return Ok(unread(Unread::Link, format!("{} {behind}", stamp(&found))));
     }
     if !found.is_file() {
-        return unread(Unread::NotRegular, stamp(&found));
+        return Ok(unread(Unread::NotRegular, stamp(&found)));
     }
-    let open = open(path)?;
+    let open = open_at(base, path, OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)?;
     let found = open.metadata()?;
     if !found.is_file() {
-        return unread(Unread::NotRegular, stamp(&found));
+        return Ok(unread(Unread::NotRegular, stamp(&found)));
+    }
+    if [FUSE_SUPER_MAGIC, PROC_SUPER_MAGIC].contains(&fstatfs(&open)?.filesystem_type()) {
+        return Ok(unread(Unread::Foreign, stamp(&found)));
     }
     let mut bytes = Vec::new();
     if found.len() <= MAX_SCRIPT {
@@ -65,10 +84,16 @@ fn read(path: &Path) -> io::Result<FileSeen> {
     }
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if found.len() > MAX_SCRIPT || size > MAX_SCRIPT {
-        return unread(Unread::TooLarge, stamp(&found));
+        return Ok(unread(Unread::TooLarge, stamp(&found)));
     }
     let excerpt = b64_encode(bytes.get(..SCRIPT_EXCERPT).unwrap_or(&bytes));
     Ok(FileSeen::Read { size, digest: sha256(&bytes), excerpt })
+}
+
+/// Opens a path from a directory on. `ELOOP` where a magic link is on the way.
+fn open_at(base: BorrowedFd<'_>, path: &str, flags: OFlag) -> io::Result<File> {
+    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    Ok(File::from(openat2(base, path, how)?))
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -140,6 +165,10 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
+    fn file(path: &Path) -> FileSeen {
+        files(Path::new("/"), &[path.to_str().unwrap().to_owned()]).remove(0)
+    }
+
     fn why(path: &Path) -> Unread {
         match file(path) {
             FileSeen::Unread { why, .. } => why,
@@ -174,6 +203,22 @@ mod tests {
             assert_eq!(why(&at(name)), want, "{name}");
         }
         assert_eq!(why(Path::new("/dev/zero")), Unread::NotRegular);
+    }
+
+    #[test]
+    fn what_shows_each_reader_something_else_is_not_read() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("x.sh"), "echo hi\n").unwrap();
+        symlink("/proc/self/cwd", place.path().join("here")).unwrap();
+        symlink(".", place.path().join("same")).unwrap();
+        let from = |path: &str| files(place.path(), &[path.to_owned()]).remove(0);
+        assert!(matches!(from("x.sh"), FileSeen::Read { .. }));
+        assert!(matches!(from("same/x.sh"), FileSeen::Read { .. }), "a plain link leads everybody to one place");
+        assert_eq!(from("here/x.sh"), unread(Unread::Link, String::new()));
+        assert_eq!(why(Path::new("/proc/self/root/etc/passwd")), Unread::Link);
+        assert_eq!(why(Path::new("/proc/self/environ")), Unread::Foreign);
+        let gone = files(&place.path().join("gone"), &["x.sh".to_owned(), "y.sh".to_owned()]);
+        assert_eq!(gone, vec![unread(Unread::Missing, String::new()); 2]);
     }
 
     #[test]
