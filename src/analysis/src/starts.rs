@@ -5,8 +5,11 @@
 //! [`first_words`] says so and a person is asked. The list of scripts is a help
 //! for that person, so it holds what can be seen even then.
 
+mod places;
+
+use self::places::{Places, is_replaced, places};
 use crate::builtins::{changes_meaning, rewires};
-use crate::facts::{Context, Opaque, Origin, Place, Redirect, Redirection, Runs, Shell, SimpleCommand, Unknown, Word};
+use crate::facts::{Opaque, Origin, Place, Redirect, Redirection, Runs, Shell, SimpleCommand, Unknown, Word};
 use crate::parse;
 use crate::programs::{Source, interpreter, is_input};
 
@@ -106,19 +109,22 @@ pub fn starts(line: &str, shell: &str) -> Starts {
         || REWIRING.into_iter().any(doubts)
         || line.contains(DRIVER)
         || tree.shared_redirections.iter().any(|one| reaches_own(one, line));
-    let mut places = Places::default();
+    // Other than where it is expanded, it may be changed.
+    let moves_home =
+        line.matches("HOME").count() > ["$HOME", "${HOME}"].iter().map(|one| line.matches(one).count()).sum();
     let several = tree.commands.len() > 1;
-    for (index, command) in tree.commands.iter().enumerate() {
+    for (index, (command, place)) in tree.commands.iter().zip(places(&tree.commands)).enumerate() {
         if elsewhere(&tree.commands, index) {
             continue;
         }
-        if command.origin == Origin::Typed {
-            places.before(command);
+        let known = found.scripts.len();
+        if found.command(command, &place, several, line) {
+            found.fed(command, &tree.commands, &place);
         }
-        if found.command(command, &places, several, line) {
-            found.fed(command, &tree.commands, &places);
+        for script in found.scripts.iter_mut().skip(known).take(MAX_SCRIPTS.saturating_sub(known)) {
+            let replaced = is_replaced(&script.path, &tree.commands, index) || (moves_home && is_at_home(script));
+            script.after = script.after.take().filter(|_| !replaced);
         }
-        places.after(command);
     }
     let more_scripts = found.scripts.len() > MAX_SCRIPTS;
     found.scripts.truncate(MAX_SCRIPTS);
@@ -143,6 +149,12 @@ const REWIRING: [Opaque; 7] = [
     Opaque::DynamicCommand,
     Opaque::ForeignShell,
 ];
+
+/// Whether its path begins at the home directory.
+fn is_at_home(script: &Script) -> bool {
+    let steps = script.after.iter().flatten().chain([&script.path]);
+    steps.into_iter().any(|step| step == "~" || step.starts_with("~/"))
+}
 
 /// One simple command of harmless letters: the same to every shell.
 fn is_plain(line: &str) -> bool {
@@ -245,7 +257,9 @@ impl Found {
     }
 
     fn file(&mut self, path: &str, places: &Places, search: Search) {
-        for after in places.may_be.iter().cloned() {
+        let anywhere = [Some(Vec::new())];
+        let places = if path.starts_with('/') { anywhere.as_slice() } else { places.may_be.as_slice() };
+        for after in places.iter().cloned() {
             let after = after.filter(|_| !(search == Search::First && self.names_path));
             let script = Script { path: path.to_owned(), after, search };
             if !self.scripts.contains(&script) {
@@ -275,6 +289,12 @@ impl Found {
     fn named(&mut self, base: &str, command: &SimpleCommand, places: &Places) {
         let start_files = command.assignments.iter().filter(|one| START_FILES.contains(&one.name.as_str()));
         let mut found: Vec<String> = start_files.flat_map(|one| &one.values).filter_map(path_of).collect();
+        if base == "env" {
+            let pairs = command.arguments().iter().filter_map(|word| word.exact()?.split_once('='));
+            let pairs = pairs.filter(|(name, _)| START_FILES.contains(name)).map(|(_, file)| file.to_owned());
+            found.extend(pairs);
+            self.sure &= found.is_empty();
+        }
         let options = CODE_OPTIONS.iter().find(|(name, _)| *name == base).map_or(&[][..], |(_, options)| options);
         let pairs = command.arguments().windows(2);
         found.extend(pairs.filter_map(|pair| match pair {
@@ -358,6 +378,11 @@ impl Found {
             Source::Nothing => return false,
             Source::Input => {
                 self.sure = false;
+                // Or a file that is named by what only the shell knows.
+                let named = |word: &&Word| path_of(word).is_none() && !word.text.starts_with(['-', '<']);
+                if let Some(word) = arguments.first().filter(named) {
+                    self.scripts.push(Script { path: word.text.clone(), after: None, search: Search::Nowhere });
+                }
                 return true;
             }
             Source::Word(at) => at,
@@ -375,54 +400,6 @@ impl Found {
             }
         }
         false
-    }
-}
-
-/// Where a line may be, as far as its own `cd`s tell. Each place is a chain of
-/// directories, or `None` where it cannot be told.
-#[derive(Debug, Clone)]
-struct Places {
-    /// Where the command at hand may run.
-    may_be: Vec<Option<Vec<String>>>,
-    /// Where the line may be once a `cd` may have failed.
-    ever: Vec<Option<Vec<String>>>,
-}
-
-impl Default for Places {
-    fn default() -> Self {
-        let here = vec![Some(Vec::new())];
-        Self { may_be: here.clone(), ever: here }
-    }
-}
-
-impl Places {
-    /// A command that runs only where the one before it succeeded is where that led.
-    fn before(&mut self, command: &SimpleCommand) {
-        if command.context.last() != Some(&Context::AfterSuccess) {
-            self.may_be = self.ever.clone();
-        }
-    }
-
-    fn after(&mut self, command: &SimpleCommand) {
-        let words: Vec<Option<String>> = command.words.iter().map(path_of).collect();
-        let words: Vec<Option<&str>> = words.iter().map(Option::as_deref).collect();
-        let to = match words.as_slice() {
-            [Some("cd"), Some(to)] if !to.starts_with('-') && !to.is_empty() => Some(*to),
-            [Some("cd" | "pushd" | "popd"), ..] => None,
-            _ => return,
-        };
-        let there = self.may_be.iter().map(|place| {
-            let (mut chain, to) = (place.clone()?, to?);
-            chain.push(to.to_owned());
-            Some(chain)
-        });
-        self.may_be = there.collect();
-        let before = std::mem::replace(&mut self.ever, self.may_be.clone());
-        for place in before {
-            if !self.ever.contains(&place) && self.ever.len() < MAX_SCRIPTS {
-                self.ever.push(place);
-            }
-        }
     }
 }
 

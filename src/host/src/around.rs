@@ -110,12 +110,16 @@ struct Plan {
 }
 
 fn plans(found: &Starts, words: &[Word], home: &str, shell: &Shell<'_>) -> Vec<Plan> {
+    // Another one since, and what it is nobody has told.
+    let moved = shell.report.is_some_and(|report| report.changed.iter().any(|name| name == "HOME"));
     let is_system = |path: &str| words.iter().any(|word| word.word == path && word.is == Resolution::System);
     let scripts = found.scripts.iter().filter(|script| !is_system(&script.path));
     scripts
         .map(|script| {
             let only_here = script.search == Search::Nowhere || shell.has_nothing_named(&script.path);
-            let place = script.after.as_ref().filter(|_| only_here || script.search != Search::First).map(|chain| {
+            let at_home = |chain: &Vec<String>| chain.iter().chain([&script.path]).any(|step| step.starts_with('~'));
+            let told = script.after.as_ref().filter(|chain| !(moved && at_home(chain)));
+            let place = told.filter(|_| only_here || script.search != Search::First).map(|chain| {
                 let steps = chain.iter().chain([&script.path]);
                 steps.fold(PathBuf::new(), |at, step| match step.strip_prefix("~/") {
                     Some(below) => Path::new(home).join(below),
@@ -217,6 +221,19 @@ mod tests {
         ] {
             assert_eq!(place(line), want, "{line}");
         }
+    }
+
+    #[test]
+    fn a_home_that_was_changed_is_not_known() {
+        let report = ShellReport { changed: vec!["HOME".to_owned()], complete: true, ..ShellReport::default() };
+        let path = "/usr/bin:/bin";
+        let shell = Shell { name: "bash", path, report: Some(&report), anywhere: false, unreliable: None };
+        let asked = |line: &str| {
+            let plans = plans(&starts(line, "bash"), &[], "/home/a", &shell);
+            plans.into_iter().map(|plan| plan.asked).collect::<Vec<_>>()
+        };
+        assert_eq!(asked("bash ~/x.sh; bash ./y.sh"), [None, Some("./y.sh".to_owned())]);
+        assert_eq!(asked("cd ~ && bash x.sh"), [None]);
     }
 
     #[test]

@@ -119,13 +119,13 @@ fn scripts_are_found_with_their_place() {
         ("bash -eu x.sh", "x.sh"),
         ("python3 -u /srv/x.py", "/srv/x.py"),
         ("perl x.pl; ruby y.rb", "x.pl y.rb"),
-        (". ./env && source more", "./env more"),
+        (". ./env && source more", "./env ?:more"),
         ("sudo ./x.sh", "./x.sh"),
         ("cd /srv && ./x.sh", "/srv:./x.sh"),
         ("cd a && cd b && bash x", "a:b:x"),
         ("cd /srv; ./x.sh", "/srv:./x.sh ./x.sh"),
         ("cd $D && ./x.sh", "?:./x.sh"),
-        ("cd $D; ./x.sh", "?:./x.sh ./x.sh"),
+        ("cd $D; ./x.sh", "?:./x.sh"),
         ("psql -f x.sql db", "x.sql"),
         ("php -f x.php", "x.php"),
         ("echo $(./x.sh)", "./x.sh"),
@@ -248,5 +248,69 @@ fn files_that_are_handed_to_a_shell_are_scripts() {
         ("'$HOME/x.sh'", &["$HOME/x.sh"]),
     ] {
         assert_eq!(scripts(line), want, "{line}");
+    }
+}
+
+/// What was shown here was another file than the one that ran.
+#[test]
+fn a_place_that_is_not_followed_is_unknown() {
+    for line in [
+        "command cd sub && bash x.sh",
+        "builtin cd sub && bash x.sh",
+        "cd /srv && \\command cd ~a/sub && bash x.sh",
+        "cd /srv && env -C ~a/sub bash x.sh",
+        "env -Csub bash x.sh",
+        "env -iC sub bash x.sh",
+        "env --chdir=sub bash x.sh",
+        "nice env -C sub bash x.sh",
+        "timeout 5 env -C sub bash x.sh",
+        "sudo -D sub bash x.sh",
+        "sudo -i bash x.sh",
+        "sudo --login bash x.sh",
+        "systemd-run --working-directory=sub bash x.sh",
+        "find sub -execdir bash x.sh \\;",
+        "eval 'cd sub'; bash x.sh",
+        "trap 'cd sub' DEBUG; bash x.sh",
+        ". /etc/cd.sh && bash x.sh",
+        "(cd /srv) && bash x.sh",
+        "bash -c 'cd /srv; bash x.sh'",
+        "bash -c 'cp sub/x.sh x.sh'; bash x.sh",
+        "for i in 1 2; do bash x.sh; cp sub/x.sh .; done",
+        "cd /srv | true && bash x.sh",
+        "if cd /srv; then bash x.sh; fi",
+        "pushd sub; bash x.sh",
+        "cp sub/x.sh x.sh; bash x.sh",
+        "cat sub/y > x.sh; bash x.sh",
+        "cat sub/y > $F; bash x.sh",
+        "sed -i s/a/b/ x.sh && bash x.sh",
+        "cp sub/x.sh . && ./x.sh",
+        "cp sub/* . && bash x.sh",
+        "mv x.sh y.sh; bash x.sh",
+        "{ echo id | tee x.sh; } && bash x.sh",
+    ] {
+        let found: Vec<String> = scripts(line).into_iter().filter(|one| one.ends_with("x.sh")).collect();
+        assert!(!found.is_empty() && found.iter().all(|one| one.starts_with("?:")), "{line}: {found:?}");
+    }
+    assert_eq!(scripts("ln -sfn sub d && bash d/x.sh").join(" "), "?:d/x.sh");
+    assert_eq!(scripts("PWD=sub; bash $PWD/x.sh").join(" "), "?:$PWD/x.sh");
+    assert_eq!(scripts("HOME=sub; bash ~/x.sh").join(" "), "?:~/x.sh");
+    assert_eq!(scripts("env BASH_ENV=y.sh bash x.sh").join(" "), "y.sh x.sh");
+    for line in ["env --chd sub bash x.sh", "env $X bash x.sh", "hash -p sub/x.sh x.sh; x.sh"] {
+        assert_eq!(words(line), None, "{line}");
+    }
+    assert_eq!(words("env BASH_ENV=y.sh bash x.sh"), None);
+    for (line, want) in [
+        ("chmod +x x.sh && ./x.sh", "./x.sh"),
+        ("cat x.sh; bash x.sh", "x.sh"),
+        ("env A=1 nice -n 5 bash x.sh", "x.sh"),
+        ("sudo -u ops bash x.sh", "x.sh"),
+        ("cd $HOME/a && bash x.sh", "~/a:x.sh"),
+        ("bash -c 'cd /srv' && bash x.sh", "x.sh"),
+        ("nice ./x.sh; cd /srv", "./x.sh"),
+        ("bash x.sh; rm -f x.sh", "x.sh"),
+        (". /etc/cd.sh && bash /srv/x.sh", "/etc/cd.sh /srv/x.sh"),
+        ("./x.sh > log && bash y.sh", "./x.sh y.sh"),
+    ] {
+        assert_eq!(scripts(line).join(" "), want, "{line}");
     }
 }

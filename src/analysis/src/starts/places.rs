@@ -1,0 +1,249 @@
+//! Where the commands of a line run, as far as the line itself tells, and
+//! whether the file at a path is still what it was when they do.
+//!
+//! What cannot be followed is not guessed: from there on the place is unknown.
+
+use super::path_of;
+use crate::facts::{Context, Origin, Redirect, Runs, SimpleCommand, Word};
+use std::collections::BTreeSet;
+
+/// Most places that are followed.
+const MAX_PLACES: usize = 8;
+/// Builtins after which the shell may be anywhere: they run text, or go where a
+/// list of their own says.
+const SOMEWHERE: &[&str] = &["pushd", "popd", "chdir", "eval", "trap", ".", "source", "fc"];
+/// Builtins that are the directory's own word for another builtin.
+const THROUGH: &[&str] = &["command", "builtin"];
+/// Programs that run their operands where they are themselves, whatever their
+/// options say, but for those that [`leads_away`] names.
+const STAYS: &[&str] = &[
+    "busybox", "builtin", "chrt", "command", "doas", "env", "exec", "flock", "ionice", "ltrace", "nice", "nohup",
+    "prlimit", "setsid", "stdbuf", "strace", "sudo", "taskset", "time", "timeout", "toybox", "xargs",
+];
+/// Programs that change no file they are given.
+const READERS: &[&str] = &[
+    "[",
+    "bash",
+    "bzcat",
+    "cat",
+    "cd",
+    "chmod",
+    "cmp",
+    "diff",
+    "echo",
+    "file",
+    "grep",
+    "head",
+    "less",
+    "ls",
+    "md5sum",
+    "printf",
+    "realpath",
+    "sh",
+    "sha256sum",
+    "shellcheck",
+    "stat",
+    "tac",
+    "tail",
+    "test",
+    "wc",
+    "xzcat",
+    "zcat",
+];
+/// Programs that put files where others were: what names they take may not be
+/// known before the line runs.
+const WRITERS: &[&str] = &["cp", "install", "ln", "mv", "rsync", "tar", "unzip"];
+
+/// Where a line may be, as far as its own `cd`s tell. Each place is a chain of
+/// directories, or `None` where it cannot be told.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    /// Where the command at hand may run.
+    pub(super) may_be: Vec<Option<Vec<String>>>,
+    /// Where the line may be once a `cd` may have failed.
+    ever: Vec<Option<Vec<String>>>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        let here = vec![Some(Vec::new())];
+        Self { may_be: here.clone(), ever: here }
+    }
+}
+
+/// What a command does to where the shell is.
+enum Move {
+    No,
+    To(String),
+    Somewhere,
+}
+
+impl Places {
+    fn unknown() -> Self {
+        Self { may_be: vec![None], ever: vec![None] }
+    }
+
+    /// A command that runs only where the one before it succeeded is where that led.
+    fn before(&mut self, command: &SimpleCommand) {
+        if command.context.last() != Some(&Context::AfterSuccess) {
+            self.may_be = self.ever.clone();
+        }
+    }
+
+    fn after(&mut self, command: &SimpleCommand) {
+        let to = match movement(command) {
+            Move::No => return,
+            Move::Somewhere => {
+                *self = Self::unknown();
+                return;
+            }
+            Move::To(to) => to,
+        };
+        let there = self.may_be.iter().map(|place| {
+            let mut chain = place.clone()?;
+            chain.push(to.clone());
+            Some(chain)
+        });
+        self.may_be = there.collect();
+        let before = std::mem::replace(&mut self.ever, self.may_be.clone());
+        for place in before {
+            if !self.ever.contains(&place) && self.ever.len() < MAX_PLACES {
+                self.ever.push(place);
+            }
+        }
+    }
+}
+
+fn movement(command: &SimpleCommand) -> Move {
+    let Some(base) = command.program_name() else { return Move::No };
+    let moves = |word: &Word| word.exact().is_none_or(|text| text == "cd" || SOMEWHERE.contains(&text));
+    if SOMEWHERE.contains(&base) || (THROUGH.contains(&base) && command.arguments().iter().any(moves)) {
+        return Move::Somewhere;
+    }
+    if base != "cd" {
+        return Move::No;
+    }
+    // In a subshell, a pipeline or the text of another shell it moves those; which commands are in there with it
+    // is not followed.
+    let own = command.origin == Origin::Typed && command.context.iter().all(|one| *one == Context::AfterSuccess);
+    match command.words.as_slice() {
+        [_, to] if own => {
+            path_of(to).filter(|to| !to.starts_with('-') && !to.is_empty()).map_or(Move::Somewhere, Move::To)
+        }
+        _ => Move::Somewhere,
+    }
+}
+
+/// Where each command of a line runs. Commands that others start come after all
+/// that the shell itself starts.
+pub(super) fn places(commands: &[SimpleCommand]) -> Vec<Places> {
+    let mut shell = Places::default();
+    let mut found: Vec<Places> = Vec::new();
+    let moving = commands.iter().enumerate().filter(|(_, command)| !matches!(movement(command), Move::No));
+    // What the shell starts, and what goes anywhere in it.
+    let moved: BTreeSet<usize> = moving.filter_map(|(at, _)| root(commands, at).filter(|root| *root != at)).collect();
+    for (index, command) in commands.iter().enumerate() {
+        let here = match root(commands, index) {
+            Some(root) if root == index => {
+                shell.before(command);
+                let here = shell.clone();
+                shell.after(command);
+                here
+            }
+            Some(root) if !is_led_away(commands, index) && !moved.contains(&root) => {
+                found.get(root).cloned().unwrap_or_else(Places::unknown)
+            }
+            Some(_) | None => Places::unknown(),
+        };
+        found.push(here);
+    }
+    found
+}
+
+/// The command of the shell itself by which another is started.
+fn root(commands: &[SimpleCommand], mut at: usize) -> Option<usize> {
+    while let Origin::Command { parent, .. } = commands.get(at)?.origin {
+        if parent >= at {
+            return None;
+        }
+        at = parent;
+    }
+    Some(at)
+}
+
+/// Whether a program on the way from the shell to a command may go to another
+/// directory before it starts it.
+fn is_led_away(commands: &[SimpleCommand], index: usize) -> bool {
+    let mut at = index;
+    while let Some(child) = commands.get(at) {
+        let Origin::Command { parent, by } = child.origin else { return false };
+        // Each parent comes before its child.
+        let Some(starter) = commands.get(parent).filter(|_| parent < at) else { return true };
+        let known = match by {
+            Runs::ShellText | Runs::Eval => true,
+            Runs::Wrapper | Runs::AsUser | Runs::Xargs => {
+                starter.program_name().is_some_and(|name| STAYS.contains(&name) && !leads_away(name, starter, child))
+            }
+            Runs::FindExec => !starter.arguments().iter().any(|word| word.text.ends_with("dir")),
+            Runs::Remote | Runs::Contained | Runs::Later => false,
+        };
+        if !known {
+            return true;
+        }
+        at = parent;
+    }
+    true
+}
+
+/// Whether the options of such a program name a directory, or cannot be told.
+fn leads_away(name: &str, starter: &SimpleCommand, child: &SimpleCommand) -> bool {
+    let own = starter.words.len().saturating_sub(child.words.len());
+    let (short, long): (&[char], &[&str]) = match name {
+        "env" => (&['C', 'S'], &["--c", "--s"]),
+        "sudo" => (&['D', 'R', 'i'], &["--c", "--l"]),
+        _ => (&[], &[]),
+    };
+    let leads = |word: &Word| match word.exact() {
+        None => true,
+        Some(text) if text.starts_with("--") => long.iter().any(|begin| text.starts_with(begin)),
+        Some(text) => text.starts_with('-') && text.contains(short),
+    };
+    starter.words.get(1..own).unwrap_or(&starter.words).iter().any(leads)
+}
+
+/// Whether the line may put another file at a path before its command at
+/// `index` runs it, as far as names tell: then what stands there now is not
+/// what will run.
+pub(super) fn is_replaced(path: &str, commands: &[SimpleCommand], index: usize) -> bool {
+    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | "." | ".." | "~")).collect();
+    let names = |text: &str| text.trim_end_matches('/').rsplit('/').next().is_some_and(|name| parts.contains(&name));
+    let names_it = |word: &Word| word.exact().is_some_and(names);
+    let repeats = commands.get(index).is_some_and(|command| command.context.contains(&Context::Loop));
+    let others = commands.iter().enumerate().filter(|(at, other)| {
+        let may_be_before = *at < index || repeats || other.origin != Origin::Typed;
+        *at != index && may_be_before && !is_ancestor(commands, *at, index)
+    });
+    others.into_iter().any(|(_, command)| {
+        let written = command.redirections.iter().any(|one| {
+            let writes = matches!(one.kind, Redirect::Write | Redirect::Append | Redirect::ReadWrite);
+            writes && (one.target.exact().is_none() || names_it(&one.target))
+        });
+        let base = command.program_name().unwrap_or_default();
+        let made_up = WRITERS.contains(&base) && command.arguments().iter().any(|word| word.exact().is_none());
+        written || made_up || (!READERS.contains(&base) && command.arguments().iter().any(names_it))
+    })
+}
+
+/// Whether a command starts another, itself or through others.
+fn is_ancestor(commands: &[SimpleCommand], ancestor: usize, mut at: usize) -> bool {
+    while let Some(Origin::Command { parent, .. }) = commands.get(at).map(|command| &command.origin) {
+        if *parent == ancestor {
+            return true;
+        }
+        if *parent >= at {
+            return false;
+        }
+        at = *parent;
+    }
+    false
+}
