@@ -66,6 +66,9 @@ enum Care {
     Data,
     /// It may be read as code once more: only what is one inert token.
     Code,
+    /// It stays in the shell, and a later line may run it, which is not looked at
+    /// together with this one: only one inert token that names no program.
+    Kept,
     /// It is run: nothing.
     Run,
 }
@@ -93,7 +96,9 @@ impl Search<'_> {
         if depth == 0 {
             self.pasted = pasted::pasted(&script, depth);
         }
-        for command in &script.commands {
+        let run = pasted::run_in_the_end(&script);
+        for (at, command) in script.commands.iter().enumerate() {
+            let care = if run.contains(&at) { Care::Run } else { care };
             self.command(&script, command, depth, care);
         }
         for comment in &script.comments {
@@ -119,10 +124,12 @@ impl Search<'_> {
     fn command(&mut self, script: &Script<'_>, command: &Command, depth: usize, care: Care) {
         let many = command.words.len() > MOST_WORDS;
         let care = if many { Care::Code } else { care };
+        let stays = pasted::sets(command) || pasted::only_sets(command);
         let variable = match self.pasted {
-            Pasted::No => care,
-            Pasted::Into => care.max(Care::Code),
             Pasted::As => Care::Run,
+            Pasted::No | Pasted::Into if stays => care.max(Care::Kept),
+            Pasted::Into => care.max(Care::Code),
+            Pasted::No => care,
         };
         // A function's words are variables of its body.
         let function = script.doubt || self.functions;
@@ -275,6 +282,7 @@ impl Search<'_> {
             Care::Word => !value.contains(UNKNOWN) && !holds_expansion(value),
             Care::Data => !value.contains(UNKNOWN) && !looks_like_code(value),
             Care::Code => is_inert(value),
+            Care::Kept => is_inert(value) && !may_name_a_program(value),
             Care::Run => false,
         };
         let whole = self.line.is_char_boundary(from) && self.line.is_char_boundary(to);
@@ -353,6 +361,12 @@ fn looks_like_code(value: &str) -> bool {
 /// One token that no shell and no language reads as more than that.
 fn is_inert(value: &str) -> bool {
     !value.contains(|c: char| c.is_whitespace() || c.is_control() || "'\"\\`$;|&<>(){}[]".contains(c))
+}
+
+/// Whether a shell that takes this one token for a command may find a program: a
+/// path, or a name as programs have them.
+fn may_name_a_program(value: &str) -> bool {
+    value.starts_with(['/', '.', '~']) || value.bytes().all(|b| b.is_ascii_lowercase() || b"._+-".contains(&b))
 }
 
 /// Whether the word before says that this one is a secret.

@@ -3,10 +3,11 @@
 
 use super::grammar::{is_shell, reread, runs_code};
 use super::input;
-use super::shell::{Command, Script, read};
+use super::shell::{Command, Script, Word, read};
 use super::text::{Text, UNKNOWN};
 use crate::programs::STARTERS;
 use crate::words::base_name;
+use std::collections::BTreeSet;
 
 /// Deepest nesting of scripts inside of words that is looked at.
 const NESTED: usize = 4;
@@ -27,6 +28,10 @@ const SETTERS: &[&str] = &[
     "mapfile",
     "readarray",
 ];
+/// Programs that start what they read.
+const TAKES_INPUT: &[&str] = &["xargs", "parallel", "read", "mapfile", "readarray", "at", "batch", "crontab"];
+/// Programs that say what they are given as it is.
+const SAYS: &[&str] = &["echo", "printf", "print", "cat"];
 /// Words that may stand before a program.
 const RESERVED: &[&str] = &["if", "then", "else", "elif", "while", "until", "do", "!", "{", "coproc"];
 
@@ -137,6 +142,43 @@ fn is_assignment(word: &str) -> bool {
 pub(super) fn sets(command: &Command) -> bool {
     let program = program_at(command).and_then(|at| command.words.get(at));
     program.is_some_and(|word| SETTERS.contains(&&*word.text.s))
+}
+
+fn program_of(command: &Command) -> Option<&str> {
+    command.words.get(program_at(command)?).map(|word| &*word.text.s)
+}
+
+/// Whether a command does nothing but to assign.
+pub(super) fn only_sets(command: &Command) -> bool {
+    program_at(command).is_none()
+}
+
+/// The commands whose own text a program in the line runs after another one has
+/// passed it on, changed or not: `echo TEXT | sed … | bash`.
+pub(super) fn run_in_the_end(script: &Script<'_>) -> BTreeSet<usize> {
+    let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    let runs = |word: &Word| {
+        is_shell(&word.text.s) || runs_code(base_name(&word.text.s)) || TAKES_INPUT.contains(&&*word.text.s)
+    };
+    for command in script.commands.iter().filter(|command| command.words.iter().any(runs)) {
+        let mut at = command.reads;
+        // What comes to it as it was said is read as its program.
+        let says = |at: &usize| script.commands.get(*at).and_then(program_of).is_some_and(|name| SAYS.contains(&name));
+        if at.as_ref().is_some_and(says) {
+            at = at.and_then(|at| script.commands.get(at)?.reads);
+        }
+        while let Some((here, source)) = at.and_then(|at| Some((at, script.commands.get(at)?))) {
+            // Whoever was here before has gone on from here.
+            if !seen.insert(here) {
+                break;
+            }
+            if input::said(source).next().is_some() || !source.input.is_empty() {
+                found.insert(here);
+            }
+            at = source.reads;
+        }
+    }
+    found
 }
 
 /// Whether a word of a command becomes a variable.

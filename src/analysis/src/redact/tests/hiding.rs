@@ -45,6 +45,38 @@ fn a_word_with_an_expansion_is_shown_and_reported() {
     }
 }
 
+/// A later line may run it, and nobody looks at the two together.
+#[test]
+fn what_stays_in_the_shell_is_hidden_only_where_it_names_no_program() {
+    for line in [
+        "API_TOKEN='touch evil'",
+        "export DB_PASSWORD=\"touch evil\"",
+        "set -- --password 'touch evil'",
+        "read API_TOKEN <<< 'touch evil'",
+        "API_TOKEN=evil",
+        "API_TOKEN=./evil7X",
+        "API_TOKEN=/tmp/evil7X",
+        "A=1 API_TOKEN='touch evil'; ls",
+        "echo 'password=touch,evil' | sed 's/.*=//; s/,/ /' | bash",
+        "printf %s 'password=touch,evil' | tr , ' ' | cut -c10- | sh",
+        "sed s/x// <<E | bash\npassword='touch evil'\nE",
+        "echo 'password=touch,evil' | tr , ' ' | xargs -n2 env",
+        "echo 'token=touch,evil' | cut -d= -f2 | while read a; do $a; done",
+    ] {
+        let hidden: String = cut(line).iter().map(|f| &line[f.start..f.end]).collect();
+        assert!(!hidden.contains("evil"), "{}", marked(line));
+    }
+    for line in [
+        "export API_TOKEN='Ev1lQ2x7z'",
+        "API_TOKEN=Ev1lQ2x7z",
+        "PGPASSWORD='two Ev1lQ2x7z' psql -h db",
+        "echo Ev1lQ2x7z | docker login -u a --password-stdin | tee log",
+    ] {
+        let hidden: String = cut(line).iter().map(|f| &line[f.start..f.end]).collect();
+        assert!(hidden.contains("Ev1lQ2x7z"), "{}", marked(line));
+    }
+}
+
 #[test]
 fn what_is_run_through_a_variable_is_shown() {
     for line in [
