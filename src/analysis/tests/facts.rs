@@ -70,6 +70,12 @@ fn flags_of_wrappers_take_no_program_with_them() {
         "chpst -v -e /etc/d rm x",
         "cgexec -g cpu:a rm x",
         "sg disk -c 'rm x'",
+        "npx -y -c 'rm x'",
+        "npx -p a rm x",
+        "hyperfine -w 3 'rm x'",
+        "hyperfine --prepare 'rm x' ls",
+        "machinectl shell -q root@web /bin/rm x",
+        "ssh-agent -t 5 rm x",
     ] {
         assert!(programs(line).iter().any(|name| name.ends_with("rm")), "{line}: {:?}", programs(line));
     }
@@ -101,6 +107,9 @@ fn what_cannot_be_known_is_said() {
         ("echo ls | at now", Opaque::InputProgram),
         ("sudo --new-option x ls", Opaque::UnknownOption),
         ("timeout -Q 3 ls", Opaque::UnknownOption),
+        ("bwrap --bind / / rm x", Opaque::UnknownOption),
+        ("firejail --profile x rm x", Opaque::UnknownOption),
+        ("start-stop-daemon -S -x /bin/rm -- x", Opaque::UnknownOption),
         ("zsh -c 'ls'", Opaque::ForeignShell),
         ("x='a[$(id)]'; echo $((x))", Opaque::Reevaluated),
         ("x='$(id)'; echo ${x@P}", Opaque::Reevaluated),
