@@ -122,16 +122,20 @@ pub fn end_child(pid: i32, within_ms: u64) -> io::Result<(bool, ExitStatus)> {
 fn ends_within(pid: i32, within_ms: u64) -> io::Result<bool> {
     let until = Instant::now() + Duration::from_millis(within_ms);
     // Its number stays its own until it is reaped.
-    let handle = pidfd(pid);
+    let mut handle = pidfd(pid).ok();
     loop {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
         let left = until.saturating_duration_since(Instant::now()).as_millis();
         match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
             Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) if left == 0 => return Ok(false),
-            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => match &handle {
-                Ok(handle) => poll(&[(handle.as_fd(), Wanted::Read)], u32::try_from(left).ok()).map(|_| ())?,
-                // No descriptor is left for it.
-                Err(_) => crate::sleep_ms(1),
+            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => match handle.take() {
+                Some(ended) => {
+                    let ready = poll(&[(ended.as_fd(), Wanted::Read)], u32::try_from(left).ok());
+                    // Where it has ended and is not ours to reap yet (somebody traces it), and where nobody says
+                    // anything, it is looked for.
+                    handle = ready.is_ok_and(|ready| ready.iter().all(|one| !one.readable)).then_some(ended);
+                }
+                None => crate::sleep_ms(1),
             },
             Ok(_) => return Ok(true),
             Err(error) => return Err(error.into()),

@@ -142,6 +142,14 @@ pub(super) fn places(commands: &[SimpleCommand]) -> Vec<Places> {
     let moving = commands.iter().enumerate().filter(|(_, command)| !matches!(movement(command), Move::No));
     // What the shell starts, and what goes anywhere in it.
     let moved: BTreeSet<usize> = moving.filter_map(|(at, _)| root(commands, at).filter(|root| *root != at)).collect();
+    // What comes before it in the line may run after it.
+    let again = |command: &SimpleCommand| {
+        let repeats = command.context.iter().any(|one| matches!(one, Context::Loop | Context::Function(_)));
+        repeats && !matches!(movement(command), Move::No)
+    };
+    if commands.iter().any(again) {
+        shell = Places::unknown();
+    }
     for (index, command) in commands.iter().enumerate() {
         let here = match root(commands, index) {
             Some(root) if root == index => {

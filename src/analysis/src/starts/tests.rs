@@ -279,6 +279,8 @@ fn a_place_that_is_not_followed_is_unknown() {
         "cd /srv | true && bash x.sh",
         "if cd /srv; then bash x.sh; fi",
         "pushd sub; bash x.sh",
+        "while :; do bash x.sh; cd sub; done",
+        "f() { bash x.sh; cd sub; }; f; f",
         "cp sub/x.sh x.sh; bash x.sh",
         "cat sub/y > x.sh; bash x.sh",
         "cat sub/y > $F; bash x.sh",
