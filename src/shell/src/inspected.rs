@@ -1,6 +1,7 @@
 //! The files that a held line would run: looked at before it is asked about,
 //! and again before it runs.
 
+use crate::place::Place;
 use crate::spawner::orders::{Report, Spawner};
 use countersign_api::context::{FileSeen, Unread};
 use countersign_api::front::FrontMessage;
@@ -42,13 +43,13 @@ impl Inspected {
     }
 
     /// Whether the shell is still in this place, and each file what it was.
-    pub fn still_holds_in(&self, spawner: &Spawner, place: Option<&[u8]>) -> io::Result<(bool, Option<Report>)> {
+    pub fn still_holds_in(&self, spawner: &Spawner, place: &Place) -> io::Result<(bool, Option<Report>)> {
         let Some((paths, before)) = self.files() else {
             let (now, ended) = spawner.place()?;
-            return Ok((now.as_deref() == place, ended));
+            return Ok((place.is_still(now.as_deref()), ended));
         };
         let (now, ended) = spawner.look(false, paths)?;
-        Ok((now.place().as_deref() == place && are_same(before, &now.files), ended))
+        Ok((place.is_still(now.place().as_deref()) && are_same(before, &now.files), ended))
     }
 
     fn files(&self) -> Option<&(Vec<String>, Vec<FileSeen>)> {

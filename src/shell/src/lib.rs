@@ -19,6 +19,7 @@ mod link;
 mod login;
 mod outer;
 mod outlet;
+mod place;
 mod program;
 mod pty;
 #[doc(hidden)]

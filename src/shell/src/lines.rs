@@ -3,6 +3,7 @@
 
 use crate::inspected::Inspected;
 use crate::login::{Login, describe};
+use crate::place::Place;
 use crate::recorder::RecordingFailed;
 use crate::spawner::orders::{KILLED, Report};
 use countersign_api::context::{ShellReport, Surroundings};
@@ -22,7 +23,7 @@ pub struct Asked {
     /// The front's word for it.
     pub nonce: Nonce,
     /// Where it would run.
-    pub place: Option<Vec<u8>>,
+    pub place: Place,
 }
 
 /// What became of asking.
@@ -33,6 +34,8 @@ pub enum Asking {
     Ended(Report),
     /// It could not be recorded, and nobody was asked.
     Unrecorded(RecordingFailed),
+    /// Where it would run is not known, and nobody was asked.
+    Nowhere,
 }
 
 impl Login {
@@ -44,16 +47,18 @@ impl Login {
         if let Some(report) = ended {
             return Ok(Asking::Ended(report));
         }
-        let place = seen.place();
-        if let Err(error) = self.recorder.marker(&format!("submitted: {}", String::from_utf8_lossy(command))) {
+        let place = Place::of(seen.place(), command, &shell);
+        let done = if place.is_some() { "submitted" } else { "refused, the working directory is not known" };
+        if let Err(error) = self.recorder.marker(&format!("{done}: {}", String::from_utf8_lossy(command))) {
             return Ok(Asking::Unrecorded(error));
         }
+        let Some(place) = place else { return Ok(Asking::Nowhere) };
         self.recorder.begin_command();
         self.link.send(&FrontMessage::Submit(Submit {
             nonce,
             command: b64_encode(command.get(..MAX_SENT_COMMAND).unwrap_or(command)),
             total_bytes: u64::try_from(command.len()).unwrap_or(u64::MAX),
-            cwd: b64_encode(place.as_deref().unwrap_or_default()),
+            cwd: b64_encode(place.path()),
             environment: self.environment.clone(),
             inner_shell: "bash".to_owned(),
             surroundings: Surroundings { branch: seen.branch, shell: Some(shell) },

@@ -332,7 +332,7 @@ impl<'a> Office<'a> {
 /// Where a process is, base64url; empty where that is not known. The kernel
 /// knows; the shell's own PWD may lie.
 fn here(pid: i32) -> String {
-    let path = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+    let path = sys::working_directory(pid).unwrap_or_default();
     b64_encode(path.as_os_str().as_bytes())
 }
 

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod descriptors;
+pub mod directory;
 pub mod errand;
 pub mod files;
 pub mod identity;
@@ -21,6 +22,7 @@ pub use clock::{boot_id, boottime_us, realtime_us};
 pub use descriptors::{
     Ready, Wanted, close_from_3, duplicate, ensure_standard, pipe, poll, set_nonblocking, sleep_ms, write_now,
 };
+pub use directory::working_directory;
 pub use files::{Untrusted, free_bytes, open_trusted, trust_place, trusted_directory, trusted_target};
 pub use identity::{Account, Uids, account_by_name, account_by_uid, at_secure, set_effective_uid, set_uids, uids};
 pub use inherited::{Inherited, clear_environment, reset_scheduling, stop_timers};

@@ -8,6 +8,7 @@ mod driver;
 mod ends;
 mod held;
 mod lines;
+mod places;
 mod programs;
 mod tmux;
 mod trial;

@@ -9,6 +9,7 @@ use crate::inspected::Inspected;
 use crate::lines::{Asked, Asking, HOST_US, TAKE_US};
 use crate::link::Heard;
 use crate::login::DRIFTED;
+use crate::place::NOWHERE;
 use countersign_api::front::{HostMessage, NotReleased};
 use countersign_core::{Exit, Nonce, Outcome};
 use countersign_sys::{self as sys, Ready};
@@ -30,6 +31,7 @@ impl Session {
             Asking::Asked(asked) => asked,
             Asking::Ended(report) => return self.ended(report),
             Asking::Unrecorded(error) => return self.stop(Stop::Recorder(error)),
+            Asking::Nowhere => return self.not_run(NOWHERE),
         };
         if let Some(way) = &mut self.login.way {
             way.submitted(command.as_bytes());
@@ -94,7 +96,7 @@ impl Session {
             Answer::Approved(approved) => {
                 let id = approved.id();
                 // An end is told beside the answer that it overtook.
-                let (holds, ended) = inspected.still_holds_in(&self.login.spawner, place.as_deref())?;
+                let (holds, ended) = inspected.still_holds_in(&self.login.spawner, &place)?;
                 if let Some(report) = ended {
                     self.not_released(id, NotReleased::Hangup)?;
                     return self.ended(report);

@@ -14,6 +14,7 @@ use crate::lines::HOST_US;
 use crate::login::{Login, unavailable};
 use crate::outer::Sign;
 use crate::outlet::Outlet;
+use crate::place::Place;
 use crate::recorder::RecordingFailed;
 use crate::spawner::orders::Order;
 use countersign_api::front::{CancelWhy, CloseWhy, CommandEnd, FrontMessage};
@@ -50,7 +51,7 @@ pub(super) struct Pending {
     pub(super) until_us: u64,
     pub(super) cancelled: bool,
     /// Where it would run, and what it would run there.
-    pub(super) place: Option<Vec<u8>>,
+    pub(super) place: Place,
     pub(super) inspected: Inspected,
 }
 

@@ -8,6 +8,7 @@ use crate::inspected::Inspected;
 use crate::lines::{Asked, Asking, HOST_US, TAKE_US};
 use crate::link::Heard;
 use crate::login::{DRIFTED, refusal_line};
+use crate::place::{NOWHERE, Place};
 use crate::program::{self, Capture};
 use countersign_api::front::{FrontMessage, HostMessage, NotReleased};
 use countersign_core::{DecidedBy, Exit, Nonce, Outcome};
@@ -20,6 +21,7 @@ impl Session {
             Asking::Asked(asked) => asked,
             Asking::Ended(report) => return self.ended(report),
             Asking::Unrecorded(error) => return self.stop(Stop::Recorder(error)),
+            Asking::Nowhere => return self.not_run(format!("refused: {NOWHERE}"), Exit::Refused.code()),
         };
         let until_us = sys::boottime_us()?.saturating_add(8 * HOST_US);
         let (held, inspected) = (Held::new(command, nonce), Inspected::default());
@@ -84,7 +86,7 @@ impl Session {
             Answer::Approved(approved) => {
                 let id = approved.id();
                 // An end is told beside the answer that it overtook.
-                let (holds, ended) = inspected.still_holds_in(&self.login.spawner, place.as_deref())?;
+                let (holds, ended) = inspected.still_holds_in(&self.login.spawner, &place)?;
                 if let Some(report) = ended {
                     self.not_released(id, NotReleased::Hangup)?;
                     return self.ended(report);
@@ -108,7 +110,7 @@ impl Session {
 
     /// The command takes all that follows it for its program: that is read to
     /// its end and held with it.
-    fn program(&mut self, held: Held, place: Option<Vec<u8>>, inspected: Inspected) -> io::Result<()> {
+    fn program(&mut self, held: Held, place: Place, inspected: Inspected) -> io::Result<()> {
         let (begun, ended) = self.source.take_all();
         let read = program::capture(&mut self.login.link, &mut self.login.outer, begun, ended);
         let until_us = sys::boottime_us()?.saturating_add(8 * HOST_US);
