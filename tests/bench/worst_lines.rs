@@ -12,7 +12,6 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use countersign_analysis::facts::Place;
-use countersign_analysis::redact::Dialect;
 use countersign_analysis::{Nested, Place as Input, analyze, hold};
 use countersign_core::{CommandText, HostId, Name};
 use countersign_policy::{Asked, Document, Examined, Kind, Now, Policy, Rule, Settings};
@@ -49,14 +48,14 @@ fn main() {
         .measurement_time(Duration::from_secs(2))
         .configure_from_args();
     let place = Place { cwd: Some("/srv"), ..Place::default() };
-    let input = Input { terminal: false, nested: Nested::Ask };
+    let input = Input { shell: "bash", terminal: false, nested: Nested::Ask };
     let policy = policy();
     for (name, line) in lines() {
         let mut group = criterion.benchmark_group(name);
         group.bench_function("analyze", |bencher| bencher.iter(|| black_box(analyze(black_box(&line), &place, &[]))));
         let length = u64::try_from(line.len()).expect("length");
         group.bench_function("hold", |bencher| {
-            bencher.iter(|| black_box(hold(black_box(line.as_bytes()), length, input, Dialect::Posix)));
+            bencher.iter(|| black_box(hold(black_box(line.as_bytes()), length, input)));
         });
         let examined = Examined::of(&line, "bash", "/srv", &[]);
         let whole = CommandText::parse(line.as_bytes()).expect("text");

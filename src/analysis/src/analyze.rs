@@ -4,6 +4,7 @@
 use crate::anomaly::{self, Flag};
 use crate::display::{self, Shown};
 use crate::facts::{CommandLine, OpaqueFact, Place, Shell};
+use crate::line::{Line, parse};
 use crate::redact::{self, Dialect, Finding};
 use crate::risk::{self, Risk};
 
@@ -36,14 +37,14 @@ impl Analysis {
 /// Analyses `line`, which would run at `place`. `known`: hosts and networks
 /// that its target may talk to (see [`anomaly::of_line`]).
 pub fn analyze(line: &str, place: &Place<'_>, known: &[String]) -> Analysis {
-    let facts = crate::parse(line, place);
-    let risk = risk::assess(&facts, place);
-    let display = display::tricks(line, &facts);
-    let anomalies = anomaly::of_line(&facts, &risk, &display, known);
+    let whole = Line::with(line, parse(line, place));
+    let risk = risk::assess(whole.facts(), place);
+    let display = display::tricks(line, whole.facts());
+    let anomalies = anomaly::of_line(whole.facts(), &risk, &display, known);
     let dialect = match place.shell {
         Shell::Bash | Shell::Posix => Dialect::Posix,
         Shell::Other => Dialect::Other,
     };
-    let redactions = redact::find_for(line, dialect).into_iter().filter(Finding::is_cut).collect();
-    Analysis { facts, risk, anomalies, display, redactions }
+    let redactions = redact::find_in(&whole, dialect).into_iter().filter(Finding::is_cut).collect();
+    Analysis { facts: whole.into_facts(), risk, anomalies, display, redactions }
 }

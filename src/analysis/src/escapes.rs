@@ -8,6 +8,7 @@
 mod edits;
 mod parsed;
 
+use crate::line::Line;
 use crate::programs::{
     HOLDS_A_PROGRAM, KEEPS_A_SHELL, OBEYS_INPUT, PAGERS, STARTERS, Source, TAKES_COMMANDS, TALKS, interpreter,
 };
@@ -21,8 +22,8 @@ const MAX_HELD: usize = 512;
 
 /// Whether it opens one. `terminal`: standard input is a terminal; where it is
 /// not, nobody can type, and only what stays behind counts.
-pub fn opens_a_shell(line: &str, terminal: bool) -> bool {
-    any_command(line, MAX_DEPTH, &|run| opens(run.words, terminal, run.sudo)) || (terminal && parsed::opens(line))
+pub(crate) fn opens_a_shell(line: &Line<'_>, terminal: bool) -> bool {
+    any_command(line.text, MAX_DEPTH, &|run| opens(run.words, terminal, run.sudo)) || (terminal && parsed::opens(line))
 }
 
 /// Whether, without a terminal, a program in the line takes what comes on
@@ -255,6 +256,10 @@ fn commands(line: &str) -> Vec<(Vec<String>, bool)> {
 mod tests {
     use super::*;
 
+    fn opens_one(line: &str, terminal: bool) -> bool {
+        opens_a_shell(&Line::new(line), terminal)
+    }
+
     #[test]
     fn on_a_terminal_what_takes_commands_is_marked() {
         for line in [
@@ -293,7 +298,7 @@ mod tests {
             "if true; then vim; fi",
             "bash > out",
         ] {
-            assert!(opens_a_shell(line, true), "{line}");
+            assert!(opens_one(line, true), "{line}");
         }
     }
 
@@ -301,11 +306,11 @@ mod tests {
     fn programs_that_start_one_another_are_looked_at_once() {
         for starter in ["xargs ", "docker exec "] {
             let line = starter.repeat(40);
-            assert!(opens_a_shell(&format!("{line}vim"), true), "{starter}");
-            assert!(!opens_a_shell(&format!("{line}ls"), true), "{starter}");
+            assert!(opens_one(&format!("{line}vim"), true), "{starter}");
+            assert!(!opens_one(&format!("{line}ls"), true), "{starter}");
         }
         // Where they are too many to be known, they open one too.
-        assert!(opens_a_shell(&format!("{}ls", "docker exec ".repeat(20_000)), true));
+        assert!(opens_one(&format!("{}ls", "docker exec ".repeat(20_000)), true));
     }
 
     #[test]
@@ -330,15 +335,15 @@ mod tests {
             "which bash",
             "apt-get install vim",
         ] {
-            assert!(!opens_a_shell(line, true), "{line}");
+            assert!(!opens_one(line, true), "{line}");
         }
     }
 
     #[test]
     fn without_a_terminal_only_what_stays() {
-        assert!(opens_a_shell("tmux new -d bash", false) && opens_a_shell("sudo screen -dm x", false));
+        assert!(opens_one("tmux new -d bash", false) && opens_one("sudo screen -dm x", false));
         for line in ["bash", "vim x", "less x", "ssh host"] {
-            assert!(!opens_a_shell(line, false), "{line}");
+            assert!(!opens_one(line, false), "{line}");
         }
         for line in [
             "sudo -i",

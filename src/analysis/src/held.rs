@@ -2,8 +2,10 @@
 //! be asked about them.
 
 use crate::escapes::opens_a_shell;
-use crate::reads_program_from_stdin;
-use crate::redact::{Counts, Dialect, Finding, find_for, find_text};
+use crate::line::Line;
+use crate::redact::{Counts, Dialect, Finding, find_for, find_in, find_text};
+use crate::starts::{self, Starts};
+use crate::stdin_program;
 use countersign_core::{CommandText, Flag, NotProgram, NotText, is_unclear_rsync, program_text};
 
 /// How many leading bytes of an over-long command stay readable in the record.
@@ -26,6 +28,8 @@ pub struct Held {
     pub wants_program: bool,
     /// The program on its standard input.
     pub program: Option<HeldProgram>,
+    /// What it would start; `None` where nobody is asked about it.
+    pub starts: Option<Starts>,
 }
 
 /// A program on standard input, as it is recorded with its command.
@@ -37,9 +41,11 @@ pub struct HeldProgram {
     pub total_bytes: u64,
 }
 
-/// Where a command's standard input comes from, and what this host allows.
+/// Who reads a command, where its standard input comes from, and what this host allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Place<'a> {
+    /// The inner shell, as it is named in the ledger.
+    pub shell: &'a str,
     /// It is a terminal, where an interpreter talks to whoever sits there, and
     /// a person decides whether it may.
     pub terminal: bool,
@@ -113,27 +119,26 @@ impl NotAsked {
 }
 
 /// Cuts the sent bytes of a command of `total_bytes` bytes into segments:
-/// secrets are hidden, the rest is shown. `dialect`: whose quoting rules the
-/// shell follows that will run it.
-pub fn hold(sent: &[u8], total_bytes: u64, place: Place, dialect: Dialect) -> Held {
+/// secrets are hidden, the rest is shown.
+pub fn hold(sent: &[u8], total_bytes: u64, place: Place<'_>) -> Held {
     let whole = u64::try_from(sent.len()).is_ok_and(|n| n == total_bytes);
     let text = match CommandText::parse(sent) {
         _ if !whole => Err(NotText::TooLong { bytes: usize::try_from(total_bytes).unwrap_or(usize::MAX) }),
         read => read,
     };
-    let line = text.as_ref().map_or("", CommandText::as_str);
-    let wants_program = !place.terminal && reads_program_from_stdin(line);
-    let escapes = opens_a_shell(line, place.terminal);
+    let line = Line::new(text.as_ref().map_or("", CommandText::as_str));
+    let wants_program = !place.terminal && stdin_program::reads(&line);
+    let escapes = opens_a_shell(&line, place.terminal);
     let mut flags = Vec::new();
     flags.extend(escapes.then_some(Flag::InteractiveEscape));
-    flags.extend((wants_program || is_unclear_rsync(line)).then_some(Flag::OpaqueCode));
+    flags.extend((wants_program || is_unclear_rsync(line.text)).then_some(Flag::OpaqueCode));
     let not_asked = match (&text, place.nested) {
         (Err(why), _) => Some(NotAsked::NotText(why.clone())),
         (Ok(_), Nested::Refuse) if escapes => Some(NotAsked::Nested),
         (Ok(_), Nested::Ask | Nested::Refuse) => None,
     };
     let (segments, counts) = match &text {
-        Ok(text) => cut(sent, &find_for(text.as_str(), dialect), sent.len()),
+        Ok(_) => cut(sent, &find_in(&line, Dialect::of_shell(place.shell)), sent.len()),
         Err(NotText::TooLong { .. }) => {
             cut(sent, &everything(sent.get(..LOOK).unwrap_or(sent)), EXCERPT.min(sent.len()))
         }
@@ -142,7 +147,8 @@ pub fn hold(sent: &[u8], total_bytes: u64, place: Place, dialect: Dialect) -> He
         }
     };
     let wants_program = wants_program && not_asked.is_none();
-    Held { segments, not_asked, counts, flags, wants_program, program: None }
+    let starts = not_asked.is_none().then(|| starts::of_line(&line, place.shell));
+    Held { segments, not_asked, counts, flags, wants_program, program: None, starts }
 }
 
 /// How much of an over-long command is searched: a secret may begin within
@@ -225,11 +231,11 @@ mod tests {
     use super::*;
     use countersign_core::{MAX_COMMAND_BYTES, MAX_PROGRAM_BYTES};
 
-    const PIPE: Place = Place { terminal: false, nested: Nested::Ask };
-    const TERMINAL: Place = Place { terminal: true, nested: Nested::Ask };
+    const PIPE: Place<'_> = Place { shell: "bash", terminal: false, nested: Nested::Ask };
+    const TERMINAL: Place<'_> = Place { shell: "bash", terminal: true, nested: Nested::Ask };
 
-    fn at(bytes: &[u8], place: Place) -> Held {
-        hold(bytes, u64::try_from(bytes.len()).unwrap(), place, Dialect::Posix)
+    fn at(bytes: &[u8], place: Place<'_>) -> Held {
+        hold(bytes, u64::try_from(bytes.len()).unwrap(), place)
     }
 
     #[test]
@@ -249,10 +255,7 @@ mod tests {
 
     #[test]
     fn a_line_of_which_only_a_part_was_sent_is_never_asked() {
-        assert!(matches!(
-            hold(b"ls", 3, PIPE, Dialect::Posix).not_asked,
-            Some(NotAsked::NotText(NotText::TooLong { bytes: 3 }))
-        ));
+        assert!(matches!(hold(b"ls", 3, PIPE).not_asked, Some(NotAsked::NotText(NotText::TooLong { bytes: 3 }))));
     }
 
     #[test]

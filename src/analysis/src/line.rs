@@ -5,6 +5,7 @@ use crate::launch;
 use crate::meaning;
 use crate::shell::{self, Gathered};
 use countersign_core::MAX_COMMAND_BYTES;
+use std::sync::OnceLock;
 
 /// Up to so many openings both parsers are content with half a MiB of stack,
 /// however they read the text (`tests/stack.rs`); from there on they get their own.
@@ -12,6 +13,33 @@ const SHALLOW: usize = 100;
 /// A stack that neither of them exhausts at its greatest depth: ours stops at
 /// 100 levels, rable, which might see them where we see data, at 1000.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
+
+/// A line of bash and its facts, which are made once, when somebody first asks for them.
+pub(crate) struct Line<'a> {
+    pub(crate) text: &'a str,
+    facts: OnceLock<CommandLine>,
+}
+
+impl<'a> Line<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, facts: OnceLock::new() }
+    }
+
+    /// One whose facts are there already, for whatever shell.
+    pub(crate) fn with(text: &'a str, facts: CommandLine) -> Self {
+        Self { text, facts: OnceLock::from(facts) }
+    }
+
+    pub(crate) fn into_facts(self) -> CommandLine {
+        let text = self.text;
+        self.facts.into_inner().unwrap_or_else(|| parse(text, &Place::default()))
+    }
+
+    /// Its facts, where nothing else was said as [`parse`] has them for bash.
+    pub(crate) fn facts(&self) -> &CommandLine {
+        self.facts.get_or_init(|| parse(self.text, &Place::default()))
+    }
+}
 
 /// Takes `line` apart. Never fails: what cannot be known is in
 /// [`CommandLine::opaque`], and a line that cannot be read at all has that and

@@ -9,8 +9,10 @@ mod places;
 
 use self::places::{Places, is_replaced, places};
 use crate::builtins::{changes_meaning, rewires};
-use crate::facts::{Opaque, Origin, Place, Redirect, Redirection, Runs, Shell, SimpleCommand, Unknown, Word};
-use crate::parse;
+use crate::facts::{
+    CommandLine, Opaque, Origin, Place, Redirect, Redirection, Runs, Shell, SimpleCommand, Unknown, Word,
+};
+use crate::line::{Line, parse};
 use crate::programs::{Source, interpreter, is_input};
 
 /// Most first words that are told.
@@ -92,13 +94,25 @@ pub fn first_words(line: &str, shell: &str) -> Option<Vec<String>> {
 
 /// What a line would start, for an inner shell named as in the ledger.
 pub fn starts(line: &str, shell: &str) -> Starts {
+    of_line(&Line::new(line), shell)
+}
+
+pub(crate) fn of_line(line: &Line<'_>, shell: &str) -> Starts {
     let read_as = match shell {
         "bash" => Shell::Bash,
         "dash" => Shell::Posix,
-        _ if is_plain(line) => Shell::Bash,
+        _ if is_plain(line.text) => Shell::Bash,
         _ => Shell::Other,
     };
-    let tree = parse(line, &Place { shell: read_as, ..Place::default() });
+    match read_as {
+        Shell::Bash => of_facts(line.text, line.facts()),
+        Shell::Posix | Shell::Other => {
+            of_facts(line.text, &parse(line.text, &Place { shell: read_as, ..Place::default() }))
+        }
+    }
+}
+
+fn of_facts(line: &str, tree: &CommandLine) -> Starts {
     let doubts = |opaque: Opaque| tree.opaque.iter().any(|fact| fact.what == opaque);
     let mut found = Found {
         sure: tree.opaque.is_empty() && tree.functions.is_empty(),

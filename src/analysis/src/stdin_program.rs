@@ -7,15 +7,19 @@
 //! read and obey its input): it catches the ways of sending a script.
 
 use crate::escapes::obeys_input;
-use crate::facts::{CommandLine, Context, Origin, Place, Redirect, Runs, SimpleCommand, Unknown, Word};
-use crate::line::parse;
+use crate::facts::{CommandLine, Context, Origin, Redirect, Runs, SimpleCommand, Unknown, Word};
+use crate::line::Line;
 use crate::programs::{Source, interpreter, is_input};
 
 /// Whether the first stage of a pipeline in `line` is an interpreter without a
 /// program of its own, or a plain `cat` that feeds one; a program that takes
 /// its commands from there; or one whose program is made of what comes there.
 pub fn reads_program_from_stdin(line: &str) -> bool {
-    obeys_input(line) || made_of_input(&parse(line, &Place::default()))
+    reads(&Line::new(line))
+}
+
+pub(crate) fn reads(line: &Line<'_>) -> bool {
+    obeys_input(line.text) || made_of_input(line.facts())
 }
 
 /// Programs that hand on what they read, as it is or decoded.

@@ -36,10 +36,11 @@ const STACK_BYTES: usize = 512 * 1024;
 
 fn read(line: String) {
     let work = move || {
-        let place = countersign_analysis::Place { terminal: false, nested: countersign_analysis::Nested::Ask };
+        let place =
+            countersign_analysis::Place { shell: "bash", terminal: false, nested: countersign_analysis::Nested::Ask };
         analyze(&line, &Place::default(), &[]);
         let bytes = u64::try_from(line.len()).unwrap();
-        let _held = hold(line.as_bytes(), bytes, place, countersign_analysis::redact::Dialect::Posix);
+        let _held = hold(line.as_bytes(), bytes, place);
     };
     std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work).unwrap().join().unwrap();
 }

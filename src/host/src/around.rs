@@ -6,7 +6,7 @@ use crate::cut;
 use crate::login::Connection;
 use crate::resolve::{Shell, is_roots};
 use crate::submission::{Asking, NoRuling, given_up_by};
-use countersign_analysis::{Search, Starts, starts};
+use countersign_analysis::{Search, Starts};
 use countersign_api::context::{
     Context, FileSeen, MAX_NAMES, Resolution, SCRIPT_EXCERPT, Script, ShellReport, Unread, Word,
 };
@@ -32,7 +32,7 @@ pub(crate) struct Around {
     pub(crate) rewires: bool,
 }
 
-/// Looks around a line. `text` is `None` where it is not asked about anyhow.
+/// Looks around a line. `starts` is `None` where it is not asked about anyhow.
 /// Beside what was seen stands why nobody is asked any more, where the front
 /// gave up meanwhile.
 pub(crate) async fn look(
@@ -40,17 +40,16 @@ pub(crate) async fn look(
     asking: &Asking<'_>,
     approvals: &Approvals,
     submit: &Submit,
-    cwd: &[u8],
-    text: Option<&str>,
+    (line, cwd, starts): (&[u8], &[u8], Option<Starts>),
 ) -> (Around, Option<NoRuling>) {
     let report = submit.surroundings.shell.as_ref().map(bounded);
     let branch = submit.surroundings.branch.clone().filter(|branch| branch.len() <= MAX_TEXT);
-    let Some(text) = text else {
+    let Some(found) = starts else {
         let context = Context { branch, shell: report, ..Context::default() };
         return (Around { context, rewires: true, ..Around::default() }, None);
     };
-    let found = starts(text, &submit.inner_shell);
-    let aliased = report.as_ref().is_some_and(|report| is_aliased(text, &report.aliases));
+    let line = String::from_utf8_lossy(line);
+    let aliased = report.as_ref().is_some_and(|report| is_aliased(&line, &report.aliases));
     let shell = Shell {
         name: &submit.inner_shell,
         path: variable(submit, "PATH"),
@@ -193,6 +192,7 @@ fn readable(file: FileSeen) -> FileSeen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use countersign_analysis::starts;
 
     #[test]
     fn places_follow_the_line() {

@@ -1,7 +1,7 @@
 //! Takes secrets out of text that is kept beside a command: excerpts of
 //! scripts, what an agent states of itself.
 
-use countersign_analysis::redact::{Dialect, Finding, find, find_text};
+use countersign_analysis::redact::{Finding, find, find_text};
 
 /// A script, without its literal secrets. What could be code stays.
 pub(crate) fn script(text: &str) -> String {
@@ -26,15 +26,6 @@ fn without(text: &str, findings: &[Finding]) -> String {
     }
     out.push_str(text.get(at..).unwrap_or_default());
     out
-}
-
-/// Whose quoting rules an inner shell follows. One that is not known gets the
-/// narrow ones.
-pub(crate) fn dialect(inner_shell: &str) -> Dialect {
-    match inner_shell {
-        "bash" | "dash" | "zsh" | "sh" => Dialect::Posix,
-        _ => Dialect::Other,
-    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::recordings::keep::{self, KeepError};
 use crate::recordings::tape::Tape;
 use crate::returning::{self, Absent, Card};
 use crate::secrets;
-use crate::submission::{self, Asking, Fate};
+use crate::submission::{self, Asking, Fate, Sent};
 use countersign_api::frame::{BadFrame, Decoder, encode};
 use countersign_api::front::{Close, CloseWhy, Finished, FrontMessage, Hello, HostMessage, LoginKind, PROTOCOL};
 use countersign_core::{Digest, Exit, LoginId, SubmissionId};
@@ -297,10 +297,14 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
                     connection.fatal(&why).await;
                     return Ok(false);
                 }
+                let Some(sent) = Sent::read(host, login.asking(), &submit).await else {
+                    connection.fatal("this line cannot be read; the login is ended").await;
+                    return Ok(false);
+                };
                 if let Some(tape) = &mut login.tape {
-                    tape.learn(&secrets::of(&submit));
+                    tape.learn(&secrets::of(&sent.held));
                 }
-                match submission::run(host, connection, login.asking(), &submit).await? {
+                match submission::run(host, connection, login.asking(), &submit, sent).await? {
                     Fate::Running { id, of, rewires } => {
                         login.running = Some((id, of));
                         login.rewired |= rewires;

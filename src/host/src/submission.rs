@@ -5,7 +5,6 @@ use crate::around::{self, Around};
 use crate::authority::{Document, NoAuthority};
 use crate::book::WriteError;
 use crate::clock::boottime_us;
-use crate::cut::dialect;
 use crate::daemon::Host;
 use crate::drafts::{self, Decided, Released};
 use crate::login::Connection;
@@ -22,7 +21,7 @@ use countersign_api::front::{
     CancelWhy, CommandEnd, Finished, FrontMessage, HostMessage, NotReleased, Release, Submit,
 };
 use countersign_api::service::SignedDecision;
-use countersign_core::{CommandText, DecidedBy, Digest, Exit, LoginId, Outcome, SubmissionId, Transfer, b64_decode};
+use countersign_core::{DecidedBy, Digest, Exit, LoginId, Outcome, SubmissionId, Transfer, b64_decode};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -33,6 +32,8 @@ use std::time::Duration;
 const ONE_WAIT_MS: u64 = 25_000;
 /// Pause before a broken wait is taken up again.
 const AGAIN: Duration = Duration::from_millis(250);
+/// Longest line, as it is sent, that is taken apart without giving way to others: a millisecond's work.
+const AT_ONCE: usize = 1024;
 
 /// What became of a submission.
 pub(crate) enum Fate {
@@ -61,6 +62,32 @@ pub(crate) struct Asking<'a> {
     pub(crate) place: &'a Place,
     /// Where its front may come back after this daemon.
     pub(crate) card: Option<&'a Card>,
+}
+
+/// A line as it came, taken apart.
+pub(crate) struct Sent {
+    bytes: Arc<[u8]>,
+    pub(crate) held: Held,
+    transfer: Option<Transfer>,
+    cwd: Vec<u8>,
+}
+
+impl Sent {
+    /// `None` where a front broke the protocol, or the line cannot be analysed.
+    pub(crate) async fn read(host: &Host, asking: Asking<'_>, submit: &Submit) -> Option<Self> {
+        let (bytes, cwd) = (b64_decode(&submit.command).ok()?, b64_decode(&submit.cwd).ok()?);
+        let (bytes, transfer) = (Arc::<[u8]>::from(bytes.as_slice()), Transfer::of(&bytes));
+        let sent = Arc::clone(&bytes);
+        let (terminal, nested) = (asking.terminal || asking.transfer, host.settings.nested);
+        let (total, shell) = (submit.total_bytes, submit.inner_shell.clone());
+        let work = move || hold(&sent, total, Input { shell: &shell, terminal, nested });
+        // Other logins go on while a long one is read.
+        let held = match submit.command.len() {
+            0..=AT_ONCE => work(),
+            _ => tokio::task::spawn_blocking(work).await.ok()?,
+        };
+        Some(Self { bytes, held, transfer, cwd })
+    }
 }
 
 /// A line that stands in the ledger.
@@ -92,20 +119,16 @@ pub(crate) async fn run(
     connection: &mut Connection,
     asking: Asking<'_>,
     submit: &Submit,
+    sent: Sent,
 ) -> Result<Fate, WriteError> {
-    let (Ok(sent), Ok(cwd)) = (b64_decode(&submit.command), b64_decode(&submit.cwd)) else {
-        return Ok(Fate::FrontGone);
-    };
+    let Sent { bytes, mut held, transfer, cwd } = sent;
     if !asking.place.may_submit(boottime_us()) {
         return turn_away(host, connection, submit).await;
     }
-    let transfer = Transfer::of(&sent);
     if asking.transfer && transfer.is_none() {
         connection.fatal("this front calls a transfer what is none; the login is ended").await;
         return Ok(Fate::FrontGone);
     }
-    let input = Input { terminal: asking.terminal || asking.transfer, nested: host.settings.nested };
-    let mut held = hold(&sent, submit.total_bytes, input, dialect(&submit.inner_shell));
     let mut gone = None;
     if held.wants_program {
         (held, gone) = with_program(connection, submit, held).await;
@@ -116,9 +139,8 @@ pub(crate) async fn run(
         Err(NoAuthority::Unusable(why)) => (None, Some(why)),
         Err(NoAuthority::Ledger(why)) => return Err(why),
     };
-    let text = CommandText::parse(&sent).ok().filter(|_| held.not_asked.is_none() && gone.is_none());
-    let text = text.as_ref().map(CommandText::as_str);
-    let (around, stopped) = around::look(connection, &asking, &host.approvals, submit, &cwd, text).await;
+    let starts = held.starts.take().filter(|_| held.not_asked.is_none() && gone.is_none());
+    let (around, stopped) = around::look(connection, &asking, &host.approvals, submit, (&bytes, &cwd, starts)).await;
     let gone = gone.or(stopped);
     let submission = match record(host, asking, submit, &cwd, (&held, around, transfer), authority).await {
         Ok(submission) => submission,

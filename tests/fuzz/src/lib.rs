@@ -6,7 +6,7 @@
 //! target is listed in [`TARGETS`] with examples of what its reader takes, and
 //! has a file of its name in `fuzz_targets/`.
 
-use countersign_analysis::redact::{self, Dialect};
+use countersign_analysis::redact;
 use countersign_analysis::{Nested, facts, hold};
 use countersign_api::frame::{Decoder, encode};
 use countersign_api::front::{FrontMessage, HostMessage};
@@ -389,9 +389,9 @@ pub fn command_line(bytes: &[u8]) {
 
 /// However it is cut, the segments are the exact bytes, and text with an expansion is never hidden.
 pub fn held_command(bytes: &[u8]) {
-    let place = countersign_analysis::Place { terminal: false, nested: Nested::Ask };
-    for dialect in [Dialect::Posix, Dialect::Other] {
-        let held = hold(bytes, bytes.len() as u64, place, dialect);
+    for shell in ["bash", "fish"] {
+        let place = countersign_analysis::Place { shell, terminal: false, nested: Nested::Ask };
+        let held = hold(bytes, bytes.len() as u64, place);
         let whole: Vec<u8> = held.segments.iter().flat_map(|segment| segment.bytes.clone()).collect();
         assert_eq!(whole, bytes);
     }

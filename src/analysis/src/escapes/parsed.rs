@@ -3,8 +3,8 @@
 
 use super::edits::edits;
 use super::{Sudo, base_name, opens as named};
-use crate::facts::{CommandLine, Origin, Place, Redirect, Runs, SimpleCommand, Unknown};
-use crate::line::parse;
+use crate::facts::{CommandLine, Origin, Redirect, Runs, SimpleCommand, Unknown};
+use crate::line::Line;
 use crate::programs::is_input;
 use crate::stdin_program::made_of_input;
 
@@ -23,9 +23,9 @@ const SHELL_VERBS: [(&str, &[&str]); 8] = [
 ];
 
 /// Whether a command of a line on a terminal opens a shell or the like.
-pub(super) fn opens(line: &str) -> bool {
-    let line = parse(line, &Place::default());
-    made_of_input(&line) || line.commands.iter().enumerate().any(|(at, command)| one(&line, at, command))
+pub(super) fn opens(line: &Line<'_>) -> bool {
+    let line = line.facts();
+    made_of_input(line) || line.commands.iter().enumerate().any(|(at, command)| one(line, at, command))
 }
 
 fn one(line: &CommandLine, at: usize, command: &SimpleCommand) -> bool {
@@ -70,6 +70,11 @@ fn takes_a_terminal(words: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::opens_a_shell;
+    use crate::line::Line;
+
+    fn opens_one(line: &str, terminal: bool) -> bool {
+        opens_a_shell(&Line::new(line), terminal)
+    }
 
     #[test]
     fn what_is_behind_or_inside_of_others_is_marked() {
@@ -112,8 +117,8 @@ mod tests {
             "unshare -r",
             "machinectl shell web",
         ] {
-            assert!(opens_a_shell(line, true), "{line}");
-            assert!(!opens_a_shell(line, false), "{line}: nobody can type");
+            assert!(opens_one(line, true), "{line}");
+            assert!(!opens_one(line, false), "{line}: nobody can type");
         }
         for line in [
             "read -r x",
@@ -137,7 +142,7 @@ mod tests {
             "bash < x.sh",
             "bash <<E\nls\nE",
         ] {
-            assert!(!opens_a_shell(line, true), "{line}");
+            assert!(!opens_one(line, true), "{line}");
         }
     }
 }

@@ -7,6 +7,7 @@ use super::pasted::{self, Pasted};
 use super::shell::{Command, Script, read};
 use super::text::{Text, UNKNOWN};
 use super::{Class, Finding, forms, grammar, named_pairs, personal, provider, url};
+use crate::line::Line;
 
 /// Deepest nesting of scripts inside of words (`sh -c 'ssh h "…"'`).
 const NESTED: usize = 4;
@@ -26,6 +27,16 @@ pub enum Dialect {
     Other,
 }
 
+impl Dialect {
+    /// That of an inner shell named as in the ledger. One that is not known gets the narrow one.
+    pub fn of_shell(name: &str) -> Self {
+        match name {
+            "bash" | "dash" | "zsh" | "sh" => Self::Posix,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Finds secrets and personal data in a command line of a POSIX shell. In
 /// order, without overlaps among those of the same `literal`.
 pub fn find(line: &str) -> Vec<Finding> {
@@ -34,15 +45,19 @@ pub fn find(line: &str) -> Vec<Finding> {
 
 /// The same for a shell with other quoting rules.
 pub fn find_for(line: &str, dialect: Dialect) -> Vec<Finding> {
+    find_in(&Line::new(line), dialect)
+}
+
+pub(crate) fn find_in(line: &Line<'_>, dialect: Dialect) -> Vec<Finding> {
     let mut search = Search {
-        line,
+        line: line.text,
         found: Vec::new(),
         strict: dialect == Dialect::Other,
         pasted: Pasted::No,
-        functions: may_define(line),
+        functions: may_define(line.text),
     };
-    search.script(&Text::line(line), 0, Care::Word);
-    search.show_what_runs();
+    search.script(&Text::line(line.text), 0, Care::Word);
+    search.show_what_runs(line);
     search.in_order()
 }
 
@@ -290,11 +305,11 @@ impl Search<'_> {
     }
 
     /// No program and no file of code is hidden, whatever it looks like.
-    fn show_what_runs(&mut self) {
+    fn show_what_runs(&mut self, line: &Line<'_>) {
         if !self.found.iter().any(|finding| finding.literal) {
             return;
         }
-        let runs = super::run::words(self.line);
+        let runs = super::run::words(line.facts());
         for finding in &mut self.found {
             let after = runs.partition_point(|span| span.end <= finding.start);
             let run = runs.get(after).is_some_and(|span| span.start < finding.end);

@@ -26,6 +26,7 @@ mod text;
 mod url;
 mod values;
 
+pub(crate) use find::find_in;
 pub use find::{Dialect, find, find_for, find_text};
 pub use scrub::{Counts, Kinds, scrub, scrub_bytes, scrub_script};
 pub use stream::{Known, MAX_HELD, Stream};

@@ -1,8 +1,7 @@
 //! Words that a line runs: programs, wherever they stand, and files of code.
 //! How a word looks and what stands before it says nothing against these.
 
-use crate::facts::{Opaque, Origin, Place, SimpleCommand, Span};
-use crate::parse;
+use crate::facts::{CommandLine, Opaque, Origin, SimpleCommand, Span};
 use crate::programs::{Kind, STARTERS, Source, interpreter};
 
 /// Programs that start another one and are not in [`STARTERS`].
@@ -10,8 +9,8 @@ const MORE_STARTERS: &[&str] =
     &["xargs", "parallel", "sem", "watch", "nsenter", "unshare", "chroot", "su-exec", "gosu"];
 
 /// Where they stand in the line: in order, without overlaps.
-pub(super) fn words(line: &str) -> Vec<Span> {
-    let mut found = all(line);
+pub(super) fn words(tree: &CommandLine) -> Vec<Span> {
+    let mut found = all(tree);
     found.sort_unstable_by_key(|span| (span.start, span.end));
     let mut joined: Vec<Span> = Vec::with_capacity(found.len());
     for span in found {
@@ -23,8 +22,7 @@ pub(super) fn words(line: &str) -> Vec<Span> {
     joined
 }
 
-fn all(line: &str) -> Vec<Span> {
-    let tree = parse(line, &Place::default());
+fn all(tree: &CommandLine) -> Vec<Span> {
     let mut found = Vec::new();
     let unsure = |command: &SimpleCommand| {
         let inside = |span: Span| command.span.start <= span.start && span.end <= command.span.end;
