@@ -1,7 +1,8 @@
 //! Searches for lines that cost the most: random grammars of nestings,
 //! wrappers, here-documents, quotes and texts like secrets, 64 KiB of each, the
 //! costliest changed a little again and again. Arguments: seconds, a seed, and
-//! from how many milliseconds on a line is written (as JSON) to stderr.
+//! from how many milliseconds on a line is written (as JSON) to stderr. With
+//! `read` alone, what the lines on standard input cost (JSON, `command`).
 
 use countersign_analysis::facts::Place;
 use countersign_analysis::{Nested, Place as Input, analyze, hold};
@@ -321,7 +322,23 @@ fn on_processor() -> f64 {
     text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).unwrap_or(0.0) / 1e6
 }
 
+/// Says what each line on standard input costs, dearest first.
+fn told_ones() -> std::io::Result<()> {
+    let mut costs: Vec<(f64, String)> = Vec::new();
+    for line in std::io::stdin().lines() {
+        let told: serde_json::Value = serde_json::from_str(&line?)?;
+        let text = told.get("command").and_then(serde_json::Value::as_str).unwrap_or_default();
+        costs.push((cost(text, 4), text.chars().take(60).collect()));
+    }
+    costs.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut out = std::io::stdout().lock();
+    costs.iter().try_for_each(|(ms, text)| writeln!(out, "{ms:8.2} ms  {text:?}"))
+}
+
 fn main() -> std::io::Result<()> {
+    if std::env::args().nth(1).is_some_and(|word| word == "read") {
+        return told_ones();
+    }
     let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
     let (seconds, seed) = (arguments.next().unwrap_or(20), arguments.next().unwrap_or(1));
     let told = arguments.next().and_then(|ms| u32::try_from(ms).ok()).map_or(f64::INFINITY, f64::from);
