@@ -73,7 +73,7 @@ fn inputs(examples: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
 fn no_reader_breaks_its_promise() {
     for target in targets::TARGETS {
         target.examples.iter().for_each(|example| (target.run)(example.as_bytes()));
-        let cases = if target.name == "bundle" { SLOW_CASES } else { CASES };
+        let cases = if ["bundle", "journal"].contains(&target.name) { SLOW_CASES } else { CASES };
         let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
         let ran = runner.run(&inputs(target.examples), |bytes| {
             (target.run)(&bytes);

@@ -5,7 +5,7 @@ use crate::recording_files::{MIB, Quotas};
 use crate::serve::{self, Protection};
 use crate::state::StateDir;
 use crate::store::{StoreError, add_enroll_token, add_reviewer as add_reviewer_to, person_of, rules};
-use crate::{ServerError, app, forks, token, trust};
+use crate::{ServerError, app, forks, rule_desk, token, trust};
 use clap::{Args, Parser, Subcommand};
 use countersign_core::{Class, HostId, Name, ServiceId};
 use countersign_ledger::{Admins, InProcessSigner, Kind, Signer as _};
@@ -267,10 +267,14 @@ async fn end_rule(state: &StateDir, id: u64) -> Result<(), ServerError> {
     let _lock = state.lock()?;
     let (store, service, signer) = serve::open_parts(state).await?;
     let mut tx = store.write().await?;
+    let none = || ServerError::Usage(format!("no rule {id} is in force"));
+    let rows = rules::live(&mut tx).await?;
+    let kind = rows.iter().find(|row| row.id == id && row.state == "active").ok_or_else(none)?;
+    let kind = rule_desk::kind_of(&kind.kind);
     if rules::end(&mut tx, id, "active", None, app::now_ms()).await? == 0 {
-        return Err(ServerError::Usage(format!("no rule {id} is in force")));
+        return Err(none());
     }
-    let act = Act::new(Kind::RuleChanged, "ended", None).about(id);
+    let act = Act::new(kind, "ended", None).about(id);
     own_ledger(service, signer).record(&mut tx, &act).await?;
     tx.commit().await.map_err(StoreError::from)?;
     store.close().await;

@@ -103,7 +103,7 @@ async fn change(app: &App, by: &Name, changes: Vec<Change>) -> Result<Vec<Rule>,
     let mut tx = app.store.write().await?;
     let alone = rules::people(&mut tx).await? < 2;
     let mut written = Vec::new();
-    let mut acts: Vec<(&'static str, u64, String)> = Vec::new();
+    let mut acts: Vec<(Kind, &'static str, u64, String)> = Vec::new();
     for change in changes {
         let live = rules::live(&mut tx).await?;
         let (id, kind, text, at_once, what) = match change {
@@ -139,13 +139,13 @@ async fn change(app: &App, by: &Name, changes: Vec<Change>) -> Result<Vec<Rule>,
         if at_once {
             rules::activate(&mut tx, id, by, now).await?;
         }
-        acts.push((if at_once { "added" } else { "proposed" }, id, what));
+        acts.push((kind_of(kind), if at_once { "added" } else { "proposed" }, id, what));
         written.push(id);
     }
     no_line_twice(&mut tx).await?;
     let in_force = InForce::load_and_keep(&mut tx, &app.base_settings, now).await?;
-    for (act, id, what) in acts {
-        let act = Act::new(Kind::RuleChanged, act, Some(by)).about(id).detail(what).policy(in_force.digest);
+    for (kind, act, id, what) in acts {
+        let act = Act::new(kind, act, Some(by)).about(id).detail(what).policy(in_force.digest);
         app.ledger.record(&mut tx, &act).await?;
     }
     let rows = rules::live(&mut tx).await?;
@@ -154,6 +154,11 @@ async fn change(app: &App, by: &Name, changes: Vec<Change>) -> Result<Vec<Rule>,
     app.set_policy(in_force);
     let newest = |id: &u64| rows.iter().filter(|row| row.id == *id).max_by_key(|row| row.revision);
     written.iter().filter_map(newest).map(|row| shown(row, &uses)).collect()
+}
+
+/// What a change of such a rule is recorded as.
+pub fn kind_of(rule: &str) -> Kind {
+    if rule == "grant" { Kind::Grant } else { Kind::RuleChanged }
 }
 
 /// A proposed rule must be one already, not only when it is approved.
@@ -226,7 +231,8 @@ pub async fn act(app: &App, by: &Name, (id, revision): (u64, u64), what: RuleAct
         RuleAct::Expire => expire(&mut tx, &rows, id, by, now).await?,
     };
     let in_force = InForce::load_and_keep(&mut tx, &app.base_settings, now).await?;
-    let act = Act::new(Kind::RuleChanged, done, Some(by)).about(id).policy(in_force.digest);
+    let kind = rows.iter().find(|row| row.id == id).map_or(Kind::RuleChanged, |row| kind_of(&row.kind));
+    let act = Act::new(kind, done, Some(by)).about(id).policy(in_force.digest);
     app.ledger.record(&mut tx, &act).await?;
     let mut after: Vec<RuleRow> = rules::live(&mut tx).await?;
     let uses = rules::uses(&mut tx).await?;

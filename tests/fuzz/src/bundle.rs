@@ -35,19 +35,26 @@ pub fn bundle(bytes: &[u8]) {
     std::fs::remove_file(&file).expect("it is there");
 }
 
-fn tar_of(bytes: &[u8]) -> Vec<u8> {
-    let (mut tar, mut name, mut text) = (Vec::new(), String::new(), Vec::new());
+/// Texts with the names that stand in a line `== NAME` before them; what comes before the first has none.
+pub fn members(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut members = vec![(String::new(), Vec::new())];
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        match line.strip_prefix(b"== ") {
-            Some(next) => {
-                put(&mut tar, &name, &text);
-                name = String::from_utf8_lossy(next).trim_end().to_owned();
-                text.clear();
+        match (line.strip_prefix(b"== "), members.last_mut()) {
+            (None, Some((_, text))) => text.extend_from_slice(line),
+            (name, _) => {
+                let name = String::from_utf8_lossy(name.unwrap_or_default());
+                members.push((name.trim_end().to_owned(), Vec::new()));
             }
-            None => text.extend_from_slice(line),
         }
     }
-    put(&mut tar, &name, &text);
+    members
+}
+
+fn tar_of(bytes: &[u8]) -> Vec<u8> {
+    let mut tar = Vec::new();
+    for (name, text) in members(bytes) {
+        put(&mut tar, &name, &text);
+    }
     tar.extend_from_slice(&[0; 1024]);
     tar
 }

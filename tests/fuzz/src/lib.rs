@@ -20,6 +20,7 @@ use countersign_policy::{Document, Pattern};
 use countersign_shell::readers;
 
 pub mod bundle;
+pub mod ledger;
 
 /// One reader.
 pub struct Target {
@@ -48,6 +49,13 @@ pub const TARGETS: &[Target] = &[
     Target { name: "entry", run: entry, examples: ENTRIES },
     Target { name: "proof", run: proof, examples: PROOFS },
     Target { name: "bundle", run: bundle::bundle, examples: bundle::EXAMPLES },
+    Target { name: "signer", run: ledger::signer, examples: ledger::REQUESTS },
+    Target { name: "signer_answers", run: ledger::signer_answers, examples: ledger::ANSWERS },
+    Target { name: "ssh_key", run: ledger::ssh_key, examples: ledger::KEYS },
+    Target { name: "journal", run: ledger::journal, examples: ledger::JOURNALS },
+    Target { name: "body", run: ledger::body, examples: ledger::BODIES },
+    Target { name: "policy_text", run: ledger::policy_text, examples: ledger::POLICIES },
+    Target { name: "service_messages", run: ledger::service_messages, examples: ledger::MESSAGES },
     Target { name: "statement", run: statement, examples: STATEMENTS },
     Target { name: "trust_file", run: trust_file, examples: TRUST },
     Target { name: "command_line", run: command_line, examples: LINES },

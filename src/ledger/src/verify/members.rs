@@ -329,6 +329,8 @@ fn is_digest(value: View<'_>) -> bool {
 }
 
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::scan::Scanner;

@@ -6,7 +6,7 @@ use crate::auth::Reviewer;
 use crate::desk;
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
-use crate::store::FoundRecord;
+use crate::store::{FoundRecord, shown};
 use crate::trust;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -36,32 +36,43 @@ pub async fn pending(
     Reviewer(name): Reviewer,
 ) -> Result<Json<Vec<PendingSubmission>>, Refusal> {
     let rows = app.store.pending(now_ms()).await?;
-    // A timeout shall say whether anybody had seen it.
-    app.store.note_shown(rows.iter().map(|row| row.id), &name, now_ms()).await?;
+    // A timeout shall say whether anybody had seen it. Those who wait ask again and again: the first look counts.
+    let new = app.store.not_shown(rows.iter().map(|row| row.id), &name).await?;
+    if !new.is_empty() {
+        let mut tx = app.store.write().await?;
+        for id in &new {
+            if shown::keep(&mut tx, id, &name, now_ms()).await? {
+                app.ledger.record(&mut tx, &Act::new(Kind::Access, "shown", Some(&name)).about(id)).await?;
+            }
+        }
+        tx.commit().await?;
+    }
     Ok(Json(rows))
 }
 
 /// `GET /api/submissions/{id}/entry`
 pub async fn entry(
     State(app): State<Arc<App>>,
-    Reviewer(_): Reviewer,
+    Reviewer(name): Reviewer,
     Path(id): Path<String>,
 ) -> Result<Json<SubmissionEntry>, Refusal> {
     let unknown = || Refusal::NotFound("no such submission");
     let id: SubmissionId = id.parse().map_err(|_| unknown())?;
     let line = app.store.submission_line(id).await?.ok_or_else(unknown)?;
+    note_access(&app, Act::new(Kind::Access, "entry", Some(&name)).about(id)).await?;
     Ok(Json(SubmissionEntry { line }))
 }
 
 /// `GET /api/submissions/{id}/program`
 pub async fn program(
     State(app): State<Arc<App>>,
-    Reviewer(_): Reviewer,
+    Reviewer(name): Reviewer,
     Path(id): Path<String>,
 ) -> Result<Json<ProgramReply>, Refusal> {
     let id: SubmissionId = id.parse().map_err(|_| Refusal::NotFound("no such submission"))?;
-    let text = app.store.program(id).await?;
-    text.map(|text| Json(ProgramReply { text })).ok_or(Refusal::NotFound("no program on standard input"))
+    let text = app.store.program(id).await?.ok_or(Refusal::NotFound("no program on standard input"))?;
+    note_access(&app, Act::new(Kind::Access, "program", Some(&name)).about(id)).await?;
+    Ok(Json(ProgramReply { text }))
 }
 
 /// `POST /api/submissions/{id}/decision`
@@ -114,8 +125,7 @@ pub async fn record(
     }
 }
 
-/// Records that somebody reads; on an error nothing is shown.
-/// That somebody read something, in the service's own ledger.
+/// Records in the service's own ledger that somebody reads; on an error nothing is shown.
 pub(super) async fn note_access(app: &App, act: Act<'_>) -> Result<(), Refusal> {
     let mut tx = app.store.write().await?;
     app.ledger.record(&mut tx, &act).await?;

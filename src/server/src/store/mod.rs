@@ -21,7 +21,7 @@ pub mod removals;
 pub mod reviews;
 pub mod rules;
 mod sessions;
-mod shown;
+pub mod shown;
 pub mod submissions;
 
 pub use audit::{AuditError, Decided, Found as FoundRecord};

@@ -1,44 +1,33 @@
 //! To whom a command was shown while it waited.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, Tx};
 use countersign_core::{Name, SubmissionId};
 
 impl Store {
-    /// Keeps when these were first shown to a reviewer. Writes only where one of them is new to that person.
-    pub async fn note_shown(
+    /// Those of these that a reviewer was not shown yet.
+    pub async fn not_shown(
         &self,
         ids: impl Iterator<Item = SubmissionId>,
         to: &Name,
-        now_ms: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<String>, StoreError> {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
         if ids.is_empty() {
-            return Ok(());
+            return Ok(ids);
         }
-        let known: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM json_each($1) i JOIN submission_shown w ON w.submission = i.value AND w.reviewer = $2",
-        )
-        .bind(json(&ids)?)
-        .bind(to.as_str())
-        .fetch_one(&self.reader)
-        .await?;
-        if usize::try_from(known) == Ok(ids.len()) {
-            return Ok(());
-        }
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "INSERT INTO submission_shown (submission, reviewer, at_ms) SELECT value, $1, $2 FROM json_each($3) \
-             WHERE true ON CONFLICT DO NOTHING",
-        )
-        .bind(to.as_str())
-        .bind(now_ms)
-        .bind(json(&ids)?)
-        .execute(&mut *tx)
-        .await?;
-        Ok(tx.commit().await?)
+        let json = serde_json::to_string(&ids).map_err(|_| StoreError::Unreadable { what: "list" })?;
+        let new = sqlx::query_scalar(
+            "SELECT i.value FROM json_each($1) i WHERE NOT EXISTS \
+             (SELECT 1 FROM submission_shown w WHERE w.submission = i.value AND w.reviewer = $2)",
+        );
+        Ok(new.bind(json).bind(to.as_str()).fetch_all(&self.reader).await?)
     }
 }
 
-fn json(ids: &[String]) -> Result<String, StoreError> {
-    serde_json::to_string(ids).map_err(|_| StoreError::Unreadable { what: "list" })
+/// Keeps when a submission was first shown to a reviewer; `false` where that is known already.
+pub async fn keep(tx: &mut Tx, id: &str, to: &Name, now_ms: i64) -> Result<bool, StoreError> {
+    let kept = sqlx::query(
+        "INSERT INTO submission_shown (submission, reviewer, at_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    );
+    let kept = kept.bind(id).bind(to.as_str()).bind(now_ms).execute(&mut **tx).await?;
+    Ok(kept.rows_affected() > 0)
 }

@@ -8,6 +8,7 @@
     reason = "helpers of tests; clippy.toml lets the tests themselves unwrap"
 )]
 
+mod acts;
 mod anomalies;
 mod audit;
 mod checkpoints;

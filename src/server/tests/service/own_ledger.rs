@@ -14,18 +14,18 @@ fn server(service: &Service, args: &[&str]) -> Output {
     run(&[args, &["--state", service.state().to_str().unwrap()]].concat())
 }
 
-fn lines(service: &Service) -> String {
+pub fn lines(service: &Service) -> String {
     String::from_utf8(server(service, &["ledger"]).stdout).unwrap()
 }
 
-fn verified(service: &Service, text: &str) -> Report {
+pub fn verified(service: &Service, text: &str) -> Report {
     let file = service.dir.path().join("0000000000000000.jsonl");
     std::fs::write(&file, text).unwrap();
     let trust = TrustFile::parse(&server(service, &["trust"]).stdout).unwrap();
     verify(&file, Some(&trust), Require::SelfAttested, &mut |_| {})
 }
 
-fn kinds(text: &str) -> Vec<(String, String)> {
+pub fn kinds(text: &str) -> Vec<(String, String)> {
     let entries = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     entries.map(|entry| (text(&entry["kind"]), text(&entry["body"]["act"]))).collect()

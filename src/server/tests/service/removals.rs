@@ -11,11 +11,20 @@ use reqwest::{Method, StatusCode};
 const WHAT: &str = "echo jane-doe-4711";
 
 /// A host with a denied command of a closed login, cosigned.
-async fn case(service: &Service) -> (Host, Held) {
+pub async fn case(service: &Service) -> (Host, Held) {
     let mut host = Host::enrolled(service, "web-1").await;
     let login = host.open_login("jane", Some("192.0.2.7 50022 192.0.2.1 22"));
     let held = host.hold(login, WHAT, 60_000);
     host.decide(held, "cancelled", None, Some("hangup"));
+    record(&mut host, login);
+    host.close(login, 3);
+    host.ship(service).await;
+    cosign(service, &mut host).await;
+    (host, held)
+}
+
+/// Three bytes of a recording.
+pub fn record(host: &mut Host, login: LoginId) {
     let chunk = [
         ("digest", sha256(b"abc").into()),
         ("index", 0u64.into()),
@@ -24,10 +33,6 @@ async fn case(service: &Service) -> (Host, Held) {
         ("raw_bytes", 3u64.into()),
     ];
     host.write(Kind::RecordingChunk, Some(login), body(chunk), Openings::new());
-    host.close(login, 3);
-    host.ship(service).await;
-    cosign(service, &mut host).await;
-    (host, held)
 }
 
 async fn cosign(service: &Service, host: &mut Host) {
@@ -36,13 +41,20 @@ async fn cosign(service: &Service, host: &mut Host) {
 }
 
 /// The `command_submitted` of the case.
-const SEQ: usize = 3;
+pub const SEQ: usize = 3;
 
 fn leaf(host: &Host, seq: usize) -> Digest {
     Entry::parse(host.lines[seq].as_bytes()).unwrap().leaf
 }
 
-async fn erase(service: &Service, host: &mut Host, seq: usize, of: Digest, paths: &[&str], recordings: Vec<LoginId>) {
+pub async fn erase(
+    service: &Service,
+    host: &mut Host,
+    seq: usize,
+    of: Digest,
+    paths: &[&str],
+    recordings: Vec<LoginId>,
+) {
     let paths = paths.iter().map(|path| (*path).to_owned()).collect();
     let entries = vec![Erased { seq: u64::try_from(seq).unwrap(), of, paths }];
     host.write(Kind::Erasure, None, Removal { entries, recordings }.to_body("x"), Openings::new());
@@ -141,15 +153,20 @@ async fn what_may_not_go_stays_and_the_entry_is_kept_as_evidence() {
     }
 }
 
-#[tokio::test]
-async fn a_service_with_administrators_takes_out_only_what_they_have_signed() {
+/// A service that takes out only what somebody has signed.
+pub fn with_administrators() -> Service {
     let dir = tempfile::tempdir().unwrap();
     let key = dir.path().join("admin");
     let made =
         std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
     assert!(made.unwrap().success());
     let public = key.with_extension("pub");
-    let service = Service::start_with(dir, &["--removal-admins", public.to_str().unwrap()]);
+    Service::start_with(dir, &["--removal-admins", public.to_str().unwrap()])
+}
+
+#[tokio::test]
+async fn a_service_with_administrators_takes_out_only_what_they_have_signed() {
+    let service = with_administrators();
     let (mut host, held) = case(&service).await;
     erase(&service, &mut host, SEQ, held.leaf, &["cmd"], vec![]).await;
     assert_eq!((acts(&service, "removed").len(), acts(&service, "removal_refused").len()), (0, 1));
