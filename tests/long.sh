@@ -4,7 +4,7 @@
 #   tests/long.sh [SECONDS [TARGET…]]     600 seconds each, every target, unless told otherwise
 #
 # Without TARGET the tamper matrix of the ledger runs first, whole: every byte of a history flipped, every entry changed
-# under the second verifier as well, and every change of the golden histories (some 160,000). The tests of each day
+# under the second verifier as well, and every change of the golden histories (some 240,000). The tests of each day
 # take a sample of it.
 #
 # Needs a nightly compiler and cargo-fuzz (`cargo install --locked cargo-fuzz`). What was found is kept in
@@ -27,7 +27,7 @@ if [ $# -eq 0 ]; then
     COUNTERSIGN_FULL_MATRIX=1 cargo nextest run -p countersign-ledger --test verify --no-capture \
         -E 'test(flipped_bytes_are_seen) | test(agrees_on_what_anyone_can_change)'
     # Without nextest, which ends a test after three minutes.
-    COUNTERSIGN_FULL_MATRIX=1 cargo test --locked --release -p countersign-ledger --test verify matrix:: -- --nocapture
+    COUNTERSIGN_FULL_MATRIX=1 cargo test --locked --release -p countersign-ledger --test verify -- matrix:: splices:: --nocapture
 fi
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(known)

@@ -12,11 +12,17 @@ use countersign_tests::run::{LIMIT, Running, eventually, run};
 
 /// Parts whose host keeps its state on a small file system; dropped before the namespace.
 fn parts_on(size: &str) -> Option<(Parts, Namespace)> {
+    on_small_disk(size, None)
+}
+
+/// The same, for so many submissions of one agent a minute.
+pub fn on_small_disk(size: &str, submissions_per_minute: Option<u64>) -> Option<(Parts, Namespace)> {
     if !may_enter() {
         return None;
     }
     let namespace = Namespace::enter();
     let mut parts = Parts::without_service(10_000);
+    parts.submissions_per_minute = submissions_per_minute;
     cover(&parts.host_dir(), &format!("size={size},mode=700"));
     let url = parts.start_service("127.0.0.1:0");
     parts.make_reviewer(&url);

@@ -26,4 +26,5 @@ mod removals;
 mod samples;
 mod signer;
 mod trial;
+mod under_load;
 mod verify;

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 /// The only child of the daemon.
 #[track_caller]
-fn signer_of(parts: &Parts) -> i32 {
+pub fn signer_of(parts: &Parts) -> i32 {
     let host = parts.host.as_ref().expect("a host").pid();
     let children = fs::read_to_string(format!("/proc/{host}/task/{host}/children")).expect("children");
     let pids: Vec<i32> = children.split_whitespace().map(|pid| pid.parse().expect("a pid")).collect();

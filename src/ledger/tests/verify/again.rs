@@ -59,7 +59,7 @@ fn history(parts: usize, lines: &[(&str, &str, &str)]) -> History {
     history
 }
 
-fn texts(history: &mut History, parts: usize) {
+pub fn texts(history: &mut History, parts: usize) {
     let size = POLICY.len().div_ceil(parts.max(1));
     for (part, text) in (0u64..).zip(POLICY.as_bytes().chunks(size).take(parts)) {
         let salt = history.salt();

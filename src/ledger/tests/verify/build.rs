@@ -104,6 +104,8 @@ pub struct History {
     stamps: usize,
     /// Who signs what is added.
     pub signs: Who,
+    /// Whose it is.
+    pub host: HostId,
 }
 
 impl History {
@@ -116,7 +118,8 @@ impl History {
     pub fn with_signer(signer_word: &'static str) -> Self {
         let (plans, recordings) = (Vec::new(), BTreeMap::new());
         let (mono, signs) = (5_000_000, Who::Host);
-        let mut history = Self { plans, recordings, mono, boot: BOOT, salts: 0, signer_word, stamps: 0, signs };
+        let (boot, host) = (BOOT, host());
+        let mut history = Self { plans, recordings, mono, boot, salts: 0, signer_word, stamps: 0, signs, host };
         let software = || Value::from("countersign test");
         history.add(
             "enrolled",
@@ -395,7 +398,7 @@ impl History {
             let header = Header {
                 at_us: plan.at_us,
                 boot: plan.boot,
-                host: host(),
+                host: self.host,
                 kind: plan.kind,
                 mono: plan.mono,
                 prev,

@@ -1,7 +1,7 @@
 //! The golden histories of `tests/golden/ledger`: what there is besides a plain day, each small,
 //! and each byte for byte the same whatever changes around it.
 
-use crate::build::{History, Who, host, join, leaf_of, login, trust};
+use crate::build::{History, Who, join, leaf_of, login, trust};
 use crate::people::{ADMIN, BOB, document};
 use crate::removals::{COMMAND, Pruned, cut, erase, of_host, prune, sign};
 use crate::reviews::{auditors, reviewed, with_admins};
@@ -23,7 +23,7 @@ pub struct Case {
     pub head: String,
 }
 
-const FIRST: &str = "journal/0000000000000000.jsonl";
+pub const FIRST: &str = "journal/0000000000000000.jsonl";
 
 impl Case {
     fn new(name: &'static str, expected: &'static str, trust: TrustFile, history: &History, lines: &[String]) -> Self {
@@ -32,7 +32,8 @@ impl Case {
             recordings.map(|(id, bytes)| (format!("recordings/{id}.cast"), bytes.clone())).collect();
         files.insert(FIRST.to_owned(), join(lines));
         let (seq, leaf) = (lines.len() - 1, leaf_of(lines.last().unwrap()));
-        let head = format!("{{\"fmt\":\"cs-head1\",\"host\":\"{}\",\"leaf\":\"{leaf}\",\"seq\":{seq}}}\n", host());
+        let head =
+            format!("{{\"fmt\":\"cs-head1\",\"host\":\"{}\",\"leaf\":\"{leaf}\",\"seq\":{seq}}}\n", history.host);
         Self { name, files, trust, expected, head }
     }
 
@@ -62,6 +63,11 @@ impl Case {
         let known_heads = vec![KnownHead::parse(self.head.as_bytes()).unwrap()];
         verify_with(dir, Some(&self.trust), &Options { known_heads, ..Options::default() }, &mut |_| {})
     }
+
+    /// By an auditor who knows no entry of it.
+    pub fn verify_without_head(&self, dir: &Path) -> Report {
+        verify_with(dir, Some(&self.trust), &Options::default(), &mut |_| {})
+    }
 }
 
 /// Exit code and check ids.
@@ -83,7 +89,7 @@ pub fn second(trust: &Path, head: &Path, dirs: &[PathBuf]) -> Vec<String> {
     lines
 }
 
-pub const CASES: [fn() -> Case; 6] = [epochs, authority, removals, pruned, part, gap];
+pub const CASES: [fn() -> Case; 8] = [epochs, authority, removals, pruned, part, gap, own_ledger, policy];
 
 /// Keys: the identity key's certificates at both starts, one that an epoch certified after a day.
 fn epochs() -> Case {
@@ -196,6 +202,28 @@ fn gap() -> Case {
     history.close(1, "exit");
     history.checkpoint();
     Case::new("gap", "11 gap.declared", trust(), &history, &history.lines())
+}
+
+/// What a service keeps of itself.
+fn own_ledger() -> Case {
+    let history = crate::own::own_ledger();
+    Case::new("service", "10 assurance.self_attested", trust(), &history, &history.lines())
+}
+
+/// A policy's text in two parts, lines that its rules decided, and one that a person did.
+fn policy() -> Case {
+    let mut history = History::with_signer("own_uid");
+    crate::again::texts(&mut history, 2);
+    history.open(1);
+    history.run(1, 1, "whitelisted", "whitelist_rule:17");
+    history.submit(1, 2, b"rm -rf /srv");
+    history.decide(1, 2, "blocked", Some("deny_rule:3"));
+    history.close(1, "exit");
+    history.open(2);
+    history.run(2, 3, "approved", "ops-lead");
+    history.close(2, "exit");
+    history.checkpoint();
+    Case::new("policy", "0 -", trust(), &history, &history.lines())
 }
 
 fn golden_dir(name: &str) -> PathBuf {

@@ -10,10 +10,10 @@ use countersign_ledger::{Line, Namespace, Signer as _, key_id};
 use std::path::PathBuf;
 
 /// Exit codes, the worst first.
-const ORDER: [u8; 10] = [40, 41, 42, 50, 30, 51, 20, 11, 10, 0];
+pub const ORDER: [u8; 10] = [40, 41, 42, 50, 30, 51, 20, 11, 10, 0];
 
 /// Keys that somebody may have got hold of.
-const KEYS: [Who; 6] = [Who::Host, Who::Service, Who::Epoch(1), Who::Epoch(2), Who::Epoch(3), Who::Stranger];
+pub const KEYS: [Who; 6] = [Who::Host, Who::Service, Who::Epoch(1), Who::Epoch(2), Who::Epoch(3), Who::Stranger];
 
 struct Matrix {
     case: Case,
@@ -25,7 +25,7 @@ struct Matrix {
 }
 
 /// Everything with `COUNTERSIGN_FULL_MATRIX` set, which `tests/long.sh` does, else a sample.
-fn is_full() -> bool {
+pub fn is_full() -> bool {
     std::env::var_os("COUNTERSIGN_FULL_MATRIX").is_some()
 }
 
@@ -260,4 +260,14 @@ fn part() {
 #[test]
 fn gap() {
     run(5);
+}
+
+#[test]
+fn own_ledger() {
+    run(6);
+}
+
+#[test]
+fn policy() {
+    run(7);
 }
