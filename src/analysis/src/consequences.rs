@@ -3,7 +3,7 @@
 use crate::anomaly::New;
 use crate::facts::{CommandLine, Place};
 use crate::hosts::Reach;
-use crate::risk::{Piped, Touch, View, Views};
+use crate::risk::{Piped, Touch, View, Views, with_values};
 
 /// Most sentences that are said.
 const MOST: usize = 12;
@@ -13,7 +13,8 @@ const MOST_NEW: usize = 5;
 /// The consequences of a line whose agent is known: what it has not done
 /// before is said to be the first time.
 pub fn consequences(line: &CommandLine, place: &Place<'_>, new: &New) -> Vec<String> {
-    let mut said = of(&Views::of(line, place), new);
+    let spread = with_values(line);
+    let mut said = of(&Views::of(spread.as_ref().unwrap_or(line), place), new);
     said.extend(new.programs.iter().take(MOST_NEW).map(|program| format!("runs {program}, first time")));
     said
 }

@@ -57,6 +57,24 @@ pub struct CommandLine {
     pub shared_redirections: Vec<Redirection>,
     /// Names of the functions that the line defines.
     pub functions: Vec<String>,
+    /// Loops over words.
+    pub loops: Vec<Loop>,
+}
+
+/// `for NAME in WORDS; do … done`, or `select`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loop {
+    /// The variable.
+    pub name: String,
+    /// The words, at most [`Loop::MOST`].
+    pub words: Vec<Word>,
+    /// Where its body stands.
+    pub body: Span,
+}
+
+impl Loop {
+    /// Most words that are kept.
+    pub const MOST: usize = 64;
 }
 
 /// One program or builtin with its words, or a command of assignments or

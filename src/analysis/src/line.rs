@@ -86,5 +86,6 @@ fn on_this_stack(line: &str, place: &Place<'_>) -> CommandLine {
         pipelines: gathered.pipelines,
         shared_redirections: gathered.shared_redirections,
         functions: gathered.functions,
+        loops: gathered.loops,
     }
 }

@@ -8,7 +8,7 @@ use countersign_analysis::{VERSION, analyze};
 use std::fmt::Write;
 
 /// The version, and the SHA-256 of its answers to [`LINES`].
-const PINNED: (u32, &str) = (6, "5912d4ce6ac866ad961bf82e0578f50fcb2815768a8cb2359ee3476a8216953a");
+const PINNED: (u32, &str) = (7, "0457ddb1719507170414791f19aff9b29d9e34c019b9a75d6fe91dbeabb40c1a");
 
 /// Lines of all kinds. Add some where a change of yours is not seen by these;
 /// never take one away.
@@ -105,6 +105,9 @@ const LINES: &[&str] = &[
     "docker run -e POSTGRES_PASSWORD= postgres",
     "frobctl config:system:set dbpassword --value=Xq7vTr2kLm",
     "conda install -c https://c.example.com/t/ac-d4861e69867b7bd2896c565437f88993dfab/acme x",
+    "for l in /var/log/auth.log /var/log/wtmp; do cat /dev/null > $l; done",
+    "f=/etc/shadow; cat $f | wc -l",
+    "s='sudo -n'; $s rm -r /srv/x",
 ];
 
 fn answers() -> String {

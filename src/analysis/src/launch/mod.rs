@@ -58,6 +58,16 @@ pub(crate) fn follow(gathered: &mut Gathered) {
     }
 }
 
+/// The words that a wrapper (`sudo`, `env`, `timeout` …) runs, where its arguments are nothing else.
+pub(crate) fn wrapped(command: &SimpleCommand) -> Option<(Runs, Vec<Word>)> {
+    let arguments = command.arguments();
+    let launches = wrapper::wrapper(command.program_name()?, arguments)?.launches(arguments);
+    launches.into_iter().find_map(|launch| match launch {
+        Launch::Words(by, words) => (!words.is_empty()).then_some((by, words)),
+        Launch::Text(..) | Launch::Hidden(..) => None,
+    })
+}
+
 fn chain(commands: &[SimpleCommand], command: &SimpleCommand) -> usize {
     let (mut length, mut origin) = (0, &command.origin);
     while let Origin::Command { parent, .. } = origin {

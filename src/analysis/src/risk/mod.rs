@@ -14,6 +14,7 @@ mod inert;
 mod line;
 mod ready;
 mod rules;
+mod values;
 mod view;
 
 use crate::facts::{self, CommandLine, Place, Span};
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 pub(crate) use line::{Piped, Views};
 pub use rules::{Condition, RULES, Rule, Rules};
+pub(crate) use values::with_values;
 pub(crate) use view::View;
 pub use view::{Reached, Touch, Touched};
 
@@ -105,6 +107,8 @@ pub struct Risk {
 
 /// The risk of a line. Where the rules themselves are broken, it is 100.
 pub fn assess(line: &CommandLine, place: &Place<'_>) -> Risk {
+    let spread = with_values(line);
+    let line = spread.as_ref().unwrap_or(line);
     let views = Views::of(line, place);
     let mut reasons = match &*RULES {
         Ok(rules) => found(rules, line, &views),

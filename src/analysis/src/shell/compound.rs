@@ -3,7 +3,7 @@
 use super::simple::is_name;
 use super::word::Scanned;
 use super::{Parse, Reader};
-use crate::facts::Context;
+use crate::facts::{Context, Loop};
 
 /// Reserved words that begin a compound command.
 const COMPOUND: [&str; 9] = ["{", "if", "while", "until", "for", "select", "case", "[[", "function"];
@@ -114,16 +114,16 @@ impl Reader<'_> {
     fn each(&mut self) -> Parse<()> {
         self.blanks();
         let name = self.expect_word()?;
-        if !name.bare().is_some_and(is_name) {
-            return self.stop();
-        }
+        let Some(name) = name.bare().filter(|name| is_name(name)).map(str::to_owned) else { return self.stop() };
         self.newlines()?;
+        let mut words = Vec::new();
         if self.next_is_reserved("in") {
             self.at += 2;
             loop {
                 self.blanks();
-                if self.word()?.is_none() {
-                    break;
+                let Some(scanned) = self.word()? else { break };
+                if words.len() < Loop::MOST {
+                    words.push(scanned.word);
                 }
             }
             if !matches!(self.peek(), Some(b';' | b'\n')) {
@@ -131,7 +131,13 @@ impl Reader<'_> {
             }
         }
         self.separator()?;
-        self.loop_body()
+        let start = self.at;
+        self.loop_body()?;
+        if !words.is_empty() {
+            let body = self.span_from(start);
+            self.out.loops.push(Loop { name, words, body });
+        }
+        Ok(())
     }
 
     /// An optional `;` and newlines.

@@ -21,7 +21,7 @@ mod second;
 mod simple;
 mod word;
 
-use crate::facts::{Context, Opaque, OpaqueFact, Redirection, SimpleCommand, Span};
+use crate::facts::{Context, Loop, Opaque, OpaqueFact, Redirection, SimpleCommand, Span};
 use heredoc::Pending;
 pub(crate) use nesting::Nesting;
 use second::Hole;
@@ -42,6 +42,7 @@ pub(crate) struct Gathered {
     pub pipelines: Vec<usize>,
     pub shared_redirections: Vec<Redirection>,
     pub functions: Vec<String>,
+    pub loops: Vec<Loop>,
     /// What only bash (and not every POSIX shell) reads this way.
     pub bash_only: bool,
     /// An arithmetic expression names a variable, whose value is an expression again.
