@@ -1,8 +1,14 @@
 //! One agent that floods: what goes beyond its quota is refused unasked, counted, and costs nobody else.
 
+use std::process::Command;
+
+use countersign_tests::cast::Cast;
 use countersign_tests::journal;
 use countersign_tests::parts::Parts;
-use countersign_tests::run::run;
+use countersign_tests::person::Person;
+use countersign_tests::programs::{SHELL, program};
+use countersign_tests::run::{LIMIT, Running, eventually, run};
+use countersign_tests::terminal::Terminal;
 
 #[test]
 fn beyond_the_quota_nothing_is_asked_and_the_count_is_recorded() {
@@ -23,5 +29,96 @@ fn beyond_the_quota_nothing_is_asked_and_the_count_is_recorded() {
         .filter_map(|entry| entry["body"]["turned_away"].as_u64())
         .sum();
     assert_eq!(counted, 2, "two of three stand in the logins that came after them");
+    parts.verify().expect(10);
+}
+
+/// So much output that no limit of these tests holds it.
+const FLOOD: &str = "head -c 300000000 /dev/zero | tr '\\0' x; sleep 60";
+const NO_LIMIT: u64 = 1 << 40;
+
+fn closed_as(parts: &Parts, count: usize) -> Vec<String> {
+    eventually("the logins to be closed", LIMIT, || {
+        (journal::of_kind(&parts.journal(), "session_closed").len() == count).then_some(())
+    });
+    let closed = journal::of_kind(&parts.journal(), "session_closed");
+    closed.iter().map(|entry| entry["body"]["why"].as_str().expect("a word").to_owned()).collect()
+}
+
+fn recordings(parts: &Parts) -> u64 {
+    let found = std::fs::read_dir(parts.host_dir().join("recordings")).expect("recordings").flatten();
+    found.map(|entry| entry.metadata().expect("a recording").len()).sum()
+}
+
+#[test]
+fn a_login_that_floods_is_ended_when_its_recording_is_full() {
+    let parts = Parts::with_recordings_of([1_000_000, NO_LIMIT, 0, NO_LIMIT]);
+    parts.reviewer().allow(FLOOD);
+    let ended = Running::start(&mut parts.front(FLOOD), Some(b"")).wait(LIMIT).expect(69);
+    assert_eq!(closed_as(&parts, 1), ["recording_quota"]);
+    let shown = Cast::read(&parts.recording()).stdout();
+    assert!(shown.starts_with(&ended.stdout), "what was shown is recorded");
+    // The limit, what a front may be ahead, and what was under way.
+    assert!(recordings(&parts) < 1_000_000 + 20_000_000, "{} bytes", recordings(&parts));
+    ended.says(&["1000000 bytes that this host keeps of one", "log in again"]);
+    let lost = journal::of_kind(&parts.journal(), "exec_finished");
+    assert_eq!(lost.len(), 1, "the record says that the line ended");
+    // The agent itself goes on.
+    parts.reviewer().allow("echo fits");
+    assert_eq!(run(&mut parts.front("echo fits")).expect(0).out(), "fits\n");
+    parts.verify().expect(10);
+}
+
+#[test]
+fn an_agent_that_floods_in_many_logins_is_refused_unasked() {
+    let parts = Parts::with_recordings_of([NO_LIMIT, 200_000, 0, NO_LIMIT]);
+    // Less than what a front tells of while a line runs.
+    let line = "head -c 60000 /dev/zero | tr '\\0' x";
+    parts.reviewer().allow(line);
+    let ends: Vec<i32> = (0..5).map(|_| run(&mut parts.front(line)).code()).collect();
+    assert_eq!(ends, [0, 0, 0, 126, 126]);
+    run(&mut parts.front("echo fits")).expect(126).says(&["bytes that this host keeps of one a day"]);
+    assert_eq!(closed_as(&parts, 3), ["exit", "exit", "exit"]);
+    assert_eq!(journal::of_kind(&parts.journal(), "command_submitted").len(), 3, "nobody was asked about the others");
+    parts.verify().expect(10);
+}
+
+/// One login after the other, each within its limits, at a host whose disk is nearly full: whoever has recorded much
+/// is held up at once, also in the middle of a line.
+#[test]
+fn while_space_is_scarce_a_flood_is_ended_early() {
+    let parts = Parts::with_recordings_of([NO_LIMIT, NO_LIMIT, u64::MAX, 3_000_000]);
+    parts.reviewer().allow("echo fits");
+    assert_eq!(run(&mut parts.front("echo fits")).expect(0).out(), "fits\n", "others go on");
+    parts.reviewer().allow(FLOOD);
+    let ended = Running::start(&mut parts.front(FLOOD), Some(b"")).wait(LIMIT).expect(69);
+    ended.says(&["this host is short of space", "3000000 bytes", "ask the operator"]);
+    assert_eq!(closed_as(&parts, 2), ["exit", "recording_quota"]);
+    // A front is not far ahead then.
+    assert!(recordings(&parts) < 3_000_000 + 1_000_000, "{} bytes", recordings(&parts));
+    run(&mut parts.front("echo fits")).expect(126).says(&["this host is short of space"]);
+    parts.verify().expect(10);
+}
+
+/// At a prompt the login is ended, and what it had shown is recorded.
+#[test]
+fn an_interactive_login_that_floods_is_ended() {
+    let parts = Parts::with_recordings_of([500_000, NO_LIMIT, 0, NO_LIMIT]);
+    let person = Person::at_work(&parts.scratch.join("reviewer.toml"));
+    let mut command = Command::new(program(SHELL));
+    command.arg("--trial").arg("--socket").arg(parts.socket()).args([
+        "--path",
+        "/usr/bin:/bin",
+        "--inner-shell",
+        "bash",
+    ]);
+    command.current_dir(parts.scratch.join("work")).env("TERM", "xterm");
+    let mut terminal = Terminal::start(&command, 100, 30);
+    terminal.prompt();
+    terminal.send("yes; touch made\r");
+    terminal.expect("bytes that this host keeps of one; log in again");
+    terminal.end();
+    drop(person);
+    assert_eq!(closed_as(&parts, 1), ["recording_quota"]);
+    assert!(!parts.file("made").exists());
     parts.verify().expect(10);
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 
 use countersign_api::frame::{Decoder, encode};
-use countersign_api::front::{FrontMessage, HostMessage, Release, ReleasedSegment, Submit};
+use countersign_api::front::{FrontMessage, HostMessage, Release, ReleasedSegment, SPOOL_AHEAD, Submit};
 use countersign_core::{DecidedBy, Digest, HostId, LoginId, Nonce, Salt, SubmissionId, b64_decode};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use ring::digest::{SHA256, digest};
@@ -64,7 +64,8 @@ impl Login {
         if self.next().is_none() {
             return;
         }
-        let welcome = HostMessage::Welcome { login: LoginId::from_random([1; 16]), host: HostId::from_random([2; 16]) };
+        let (login, host) = (LoginId::from_random([1; 16]), HostId::from_random([2; 16]));
+        let welcome = HostMessage::Welcome { login, host, ahead: SPOOL_AHEAD };
         let frame = encode(&welcome).expect("frame");
         let fds = [recording.as_raw_fd()];
         sendmsg::<()>(
@@ -107,7 +108,7 @@ impl Login {
                 FrontMessage::Finished(_) | FrontMessage::Close(_) | FrontMessage::Ended { .. } => {
                     self.send(&HostMessage::Kept)
                 }
-                FrontMessage::Spooled { bytes } => self.send(&HostMessage::Taken { bytes }),
+                FrontMessage::Spooled { bytes } => self.send(&HostMessage::Taken { bytes, ahead: SPOOL_AHEAD }),
                 FrontMessage::Hello(_)
                 | FrontMessage::Resume(_)
                 | FrontMessage::Submit(_)

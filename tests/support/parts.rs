@@ -26,6 +26,8 @@ pub struct Parts {
     pub wait_ms: u64,
     /// Submissions of one agent a minute; none given leaves the default.
     pub submissions_per_minute: Option<u64>,
+    /// The four numbers of `[recording]`; none given leaves the default.
+    pub recording_limits: Option<String>,
 }
 
 impl Parts {
@@ -46,6 +48,14 @@ impl Parts {
         parts.with_service()
     }
 
+    /// The same, with these limits of recordings: of a login, of an agent a day, what is kept free, and what an agent
+    /// may have a day below that.
+    pub fn with_recordings_of(limits: [u64; 4]) -> Self {
+        let mut parts = Self::without_service(WAIT_MS);
+        parts.recording_limits = Some(limits.map(|limit| limit.to_string()).join(","));
+        parts.with_service()
+    }
+
     fn with_service(self) -> Self {
         let mut parts = self;
         let url = parts.start_service("127.0.0.1:0");
@@ -63,7 +73,7 @@ impl Parts {
             std::fs::create_dir(scratch.join(dir)).expect("directory");
             std::fs::set_permissions(scratch.join(dir), std::fs::Permissions::from_mode(0o700)).expect("mode");
         }
-        Self { scratch, service: None, host: None, wait_ms, submissions_per_minute: None }
+        Self { scratch, service: None, host: None, wait_ms, submissions_per_minute: None, recording_limits: None }
     }
 
     /// The host's state directory.
@@ -130,6 +140,9 @@ impl Parts {
         command.arg("--socket").arg(self.socket()).args(["--wait-ms", &self.wait_ms.to_string()]);
         if let Some(most) = self.submissions_per_minute {
             command.args(["--submissions-per-minute", &most.to_string()]);
+        }
+        if let Some(limits) = &self.recording_limits {
+            command.args(["--recording-limits", limits]);
         }
         command
     }

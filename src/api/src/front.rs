@@ -39,7 +39,8 @@ pub const PROTOCOL: u32 = 1;
 /// Longest prefix of an over-long command that a front sends, in bytes.
 pub const MAX_SENT_COMMAND: usize = 256 * 1024;
 
-/// How many bytes of the spool may wait to be taken, where there is a host.
+/// How many bytes of the spool may wait to be taken at most, where there is a
+/// host. Where its disk is nearly full it says that fewer may.
 pub const SPOOL_AHEAD: u64 = 16 * 1024 * 1024;
 
 /// From front to host.
@@ -356,11 +357,15 @@ pub enum HostMessage {
         login: LoginId,
         /// The host.
         host: HostId,
+        /// How far its front may be ahead in the spool, as in `Taken`.
+        ahead: u64,
     },
     /// The login goes on.
     Resumed {
         /// Bytes of the spool that stand in the recording.
         taken: u64,
+        /// How far the front may be ahead of that, as in `Taken`.
+        ahead: u64,
         /// What the ledger says still runs. Where the front named a line and
         /// this is none, its end is recorded already.
         running: Option<SubmissionId>,
@@ -408,10 +413,12 @@ pub enum HostMessage {
         exit: u8,
     },
     /// The spool up to here stands in the recording. A front that is further
-    /// ahead than [`SPOOL_AHEAD`] shows nothing more until it hears this.
+    /// ahead than it may be shows nothing more until it hears this.
     Taken {
         /// Bytes of the spool.
         bytes: u64,
+        /// How far ahead it may be from now on, at most [`SPOOL_AHEAD`].
+        ahead: u64,
     },
     /// The last `Finished`, or `Close`, is durable.
     Kept,

@@ -2,8 +2,8 @@
 //! entry a person decides about holds it. Nothing here runs anything.
 
 use crate::approvals::Approvals;
+use crate::connection::Connection;
 use crate::cut;
-use crate::login::Connection;
 use crate::resolve::{Shell, is_roots};
 use crate::submission::{Asking, NoRuling, given_up_by};
 use countersign_analysis::{Search, Starts};

@@ -5,6 +5,7 @@ use crate::config::{self, Settings};
 use crate::enroll::{Enrolment, Former};
 use crate::error::HostError;
 use crate::removals::{Before, Declared, Erasure, Retention};
+use crate::room::Limits;
 use clap::{Args, Parser, Subcommand};
 use countersign_core::{HostId, LoginId, Name, SubmissionId};
 use countersign_ledger::Kind;
@@ -179,6 +180,9 @@ struct Serve {
     /// How long a front may take to come back after a start, in ms.
     #[arg(long, requires = "trial", hide = true, value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
     grace_ms: Option<u64>,
+    /// How much may be recorded: the four numbers of `[recording]`, with commas.
+    #[arg(long, requires = "trial", hide = true, value_parser = Limits::parse)]
+    recording_limits: Option<Limits>,
     /// The administrators' document of a trial, its signatures in FILE.sig.
     #[arg(long, requires_all = ["trial", "admins"], value_name = "FILE")]
     authority: Option<PathBuf>,
@@ -252,12 +256,14 @@ pub(crate) fn parse() -> Result<Task, HostError> {
             submissions_per_minute,
             heartbeat_ms,
             grace_ms,
+            recording_limits,
             authority,
             admins,
             ..
         }) => {
             let mut settings = Settings::trial(state, socket, service, wait_ms, submissions_per_minute, heartbeat_ms);
             settings.grace_ms = grace_ms.unwrap_or(settings.grace_ms);
+            settings.recording = recording_limits.unwrap_or(settings.recording);
             settings.authority = authority.zip(admins).map(|(document, admins)| Places::of_trial(document, admins));
             Ok(Task::Serve(settings))
         }

@@ -2,6 +2,7 @@
 
 use crate::authority::Places;
 use crate::error::HostError;
+use crate::room::Limits;
 use countersign_analysis::Nested;
 use countersign_sys as sys;
 use serde::Deserialize;
@@ -41,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) submissions_per_minute: u64,
     /// Where a trial's service listens now; else as enrolled.
     pub(crate) service: Option<String>,
+    /// How much may be recorded.
+    pub(crate) recording: Limits,
     /// Time between two heartbeats, in ms.
     pub(crate) heartbeat_ms: u64,
     /// How long a front may take to come back after a start, in ms.
@@ -67,6 +70,8 @@ struct File {
     #[serde(default = "default_submissions")]
     submissions_per_minute: u64,
     authority: Option<Places>,
+    #[serde(default)]
+    recording: Limits,
     #[serde(default)]
     nested: NestedWord,
 }
@@ -113,6 +118,8 @@ impl Settings {
             wait_ms: wait_ms.unwrap_or(DEFAULT_WAIT_MS),
             logins_per_agent: DEFAULT_LOGINS,
             submissions_per_minute: submissions_per_minute.unwrap_or(DEFAULT_SUBMISSIONS),
+            // A trial's disk is also a person's own.
+            recording: Limits { keep_free_bytes: 0, ..Limits::default() },
             service,
             heartbeat_ms: heartbeat_ms.unwrap_or(HEARTBEAT_MS),
             grace_ms: GRACE_MS,
@@ -144,6 +151,9 @@ impl Settings {
         if file.logins_per_agent == 0 || file.submissions_per_minute == 0 {
             return Err("logins_per_agent and submissions_per_minute must be at least 1".to_owned());
         }
+        if let Some(fault) = file.recording.fault() {
+            return Err(fault);
+        }
         let user = nix::unistd::User::from_name(&file.front_user)
             .map_err(|e| format!("cannot look up the account {}: {e}", file.front_user))?
             .ok_or_else(|| {
@@ -162,6 +172,7 @@ impl Settings {
             wait_ms: file.wait_ms,
             logins_per_agent: file.logins_per_agent,
             submissions_per_minute: file.submissions_per_minute,
+            recording: file.recording,
             service: None,
             heartbeat_ms: HEARTBEAT_MS,
             grace_ms: GRACE_MS,
@@ -195,6 +206,8 @@ mod tests {
             ("state_dir='/s'\nsocket='/x'\nwait_ms=5", "between 1000"),
             ("state_dir='/s'\nsocket='/x'\ncolour='red'", "colour"),
             ("state_dir='/s'\nsocket='/x'\nnested='allow'", "nested"),
+            ("state_dir='/s'\nsocket='/x'\n[recording]\nmax_bytes_per_login=0", "at least 1"),
+            ("state_dir='/s'\nsocket='/x'\n[recording]\nmax_mib=1", "max_mib"),
         ] {
             let why = Settings::parse(text, false).unwrap_err();
             assert!(why.contains(hint), "{text:?}: {why}");

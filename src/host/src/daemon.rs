@@ -19,6 +19,7 @@ use crate::recovery;
 use crate::registry::{self, Registry};
 use crate::removals;
 use crate::returning::{self, Absents};
+use crate::room::Room;
 use crate::service::Service;
 use crate::shipper::{Outbox, Shipper};
 use crate::signer;
@@ -51,6 +52,7 @@ pub(crate) struct Host {
     pub(crate) authorities: Authorities,
     pub(crate) policies: Policies,
     pub(crate) quotas: Arc<Quotas>,
+    pub(crate) room: Room,
     pub(crate) fronts: Arc<Fronts>,
     pub(crate) absents: Absents,
     pub(crate) approvals: Approvals,
@@ -228,6 +230,7 @@ async fn start(
         fronts: Arc::default(),
         absents: Absents::default(),
         quotas: Quotas::new(settings.logins_per_agent, settings.submissions_per_minute),
+        room: Room::new(settings.recording, settings.state.clone()),
         approvals: Approvals::default(),
         registry: Registry::default(),
         places: Arc::new(Semaphore::new(MAX_LOGINS)),

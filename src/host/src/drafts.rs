@@ -357,7 +357,7 @@ pub(crate) fn session_closed(login: LoginId, close: &Close, recording_bytes: u64
 }
 
 /// `session_closed` of a login whose front did not close it: `killed`,
-/// `recovered`, `disk_full` or `bad_recording`.
+/// `recovered`, `disk_full`, `recording_quota` or `bad_recording`.
 pub(crate) fn session_lost(login: LoginId, recording_bytes: u64, why: &str) -> Draft {
     let members = [("recording_bytes", recording_bytes.into()), ("why", why.into())];
     of_login(Kind::SessionClosed, login, body(members), Openings::default())

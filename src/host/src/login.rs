@@ -13,6 +13,8 @@
 //! | any | end of the connection, or anything else | what is open is closed as `killed` → over |
 
 use crate::ancestry::Front;
+use crate::clock::boottime_us;
+use crate::connection::Connection;
 use crate::daemon::Host;
 use crate::drafts;
 use crate::lost::{Lost, closed, lost_word};
@@ -20,94 +22,23 @@ use crate::quotas::Place;
 use crate::recordings::keep::{self, KeepError};
 use crate::recordings::tape::Tape;
 use crate::returning::{self, Absent, Card};
+use crate::room::{Full, SUBMISSION_BYTES};
 use crate::secrets;
-use crate::submission::{self, Asking, Fate, Sent};
-use countersign_api::frame::{BadFrame, Decoder, encode};
-use countersign_api::front::{Close, CloseWhy, Finished, FrontMessage, Hello, HostMessage, LoginKind, PROTOCOL};
+use crate::sent::Sent;
+use crate::submission::{self, Asking, Fate};
+use countersign_api::front::{
+    Close, CloseWhy, Finished, FrontMessage, Hello, HostMessage, LoginKind, PROTOCOL, Submit,
+};
 use countersign_core::{Digest, Exit, LoginId, SubmissionId};
 use countersign_ledger::Draft;
-use countersign_sys as sys;
-use std::io;
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::UnixStream;
 
 /// How long a front may take to say who it is.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
-/// How long a front may take to read what it is sent.
-const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// Longest texts of a `Hello` that are kept, in bytes.
 const MAX_WORD: usize = 256;
-
-/// A front's connection.
-pub(crate) struct Connection {
-    stream: UnixStream,
-    /// The front's process.
-    pid: Option<i32>,
-    decoder: Decoder,
-    buffer: Vec<u8>,
-}
-
-impl Connection {
-    pub(crate) fn new(stream: UnixStream) -> Self {
-        let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
-        Self { stream, pid, decoder: Decoder::default(), buffer: vec![0; 64 * 1024] }
-    }
-
-    /// The front's process, as the kernel says.
-    pub(crate) fn pid(&self) -> Option<i32> {
-        self.pid
-    }
-
-    /// The next message; `None` at the end of the connection. Loses nothing
-    /// when dropped half-way.
-    pub(crate) async fn next(&mut self) -> Result<Option<FrontMessage>, BadFrame> {
-        loop {
-            if let Some(message) = self.decoder.next_message()? {
-                return Ok(Some(message));
-            }
-            match self.stream.read(&mut self.buffer).await {
-                Ok(0) | Err(_) => return Ok(None),
-                Ok(count) => self.decoder.push(self.buffer.get(..count).unwrap_or_default()),
-            }
-        }
-    }
-
-    /// Sends a message; an error means that the front is gone.
-    pub(crate) async fn send(&mut self, message: &HostMessage) -> io::Result<()> {
-        self.send_all(std::slice::from_ref(message)).await
-    }
-
-    /// Sends messages with one write, so that the front wakes up once.
-    async fn send_all(&mut self, messages: &[HostMessage]) -> io::Result<()> {
-        let frames: Vec<Vec<u8>> = messages.iter().map(encode).collect::<Result<_, _>>().map_err(io::Error::other)?;
-        tokio::time::timeout(SEND_WITHIN, self.stream.write_all(&frames.concat())).await.map_err(io::Error::other)?
-    }
-
-    /// Sends a message that carries a descriptor.
-    async fn send_with(&mut self, message: &HostMessage, file: &std::fs::File) -> io::Result<()> {
-        let frame = encode(message).map_err(io::Error::other)?;
-        let stream = &self.stream;
-        let sent =
-            stream.async_io(Interest::WRITABLE, || sys::send_with_fd(stream.as_fd(), &frame, &[file.as_fd()])).await?;
-        let rest = frame.get(sent..).unwrap_or_default();
-        self.stream.write_all(rest).await
-    }
-
-    /// Ends the login from this side.
-    pub(crate) async fn fatal(&mut self, reason: &str) {
-        self.end(reason, Exit::Unavailable).await;
-    }
-
-    async fn end(&mut self, reason: &str, exit: Exit) {
-        let message = HostMessage::Fatal { reason: reason.to_owned(), exit: exit.code() };
-        if let Err(why) = self.send(&message).await {
-            tracing::debug!("a front was gone before it could be told: {reason} ({why})");
-        }
-    }
-}
 
 /// What is open in a login.
 pub(crate) struct Login {
@@ -154,6 +85,30 @@ impl Login {
         }
     }
 
+    /// Why nothing more of it may be recorded, if so.
+    fn is_full(&self, host: &Host) -> Option<Full> {
+        let recorded = self.tape.as_ref().map_or(0, Tape::recorded);
+        host.room.refuses(self.place.uid(), recorded, boottime_us())
+    }
+
+    /// Why a line is refused before it is looked at, if so; counted either way.
+    fn may_not_submit(&self, host: &Host, submit: &Submit) -> Option<String> {
+        let now_us = boottime_us();
+        if !self.place.may_submit(now_us) {
+            let most = host.settings.submissions_per_minute;
+            return Some(format!(
+                "this account has submitted {most} commands within a minute; wait, then submit it again"
+            ));
+        }
+        if let Some(full) = self.is_full(host) {
+            self.place.turn_away();
+            return Some(full.to_string());
+        }
+        let bytes = u64::try_from(submit.command.len()).unwrap_or(u64::MAX);
+        host.room.count(self.place.uid(), bytes.saturating_add(SUBMISSION_BYTES), now_us);
+        None
+    }
+
     fn asking(&self) -> Asking<'_> {
         Asking {
             login: self.id,
@@ -188,6 +143,12 @@ pub(crate) async fn serve(host: Arc<Host>, stream: UnixStream) {
             connection.fatal(&format!("the ledger of this host cannot be written: {why}")).await;
             abandon(&host, connection, login).await;
         }
+        Err(KeepError::Full(why)) => {
+            tracing::warn!("login {} of {}: {why}", login.id, login.agent);
+            connection.fatal(&why.to_string()).await;
+            login.lost = "recording_quota";
+            abandon(&host, connection, login).await;
+        }
         Err(KeepError::Tape(why)) => {
             tracing::error!("login {}: {why}", login.id);
             connection.fatal(&format!("the recording cannot go on: {why}")).await;
@@ -210,6 +171,11 @@ async fn begin(host: &Host, connection: &mut Connection, hello: &Hello) -> Optio
             .await;
         return None;
     };
+    if let Some(full) = host.room.refuses(place.uid(), 0, boottime_us()) {
+        place.turn_away();
+        connection.end(&full.to_string(), Exit::Refused).await;
+        return None;
+    }
     match open(host, connection, hello, place).await {
         Ok(login) => Some(login),
         Err(reason) => {
@@ -231,7 +197,7 @@ fn fits(hello: &Hello) -> bool {
 
 async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Place) -> Result<Login, String> {
     let id = drafts::random_id(LoginId::from_random).map_err(|why| why.to_string())?;
-    let outer = connection.pid.and_then(|pid| host.fronts.outer(pid));
+    let outer = connection.pid().and_then(|pid| host.fronts.outer(pid));
     let identity = host.registry.identify(&connection.stream, &hello.agent);
     let draft = drafts::session_opened(id, hello, identity.as_ref(), place.turned_away(), outer)
         .map_err(|why| why.to_string())?;
@@ -252,15 +218,15 @@ async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Pl
         tape: None,
         card: None,
         lost: "killed",
-        _front: connection.pid.map(|pid| host.fronts.enter(pid, id)),
+        _front: connection.pid().map(|pid| host.fronts.enter(pid, id)),
     };
     let let_in = match Tape::create(host.state(), id, host.identity.host, hello) {
         Ok((tape, theirs)) => {
             login.tape = Some(tape);
             // Before the front can begin anything.
-            let lasting = connection.pid.filter(|_| hello.kind == LoginKind::Interactive && hello.resume.is_some());
+            let lasting = connection.pid().filter(|_| hello.kind == LoginKind::Interactive && hello.resume.is_some());
             login.card = lasting.and_then(|pid| Card::write(host.state(), id, pid));
-            let welcome = HostMessage::Welcome { login: id, host: host.identity.host };
+            let welcome = HostMessage::Welcome { login: id, host: host.identity.host, ahead: host.room.ahead() };
             let sent = connection.send_with(&welcome, &theirs).await;
             sent.map_err(|why| format!("the front was gone before it was let in: {why}"))
         }
@@ -297,6 +263,12 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
                     connection.fatal(&why).await;
                     return Ok(false);
                 }
+                if let Some(reason) = login.may_not_submit(host, &submit) {
+                    match submission::turn_away(connection, &submit, reason).await? {
+                        Fate::FrontGone => return Ok(false),
+                        Fate::Refused | Fate::Running { .. } => continue,
+                    }
+                }
                 let Some(sent) = Sent::read(host, login.asking(), &submit).await else {
                     connection.fatal("this line cannot be read; the login is ended").await;
                     return Ok(false);
@@ -315,9 +287,14 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
             }
             (Ok(Some(FrontMessage::Spooled { bytes })), _) => {
                 let Some(tape) = &mut login.tape else { return Ok(false) };
-                keep::spooled(host, login.id, tape, bytes).await?;
+                let before = tape.recorded();
+                let kept = keep::spooled(host, login.id, tape, bytes).await;
+                let (after, taken) = (tape.recorded(), tape.taken());
+                host.room.count(login.place.uid(), after - before, boottime_us());
+                kept?;
+                login.is_full(host).map_or(Ok(()), |full| Err(KeepError::Full(full)))?;
                 // A front that is gone is noticed at the next message.
-                connection.send(&HostMessage::Taken { bytes: tape.taken() }).await.ok();
+                connection.send(&HostMessage::Taken { bytes: taken, ahead: host.room.ahead() }).await.ok();
             }
             (Ok(Some(FrontMessage::Finished(finished))), Some((id, of))) if finished.id == id => {
                 finish(host, connection, login, of, &finished).await?;
@@ -357,8 +334,10 @@ async fn finish(
     let mut answer = Vec::new();
     match &mut login.tape {
         Some(tape) => {
+            let before = tape.recorded();
             keep::all(host, login.id, tape, 0, |_| entry).await.map(drop)?;
-            answer.push(HostMessage::Taken { bytes: tape.taken() });
+            host.room.count(login.place.uid(), tape.recorded() - before, boottime_us());
+            answer.push(HostMessage::Taken { bytes: tape.taken(), ahead: host.room.ahead() });
         }
         None => host.book.write(entry).await.map(drop)?,
     }
@@ -378,13 +357,17 @@ async fn end(
     close: &Close,
 ) -> Result<bool, KeepError> {
     let Some(mut tape) = login.tape.take() else { return Ok(false) };
+    let before = tape.recorded();
     let kept = async {
         let closed = |length| drafts::session_closed(login.id, close, length, close_word(close.why));
         let entries = |length| finished.into_iter().chain([closed(length)]).collect();
         keep::all(host, login.id, &mut tape, close.spool_bytes, entries).await
     };
     match kept.await {
-        Ok(written) => closed(host, login.id, written),
+        Ok(written) => {
+            host.room.count(login.place.uid(), tape.recorded() - before, boottime_us());
+            closed(host, login.id, written);
+        }
         Err(why) => {
             login.tape = Some(tape);
             return Err(why);
@@ -420,6 +403,7 @@ async fn abandon(host: &Arc<Host>, connection: Connection, login: Login) {
 }
 
 async fn close_lost(host: &Host, login: Login) {
+    let (place, before) = (login.place, login.tape.as_ref().map_or(0, Tape::recorded));
     let open = Lost {
         login: login.id,
         running: login.running,
@@ -428,8 +412,9 @@ async fn close_lost(host: &Host, login: Login) {
         recorded: 0,
         why: login.lost,
     };
-    if let Err(why) = open.close(host).await {
-        host.ledger_failed(&why);
+    match open.close(host).await {
+        Ok(length) => host.room.count(place.uid(), length.saturating_sub(before), boottime_us()),
+        Err(why) => host.ledger_failed(&why),
     }
 }
 

@@ -34,15 +34,16 @@ pub(crate) struct Lost {
     pub(crate) card: Option<Card>,
     /// Bytes in chunks, where there is no tape.
     pub(crate) recorded: u64,
-    /// `killed`, `recovered`, `disk_full` or `bad_recording`.
+    /// `killed`, `recovered`, `disk_full`, `recording_quota` or `bad_recording`.
     pub(crate) why: &'static str,
 }
 
 impl Lost {
     /// Waits until nobody can write to the spool, then writes what it still
     /// holds, the end of what ran, and `session_closed`. Where the recording
-    /// cannot be written the login stays open until it can.
-    pub(crate) async fn close(mut self, host: &Host) -> Result<(), WriteError> {
+    /// cannot be written the login stays open until it can. Gives the length
+    /// of the recording.
+    pub(crate) async fn close(mut self, host: &Host) -> Result<u64, WriteError> {
         let mut chunk = None;
         let length = match &mut self.tape {
             Some(tape) => {
@@ -74,7 +75,7 @@ impl Lost {
         if let Some(card) = self.card {
             card.remove();
         }
-        Ok(())
+        Ok(length)
     }
 }
 

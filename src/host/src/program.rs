@@ -1,6 +1,6 @@
 //! The program that a line reads from its standard input: held with it.
 
-use crate::login::Connection;
+use crate::connection::Connection;
 use crate::submission::{NoRuling, cancel_word};
 use countersign_analysis::Held;
 use countersign_api::front::{FrontMessage, HostMessage, ProgramEnd, Submit};
@@ -29,5 +29,6 @@ pub(crate) async fn with_program(connection: &mut Connection, submit: &Submit, h
         ProgramEnd::TooLong => Some(NotProgram::TooLong),
         ProgramEnd::TooSlow(waited_s) => Some(NotProgram::TooSlow { waited_s }),
     };
-    (held.with_program(&sent, program.total_bytes, bad), None)
+    // Up to 256 KiB: beside the other logins.
+    (tokio::task::block_in_place(|| held.with_program(&sent, program.total_bytes, bad)), None)
 }

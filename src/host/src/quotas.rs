@@ -78,6 +78,11 @@ impl Place {
         }
     }
 
+    /// Counts that something was refused for another reason.
+    pub(crate) fn turn_away(&self) {
+        self.quotas.lock().entry(self.uid).or_default().turned_away += 1;
+    }
+
     /// How often this agent was turned away since it was last told.
     pub(crate) fn turned_away(&self) -> u64 {
         self.quotas.lock().get_mut(&self.uid).map_or(0, |taken| std::mem::take(&mut taken.turned_away))

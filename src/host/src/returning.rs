@@ -8,9 +8,10 @@
 //! nobody took the login up before.
 
 use crate::ancestry::Front;
+use crate::connection::Connection;
 use crate::daemon::Host;
 use crate::drafts;
-use crate::login::{Connection, Login};
+use crate::login::Login;
 use crate::lost::Lost;
 use crate::quotas::Place;
 use crate::recordings::tape::Tape;
@@ -276,7 +277,8 @@ pub(crate) async fn take_up(host: &Host, connection: &mut Connection, resume: &R
         return None;
     }
     absent.tape.learn(&secrets::of_earlier(&resume.lines));
-    let answer = HostMessage::Resumed { taken: absent.tape.taken(), running: goes_on.map(|(id, _)| id) };
+    let (taken, ahead) = (absent.tape.taken(), host.room.ahead());
+    let answer = HostMessage::Resumed { taken, ahead, running: goes_on.map(|(id, _)| id) };
     // A front that is gone is noticed at the next message.
     connection.send(&answer).await.ok();
     Some(Login::resumed((login, agent), absent, goes_on))

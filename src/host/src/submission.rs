@@ -5,23 +5,24 @@ use crate::around::{self, Around};
 use crate::authority::{Document, NoAuthority};
 use crate::book::WriteError;
 use crate::clock::boottime_us;
+use crate::connection::Connection;
 use crate::daemon::Host;
 use crate::drafts::{self, Decided, Released};
-use crate::login::Connection;
 use crate::own_rules::{Line, Own};
 use crate::policies::NoPolicy;
 use crate::program::with_program;
 use crate::quotas::Place;
 use crate::returning::Card;
 use crate::ruling::{Asked, Permit, Ruling, Said, WORDS_NOT_KNOWN, judge};
+use crate::sent::Sent;
 use crate::service::ServiceError;
-use countersign_analysis::{Held, NotAsked, Place as Input, hold};
+use countersign_analysis::{Held, NotAsked};
 use countersign_api::frame::BadFrame;
 use countersign_api::front::{
     CancelWhy, CommandEnd, Finished, FrontMessage, HostMessage, NotReleased, Release, Submit,
 };
 use countersign_api::service::SignedDecision;
-use countersign_core::{DecidedBy, Digest, Exit, LoginId, Outcome, SubmissionId, Transfer, b64_decode};
+use countersign_core::{DecidedBy, Digest, Exit, LoginId, Outcome, SubmissionId, Transfer};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -32,8 +33,6 @@ use std::time::Duration;
 const ONE_WAIT_MS: u64 = 25_000;
 /// Pause before a broken wait is taken up again.
 const AGAIN: Duration = Duration::from_millis(250);
-/// Longest line, as it is sent, that is taken apart without giving way to others: a millisecond's work.
-const AT_ONCE: usize = 1024;
 
 /// What became of a submission.
 pub(crate) enum Fate {
@@ -62,32 +61,6 @@ pub(crate) struct Asking<'a> {
     pub(crate) place: &'a Place,
     /// Where its front may come back after this daemon.
     pub(crate) card: Option<&'a Card>,
-}
-
-/// A line as it came, taken apart.
-pub(crate) struct Sent {
-    bytes: Arc<[u8]>,
-    pub(crate) held: Held,
-    transfer: Option<Transfer>,
-    cwd: Vec<u8>,
-}
-
-impl Sent {
-    /// `None` where a front broke the protocol, or the line cannot be analysed.
-    pub(crate) async fn read(host: &Host, asking: Asking<'_>, submit: &Submit) -> Option<Self> {
-        let (bytes, cwd) = (b64_decode(&submit.command).ok()?, b64_decode(&submit.cwd).ok()?);
-        let (bytes, transfer) = (Arc::<[u8]>::from(bytes.as_slice()), Transfer::of(&bytes));
-        let sent = Arc::clone(&bytes);
-        let (terminal, nested) = (asking.terminal || asking.transfer, host.settings.nested);
-        let (total, shell) = (submit.total_bytes, submit.inner_shell.clone());
-        let work = move || hold(&sent, total, Input { shell: &shell, terminal, nested });
-        // Other logins go on while a long one is read.
-        let held = match submit.command.len() {
-            0..=AT_ONCE => work(),
-            _ => tokio::task::spawn_blocking(work).await.ok()?,
-        };
-        Some(Self { bytes, held, transfer, cwd })
-    }
 }
 
 /// A line that stands in the ledger.
@@ -122,9 +95,6 @@ pub(crate) async fn run(
     sent: Sent,
 ) -> Result<Fate, WriteError> {
     let Sent { bytes, mut held, transfer, cwd } = sent;
-    if !asking.place.may_submit(boottime_us()) {
-        return turn_away(host, connection, submit).await;
-    }
     if asking.transfer && transfer.is_none() {
         connection.fatal("this front calls a transfer what is none; the login is ended").await;
         return Ok(Fate::FrontGone);
@@ -210,14 +180,17 @@ async fn follow(host: &Host, connection: &mut Connection, submission: Submission
 
 /// Refuses a line beyond the agent's quota, unasked and unwritten; it is
 /// counted in the agent's next entry.
-async fn turn_away(host: &Host, connection: &mut Connection, submit: &Submit) -> Result<Fate, WriteError> {
-    let most = host.settings.submissions_per_minute;
+pub(crate) async fn turn_away(
+    connection: &mut Connection,
+    submit: &Submit,
+    reason: String,
+) -> Result<Fate, WriteError> {
     let refused = HostMessage::Refused {
         id: drafts::random_id(SubmissionId::from_random)?,
         nonce: submit.nonce,
         outcome: Outcome::Error,
         by: None,
-        reason: format!("this account has submitted {most} commands within a minute; wait, then submit it again"),
+        reason,
         exit: Exit::Refused.code(),
     };
     Ok(if connection.send(&refused).await.is_ok() { Fate::Refused } else { Fate::FrontGone })

@@ -112,7 +112,7 @@ impl Return {
                 Err(_) => (again, Way::Waiting),
             },
             asked @ Step::Asked { until_us } => match link.hear() {
-                Heard::Message(HostMessage::Resumed { taken, running }) => {
+                Heard::Message(HostMessage::Resumed { taken, running, .. }) => {
                     link.is_at(taken);
                     self.away = None;
                     return Way::Back(running);

@@ -2,7 +2,7 @@
 //! host queue up, messages from it are taken as they come.
 
 use countersign_api::frame::{self, Decoder};
-use countersign_api::front::{FrontMessage, HostMessage};
+use countersign_api::front::{FrontMessage, HostMessage, SPOOL_AHEAD};
 use countersign_sys::{self as sys, Ready, Wanted};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use std::io;
@@ -21,6 +21,7 @@ pub struct Link {
     fds: Vec<OwnedFd>,
     open: bool,
     taken: u64,
+    ahead: u64,
 }
 
 /// What was heard of the host.
@@ -62,7 +63,7 @@ impl Link {
             return Err(io::Error::other(text));
         }
         let (decoder, queue, fds) = (Decoder::default(), Vec::new(), Vec::new());
-        Ok(Self { socket, decoder, queue, fds, open: true, taken: 0 })
+        Ok(Self { socket, decoder, queue, fds, open: true, taken: 0, ahead: SPOOL_AHEAD })
     }
 
     /// Goes on with another connection of the same login.
@@ -101,6 +102,11 @@ impl Link {
         self.taken
     }
 
+    /// Up to where the spool may be written for now.
+    pub fn reach(&self) -> u64 {
+        self.taken.saturating_add(self.ahead)
+    }
+
     /// Takes the descriptor that came with the last message.
     pub fn take_descriptor(&mut self) -> Option<OwnedFd> {
         if self.fds.len() == 1 { self.fds.pop() } else { None }
@@ -127,8 +133,16 @@ impl Link {
     pub fn hear(&mut self) -> Heard {
         loop {
             match self.decoder.next_message() {
-                Ok(Some(HostMessage::Taken { bytes })) => self.taken = self.taken.max(bytes),
-                Ok(Some(message)) => return Heard::Message(message),
+                Ok(Some(HostMessage::Taken { bytes, ahead })) => {
+                    self.taken = self.taken.max(bytes);
+                    self.ahead = ahead.min(SPOOL_AHEAD);
+                }
+                Ok(Some(message)) => {
+                    if let HostMessage::Welcome { ahead, .. } | HostMessage::Resumed { ahead, .. } = &message {
+                        self.ahead = (*ahead).min(SPOOL_AHEAD);
+                    }
+                    return Heard::Message(message);
+                }
                 Ok(None) if self.open => return Heard::Nothing,
                 Ok(None) => return Heard::Lost,
                 Err(_) => {
@@ -144,9 +158,19 @@ impl Link {
             match sys::send_now(self.socket.as_fd(), &self.queue) {
                 Ok(n) => drop(self.queue.drain(..n)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => self.lost(),
+                Err(_) => self.hung_up(),
             }
         }
+    }
+
+    /// What the host said before it hung up still counts: why, above all.
+    fn hung_up(&mut self) {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok((n @ 1.., fds)) = sys::recv_with_fds(self.socket.as_fd(), &mut buffer) {
+            self.decoder.push(buffer.get(..n).unwrap_or_default());
+            self.fds.extend(fds);
+        }
+        self.lost();
     }
 
     fn pull(&mut self) {
@@ -170,4 +194,34 @@ impl Link {
 
 fn is_busy(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_api::front::CancelWhy;
+    use countersign_core::Nonce;
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixListener;
+
+    /// It hangs up while more is on its way to it: the next send fails, and why is still heard.
+    #[test]
+    fn the_last_word_of_a_host_that_hangs_up_is_heard() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("s");
+        let listener = UnixListener::bind(&path).unwrap();
+        let mut link = Link::connect(&path, sys::uids().unwrap().real).unwrap();
+        let (mut host, _) = listener.accept().unwrap();
+        let message = FrontMessage::Cancel { nonce: Nonce([1; 16]), why: CancelWhy::Hangup };
+        link.send(&message);
+        link.send(&message);
+        host.read_exact(&mut [0]).unwrap();
+        let fatal = HostMessage::Fatal { reason: "full".to_owned(), exit: 69 };
+        host.write_all(&frame::encode(&fatal).unwrap()).unwrap();
+        drop(host);
+        link.send(&message);
+        assert!(!link.is_open());
+        assert!(matches!(link.hear(), Heard::Message(HostMessage::Fatal { reason, .. }) if reason == "full"));
+        assert!(matches!(link.hear(), Heard::Lost));
+    }
 }

@@ -4,7 +4,7 @@
 //! The spool ([`countersign_api::spool`]) is append-only and the host's; the
 //! host turns it into a recording. A write is whole records in one call.
 
-use countersign_api::front::{FrontMessage, SPOOL_AHEAD};
+use countersign_api::front::FrontMessage;
 use countersign_api::recording::Stream;
 use countersign_api::spool;
 use countersign_core::visible;
@@ -130,9 +130,9 @@ impl Recorder {
         self.told = self.told.min(taken);
     }
 
-    /// Whether so much waits in the spool that no more should be made.
-    pub fn is_ahead_of(&self, taken: u64) -> bool {
-        self.length.saturating_sub(taken) > SPOOL_AHEAD
+    /// Whether more is in the spool than should be for now.
+    pub fn is_beyond(&self, reach: u64) -> bool {
+        self.length > reach
     }
 
     /// Bytes in the spool: whole records.

@@ -240,7 +240,7 @@ impl<'a> Relay<'a> {
     /// Whether the host must catch up before more is read. A host that is gone
     /// holds nothing up.
     fn is_ahead(&self) -> bool {
-        self.link.is_open() && self.recorder.is_ahead_of(self.link.taken())
+        self.link.is_open() && self.recorder.is_beyond(self.link.reach())
     }
 
     fn timeout_ms(&self) -> Option<u32> {

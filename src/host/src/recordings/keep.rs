@@ -5,6 +5,7 @@ use super::tape::{Chunk, Tape, TapeError};
 use crate::book::WriteError;
 use crate::daemon::Host;
 use crate::drafts;
+use crate::room::Full;
 use countersign_core::LoginId;
 use countersign_ledger::{Draft, Written};
 
@@ -17,6 +18,9 @@ pub(crate) enum KeepError {
     /// The spool cannot be turned into a recording.
     #[error(transparent)]
     Tape(#[from] TapeError),
+    /// There is no room for more of this login.
+    #[error(transparent)]
+    Full(#[from] Full),
 }
 
 /// Keeps the spool up to `upto`, which the front says is written.

@@ -450,7 +450,7 @@ impl Step<'_, '_, '_> {
     fn closed(&mut self, body: &View<'_>) {
         let why = body.get("why").and_then(View::as_text).unwrap_or_default();
         let recovered = why == "recovered";
-        let by_host = ["recovered", "killed", "disk_full", "bad_recording"].contains(&why);
+        let by_host = ["recovered", "killed", "disk_full", "recording_quota", "bad_recording"].contains(&why);
         if self.login.orphaned && !by_host {
             self.flaw(Check::SessAfterRestart, format!("closed as {why} although the host has started again"));
         }

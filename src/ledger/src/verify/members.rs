@@ -69,7 +69,7 @@ const SIGNER: Type = Type::Word(&["same_uid", "own_uid"]);
 
 /// Words of `session_closed.why`.
 const CLOSED: &[&str] =
-    &["exit", "hangup", "interrupt", "killed", "recovered", "disk_full", "bad_recording", "refused"];
+    &["exit", "hangup", "interrupt", "killed", "recovered", "disk_full", "recording_quota", "bad_recording", "refused"];
 
 /// The members of a kind; `None` where this version knows none yet.
 fn table(kind: Kind) -> Option<&'static [Member]> {

@@ -104,7 +104,7 @@ impl Session {
     /// Whether nothing more may be written for now.
     pub(super) fn is_full(&self) -> bool {
         let heard = self.login.link.is_open() || self.is_away();
-        heard && self.login.recorder.is_ahead_of(self.login.link.taken())
+        heard && self.login.recorder.is_beyond(self.login.link.reach())
     }
 
     /// The login is over and the host is away: waits for a while, so that it

@@ -252,7 +252,7 @@ impl Session {
                 None => {}
             }
         }
-        let ahead = self.login.link.is_open() && self.login.recorder.is_ahead_of(self.login.link.taken());
+        let ahead = self.login.link.is_open() && self.login.recorder.is_beyond(self.login.link.reach());
         let unrecorded = matches!(self.stop, Some(Stop::Recorder(_)));
         for (i, output) in self.outputs.iter().enumerate() {
             if output.outlet.is_waiting() {

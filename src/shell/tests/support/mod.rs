@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use countersign_api::frame::{self, Decoder};
-use countersign_api::front::{Close, Finished, FrontMessage, Hello, HostMessage, Release, ReleasedSegment, Submit};
+use countersign_api::front::{
+    Close, Finished, FrontMessage, Hello, HostMessage, Release, ReleasedSegment, SPOOL_AHEAD, Submit,
+};
 use countersign_api::recording::{Encoder, Header, Origin, Recording, What, rebuild};
 use countersign_api::spool;
 use countersign_core::{HostId, LoginId, Nonce, Salt, SubmissionId, b64_decode};
@@ -186,7 +188,8 @@ impl Talk {
 
     pub fn welcome_with(&mut self, file: &File) {
         self.hello();
-        let message = HostMessage::Welcome { login: LoginId::from_random([1; 16]), host: HostId::from_random([2; 16]) };
+        let (login, host) = (LoginId::from_random([1; 16]), HostId::from_random([2; 16]));
+        let message = HostMessage::Welcome { login, host, ahead: SPOOL_AHEAD };
         let bytes = frame::encode(&message).unwrap();
         assert_eq!(sys::send_with_fd(self.stream.as_fd(), &bytes, &[file.as_fd()]).unwrap(), bytes.len());
     }
@@ -207,7 +210,7 @@ impl Talk {
     pub fn rest(&mut self) {
         while let Some(message) = self.hear() {
             if let FrontMessage::Spooled { bytes } = message {
-                self.send(&HostMessage::Taken { bytes });
+                self.send(&HostMessage::Taken { bytes, ahead: SPOOL_AHEAD });
             }
             let keep =
                 matches!(message, FrontMessage::Finished(_) | FrontMessage::Close(_) | FrontMessage::Ended { .. });
