@@ -1,4 +1,4 @@
-//! `kill -9` of each process, and a disk that is full, while several logins write at once: whatever the moment, nothing
+//! `kill -9` of each process, writes and fsyncs that fail, and a disk that is full, while several logins write at once: whatever the moment, nothing
 //! runs that nobody let, nothing that ran is missing, host and service hold one history, and it verifies.
 
 use std::fs::{self, File};
@@ -169,6 +169,49 @@ fn each_process_is_killed_again_and_again() {
         }
     });
     assert!(ran >= 8 * BETWEEN);
+    is_sound(&mut parts, ran);
+}
+
+/// The processes that this one has started.
+fn children(pid: i32) -> Vec<i32> {
+    let told = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    told.split_whitespace().map(|pid| pid.parse().expect("a pid")).collect()
+}
+
+/// After an error the kernel may hold what the disk does not: what was written then is not told to anybody, and the
+/// next start goes by what is there.
+#[test]
+fn writes_and_fsyncs_fail_again_and_again() {
+    let mut parts = busy();
+    let ran = under_load(&mut parts, |parts, load| {
+        for (call, error, nth) in [
+            ("fdatasync", "EIO", 9),
+            ("fdatasync", "ENOSPC", 31),
+            ("fsync", "EIO", 1),
+            ("write", "ENOSPC", 150),
+            ("write", "EIO", 77),
+            ("ftruncate", "EIO", 1),
+        ] {
+            load.go_on(BETWEEN);
+            parts.host.take().expect("a host").kill();
+            let mut strace = Command::new("strace");
+            strace.args(["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+            strace.args(["-e", &format!("inject={call}:error={error}:when={nth}")]);
+            let plain = parts.host_command();
+            let mut traced = Running::start(strace.arg(plain.get_program()).args(plain.get_args()), None);
+            // It ends by itself, or goes on where the call was none that counts, or is never made.
+            let wanted = load.ran() + 3 * BETWEEN;
+            eventually("an end, or lines that run", 4 * LIMIT, || {
+                (!traced.is_running() || load.ran() >= wanted).then_some(())
+            });
+            for host in children(traced.pid()) {
+                kill(Pid::from_raw(host), Signal::SIGKILL).ok();
+            }
+            traced.wait(LIMIT);
+            parts.start_host();
+        }
+    });
+    assert!(ran >= 7 * BETWEEN);
     is_sound(&mut parts, ran);
 }
 

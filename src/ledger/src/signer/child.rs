@@ -53,7 +53,8 @@ fn answer(request: &[u8], signer: &mut dyn Signer) -> Result<Vec<u8>, SignError>
     match request.split_first() {
         Some((b'e', digest)) => Ok(signer.sign(Namespace::Entry, digest.try_into().map_err(|_| bad())?)?.to_vec()),
         Some((b'b', texts)) => {
-            let signed = signer.sign_texts(read_texts(texts).ok_or_else(bad)?)?;
+            let texts = read_texts(texts).filter(|texts| texts.len() <= MAX_SIGNATURES).ok_or_else(bad)?;
+            let signed = signer.sign_texts(texts)?;
             Ok(signed.iter().flat_map(|signed| signed.sig).collect())
         }
         Some((b'n', text)) => Ok(signer.sign_note(&NoteText::parse(text).ok_or_else(bad)?)?.to_vec()),
@@ -80,6 +81,9 @@ fn read_texts(mut bytes: &[u8]) -> Option<Vec<OpenText>> {
 
 /// Bytes of the longest message, its length included.
 const MAX_MESSAGE: usize = 2 + u16::MAX as usize;
+
+/// Most signatures that fit into an answer. A request with texts of entries never holds so many.
+const MAX_SIGNATURES: usize = (u16::MAX as usize - 1) / 64;
 
 /// Where messages come in. Each is alone on its way: the other side waits for
 /// the answer.
