@@ -23,7 +23,7 @@ pub fn on_small_disk(size: &str, submissions_per_minute: Option<u64>) -> Option<
     let namespace = Namespace::enter();
     let mut parts = Parts::without_service(10_000);
     parts.submissions_per_minute = submissions_per_minute;
-    cover(&parts.host_dir(), &format!("size={size},mode=700"));
+    cover(&parts.host_dir(), &format!("mode=700,size={size}"));
     let url = parts.start_service("127.0.0.1:0");
     parts.make_reviewer(&url);
     let token = parts.server(&["enroll-token", "--name", "test-host"]).expect(0).out();
@@ -130,4 +130,29 @@ fn a_recording_that_cannot_be_written_ends_the_login_and_is_whole_once_there_is_
     assert_eq!(closed["body"]["why"], "disk_full");
     assert!(Cast::read(&parts.recording()).stdout().starts_with(&ended.stdout), "more was shown than is recorded");
     parts.verify().expect(10);
+}
+
+/// No file can be made any more, while there is room enough: no recording, so no login, and the ledger says so.
+#[test]
+fn no_inode_left_means_that_nothing_runs() {
+    let Some((parts, _namespace)) = parts_on("64m,nr_inodes=400") else { return };
+    parts.reviewer().allow("echo fits");
+    assert_eq!(run(&mut parts.front("echo fits")).expect(0).out(), "fits\n");
+    let fillers = parts.host_dir().join("fillers");
+    fs::create_dir(&fillers).expect("directory");
+    let made = (0..1000).take_while(|n| fs::write(fillers.join(n.to_string()), "").is_ok()).count();
+    assert!((10..400).contains(&made), "{made}");
+    let made_file = parts.file("made");
+    let line = format!("touch {}", made_file.display());
+    parts.reviewer().allow(&line);
+    let ended = run(&mut parts.front(&line)).expect(69).says(&["the recording cannot be made on this host"]);
+    assert_eq!(ended.out(), "");
+    assert!(!made_file.exists());
+    let closed = journal::wait_for(&parts.journal(), "session_closed", 2);
+    assert_eq!(closed["body"]["why"], "killed");
+    fs::remove_dir_all(&fillers).expect("fillers");
+    run(&mut parts.front(&line)).expect(0);
+    assert!(made_file.exists(), "it goes on when there are some");
+    let verified = parts.verify();
+    assert!([10, 11].contains(&verified.code()), "{}", verified.out());
 }

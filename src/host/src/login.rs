@@ -22,7 +22,7 @@ use crate::quotas::Place;
 use crate::recordings::keep::{self, KeepError};
 use crate::recordings::tape::Tape;
 use crate::returning::{self, Absent, Card};
-use crate::room::{Full, SUBMISSION_BYTES};
+use crate::room::{FILE_BYTES, Full, SUBMISSION_BYTES};
 use crate::secrets;
 use crate::sent::Sent;
 use crate::submission::{self, Asking, Fate};
@@ -176,6 +176,7 @@ async fn begin(host: &Host, connection: &mut Connection, hello: &Hello) -> Optio
         connection.end(&full.to_string(), Exit::Refused).await;
         return None;
     }
+    host.room.count(place.uid(), FILE_BYTES, boottime_us());
     match open(host, connection, hello, place).await {
         Ok(login) => Some(login),
         Err(reason) => {

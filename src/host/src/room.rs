@@ -25,6 +25,10 @@ const AHEAD_PART: u64 = 128;
 /// entries, and what is around it.
 pub(crate) const SUBMISSION_BYTES: u64 = 8 * 1024;
 
+/// What a login is counted with: a file for its recording. A free inode is as
+/// much of free space, which is how ext4 shares them out.
+pub(crate) const FILE_BYTES: u64 = 16 * 1024;
+
 /// `[recording]` of the configuration, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -150,7 +154,11 @@ impl Room {
 
     /// Free bytes; none where that cannot be told.
     fn free(&self) -> u64 {
-        sys::free_bytes(&self.state).unwrap_or_else(|why| {
+        let free = sys::free_bytes(&self.state).and_then(|bytes| {
+            let files = sys::files::free_inodes(&self.state)?;
+            Ok(bytes.min(files.map_or(u64::MAX, |files| files.saturating_mul(FILE_BYTES))))
+        });
+        free.unwrap_or_else(|why| {
             tracing::error!("cannot ask for the free space of {}: {why}", self.state.display());
             0
         })

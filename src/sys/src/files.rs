@@ -149,7 +149,14 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(system.blocks_available().saturating_mul(system.fragment_size()))
 }
 
-/// The same for the file system of an open file.
+/// Files that an unprivileged process could still make there; `None` where the
+/// file system does not count them.
+pub fn free_inodes(path: &Path) -> io::Result<Option<u64>> {
+    let system = nix::sys::statvfs::statvfs(path)?;
+    Ok((system.files() > 0).then(|| system.files_available()))
+}
+
+/// Free bytes as above, of the file system of an open file.
 pub fn free_bytes_of(file: impl AsFd) -> io::Result<u64> {
     let system = nix::sys::statvfs::fstatvfs(file)?;
     Ok(system.blocks_available().saturating_mul(system.fragment_size()))
@@ -251,5 +258,7 @@ mod tests {
     #[test]
     fn counts_free_bytes() {
         assert!(free_bytes(Path::new("/")).unwrap() > 0);
+        assert_ne!(free_inodes(Path::new("/")).unwrap(), Some(0));
+        assert!(free_inodes(Path::new("/no/such/place")).is_err());
     }
 }

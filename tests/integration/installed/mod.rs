@@ -3,6 +3,7 @@
 
 mod accounts;
 mod attacks;
+mod channels;
 mod checkpoints;
 mod commands;
 mod context;

@@ -119,3 +119,86 @@ fn something_else_reads_the_terminal() {
     drop(login.person.take());
     super::nothing_undecided(&login.parts);
 }
+
+/// What a terminal answers by itself when a program asks it, and what an old one can be made to answer.
+const ANSWERS: &[&str] = &[
+    "\x1b[?1;2c",
+    "\x1b[>41;354;0c",
+    "\x1b[24;80R",
+    "\x1b[?24;80;1R",
+    "\x1b[0n",
+    "\x1b[8;24;80t",
+    "\x1b[?2026;2$y",
+    "\x1b[I",
+    "\x1b[O",
+    "\x1b]10;rgb:ffff/ffff/ffff\x1b\\",
+    "\x1b]11;rgb:0000/0000/0000\x07",
+    "\x1b]4;1;rgb:cdcd/0000/0000\x1b\\",
+    "\x1b]52;c;dG91Y2ggbWFkZQ0=\x07",
+    "\x1b]ltouch made\x1b\\",
+    "\x1bP1$r0m\x1b\\",
+    "\x1bP>|touch made\x1b\\",
+    "\x1bP1+r544e=787465726d\x1b\\",
+    "\x1b_Gi=31;OK\x1b\\",
+    "\x1b[M !!",
+    "\x1b[<0;10;10M",
+];
+
+/// Whenever they come, nothing of them is in a line.
+#[test]
+fn answers_of_the_terminal_are_no_typing() {
+    let mut login = Login::new();
+    let all = ANSWERS.concat();
+    // At the prompt, in the middle of a line, whole and in the slow pieces of a network.
+    login.terminal.send(&format!("echo a{all}b{all}"));
+    for answer in ANSWERS.iter().filter(|answer| answer.len() > 12) {
+        let (head, tail) = answer.split_at(answer.len() / 2);
+        login.terminal.send(head);
+        moment(120);
+        login.terminal.send(tail);
+    }
+    login.ends("c", "\nabc");
+    // While it waits, and while it runs.
+    login.terminal.send("sleep 1; echo do''ne #LATER\r");
+    login.terminal.expect("held");
+    login.terminal.send(&all);
+    moment(300);
+    login.parts.reviewer().approve("sleep 1; echo do''ne #LATER");
+    moment(500);
+    login.terminal.send(&all);
+    login.terminal.expect("done");
+    login.terminal.prompt();
+    // A program that asks and does not wait for the answer.
+    login.line("printf '\\033[6n\\033[c\\033]10;?\\007'");
+    login.terminal.send(&all);
+    moment(100);
+    login.ends("echo fi''ne", "fine");
+    assert_eq!(
+        login.submitted(),
+        ["echo abc", "sleep 1; echo do''ne #LATER", "printf '\\033[6n\\033[c\\033]10;?\\007'", "echo fi''ne"]
+    );
+    assert!(!login.file("made").exists());
+    login.leave();
+}
+
+/// Line ends within what a terminal answers: what was swallowed before them is not run, what follows is held.
+#[test]
+fn answers_with_line_ends_run_nothing() {
+    let mut login = Login::new();
+    for answer in [
+        "\x1b]ltouch made\rtouch made #NEVER\r\x1b\\",
+        "\x1bP1$r\ntouch made #NEVER\n\x1b\\",
+        "\x1b[0\rtouch made #NEVER\r",
+    ] {
+        login.terminal.send(answer);
+        login.terminal.expect("denied");
+        login.terminal.prompt();
+    }
+    moment(400);
+    login.terminal.send("\x15");
+    login.ends("echo fi''ne", "fine");
+    let never = "touch made #NEVER";
+    assert_eq!(login.submitted(), [never, never, never, "echo fi''ne"]);
+    assert!(!login.file("made").exists());
+    login.leave();
+}

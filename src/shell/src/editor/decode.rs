@@ -74,6 +74,20 @@ impl Decoder {
         !matches!(self.state, State::Ground | State::Paste(_))
     }
 
+    /// Whether what is unfinished has a beginning that nobody types within a
+    /// moment after ESC: a terminal is answering, and the network may cut
+    /// anywhere.
+    pub(super) fn is_answer(&self) -> bool {
+        match &self.state {
+            State::Csi(parameters) => !parameters.is_empty(),
+            State::Text { bytes, .. } => *bytes > 0,
+            State::Mouse(left) => *left < 3,
+            State::Ground | State::Utf8 { .. } | State::Escape | State::ConsoleKey | State::Ss3 | State::Paste(_) => {
+                false
+            }
+        }
+    }
+
     /// Gives up what is unfinished, except a paste.
     pub(super) fn give_up(&mut self) -> Option<Typed> {
         if !self.unfinished() {

@@ -45,6 +45,11 @@ pub const PASTE_MARKS_OFF: &str = "\x1b[?2004l";
 /// Most bytes that may wait unread; when more do, all of them are dropped.
 const MAX_UNREAD_BYTES: usize = 1024 * 1024;
 
+/// How long what follows ESC may take to arrive, and how long the rest of a
+/// terminal's answer, in µs.
+const SEQUENCE_US: u64 = 50_000;
+const ANSWER_US: u64 = 1_000_000;
+
 /// What happened while input was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -226,9 +231,14 @@ impl Editor {
     }
 
     /// Whether an escape sequence or a character is unfinished. Call
-    /// [`Editor::give_up`] when nothing follows for some 50 ms.
+    /// [`Editor::give_up`] when nothing follows for [`Editor::patience_us`].
     pub fn unfinished(&self) -> bool {
         self.decoder.unfinished()
+    }
+
+    /// How long the rest of what is unfinished may take to arrive, in µs.
+    pub fn patience_us(&self) -> u64 {
+        if self.decoder.is_answer() { ANSWER_US } else { SEQUENCE_US }
     }
 
     /// Gives up an unfinished sequence, so that a lone ESC changes no later

@@ -24,8 +24,6 @@ use countersign_sys::{self as sys, Ready, Wanted};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// How long an escape sequence may take to arrive, in µs.
-const SEQUENCE_US: u64 = 50_000;
 /// Input that is dropped ends with so long a pause, in µs.
 const PAUSE_US: u64 = 250_000;
 /// ^C.
@@ -240,7 +238,7 @@ impl Session {
         };
         let due = if self.is_away() { due.min(TRY_US) } else { due };
         let due = if self.dropping_us.is_some() { due.min(PAUSE_US) } else { due };
-        let due = if self.editor.unfinished() { due.min(SEQUENCE_US) } else { due };
+        let due = if self.editor.unfinished() { due.min(self.editor.patience_us()) } else { due };
         Ok(u32::try_from(due.div_ceil(1000)).unwrap_or(1000).max(1))
     }
 
@@ -371,7 +369,9 @@ impl Session {
             }
             State::Pending(_) => self.show_waiting(),
             State::Editing if self.dropping_us.is_some() => Ok(()),
-            State::Editing if self.editor.unfinished() && now_us.saturating_sub(self.typed_us) >= SEQUENCE_US => {
+            State::Editing
+                if self.editor.unfinished() && now_us.saturating_sub(self.typed_us) >= self.editor.patience_us() =>
+            {
                 let step = self.editor.give_up();
                 self.acted(step)
             }

@@ -221,3 +221,25 @@ fn completion_knows_the_word() {
         assert_eq!(word(keys), Some(None), "{keys:?}");
     }
 }
+
+#[test]
+fn the_rest_of_an_answer_is_waited_for() {
+    for (bytes, waits) in [
+        ("\x1b", false),
+        ("\x1b[", false),
+        ("\x1b]", false),
+        ("\x1bO", false),
+        ("\x1b[2", true),
+        ("\x1b[?1;", true),
+        ("\x1b]1", true),
+        ("\x1bP1", true),
+        ("\x1b]10;rgb\x1b", true),
+        ("\x1b[M", false),
+        ("\x1b[M!", true),
+    ] {
+        let mut rig = Rig::xterm();
+        rig.keys(bytes);
+        assert!(rig.editor.unfinished(), "{bytes:?}");
+        assert_eq!(rig.editor.patience_us() > 50_000, waits, "{bytes:?}");
+    }
+}
