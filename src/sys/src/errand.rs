@@ -29,9 +29,15 @@ pub fn errand(
     match fork()? {
         Forked::Child => {
             drop(hear);
-            let done = set_uids(Uids { real: uid, effective: uid, saved: uid })
+            // It may hang for ever where it looks, beyond SIGKILL too: whoever waits for the end of what the parent has
+            // open must not wait for it.
+            let done = nix::unistd::dup2_stdout(tell)
+                .map_err(io::Error::from)
+                .and_then(|()| descriptors::close_from_3())
+                .and_then(|()| set_uids(Uids { real: uid, effective: uid, saved: uid }))
                 .and_then(|()| parent_death_signal(parent))
-                .and_then(|()| File::from(tell).write_all(&answer()));
+                .and_then(|()| io::stdout().as_fd().try_clone_to_owned())
+                .and_then(|tell| File::from(tell).write_all(&answer()));
             std::process::exit(i32::from(done.is_err()))
         }
         Forked::Parent(pid) => {

@@ -6,6 +6,7 @@ mod away;
 mod context;
 mod driver;
 mod ends;
+mod fuse;
 mod held;
 mod lines;
 mod places;
