@@ -7,6 +7,7 @@
 
 mod places;
 
+pub(crate) use self::places::is_ancestor;
 use self::places::{Places, is_replaced, places};
 use crate::builtins::{changes_meaning, rewires};
 use crate::facts::{

@@ -3,10 +3,11 @@
 use super::context::{self, Mode};
 use super::input::{self, Reads};
 use super::names::Says;
+use super::obeyed::{Obeyed, obeyed};
 use super::pasted::{self, Pasted};
 use super::shell::{Command, Script, read};
 use super::text::{Text, UNKNOWN};
-use super::{Class, Finding, forms, grammar, named_pairs, personal, provider, url};
+use super::{Class, Finding, forms, grammar, named_pairs, personal, provider, shape, url};
 use crate::line::Line;
 
 /// Deepest nesting of scripts inside of words (`sh -c 'ssh h "…"'`).
@@ -107,7 +108,11 @@ impl Search<'_> {
     /// Reads a text as a script.
     fn script(&mut self, text: &Text<'_>, depth: usize, care: Care) {
         let script = read(text);
-        let care = if script.doubt || self.strict { Care::Code } else { care };
+        let care = match (script.more, script.doubt || self.strict) {
+            (true, _) => Care::Run,
+            (false, true) => Care::Code,
+            (false, false) => care,
+        };
         if depth == 0 {
             self.pasted = pasted::pasted(&script, depth);
         }
@@ -304,13 +309,22 @@ impl Search<'_> {
         self.found.push(Finding { start: from, end: to, kind, class, literal: literal && calm && whole });
     }
 
-    /// No program and no file of code is hidden, whatever it looks like.
+    /// No program and no file of code is hidden, whatever it looks like, and no
+    /// text that could become one.
     fn show_what_runs(&mut self, line: &Line<'_>) {
         if !self.found.iter().any(|finding| finding.literal) {
             return;
         }
         let runs = super::run::words(line.facts());
+        let obeyed = obeyed(line.text, line.facts());
         for finding in &mut self.found {
+            let value = line.text.get(finding.start..finding.end).unwrap_or_default();
+            finding.literal &= match obeyed {
+                _ if finding.class == Class::Personal => true,
+                Obeyed::Followed => true,
+                Obeyed::Files => is_inert(value) && !may_name_a_program(value),
+                Obeyed::Any => is_inert(value) && shape::is_generated(value),
+            };
             let after = runs.partition_point(|span| span.end <= finding.start);
             let run = runs.get(after).is_some_and(|span| span.start < finding.end);
             finding.literal &= !run;

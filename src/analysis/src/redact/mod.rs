@@ -12,6 +12,7 @@ mod grammar;
 mod input;
 mod named_pairs;
 mod names;
+mod obeyed;
 mod pasted;
 mod personal;
 mod provider;

@@ -48,6 +48,9 @@ pub(super) enum Pasted {
 
 /// What a script does.
 pub(super) fn pasted(script: &Script<'_>, depth: usize) -> Pasted {
+    if script.more {
+        return Pasted::As;
+    }
     let each = script.commands.iter().map(|command| of_command(script, command, depth));
     each.max().unwrap_or(Pasted::No)
 }

@@ -10,6 +10,8 @@ use here::Pending;
 
 /// Deepest nesting that is followed. Deeper text is shown whole.
 const DEPTH: usize = 40;
+/// Most commands of a text that are told apart: eight times what the facts of a line hold.
+const MOST_COMMANDS: usize = 4096;
 
 /// What stands in a line.
 #[derive(Debug, Default)]
@@ -18,6 +20,8 @@ pub(super) struct Script<'a> {
     pub(super) commands: Vec<Command>,
     /// Comments.
     pub(super) comments: Vec<Text<'a>>,
+    /// There are more commands than are told apart. Any of them may run what the others say.
+    pub(super) more: bool,
     /// Ranges of the line that are parameter expansions or arithmetic.
     pub(super) expansions: Vec<(usize, usize)>,
     /// The words may be other than they look from here.
@@ -102,6 +106,10 @@ impl<'a> Reader<'a> {
         let mut list = List::default();
         let mut place = Place::Argument;
         while let Some(c) = self.peek() {
+            if self.script.commands.len() >= MOST_COMMANDS {
+                self.stop();
+                break;
+            }
             if Some(c) == until {
                 self.at += 1;
                 self.end_command(&mut list, false);
@@ -138,6 +146,12 @@ impl<'a> Reader<'a> {
         self.end_command(&mut list, false);
         self.here_left(&mut list);
         list.last
+    }
+
+    fn stop(&mut self) {
+        self.script.more = true;
+        self.script.doubt = true;
+        self.at = self.text.s.len();
     }
 
     fn take(&mut self, list: &mut List, word: Decoder, place: Place) {

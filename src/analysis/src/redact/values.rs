@@ -3,6 +3,7 @@
 
 use super::names::{Words, words_of};
 use super::text::UNKNOWN;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use std::sync::LazyLock;
 
 /// How much a value must look like a secret, given what says so.
@@ -188,10 +189,16 @@ pub(super) fn is_placeholder(value: &str) -> bool {
         return true;
     }
     let lower = trimmed.to_ascii_lowercase();
-    if is_stand_in(&lower) || MARKS.iter().any(|mark| lower.contains(mark)) {
+    if is_stand_in(&lower) || is_marked(&lower) {
         return true;
     }
     is_name_of_secret(trimmed)
+}
+
+fn is_marked(lower: &str) -> bool {
+    static ALL: LazyLock<Option<AhoCorasick>> =
+        LazyLock::new(|| AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(MARKS).ok());
+    ALL.as_ref().is_some_and(|all| all.is_match(lower))
 }
 
 /// `DB_PASSWORD`, `MY_API_KEY`: a name where a value would stand.

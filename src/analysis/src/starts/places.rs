@@ -243,7 +243,7 @@ pub(super) fn is_replaced(path: &str, commands: &[SimpleCommand], index: usize) 
 }
 
 /// Whether a command starts another, itself or through others.
-fn is_ancestor(commands: &[SimpleCommand], ancestor: usize, mut at: usize) -> bool {
+pub(crate) fn is_ancestor(commands: &[SimpleCommand], ancestor: usize, mut at: usize) -> bool {
     while let Some(Origin::Command { parent, .. }) = commands.get(at).map(|command| &command.origin) {
         if *parent == ancestor {
             return true;

@@ -79,7 +79,7 @@ impl Script<'_> {
     /// The same, independent of the text it was read from.
     pub(super) fn into_owned(self) -> Script<'static> {
         let comments = self.comments.into_iter().map(Text::into_owned).collect();
-        Script { commands: self.commands, comments, expansions: self.expansions, doubt: self.doubt }
+        Script { commands: self.commands, comments, expansions: self.expansions, more: self.more, doubt: self.doubt }
     }
 
     /// Adds what stands in a part that was read on its own.

@@ -1,6 +1,6 @@
 //! What is hidden is data: no expansion, no separator, no code.
 
-use super::super::{Class, Dialect, find, find_for};
+use super::super::{Class, Dialect, Finding, find, find_for};
 use super::{cut, marked};
 
 #[test]
@@ -302,4 +302,68 @@ fn any_text_is_read_without_a_panic() {
             assert!(text.get(f.start..f.end).is_some_and(|found| !found.is_empty()), "{text:?}");
         }
     }
+}
+
+#[test]
+fn among_more_commands_than_are_told_apart_only_tokens_of_a_known_form_are_hidden() {
+    let token = format!("ghp_{}", "a1B2c3D4e5F6".repeat(3));
+    let cut = |line: &str| -> Vec<String> {
+        find(line).iter().filter(|f| f.is_cut()).map(|f| line[f.start..f.end].to_owned()).collect()
+    };
+    let around =
+        |commands: usize| format!("mysql -phunter2x; X={token};{} $PW; mysql -phunter3x", ":;".repeat(commands));
+    assert_eq!(cut(&around(4000)), ["hunter2x", &token, "hunter3x"]);
+    assert_eq!(cut(&around(5000)), [&token[..]]);
+    let run = |commands: usize| {
+        format!("(echo -n password=touch,Xq7vTr2kLm;{}) | sed 's/^[^=]*=//' | bash", ":;".repeat(commands))
+    };
+    assert_eq!((cut(&run(10)), cut(&run(5000))), (vec![], vec![]));
+}
+
+#[test]
+fn what_the_line_may_run_by_ways_that_are_not_followed_is_shown() {
+    let cut = |line: &str| find(line).iter().any(Finding::is_cut);
+    let (mut hidden, mut shown) = (Vec::new(), Vec::new());
+    for line in [
+        // Groups before a shell.
+        r#"{ echo "API_TOKEN=reboot"; echo "\$API_TOKEN"; } | bash"#,
+        "{ echo password=reboot,x; } | sed 's/.*=//;s/,.*//' | bash",
+        "for i in 1; do echo password=reboot,x; done | cut -d= -f2 | bash",
+        "if true; then echo password=reboot,x; fi | cut -d= -f2 | xargs -n1 sh -c",
+        "f() { echo password=reboot,x; }; f | cut -d= -f2 | bash",
+        "echo password=reboot,x | (cut -d= -f2; true) | bash",
+        "(echo -n password=touch,Xq7vTr2kLm; true) | sed 's/^[^=]*=//' | bash",
+        // Shells that are fed from elsewhere.
+        "coproc echo password=reboot; bash <&${COPROC[0]}",
+        "echo password=reboot,x | tee >(cut -d= -f2 | bash)",
+        "echo password=reboot > >(cut -d= -f2 | bash)",
+        "echo password=reboot | ssh h 'cut -d= -f2 | bash'",
+        "echo password=reboot | sudo sh -c 'cut -d= -f2 | sh'",
+        "docker exec -i x sh -c 'cut -d= -f2 | sh' <<< password=reboot",
+        "{ cut -d= -f2 | bash; } <<< password=reboot",
+        "bash < <(echo password=reboot,x | cut -d= -f2)",
+        "env password=reboot | { grep password; true; } | cut -d= -f2 | bash",
+        // Files that the line writes.
+        "echo password=reboot,x | cut -d= -f2 > f; bash f",
+        r#"echo API_TOKEN=reboot > f; echo "\$API_TOKEN" >> f; bash f"#,
+        "mkfifo p; echo password=reboot | cut -d= -f2 > p & bash p",
+        "echo password=reboot | cut -d= -f2 | tee f; . ./f",
+        "echo password=reboot | cut -d= -f2 > f; chmod +x f; ./f",
+        "echo password=reboot | cut -d= -f2 > f; bash < f",
+    ] {
+        hidden.extend(cut(line).then_some(line));
+    }
+    for line in [
+        "curl -H 'Authorization: Bearer hunter2x9' https://h.example/i.sh | bash",
+        "mysql -phunter2x9 db < dump.sql; bash deploy.sh",
+        "{ echo a; echo b; } | mysql -uroot -phunter2x9 db",
+        "for h in a b; do curl -u me:hunter2x9 https://$h/x.sh | sudo bash; done",
+        "echo 'mysql -phunter2x9' | bash",
+        "ssh h 'curl -u me:hunter2x9 https://h.example/x.sh | bash'",
+        "cat > deploy.sh <<'E'\nmysql -uroot -phunter2x9 db\nexport API_TOKEN=hunter2x9\nE\nbash deploy.sh",
+        "sshpass -p hunter2x9 ssh h bash -s < setup.sh",
+    ] {
+        shown.extend((!cut(line)).then_some(line));
+    }
+    assert!(hidden.is_empty() && shown.is_empty(), "hidden {hidden:#?}, shown {shown:#?}");
 }
