@@ -102,10 +102,9 @@ fn runner<'a>(line: &'a CommandLine, mut at: usize, mut command: &'a SimpleComma
 
 /// Whether something of the line may reach a command from around these places.
 fn is_fed(line: &CommandLine, command: &SimpleCommand, around: &[Context]) -> bool {
-    let feeds = |place: &Context| match place {
-        Context::Pipe { stage, .. } => *stage > 0,
-        Context::Coprocess | Context::ProcessSubstitution | Context::HereDocument | Context::Function(_) => true,
-        _ => false,
+    let feeds = |place: &Context| {
+        matches!(place, Context::Pipe { stage: 1.., .. } | Context::Coprocess | Context::ProcessSubstitution)
+            || matches!(place, Context::HereDocument | Context::Function(_))
     };
     let text =
         |one: &Redirection| matches!(one.kind, Redirect::HereDocument | Redirect::HereString | Redirect::Duplicate);
