@@ -44,12 +44,8 @@ fn bare(authority: &str) -> Option<&str> {
 
 /// Where `host` is. What is not exact (`$HOST`) is external.
 pub fn reach(host: &str) -> Reach {
-    let name = host.to_ascii_lowercase();
-    if name == "169.254.169.254"
-        || name == "metadata.google.internal"
-        || name == "100.100.100.200"
-        || name == "fd00:ec2::254"
-    {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    if is_metadata(&name) {
         return Reach::Metadata;
     }
     if name == "localhost" || name.ends_with(".localhost") || name == "0.0.0.0" {
@@ -71,6 +67,37 @@ pub fn reach(host: &str) -> Reach {
         }
         Err(_) => Reach::External,
     }
+}
+
+/// Addresses at which clouds give their machines credentials: AWS (also for
+/// containers and pods), Google, Azure, Alibaba, Tencent, Scaleway, Oracle, Equinix.
+const METADATA: [&str; 16] = [
+    "169.254.169.254",
+    "169.254.170.2",
+    "169.254.170.23",
+    "169.254.42.42",
+    "169.254.0.23",
+    "100.100.100.200",
+    "192.0.0.192",
+    "fd00:ec2::254",
+    "fd00:ec2::23",
+    "fd00:42::42",
+    "metadata.google.internal",
+    "instance-data.ec2.internal",
+    "instance-data",
+    "metadata.tencentyun.com",
+    "metadata.platformequinix.com",
+    "metadata.packet.net",
+];
+
+fn is_metadata(name: &str) -> bool {
+    // What follows may be the path: `http://169.254.170.2$URI`.
+    let name = name.split('$').next().unwrap_or(name);
+    // An address can be written as one number, too, and as one of IPv6.
+    let number = name.strip_prefix("0x").map_or_else(|| name.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok());
+    let mapped = name.parse::<std::net::Ipv6Addr>().ok().and_then(|address| address.to_ipv4_mapped());
+    let address = number.map(Ipv4Addr::from).or(mapped).map(|address| address.to_string());
+    METADATA.contains(&address.as_deref().unwrap_or(name))
 }
 
 /// Whether a text can stand in a list of known hosts and networks.
@@ -142,7 +169,19 @@ mod tests {
         assert_eq!(reach("::1"), Reach::Loopback);
         assert_eq!(reach("192.168.3.4"), Reach::Private);
         assert_eq!(reach("db01"), Reach::Private);
-        assert_eq!(reach("169.254.169.254"), Reach::Metadata);
+        for name in [
+            "169.254.169.254",
+            "169.254.170.2$AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+            "2852039166",
+            "0xA9FEA9FE",
+            "::ffff:169.254.169.254",
+            "fd00:ec2::254",
+            "Metadata.Google.Internal.",
+        ] {
+            assert_eq!(reach(name), Reach::Metadata, "{name}");
+        }
+        assert_ne!(reach("169.254.1.1"), Reach::Metadata);
+        assert_ne!(reach("10$X"), Reach::Metadata);
         assert_eq!(reach("example.com"), Reach::External);
         assert_eq!(reach("$HOST"), Reach::External);
     }

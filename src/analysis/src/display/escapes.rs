@@ -1,7 +1,7 @@
 //! Texts that drive the terminal they are written to: what `echo` and
 //! `printf` would write, and control characters that quotes make (`$'\e[2K'`).
 
-use super::{Shown, Trick, spoof};
+use super::{Shown, Trick, letters, spoof};
 use crate::facts::CommandLine;
 use std::borrow::Cow;
 
@@ -76,11 +76,20 @@ fn made(text: &str, source: &str, length: usize) -> Option<Trick> {
     if text.is_ascii() || length == text.len() && text == source {
         return None;
     }
-    text.chars().find_map(|c| match u32::from(c) {
+    let mut before = None;
+    text.char_indices().find_map(|(at, c)| {
+        let rest = text.get(at + c.len_utf8()..).unwrap_or_default();
+        let belongs = letters::belongs(c, before.replace(c), rest, text.get(..at).unwrap_or_default());
+        if belongs { None } else { hiding(c) }
+    })
+}
+
+fn hiding(c: char) -> Option<Trick> {
+    match u32::from(c) {
         0x061C | 0x200E | 0x200F | 0x202A..=0x202E | 0x2066..=0x2069 => Some(Trick::Bidirectional),
         0x00AD | 0x200B | 0x2060..=0x2064 | 0xFEFF | 0xE0000..=0xE007F => Some(Trick::Invisible),
         _ => None,
-    })
+    }
 }
 
 /// The escapes of `echo -e` and `printf` decoded, as far as they write one character.

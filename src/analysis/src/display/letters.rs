@@ -89,12 +89,13 @@ pub(super) fn look_alikes(text: &str, line: &CommandLine, found: &mut Vec<Shown>
             found.push(Shown { kind: Trick::Homoglyph, start, end, shown: word.chars().map(marked).collect() });
         }
     }
-    signs(text, found);
+    signs(text, line, found);
 }
 
 /// Signs that look like those of the shell, of paths and of options.
-fn signs(text: &str, found: &mut Vec<Shown>) {
+fn signs(text: &str, line: &CommandLine, found: &mut Vec<Shown>) {
     let mut before = ' ';
+    let mut asked = 0..PLACES;
     for (at, c) in text.char_indices() {
         let end = at + c.len_utf8();
         if !c.is_ascii() {
@@ -104,13 +105,15 @@ fn signs(text: &str, found: &mut Vec<Shown>) {
                 // Slashes, dots, colons, a semicolon, bars, a tilde and a dollar.
                 0x2044 | 0x2215 | 0x29F8 | 0x2571 | 0x2024 | 0xA789 | 0x2236 | 0x037E | 0x01C0 | 0x2223 | 0x2758
                 | 0x223C | 0xFE69 | 0x204E | 0x2217 | 0xA4FA | 0x0589 | 0x05C3 => touching,
+                0xFF0D if begins_option(text, at, end) => true,
                 // Full-width signs beside ASCII: `a｜b`, `＄x`, `ls；rm`.
                 0xFF01..=0xFF0F | 0xFF1A..=0xFF20 | 0xFF3B..=0xFF40 | 0xFF5B..=0xFF5E => {
                     before.is_ascii_graphic() && after.is_ascii_graphic()
                         || after.is_ascii_alphabetic() && before == ' '
+                        || operator(c) && asked.next().is_some() && operates(text, at, line)
                 }
-                // Dashes where an option begins.
-                0x2010..=0x2015 | 0x2212 | 0xFE58 | 0xFE63 => before == ' ' && after.is_ascii_alphabetic(),
+                // Dashes where an option begins, the second of two as well.
+                _ if dash(c) => begins_option(text, at, end),
                 _ => false,
             };
             if strange {
@@ -119,6 +122,38 @@ fn signs(text: &str, found: &mut Vec<Shown>) {
         }
         before = c;
     }
+}
+
+fn dash(c: char) -> bool {
+    matches!(u32::from(c), 0x2010..=0x2015 | 0x2212 | 0xFE58 | 0xFE63 | 0xFF0D)
+}
+
+/// One of at most three dashes between a blank and the letter of an option:
+/// not `a — b`, nor the dash of two that Chinese has.
+fn begins_option(text: &str, at: usize, end: usize) -> bool {
+    let aside = |c: &char| dash(*c) || *c == '-';
+    let before = text.get(..at).and_then(|head| head.chars().rev().take(3).find(|c| !aside(c)));
+    let after = text.get(end..).and_then(|tail| tail.chars().take(3).find(|c| !aside(c)));
+    before == Some(' ') && after.is_some_and(|c| c.is_ascii_alphabetic())
+}
+
+/// Full-width `&`, `;`, `<`, `>` and `|`, and others that look like them.
+fn operator(c: char) -> bool {
+    matches!(u32::from(c), 0xFF06 | 0xFF1B | 0xFF1C | 0xFF1E | 0xFF5C)
+}
+
+/// Whether an operator would stand here: alone between words that are not
+/// written wide themselves, and outside of quotes.
+fn operates(text: &str, at: usize, line: &CommandLine) -> bool {
+    let aside = |c: &char| c.is_whitespace() || operator(*c);
+    let before = text.get(..at).and_then(|head| head.chars().rev().find(|c| !aside(c)));
+    let after = text.get(at..).and_then(|tail| tail.chars().find(|c| !aside(c)));
+    let narrow = |c: Option<char>| c.is_some_and(|c| !wide(c) && !joined(c));
+    let bare = line.commands.iter().any(|command| {
+        let mut words = command.words.iter();
+        words.any(|word| word.span.start <= at && at < word.span.end && !word.quoted && word.text.chars().all(operator))
+    });
+    narrow(before) && narrow(after) && bare
 }
 
 /// In the name of a program, or in a host or a path.

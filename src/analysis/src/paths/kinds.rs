@@ -48,7 +48,41 @@ pub(super) fn harmless_device(path: &str) -> bool {
     ) || under(path, &["/dev/fd", "/dev/tcp", "/dev/udp", "/proc/self/fd"])
 }
 
-const CREDENTIAL_NAMES: [&str; 53] = [
+const CREDENTIAL_NAMES: [&str; 87] = [
+    "credentials.xml",
+    "master.key",
+    "hudson.util.Secret",
+    "initialAdminPassword",
+    "gitlab-secrets.json",
+    "initial_root_password",
+    "secret.key",
+    "grafana.db",
+    "admin.password",
+    "tomcat-users.xml",
+    "settings-security.xml",
+    "rclone.conf",
+    "wp-config.php",
+    "LocalSettings.php",
+    "debian.cnf",
+    "sasl_passwd",
+    "chap-secrets",
+    "pap-secrets",
+    "wpa_supplicant.conf",
+    "passdb.tdb",
+    "secrets.tdb",
+    "rsyncd.secrets",
+    "node-token",
+    "k3s.yaml",
+    "kaggle.json",
+    ".vault-pass",
+    ".vault_pass",
+    ".vault_password",
+    "vault_pass.txt",
+    ".terraformrc",
+    "credentials.tfrc.json",
+    "service-account.json",
+    "serviceAccountKey.json",
+    ".erlang.cookie",
     "shadow",
     "shadow-",
     "gshadow",
@@ -122,21 +156,28 @@ pub(super) fn credential(path: &str, name: &str) -> bool {
         || lower.ends_with("_history") && name.starts_with('.')
         || (lower.ends_with(".key") || lower.ends_with("key.pem"))
             && ["private", "server", "tls", "ssl", "ca", "host"].iter().any(|word| lower.contains(word))
+        || lower.ends_with(".key") && (path.starts_with("/etc/") || path.contains("/ssl/"))
         || below_credentials(path)
         || path.ends_with("/.ssh")
         || path.ends_with("/.aws")
         || path.ends_with("/.gnupg")
         || path.starts_with("/etc/ssh/ssh_host_")
-        || path.starts_with("/proc/")
-            && (name == "environ" || name == "mem" || name == "maps")
-            && !path.starts_with("/proc/self/maps")
+        || path.starts_with("/proc/") && of_another_process(path, name)
+}
+
+/// What another process has in its memory, its environment or open.
+fn of_another_process(path: &str, name: &str) -> bool {
+    let own = ["/proc/self/", "/proc/thread-self/", "/proc/$$/"].iter().any(|start| path.starts_with(start));
+    matches!(name, "environ" | "mem")
+        || name == "maps" && !path.starts_with("/proc/self/")
+        || !own && path.contains("/fd/") && !name.is_empty()
 }
 
 /// What stands in places for keys, tokens and passwords.
 fn below_credentials(path: &str) -> bool {
     // Each of them has one of these, and most paths have none.
     path.contains('/')
-        && ["/.", "/etc/", "/run/"].iter().any(|part| path.contains(part))
+        && ["/.", "/etc/", "/run/", "/var/", "/opt/", "jenkins", "ci/"].iter().any(|part| path.contains(part))
         && [
             "/.ssh/",
             "/.aws/",
@@ -162,6 +203,34 @@ fn below_credentials(path: &str) -> bool {
             "/etc/wireguard",
             "/etc/ipsec.secrets",
             "/.netrc",
+            "/jenkins/secrets/",
+            "/jenkins_home/secrets/",
+            "/gitlab-runner/config.toml",
+            "/.gitlab-runner/config.toml",
+            "/.BuildServer/config/",
+            "/sonatype-work/nexus3/db",
+            "/nexus-data/db",
+            "/kubelet/pki/",
+            "/kubelet/kubeconfig",
+            "/etc/rancher/",
+            "/.m2/settings.xml",
+            "/.cloudflared/",
+            "/.config/doctl/",
+            "/.fly/config",
+            "/.config/rclone/",
+            "/.cargo/credentials",
+            "/.gem/credentials",
+            "/.huggingface/token",
+            "/.config/op/",
+            "/NetworkManager/system-connections/",
+            "/etc/openvpn/",
+            "/.drone/",
+            "/etc/drone",
+            "/.circleci/cli.yml",
+            "/buildkite-agent.cfg",
+            "/pgbouncer/userlist.txt",
+            "/.composer/auth.json",
+            "/containers/auth.json",
         ]
         .iter()
         .any(|part| path.contains(part) && !path.ends_with("/known_hosts") && !path.ends_with("/config.d"))

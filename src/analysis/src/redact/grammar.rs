@@ -36,6 +36,9 @@ const SECRET_NAMED: &str = "secret_named";
 /// The kind of a place that holds a password where anything else could stand: it has to look like one.
 const SECRET_OPERAND: &str = "secret_operand";
 
+/// The kind of SNMP's communities.
+const COMMUNITY: &str = "community";
+
 static BY_PROGRAM: LazyLock<HashMap<&'static str, Vec<&'static Rule>>> = LazyLock::new(|| {
     let mut map: HashMap<&'static str, Vec<&'static Rule>> = HashMap::new();
     for rule in RULES {
@@ -178,6 +181,9 @@ fn named(words: &[&Text<'static>], i: usize, before: usize, found: &mut impl FnM
                 return;
             }
             let bare_secret = name == "secret" && !is_random(&next.s);
+            if is_object_key(words, i, name) {
+                return;
+            }
             if !starts_option && !bare_secret && !next.s.contains('=') && !optional(words, name, &next.s)
                 || is_random(&next.s)
             {
@@ -196,6 +202,18 @@ fn named(words: &[&Text<'static>], i: usize, before: usize, found: &mut impl FnM
             found(Value { word: i + 1, start: 0, end: next.s.len(), kind });
         }
     }
+}
+
+/// `aws s3api … --key PATH`: where an object is.
+fn is_object_key(words: &[&Text<'static>], i: usize, name: &str) -> bool {
+    let mut before = words.iter().take(i).rev().take(NEAR).map(|word| &*word.s);
+    matches!(name, "key" | "cache-key" | "object-key" | "copy-source")
+        && before.any(|word| {
+            matches!(
+                word,
+                "s3api" | "s3" | "s3cmd" | "s5cmd" | "gsutil" | "r2" | "object" | "cache" | "b2" | "mc" | "blob"
+            )
+        })
 }
 
 /// `NAME=value`, also behind an option: `--from-literal=NAME=value`.
@@ -338,6 +356,9 @@ fn apply(rule: &Rule, words: &[&Text<'static>], from: usize, found: &mut impl Fn
         let kind = if rule.kind == SECRET_NAMED {
             let name = word.checked_sub(1).and_then(|i| words.get(i)).map(|w| &*w.s).unwrap_or_default();
             kind_of(name, value)
+        } else if rule.kind == COMMUNITY {
+            // What a device has that nobody has configured.
+            (!matches!(value, "public" | "private") && plausible(value, Trust::Name)).then_some(COMMUNITY)
         } else if rule.kind == SECRET_OPERAND {
             let before = word.checked_sub(1).and_then(|i| words.get(i));
             let operand = !matches!(rule.how, How::Word(_)) || before.is_some_and(|w| !w.s.starts_with('-'));

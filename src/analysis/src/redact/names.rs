@@ -208,7 +208,7 @@ const PERHAPS: &[(&str, &str)] = &[
 fn is_public(word: &str) -> bool {
     static WORDS: Words = LazyLock::new(|| {
         words_of(
-            "public pub primary foreign sort partition cache object host idempotency ssh gpg hash range unique index group \
+            "public publishable pub primary foreign sort partition cache object host idempotency ssh gpg hash range unique index group \
      known verify trusted s3 row map dedup routing message registry hot no etcd kv field label tag site composite \
      lookup bucket websocket socket",
         )

@@ -91,6 +91,10 @@ const REFERENCES: &[&str] = &[
     "http://",
     "https://",
     "file://",
+    // Keys that are made to be seen in every browser.
+    "pk_test_",
+    "pk_live_",
+    "sb_publishable_",
     "process.env",
     "os.environ",
     "os.getenv",
@@ -185,6 +189,9 @@ pub(super) fn is_placeholder(value: &str) -> bool {
     if matches!((first, last), ('<', '>') | ('%', '%') | ('[', ']')) || trimmed.starts_with("{{") {
         return true;
     }
+    if trimmed.starts_with("${{") || is_template(trimmed) {
+        return true;
+    }
     if trimmed.starts_with("$") && trimmed.chars().skip(1).all(|c| c.is_ascii_alphanumeric() || "_{}".contains(c)) {
         return true;
     }
@@ -199,6 +206,24 @@ fn is_marked(lower: &str) -> bool {
     static ALL: LazyLock<Option<AhoCorasick>> =
         LazyLock::new(|| AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(MARKS).ok());
     ALL.as_ref().is_some_and(|all| all.is_match(lower))
+}
+
+/// `@@NAME@@`, `__NAME__`, `@NAME@`, `#{NAME}#`: a name between marks that a template has.
+fn is_template(value: &str) -> bool {
+    const DOUBLE: [(&str, &str); 5] = [("@@", "@@"), ("__", "__"), ("##", "##"), ("~~", "~~"), ("#{", "}#")];
+    const SINGLE: [(&str, &str); 3] = [("@", "@"), ("$", "$"), ("#", "#")];
+    let inside = |marks: &[(&str, &str)]| -> Option<&str> {
+        marks
+            .iter()
+            .find_map(|(open, close)| value.strip_prefix(open)?.strip_suffix(close))
+            .filter(|name| name.len() > 1)
+    };
+    let one_case = |name: &str| {
+        name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+            || name.bytes().all(|b| b.is_ascii_lowercase() || b"_.-".contains(&b))
+    };
+    inside(&DOUBLE).is_some_and(one_case)
+        || inside(&SINGLE).is_some_and(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
 }
 
 /// `DB_PASSWORD`, `MY_API_KEY`: a name where a value would stand.
@@ -356,10 +381,26 @@ mod tests {
             "xxxxxxxx",
             "$PASSWORD",
             "${TOKEN}",
+            "@@DB_PASSWORD@@",
+            "__DB_PASSWORD__",
+            "__db_password__",
+            "@PASSWORD@",
+            "#{token}#",
+            "##SECRET##",
+            "${{ secrets.TOKEN }}",
         ] {
             assert!(is_placeholder(value), "{value}");
         }
-        for value in ["hunter2", "n0tAr3alkY6", "Tr0ub4dor&pcW", "correcthorse9batteGVq"] {
+        for value in [
+            "@hunter2@",
+            "__Xq7vTr2kLm__",
+            "@hunters@",
+            "#Hunter2#",
+            "hunter2",
+            "n0tAr3alkY6",
+            "Tr0ub4dor&pcW",
+            "correcthorse9batteGVq",
+        ] {
             assert!(plausible(value, Trust::Name), "{value}");
         }
         for value in ["/run/secrets/db", "prod/db-credentials", "env:KEYPASS", "server.pem", "./pw.txt", "true"] {

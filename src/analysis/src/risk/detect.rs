@@ -1,17 +1,22 @@
 //! Findings that take more than one command's words to describe. Rules name
 //! them (`detect`), and give them weight.
 
+mod elsewhere;
+mod fed;
 mod shapes;
+mod tools;
 mod words;
+
+pub(super) use fed::escapes_by_input;
 
 use super::line::{DECODERS, DOWNLOADERS, Makers, Piped, Views};
 use super::view::{Touch, View};
-use crate::facts::{Context, Redirect, Redirection, Span, Word};
+use crate::facts::{Context, Redirect, Span};
 use crate::paths::{self, Class};
 use crate::words::base_name;
 
 /// What can be detected.
-pub const NAMES: [&str; 40] = [
+pub const NAMES: [&str; 45] = [
     "download_and_run",
     "fetched_file_run",
     "decode_and_run",
@@ -52,6 +57,11 @@ pub const NAMES: [&str; 40] = [
     "plain_index",
     "unfed",
     "not_only_typed",
+    "attack_tool",
+    "push_elsewhere",
+    "package_elsewhere",
+    "others_agent",
+    "opens_service",
 ];
 
 const SENDERS: [&str; 14] = [
@@ -81,7 +91,7 @@ pub fn detect(name: &str, view: &View<'_>, all: &Views<'_>) -> Option<Span> {
     let whole = view.command.span;
     let when = |found: bool| found.then_some(whole);
     match name {
-        "download_and_run" => when(runs_text(view) && fed_by(view, all, Makers::Downloaders)),
+        "download_and_run" => when((runs_text(view) || fed::is_made(view)) && fed_by(view, all, Makers::Downloaders)),
         "decode_and_run" => when(runs_text(view) && fed_by(view, all, Makers::Decoders)),
         "fetched_file_run" => fetched(view, all),
         "typed_escape" => when(typed(view)),
@@ -98,22 +108,18 @@ pub fn detect(name: &str, view: &View<'_>, all: &Views<'_>) -> Option<Span> {
         "interpreter" => when(crate::programs::interpreter(view.name).is_some()),
         "encoded_text" => view.command.arguments().iter().find(|word| encoded(&word.text)).map(|word| word.span),
         "reads_then_sends" => when(reads_secret(view) && sent(view, all)),
-        "unfed" => when(!is_typed(view) && !is_fed(view, all)),
-        "not_only_typed" => when(!is_typed(view)),
+        "unfed" => when(!fed::is_typed(view, all) && !is_fed(view, all)),
+        "not_only_typed" => when(!fed::is_typed(view, all)),
+        "attack_tool" => tools::attack_tool(view),
+        "push_elsewhere" => elsewhere::push_elsewhere(view, all),
+        "package_elsewhere" => elsewhere::package_elsewhere(view),
+        "others_agent" => elsewhere::others_agent(view),
+        "opens_service" => elsewhere::opens_service(view),
         "endless" => when(shapes::endless(view, all)),
         "defence_pattern" => shapes::defence_pattern(view, all),
         "asks_unseen" => when(shapes::asks_unseen(view, all)),
         _ => shapes::detect(name, view).or_else(|| words::detect(name, view)),
     }
-}
-
-/// Whether its input is a text that stands in the line, and nothing is attached.
-fn is_typed(view: &View<'_>) -> bool {
-    let text =
-        |r: &Redirection| matches!(r.kind, Redirect::HereDocument | Redirect::HereString) && r.target.exact().is_some();
-    let attaches =
-        |word: &&Word| word.text.starts_with("-a") || word.text.starts_with("-A") || word.text.starts_with("--att");
-    view.command.redirections.iter().any(text) && !view.arguments.iter().any(attaches)
 }
 
 /// Whether its input comes from a file or a pipe.
@@ -178,6 +184,9 @@ fn fetched(view: &View<'_>, all: &Views<'_>) -> Option<Span> {
 fn typed(view: &View<'_>) -> bool {
     let Some(word) = view.command.program() else { return false };
     let text = word.text.as_str();
+    if fed::escapes_by_input(view) {
+        return true;
+    }
     (text.starts_with('!')
         || text.starts_with(":!")
         || text.starts_with(":set")
@@ -198,14 +207,16 @@ fn starts_shell(text: &str) -> bool {
 /// Writes a text that starts a shell into a file that is no document.
 fn drops_shell(view: &View<'_>, all: &Views<'_>) -> Option<Span> {
     let target = view.touched.iter().find(|t| t.touch == Touch::Write && !document(&t.path) && t.path != "/dev/null");
-    let piped = !all.is_piped_only(view, Piped::To, &FILTERS);
+    let noted = fed::goes_to_documents(all);
+    let shown = FILTERS.iter().copied().chain(noted.then_some("tee"));
+    let piped = !all.is_piped_only(view, Piped::To, &shown.collect::<Vec<_>>());
     let texts = view.command.arguments().iter().filter(|_| matches!(view.name, "echo" | "printf"));
     let here = view.command.redirections.iter().filter(|r| r.kind == Redirect::HereDocument).map(|r| &r.target);
     let span = texts.chain(here).find(|word| starts_shell(&word.text)).map(|word| word.span)?;
     (target.is_some() || piped).then_some(span)
 }
 
-fn document(path: &str) -> bool {
+pub(super) fn document(path: &str) -> bool {
     [".md", ".txt", ".rst", ".html", ".log", ".adoc", ".csv", ".tex"].iter().any(|end| path.ends_with(end))
 }
 
@@ -226,6 +237,10 @@ fn reads_secret(view: &View<'_>) -> bool {
     view.touched.iter().any(|t| t.touch == Touch::Read && t.class.meets(Class::CREDENTIAL.or(Class::ACCOUNTS)))
 }
 
+/// Where one of them says a host, and all of them say this one, nothing leaves the machine.
 fn sent(view: &View<'_>, all: &Views<'_>) -> bool {
-    SENDERS.contains(&view.name) || all.is_piped(view, Piped::To, &SENDERS)
+    let senders = || all.iter().filter(|other| SENDERS.contains(&other.name));
+    let hosts = || senders().flat_map(|other| &other.reached);
+    let here = hosts().next().is_some() && hosts().all(|reached| reached.reach == crate::hosts::Reach::Loopback);
+    !here && (SENDERS.contains(&view.name) || all.is_piped(view, Piped::To, &SENDERS))
 }

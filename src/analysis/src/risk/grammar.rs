@@ -2,7 +2,7 @@
 //! files that are read, written or removed.
 
 use super::view::Touch;
-use crate::facts::Word;
+use crate::facts::{Unknown, Word};
 use crate::hosts;
 
 /// Programs all of whose words are text.
@@ -26,7 +26,9 @@ const TEXT_ONLY: [&str; 17] = [
     "banner",
 ];
 /// Programs whose first operand is a pattern, unless an option gives it.
-const PATTERN_FIRST: [&str; 10] = ["grep", "egrep", "fgrep", "rg", "ag", "ack", "zgrep", "pgrep", "jq", "yq"];
+const PATTERN_FIRST: [&str; 14] = [
+    "grep", "egrep", "fgrep", "rg", "ag", "ack", "zgrep", "bzgrep", "xzgrep", "zstdgrep", "ugrep", "pgrep", "jq", "yq",
+];
 /// Options whose value is a text for people.
 const MESSAGES: [&str; 15] = [
     "--message",
@@ -83,13 +85,88 @@ const OUTPUT: [&str; 12] = [
     "--target-directory",
 ];
 
+/// Programs of tests, and options that pick tests by a text.
+const PICKING_TESTS: [(&[&str], &[&str]); 6] = [
+    (
+        &["jest", "vitest", "bun", "playwright", "ava", "tap"],
+        &["-t", "-g", "--testNamePattern", "--grep", "--match", "--test-name-pattern"],
+    ),
+    (&["mocha", "cypress", "karma"], &["-g", "-f", "--fgrep"]),
+    (&["pytest", "py.test", "tox"], &["-k"]),
+    (&["go", "ctest"], &["-run", "-R", "-skip", "-bench"]),
+    (&["rspec", "rails", "rake", "minitest"], &["-e", "--example", "-n"]),
+    (&["phpunit", "dotnet", "gradle", "gradlew", "mvn"], &["--filter", "--tests"]),
+];
+/// Programs that give a text to a web service as it is.
+const HTTP: [&str; 2] = ["curl", "wget"];
+const HTTP_DATA: [&str; 9] =
+    ["-d", "--data", "--data-raw", "--data-binary", "--json", "-H", "--header", "--post-data", "--body-data"];
+
+/// Whether `word`, behind `previous`, is text that is sent as it stands: no path in it is opened.
+pub fn is_data(name: &str, previous: &str, word: &Word) -> bool {
+    let opens = ["@/", "@~", "@.", "@$"].iter().any(|open| word.text.contains(open)) || word.text.starts_with('@');
+    HTTP.contains(&name)
+        && HTTP_DATA.contains(&previous)
+        && !opens
+        && !word.unknown.contains(Unknown::COMMAND)
+        && !word.unknown.contains(Unknown::PROCESS)
+}
+
+/// Whether the program is asked to say only what it would do with its files.
+pub fn only_tries(name: &str, words: &[&Word]) -> bool {
+    let short = |text: &str| {
+        text.strip_prefix('-').is_some_and(|letters| {
+            letters.len() <= 12 && letters.contains('n') && letters.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
+    };
+    let long = ["--dry-run", "--just-print", "--recon"];
+    matches!(name, "rsync" | "make" | "gmake")
+        && words.iter().any(|word| long.contains(&word.text.as_str()) || short(&word.text))
+}
+
+/// A word with `*` in the place of what a command in it writes; `None` where there is none.
+pub fn without_commands(word: &Word) -> Option<String> {
+    if !word.unknown.contains(Unknown::COMMAND) {
+        return None;
+    }
+    let mut plain = String::new();
+    let (mut depth, mut quoted) = (0usize, false);
+    let mut chars = word.text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '`' if depth == 0 => {
+                quoted = !quoted;
+                plain.push_str(if quoted { "*" } else { "" });
+            }
+            _ if quoted => {}
+            '$' if chars.peek() == Some(&'(') => {
+                plain.push_str(if depth == 0 { "*" } else { "" });
+            }
+            '(' if depth > 0 || plain.ends_with('*') => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            c if depth == 0 => plain.push(c),
+            _ => {}
+        }
+    }
+    Some(plain)
+}
+
 /// The words of a command that are more than text.
 pub fn arguments<'w>(name: &str, words: &'w [Word]) -> Vec<&'w Word> {
-    if TEXT_ONLY.contains(&name) {
+    let sends = |word: &Word| {
+        matches!(word.text.as_str(), "-f" | "-n")
+            || word.text.starts_with("--file")
+            || word.text.starts_with("--server")
+    };
+    if TEXT_ONLY.contains(&name) && !(name == "logger" && words.iter().any(sends)) {
         return Vec::new();
     }
+    let picks =
+        PICKING_TESTS.iter().find(|(programs, _)| programs.contains(&name)).map_or(&[][..], |(_, options)| *options);
     let mut kept = Vec::new();
-    let mut pattern = PATTERN_FIRST.contains(&name)
+    let git_grep =
+        name == "git" && words.iter().find(|word| !word.text.starts_with('-')).is_some_and(|word| word.text == "grep");
+    let mut pattern = (PATTERN_FIRST.contains(&name) || git_grep)
         && !words.iter().any(|word| matches!(word.text.as_str(), "-e" | "-f" | "--regexp" | "--file"));
     let history = words.iter().take(4).any(|word| SHOWING_HISTORY.contains(&word.text.as_str()));
     let mut words = words.iter();
@@ -101,7 +178,7 @@ pub fn arguments<'w>(name: &str, words: &'w [Word]) -> Vec<&'w Word> {
         let short = text == "-m"
             || (text.starts_with('-') && !text.starts_with("--") && text.ends_with('m') && text.len() <= 4);
         let titled = TRACKERS.contains(&name) && matches!(text, "-t" | "-b" | "-d");
-        if MESSAGES.contains(&text) || titled || (short && SHORT_MESSAGE.contains(&name)) {
+        if MESSAGES.contains(&text) || titled || picks.contains(&text) || (short && SHORT_MESSAGE.contains(&name)) {
             words.next();
         } else if MESSAGES.iter().any(|option| text.strip_prefix(option).is_some_and(|rest| rest.starts_with('='))) {
         } else if PATTERN_FIRST.contains(&name) && matches!(text, "-e" | "--regexp") {
@@ -117,7 +194,7 @@ pub fn arguments<'w>(name: &str, words: &'w [Word]) -> Vec<&'w Word> {
                 words.next();
             }
         } else if MANUALS.contains(&name) && !text.starts_with('-') && !text.contains('/') && !takes_program {
-        } else if pattern && !text.starts_with('-') {
+        } else if pattern && !text.starts_with('-') && !(git_grep && text == "grep") {
             pattern = false;
         } else {
             kept.push(word);
@@ -236,6 +313,13 @@ pub fn host<'t>(name: &str, text: &'t str, operand: usize) -> Option<&'t str> {
         && !value.ends_with(".sh");
     if first && operand == 1 && named {
         return Some(value);
+    }
+    // `curl localhost:8080/x`
+    if HTTP.contains(&name)
+        && operand > 0
+        && value.strip_prefix("localhost").is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+    {
+        return value.get(.."localhost".len());
     }
     if matches!(name, "scp" | "rsync" | "sftp") {
         let (host, _) = value.split_once(':')?;

@@ -27,6 +27,9 @@ pub(super) fn holds(condition: &Condition, seen: &Seen, view: &View<'_>, all: &V
     if !ready.sub.is_empty() && !ready.sub.iter().any(|sub| begins(&view.operands, &seen.operands, sub)) {
         return None;
     }
+    if ready.not_sub.iter().any(|sub| begins(&view.operands, &seen.operands, sub)) {
+        return None;
+    }
     if !condition.verb.is_empty() && !has_verb(view, &condition.verb) {
         return None;
     }

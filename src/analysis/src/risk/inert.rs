@@ -116,6 +116,19 @@ pub fn acting<'t>(program: &str, text: &'t str) -> Cow<'t, str> {
     without_strings(text, quoting || program.starts_with("m")).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
+/// What code may read a file with besides, in lower case.
+const READING: [&str; 12] =
+    ["io.", "read", "glob", "source", "dir", "slurp", "argv", "argf", "stat", "mode", "lines", "<"];
+
+/// Whether `text` is code of `program` that opens nothing, whatever it names.
+pub fn only_computes(program: &str, text: &str) -> bool {
+    if !LANGUAGES.contains(&program) || !acting(program, text).is_empty() || text.is_empty() {
+        return false;
+    }
+    let lower = text.to_lowercase();
+    !READING.iter().any(|word| lower.contains(word))
+}
+
 /// A query without what stands in quotes, and without comments to the end of a
 /// line. `None`: a quote has no end, or there are forms in which clients differ.
 fn without_strings(text: &str, double: bool) -> Option<String> {

@@ -145,7 +145,9 @@ fn found(rules: &Rules, line: &CommandLine, views: &Views<'_>) -> Vec<Reason> {
     let about_opaque = rules.index.about_opaque().iter().filter(|_| !line.opaque.is_empty());
     for rule in about_opaque.filter_map(|index| rules.all.get(*index)) {
         let opaque = rule.when.iter().flat_map(|condition| &condition.opaque);
-        let fact = opaque.flat_map(|code| line.opaque.iter().find(|fact| fact.what.code() == code)).next();
+        let told =
+            |fact: &&facts::OpaqueFact| !(fact.what == facts::Opaque::InputProgram && only_watched(views, fact.span));
+        let fact = opaque.flat_map(|code| line.opaque.iter().filter(told).find(|fact| fact.what.code() == code)).next();
         reasons.extend(fact.map(|fact| reason(rule, fact.span)));
     }
     let mut counted: Vec<(usize, &str)> = Vec::new();
@@ -164,6 +166,19 @@ fn found(rules: &Rules, line: &CommandLine, views: &Views<'_>) -> Vec<Reason> {
         }
     }
     reasons
+}
+
+/// A client that only measures: it reads nothing, whatever is on its input.
+fn only_watched(views: &Views<'_>, span: Span) -> bool {
+    let watches = |word: &&facts::Word| {
+        matches!(word.text.as_str(), "--stat" | "--bigkeys" | "--memkeys" | "--hotkeys" | "--scan")
+            || word.text.starts_with("--latency")
+            || word.text.starts_with("--intrinsic-latency")
+    };
+    let reads = |word: &&facts::Word| matches!(word.text.as_str(), "-x" | "-X" | "--pipe" | "--eval" | "--ldb");
+    let client = |view: &&View<'_>| matches!(view.name, "redis-cli" | "valkey-cli") && view.command.span == span;
+    let mut views = views.iter().filter(client);
+    views.any(|view| view.arguments.iter().any(&watches) && !view.arguments.iter().any(&reads))
 }
 
 /// Programs whose first operand can be `help`.
@@ -187,7 +202,10 @@ const LISTING: [&str; 11] = [
 /// Asks a program about itself, or to say only what it would do.
 fn only_asks(view: &View<'_>) -> bool {
     let text = |word: &&facts::Word| {
-        matches!(word.text.as_str(), "--help" | "--version" | "-help" | "--usage") || word.text.starts_with("--dry-run")
+        matches!(
+            word.text.as_str(),
+            "--help" | "--version" | "-help" | "--usage" | "--dryrun" | "--just-print" | "--noop"
+        ) || word.text.starts_with("--dry-run")
     };
     let alone = matches!(view.arguments.as_slice(), [one] if matches!(one.text.as_str(), "-V" | "-version" | "help" | "version"));
     let helpful = HELPFUL.contains(&view.name)
@@ -196,7 +214,12 @@ fn only_asks(view: &View<'_>) -> bool {
     let listed = matches!(view.name, "tmux" | "screen")
         && view.arguments.first().is_some_and(|first| LISTING.contains(&first.text.as_str()))
         && !view.text.contains("#(");
-    let asks = view.arguments.iter().any(text) || alone || helpful || listed;
+    let tries = grammar::only_tries(view.name, &view.arguments);
+    let asks = view.arguments.iter().any(text) || alone || helpful || listed || tries;
+    // A hook is run all the same, and a pager obeys what is typed.
+    if view.text.contains("-hook") || detect::escapes_by_input(view) {
+        return false;
+    }
     // The help of these opens a pager, and a pager of root's a shell of root's.
     let pager = view.root && matches!(view.name, "git" | "man" | "systemctl" | "journalctl");
     asks && !pager && !view.touched.iter().any(|touched| touched.touch == Touch::Write)

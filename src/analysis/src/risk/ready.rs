@@ -171,6 +171,10 @@ fn union(names: &[String]) -> Class {
     names.iter().filter_map(|name| Class::named(name)).fold(Class::default(), Class::or)
 }
 
+fn subs(list: &[String]) -> Vec<Vec<Glob>> {
+    list.iter().map(|sub| sub.split(' ').map(Glob::of).collect()).collect()
+}
+
 /// A condition made ready.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ready {
@@ -184,6 +188,8 @@ pub(super) struct Ready {
     pub(super) outside: Class,
     /// `Condition::sub`, word by word.
     pub(super) sub: Vec<Vec<Glob>>,
+    /// `Condition::not_sub`, in the same way.
+    pub(super) not_sub: Vec<Vec<Glob>>,
     /// `Condition::word`.
     pub(super) word: Vec<Glob>,
 }
@@ -203,7 +209,8 @@ impl Ready {
             not_text: numbers.of(&condition.not_text),
             touched: touched.into_iter().filter_map(|(names, touches)| Asked::of(names, touches)).collect(),
             outside: union(&condition.deletes_outside),
-            sub: condition.sub.iter().map(|sub| sub.split(' ').map(Glob::of).collect()).collect(),
+            sub: subs(&condition.sub),
+            not_sub: subs(&condition.not_sub),
             word: condition.word.iter().map(|glob| Glob::of(glob)).collect(),
         }
     }

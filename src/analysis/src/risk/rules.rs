@@ -45,6 +45,8 @@ pub struct Condition {
     pub not_program: Vec<String>,
     /// Its operands begin with these words; `*` stands for any text in a word.
     pub sub: Vec<String>,
+    /// And with none of these.
+    pub not_sub: Vec<String>,
     /// One of its first five operands is this verb, or begins with it and `-`.
     pub verb: Vec<String>,
     /// One of these options is given.
@@ -111,8 +113,12 @@ pub struct Rules {
 
 /// The rules of the data file, or why it is unfit.
 pub static RULES: LazyLock<Result<Rules, String>> = LazyLock::new(|| {
-    let sources =
-        [include_str!("rules/system.toml"), include_str!("rules/attack.toml"), include_str!("rules/work.toml")];
+    let sources = [
+        include_str!("rules/system.toml"),
+        include_str!("rules/attack.toml"),
+        include_str!("rules/work.toml"),
+        include_str!("rules/services.toml"),
+    ];
     Rules::read(&sources)
 });
 

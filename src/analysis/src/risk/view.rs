@@ -74,22 +74,29 @@ pub struct View<'l> {
 impl<'l> View<'l> {
     /// The views of all commands of a line.
     pub fn all(line: &'l CommandLine, place: &Place<'_>) -> Vec<View<'l>> {
-        // What a wrapper is given belongs to the command that it runs.
-        let mut wrappers = vec![false; line.commands.len()];
+        // What a wrapper is given belongs to the command that it runs, which begins there.
+        let mut wrappers = vec![Inner::default(); line.commands.len()];
         for command in &line.commands {
-            if let Origin::Command { parent, .. } = command.origin
-                && let Some(wrapper) = wrappers.get_mut(parent)
+            if let Origin::Command { parent, by } = command.origin
+                && let Some(inner) = wrappers.get_mut(parent)
             {
-                *wrapper = true;
+                inner.is = true;
+                if by == Runs::Contained {
+                    inner.contained = command.program().map(|word| word.span.start);
+                }
             }
         }
         let commands = line.commands.iter().zip(wrappers).enumerate();
-        commands.map(|(index, (command, wrapper))| Self::of(line, index, command, wrapper, place)).collect()
+        commands.map(|(index, (command, inner))| Self::of(line, index, command, inner, place)).collect()
     }
 
-    fn of(line: &'l CommandLine, index: usize, command: &'l SimpleCommand, wrapper: bool, place: &Place<'_>) -> Self {
+    fn of(line: &'l CommandLine, index: usize, command: &'l SimpleCommand, inner: Inner, place: &Place<'_>) -> Self {
         let name = program(command);
-        let arguments = grammar::arguments(name, command.arguments());
+        let mut arguments = grammar::arguments(name, command.arguments());
+        // Behind the name of a container even options are another program's.
+        if let Some(start) = inner.contained.filter(|_| ENGINES.contains(&name)) {
+            arguments.retain(|word| word.span.start < start);
+        }
         let operands = arguments.iter().map(|word| word.text.as_str()).filter(|text| !text.starts_with('-')).collect();
         let text = lower_case(name, &arguments);
         let mut view = Self {
@@ -105,7 +112,7 @@ impl<'l> View<'l> {
             reached: Vec::new(),
             pipes: pipes(command),
         };
-        if !wrapper || name == "find" || name == "ssh" {
+        if !inner.is || name == "find" || name == "ssh" {
             view.touch_arguments(place);
         }
         command.redirections.iter().for_each(|redirection| view.touch_redirection(redirection, place));
@@ -117,12 +124,27 @@ impl<'l> View<'l> {
         let mut operand = 0usize;
         let last = self.operands.len();
         let mut previous = "";
+        let dry = grammar::only_tries(self.name, &arguments);
         for word in &arguments {
             let text = word.text.as_str();
             operand += usize::from(!text.starts_with('-'));
-            let touch = grammar::touch(self.name, previous, text, operand, last, &self.text);
-            for (at, piece) in grammar::pieces(self.name, text) {
-                self.touch(piece, touch, word.span_from(at), place);
+            let touch = match grammar::touch(self.name, previous, text, operand, last, &self.text) {
+                Touch::Write | Touch::Delete if dry => Touch::Look,
+                touch @ (Touch::Read | Touch::Write | Touch::Delete | Touch::Look) => touch,
+            };
+            let data = grammar::is_data(self.name, previous, word) || inert::only_computes(self.name, text);
+            if !data {
+                // `/proc/$(pgrep -f x)/environ`: some process's.
+                let plain = grammar::without_commands(word);
+                for (at, piece) in grammar::pieces(self.name, plain.as_deref().unwrap_or(text)) {
+                    let span = if plain.is_some() { word.span } else { word.span_from(at) };
+                    self.touch(piece, touch, span, place);
+                }
+                if plain.is_some() {
+                    for (at, piece) in grammar::pieces(self.name, text) {
+                        self.touch(piece, touch, word.span_from(at), place);
+                    }
+                }
             }
             if let Some(host) = grammar::host(self.name, text, operand) {
                 self.reached.push(Reached { host: host.to_owned(), reach: hosts::reach(host), span: word.span });
@@ -161,6 +183,16 @@ impl<'l> View<'l> {
         self.arguments.iter().find(given).map(|word| word.span)
     }
 }
+
+/// What a wrapper runs: whether it is one, and where a command in a container begins.
+#[derive(Debug, Clone, Copy, Default)]
+struct Inner {
+    is: bool,
+    contained: Option<usize>,
+}
+
+/// Programs that run others in containers.
+const ENGINES: [&str; 9] = ["docker", "podman", "nerdctl", "kubectl", "oc", "crictl", "lxc", "incus", "docker-compose"];
 
 fn pipes(command: &SimpleCommand) -> Vec<(usize, usize)> {
     let pipe = |context: &Context| if let Context::Pipe { id, stage } = context { Some((*id, *stage)) } else { None };

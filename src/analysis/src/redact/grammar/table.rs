@@ -70,6 +70,7 @@ const MYSQL: &[&str] = &[
     "mysql_upgrade",
     "mysqlsh",
 ];
+const SNMP: &[&str] = &["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk", "snmpbulkget", "snmptrap", "snmptable"];
 const MONGO: &[&str] = &[
     "mongo",
     "mongosh",
@@ -226,8 +227,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(&["ipmitool"], &[], Next("-P"), "password"),
     rule(&["ipmitool"], &["set", "password"], Word(2), "password"),
     rule(&["racadm"], &[], Next("-p"), "password"),
-    rule(&["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk", "snmptrap"], &[], Next("-A"), "passphrase"),
-    rule(&["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk", "snmptrap"], &[], Next("-X"), "passphrase"),
+    rule(SNMP, &[], Next("-A"), "passphrase"),
+    rule(SNMP, &[], Next("-X"), "passphrase"),
     rule(&["evil-winrm", "crackmapexec", "netexec", "nxc", "hydra", "kerbrute"], &[], Next("-p"), "password"),
     rule(&["xrdp-sesrun", "winexe", "wmic"], &[], Percent("-U"), "password"),
     rule(SAMBA, &[], Percent("-U"), "password"),
@@ -235,7 +236,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(&["smbmap"], &[], Next("-p"), "password"),
     rule(&["smbclient"], &[], Word(2), "secret_operand"),
     rule(&["isql", "iusql"], &[], Word(3), "secret_operand"),
-    rule(&["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk", "snmptrap"], &[], Next("-c"), "secret_operand"),
+    rule(SNMP, &[], Next("-c"), "community"),
     rule(&["radtest"], &[], Word(2), "password"),
     rule(&["radtest"], &[], Word(5), "password"),
     rule(&["crudini"], &["--set"], Word(4), "secret_named"),

@@ -135,6 +135,12 @@ pg_restore -d "postgresql://u:«Xq7v%40Tr2k»@h:5432/d?sslmode=require" x
 bw unlock «Xq7vTr2k»
 gitlab-runner register --registration-token «GR1348941a1B2c3D4e5F6g7H8i9J0»
 steamcmd +login anna «Xq7vTr2k» +quit
+snmpwalk -v2c -c «granite072ro» 10.0.0.1 sysDescr
+snmpget -v 1 -c «wintergarden» sw1 ifTable
+snmpset -v2c -c «Xq7vTr2k» sw1 x i 1
+export STRIPE_SECRET_KEY=«sk_test_51HxAbCdEfGhIjKlMnOpQrSt»
+sed -i 's/@@DB_PASSWORD@@/«Xq7vTr2kLm»/' config.tmpl
+export SIGNING_KEY=«Xq7vTr2kLm9wZb3c»
 "#;
 
 /// Lines that hold no secret.
@@ -142,6 +148,21 @@ const HARMLESS: &str = r#"
 git show 5a125ab7246fd57addb9224a059699399b5c24be
 docker run --rm -p 8080:80 -v /a:/b nginx@sha256:4cec3785355770674a968a275dd241e20828371922829300e7e9e3d6e01a5682
 psql -p 5432 -h db -U app
+sed -i 's/{{DB_PASSWORD}}/@@DB_PASSWORD@@/' config.tmpl
+sed -i 's|%API_TOKEN%|__API_TOKEN__|' x.ini
+sed 's/__DB_SECRET__/<your-secret>/' x
+export DB_PASSWORD=@@DB_PASSWORD@@ API_TOKEN=__api_token__
+echo "token: ##TOKEN##" > x.yml
+curl -H "Authorization: Bearer @TOKEN@" https://h/x
+aws s3api get-object --bucket b --key assets/app.526602db7604d25ad46889b8d47b1cef.js app.js
+aws s3api head-object --bucket b --key 7f3e9c1a/5d2b8f60a4e14c7d.tar.gz
+aws s3api put-object --bucket b --key builds/a1B2c3D4e5F6g7H8i9J0 --body x
+export STRIPE_PUBLISHABLE_KEY=pk_test_51HxPublic STRIPE_PRICE=price_1PqZr2LkdIwHu7ixT4
+NEXT_PUBLIC_STRIPE_KEY=pk_live_51HxAbCdEfGhIjKlMnOp npm run build
+STRIPE_PUBLIC_KEY=pk_live_51HxAbCdEfGhIjKlMnOp npm run build
+export CLERK_PUBLISHABLE_KEY=Xq7vTr2kLm9w
+SUPABASE_KEY=sb_publishable_a1B2c3D4e5F6g7H8 npm start
+snmpwalk -v2c -c public 10.0.0.1
 mysql -u root -p
 mysql -P 3306 -h db
 redis-cli -h cache -p 6379

@@ -189,7 +189,14 @@ fn detached(view: &View<'_>) -> bool {
     }
     let thrown = view.command.redirections.iter().any(|r| r.kind == Redirect::Write && r.target.text == "/dev/null");
     let background = view.command.context.iter().any(|c| matches!(c, Context::Background));
-    thrown || background
+    // What it writes can be read where a file of the working directory is named for it.
+    let kept = view.touched.iter().any(|t| {
+        t.touch == Touch::Write
+            && t.class == Class::default()
+            && !t.path.starts_with(['/', '.'])
+            && !t.path.contains("/.")
+    });
+    thrown || background && !kept
 }
 
 fn elsewhere(path: &str) -> bool {
