@@ -209,3 +209,35 @@ else:
             os._exit(os.waitstatus_to_exitcode(status) & 0xff)
         libc.ptrace(7, child, 0, 0)
 "#;
+
+/// No process can be started any more: lines are still held, what cannot start does not run, and the login ends in
+/// order. (With jobs of its own in the background bash then waits for one of these to end, gate or not.)
+#[test]
+fn a_login_without_a_process_left_holds_on() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let approving = host.reviewer().approving();
+    let mut command = host.ssh_as(AGENT, &["-tt"], &[]);
+    command.current_dir("/").env("TERM", "xterm-256color");
+    let mut terminal = Terminal::start(&command, 100, 30);
+    terminal.expect("$ ");
+    let mut count = 0;
+    let mut line = |terminal: &mut Terminal, line: &str, output: &str| {
+        count += 1;
+        terminal.send(&format!("{line}\r"));
+        eventually(line, LIMIT, || {
+            (journal::of_kind(&host.journal(), "exec_finished").len() == count).then_some(())
+        });
+        terminal.expect(output);
+        terminal.expect("$ ");
+    };
+    line(&mut terminal, "ulimit -u 1; echo lim''ited", "limited");
+    // bash tries for some seconds.
+    line(&mut terminal, "touch made; echo $?", "Resource temporarily unavailable");
+    line(&mut terminal, "cd /; echo ali''ve", "alive");
+    assert!(!host.home().join("made").exists());
+    terminal.send("\x04");
+    terminal.end();
+    drop(approving);
+    journal::wait_for(&host.journal(), "session_closed", 1);
+    host.verify().expect(10);
+}
