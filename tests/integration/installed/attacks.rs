@@ -224,9 +224,7 @@ fn a_login_without_a_process_left_holds_on() {
     let mut line = |terminal: &mut Terminal, line: &str, output: &str| {
         count += 1;
         terminal.send(&format!("{line}\r"));
-        eventually(line, LIMIT, || {
-            (journal::of_kind(&host.journal(), "exec_finished").len() == count).then_some(())
-        });
+        eventually(line, LIMIT, || (journal::of_kind(&host.journal(), "exec_finished").len() == count).then_some(()));
         terminal.expect(output);
         terminal.expect("$ ");
     };

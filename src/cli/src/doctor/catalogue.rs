@@ -266,6 +266,9 @@ checks! {
     SPACE "host.space" Hole
         "Below the reserve of 32 MiB new commands are refused."
         "make room on the file system of the state directory";
+    SCARCE "host.scarce" Warning
+        "Below keep_free_bytes an agent that has recorded more than scarce_bytes_per_agent_day is refused."
+        "make room on the file system of the state directory (countersign-hostd prune), or set keep_free_bytes in [recording] of hostd.toml";
     SERVICE "host.service" Hole
         "Without the service, known by its pinned certificate, nothing can be decided."
         "see that countersign-server runs and its port is reachable from here; a changed certificate needs a new enrolment";

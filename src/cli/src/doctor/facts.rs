@@ -317,6 +317,8 @@ pub struct HostConfig {
     pub socket: PathBuf,
     /// The account of fronts.
     pub front_user: String,
+    /// Below so much free space agents may record little.
+    pub keep_free_bytes: u64,
 }
 
 /// Who listens on a socket.

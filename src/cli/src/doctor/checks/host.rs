@@ -47,6 +47,12 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
         known(&c::SPACE, &host.free_bytes, |free| {
             c::SPACE.judge(*free > RESERVE, format!("{} MiB free", free / 1024 / 1024))
         }),
+        known(&c::SCARCE, &host.free_bytes, |free| {
+            let keep = host.config.as_ref().map_or(0, |config| config.keep_free_bytes);
+            // Below the reserve it is host.space.
+            let scarce = (RESERVE..keep).contains(free);
+            c::SCARCE.judge(!scarce, format!("{} MiB free, {} wanted", free / 1024 / 1024, keep / 1024 / 1024))
+        }),
         known(&c::SERVICE, &host.service, |answer| match answer {
             Ok(text) => c::SERVICE.ok(text.clone()),
             Err(why) => c::SERVICE.open(why.clone()),

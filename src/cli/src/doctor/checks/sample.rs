@@ -118,6 +118,7 @@ fn host() -> Host {
             state_dir: state.into(),
             socket: "/run/countersign/hostd.sock".into(),
             front_user: "countersign".to_owned(),
+            keep_free_bytes: 1 << 30,
         }),
         socket_walk: Ok(walk("/run/countersign/hostd.sock", Kind::Other, DAEMON, 0o666)),
         listener: Ok(Some(Listener { uid: DAEMON, pid: 7 })),

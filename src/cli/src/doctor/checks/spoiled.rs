@@ -175,6 +175,7 @@ const HOST: &[Case] = &[
     ("host.journal-lock", Hole, |f| f.host.lock = Ok(None)),
     ("host.journal-lock", Hole, |f| f.host.lock = Ok(Some(8))),
     ("host.space", Hole, |f| f.host.free_bytes = Ok(1 << 20)),
+    ("host.scarce", Warning, |f| f.host.free_bytes = Ok(1 << 29)),
     ("host.service", Hole, |f| f.host.service = Ok(Err("no answer".to_owned()))),
     ("host.nologin", Warning, |f| f.logins.nologin = Some("/etc/nologin".into())),
     ("kernel.tiocsti", Hole, |f| sysctl(f, "dev.tty.legacy_tiocsti", Some("1"))),

@@ -26,12 +26,11 @@ const INNER_PLACES: [&str; 3] = ["/bin", "/usr/bin", "/usr/local/bin"];
 /// How long the service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+// What doctor needs of the two files. Keys that it does not know are the programs' own: they refuse to start with one
+// that they do not know either.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct ShellFile {
     socket: PathBuf,
-    #[serde(default, rename = "host_user")]
-    _host_user: Option<String>,
     #[serde(default = "default_path")]
     path: String,
     #[serde(default = "default_inner")]
@@ -41,13 +40,11 @@ struct ShellFile {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct AgentFile {
-    inner_shell: String,
+    inner_shell: Option<String>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct HostFile {
     state_dir: PathBuf,
     socket: PathBuf,
@@ -55,6 +52,20 @@ struct HostFile {
     front_user: String,
     #[serde(default)]
     wait_ms: Option<u64>,
+    #[serde(default)]
+    recording: RecordingFile,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct RecordingFile {
+    keep_free_bytes: u64,
+}
+
+impl Default for RecordingFile {
+    fn default() -> Self {
+        Self { keep_free_bytes: 1 << 30 }
+    }
 }
 
 /// What doctor needs of host.json; the rest is the daemon's.
@@ -108,7 +119,7 @@ pub fn program(path: PathBuf) -> Program {
 fn shell_config() -> Known<ShellConfig> {
     let file: ShellFile = parsed(SHELL_CONFIG)?;
     let path = file.path.split(':').map(|dir| (PathBuf::from(dir), walk(Path::new(dir)))).collect();
-    let own = file.agents.into_values().map(|agent| agent.inner_shell);
+    let own = file.agents.into_values().filter_map(|agent| agent.inner_shell);
     let mut names: Vec<String> = std::iter::once(file.inner_shell).chain(own).collect();
     names.sort();
     names.dedup();
@@ -174,7 +185,8 @@ fn host_config() -> Known<HostConfig> {
     if file.wait_ms.is_some_and(|wait_ms| !(1_000..=3_600_000).contains(&wait_ms)) {
         return Err(format!("{HOST_CONFIG}: wait_ms must be between 1000 and 3600000"));
     }
-    Ok(HostConfig { state_dir: file.state_dir, socket: file.socket, front_user: file.front_user })
+    let keep_free_bytes = file.recording.keep_free_bytes;
+    Ok(HostConfig { state_dir: file.state_dir, socket: file.socket, front_user: file.front_user, keep_free_bytes })
 }
 
 fn user(name: &'static str) -> SystemUser {
@@ -264,6 +276,22 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each key of OPERATIONS.md, which the programs themselves take.
+    #[test]
+    fn reads_what_the_programs_take() {
+        let shell = "socket='/s'\nhost_user='h'\npath='/bin'\ninner_shell='dash'\nhost_away_s=5\nsftp='read_only'\n\
+                     [agents.a]\nsftp='refuse'\n[agents.b]\ninner_shell='zsh'\n";
+        let shell: ShellFile = toml::from_str(shell).unwrap();
+        assert_eq!(shell.agents.values().filter_map(|agent| agent.inner_shell.as_deref()).collect::<Vec<_>>(), ["zsh"]);
+        let host = "state_dir='/s'\nsocket='/x'\nfront_user='f'\nwait_ms=2000\nlogins_per_agent=1\n\
+                    submissions_per_minute=1\nnested='refuse'\n[recording]\nkeep_free_bytes=7\nmax_bytes_per_login=9\n\
+                    [authority]\ndocument='/d'\nsignatures='/e'\nadmins='/a'\nadmins_needed=1\n";
+        let host: HostFile = toml::from_str(host).unwrap();
+        assert_eq!(host.recording.keep_free_bytes, 7);
+        let least: HostFile = toml::from_str("state_dir='/s'\nsocket='/x'\n").unwrap();
+        assert_eq!(least.recording.keep_free_bytes, 1 << 30);
+    }
 
     #[test]
     fn finds_who_holds_a_lock() {
