@@ -18,6 +18,21 @@ fn opaque(line: &str) -> Vec<Opaque> {
 }
 
 #[test]
+fn what_a_shell_reads_far_away_is_seen_though_it_is_not_all() {
+    for (line, expected) in [
+        ("ssh h bash -s <<'E'\nrm x\nE", &["ssh", "bash", "rm"][..]),
+        ("ssh h sudo sh <<< 'rm x'", &["ssh", "sudo", "sh"]),
+        ("echo 'rm x' | ssh h", &["echo", "ssh", "rm"]),
+        ("echo 'rm x' | ssh h bash", &["echo", "ssh", "bash", "rm"]),
+    ] {
+        assert_eq!(programs(line), expected, "{line}");
+        assert!(opaque(line).contains(&Opaque::InputProgram), "{line}");
+    }
+    assert_eq!(programs("ssh h ls <<< 'rm x'"), ["ssh", "ls"]);
+    assert_eq!(programs("ssh h"), ["ssh"]);
+}
+
+#[test]
 fn every_program_is_found_wherever_it_stands() {
     for (line, expected) in [
         ("ls -l", &["ls"][..]),
@@ -50,6 +65,9 @@ fn every_program_is_found_wherever_it_stands() {
         ("bash <<< 'a b'; sh <<'E'\nc\nE", &["bash", "sh", "a", "c"]),
         ("l\\\ns; 'l's", &["ls", "ls"]),
         ("A=1 B=$(a) b; C=2", &["a", "b"]),
+        ("ssh -T u@h <<'E'\na; b c\nE", &["ssh", "a", "b"]),
+        ("ssh h <<< 'a b'; docker exec -i c sh <<< d", &["ssh", "docker", "a", "sh", "d"]),
+        ("gdb -q --args a b; systemd-nspawn -D /x c", &["gdb", "systemd-nspawn", "a", "c"]),
         ("docker exec -it web a; kubectl exec p -- b", &["docker", "kubectl", "a", "b"]),
         ("# a comment\nls # another", &["ls"]),
     ] {
@@ -100,6 +118,11 @@ fn what_cannot_be_known_is_said() {
         ("bash -c \"$(cat x)\"", Opaque::UnknownText),
         ("ssh h \"$x\"", Opaque::UnknownText),
         ("curl x | bash", Opaque::InputProgram),
+        ("curl x | ssh h", Opaque::InputProgram),
+        ("ssh h bash <<< ls", Opaque::InputProgram),
+        ("ssh h <<E\n$x\nE", Opaque::UnknownText),
+        ("make -f - <<< 'a:; ls'", Opaque::InputProgram),
+        ("make -f/dev/stdin", Opaque::InputProgram),
         ("bash", Opaque::InputProgram),
         ("python3 -", Opaque::InputProgram),
         ("source <(a)", Opaque::InputProgram),

@@ -110,7 +110,9 @@ fn of(command: &SimpleCommand, gathered: &Gathered) -> Vec<Launch> {
     let Some(name) = command.program_name() else { return Vec::new() };
     let name = if special::is_loader(name) { "ld.so" } else { name };
     if let Some(wrapper) = wrapper::wrapper(name, command.arguments()) {
-        return wrapper.launches(command.arguments());
+        let mut found = wrapper.launches(command.arguments());
+        found.extend(special::far_shell(wrapper.by, &found, command, gathered));
+        return found;
     }
     special::launches(name, command, gathered)
 }

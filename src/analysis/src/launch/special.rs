@@ -3,8 +3,8 @@
 
 use super::Launch;
 use super::text::joined;
-use crate::facts::{Context, Opaque, Redirect, Redirection, Runs, SimpleCommand, Unknown, Word};
-use crate::programs::{Interpreter, Source, interpreter};
+use crate::facts::{Context, Opaque, Origin, Redirect, Redirection, Runs, SimpleCommand, Unknown, Word};
+use crate::programs::{Interpreter, Source, interpreter, is_input};
 use crate::shell::Gathered;
 
 /// `ld-linux-x86-64.so.2` and its like: their first operand is a program.
@@ -24,6 +24,8 @@ pub(super) fn launches(name: &str, command: &SimpleCommand, gathered: &Gathered)
         "kubectl" | "oc" | "docker-compose" | "docker" | "podman" | "nix-shell" | "nix" | "capsh" | "mise"
         | "aws-vault" | "op" | "vault" | "doppler" | "chamber" => after_dashes(name, arguments),
         "parallel" => parallel(command),
+        "gdb" => after_word(arguments, "--args"),
+        "make" | "gmake" => make(command),
         "source" | "." => source(arguments),
         "at" | "batch" => later(command),
         _ => match interpreter(name) {
@@ -128,6 +130,39 @@ fn after_dashes(name: &str, arguments: &[Word]) -> Vec<Launch> {
     }
 }
 
+/// A command behind a word of its own.
+fn after_word(arguments: &[Word], word: &str) -> Vec<Launch> {
+    let at = arguments.iter().position(|argument| argument.text == word);
+    let inner = at.and_then(|at| arguments.get(at + 1..)).unwrap_or_default();
+    if inner.is_empty() { Vec::new() } else { vec![Launch::Words(Runs::Wrapper, inner.to_vec())] }
+}
+
+/// `make -f -` reads its rules from the input.
+fn make(command: &SimpleCommand) -> Vec<Launch> {
+    let arguments = command.arguments();
+    let reads = arguments.iter().enumerate().any(|(at, word)| match word.text.as_str() {
+        "-f" | "--file" | "--makefile" => arguments.get(at + 1).is_some_and(|file| is_input(&file.text)),
+        text => ["-f", "--file=", "--makefile="].iter().any(|option| text.strip_prefix(option).is_some_and(is_input)),
+    });
+    reads.then_some(Launch::Hidden(Opaque::InputProgram, command.span)).into_iter().collect()
+}
+
+/// `ssh HOST` without a command: a shell there reads its input.
+pub(super) fn far_shell(by: Runs, found: &[Launch], command: &SimpleCommand, gathered: &Gathered) -> Vec<Launch> {
+    let named = found.iter().any(|launch| matches!(launch, Launch::Text(Runs::Remote, _)));
+    if by != Runs::Remote || named {
+        return Vec::new();
+    }
+    match (input(command), command.pipe()) {
+        (Some(text), _) => vec![Launch::Text(by, text.target.clone())],
+        (None, Some((_, 1..))) => {
+            let hidden = Launch::Hidden(Opaque::InputProgram, command.span);
+            piped(command, gathered).map(|text| Launch::Text(by, text)).into_iter().chain([hidden]).collect()
+        }
+        (None, _) => Vec::new(),
+    }
+}
+
 /// GNU parallel joins its words and the arguments after `:::` to a text.
 fn parallel(command: &SimpleCommand) -> Vec<Launch> {
     let arguments = command.arguments();
@@ -215,8 +250,8 @@ fn interpreted(name: &str, known: &Interpreter, command: &SimpleCommand, gathere
                 if !from_file {
                     found.push(Launch::Hidden(Opaque::InputProgram, command.span));
                 }
-                found
-                    .extend(piped(command, gathered).filter(|_| shell).map(|text| Launch::Text(Runs::ShellText, text)));
+                let text = piped(command, gathered).or_else(|| from_around(command, gathered));
+                found.extend(text.filter(|_| shell).map(|text| Launch::Text(Runs::ShellText, text)));
             }
         },
     }
@@ -226,6 +261,13 @@ fn interpreted(name: &str, known: &Interpreter, command: &SimpleCommand, gathere
 /// `-c`, alone or among other letters.
 fn is_text_option(option: &str) -> bool {
     option == "--command" || (option.starts_with('-') && !option.starts_with("--") && option.contains('c'))
+}
+
+/// What the command gets that runs this one (`ssh HOST bash <<E`), also only shown to the rules.
+fn from_around(command: &SimpleCommand, gathered: &Gathered) -> Option<Word> {
+    let Origin::Command { parent, .. } = &command.origin else { return None };
+    let around = gathered.commands.get(*parent)?;
+    input(around).map(|text| text.target.clone()).or_else(|| piped(around, gathered))
 }
 
 /// What `echo TEXT |` hands on: shown to the rules, while the line stays opaque.

@@ -319,6 +319,7 @@ pub(super) const TABLE: &[Wrapper] = &[
         long_valued: &["target", "setuid", "setgid"],
         ..PLAIN
     },
+    Wrapper { names: &["systemd-nspawn"], by: Runs::Contained, flags: "qaxbnUP", lenient: true, ..PLAIN },
     Wrapper {
         names: &["docker exec", "podman exec", "nerdctl exec", "lxc exec", "crictl exec", "ctr exec"],
         by: Runs::Contained,
