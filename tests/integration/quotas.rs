@@ -1,13 +1,14 @@
 //! One agent that floods: what goes beyond its quota is refused unasked, counted, and costs nobody else.
 
 use std::process::Command;
+use std::time::Instant;
 
 use countersign_tests::cast::Cast;
 use countersign_tests::journal;
 use countersign_tests::parts::Parts;
 use countersign_tests::person::Person;
 use countersign_tests::programs::{SHELL, program};
-use countersign_tests::run::{LIMIT, Running, eventually, run};
+use countersign_tests::run::{Daemon, LIMIT, Running, eventually, run};
 use countersign_tests::terminal::Terminal;
 
 #[test]
@@ -121,4 +122,37 @@ fn an_interactive_login_that_floods_is_ended() {
     assert_eq!(closed_as(&parts, 1), ["recording_quota"]);
     assert!(!parts.file("made").exists());
     parts.verify().expect(10);
+}
+
+/// Sixteen logins with lines that take long to read: the host's own signs of life, and everybody's short lines, go on.
+#[test]
+fn hostile_lines_hold_up_nobody_else() {
+    let mut parts = Parts::new();
+    parts.stop_host();
+    let mut command = parts.host_command();
+    command.args(["--heartbeat-ms", "100"]);
+    parts.host = Some(Daemon::start(&mut command, &parts.scratch.join("host.log")));
+    parts.reviewer().allow("echo fits");
+    assert_eq!(run(&mut parts.front("echo fits")).expect(0).out(), "fits\n");
+    let line = "case $x in a|b) { if ((x=y)); then echo \"$(true)\"; fi; };; esac; ".repeat(900);
+    assert!((50_000..65_000).contains(&line.len()), "{}", line.len());
+    let held = |count| (journal::of_kind(&parts.journal(), "command_submitted").len() >= count).then_some(());
+    let begun = Instant::now();
+    let first = Running::start(&mut parts.front(&line), Some(b""));
+    eventually("one to be read", LIMIT, || held(2));
+    let alone = begun.elapsed();
+    let before = journal::of_kind(&parts.journal(), "heartbeat").len();
+    let begun = Instant::now();
+    let others: Vec<_> = (0..14).map(|_| Running::start(&mut parts.front(&line), Some(b""))).collect();
+    let short = Instant::now();
+    assert_eq!(run(&mut parts.front("echo fits")).expect(0).out(), "fits\n");
+    let short = short.elapsed();
+    eventually("all to be read", LIMIT, || held(17));
+    let all = begun.elapsed();
+    let beats = journal::of_kind(&parts.journal(), "heartbeat").len() - before;
+    println!("one line {alone:?}, fourteen {all:?}, a short one beside them {short:?}, {beats} heartbeats");
+    // A fifth of those of an idle host: the processors are full.
+    let due = usize::try_from(all.as_millis() / 100 / 5).expect("a number");
+    assert!(beats >= due, "{beats} heartbeats in {all:?}");
+    drop((first, others));
 }

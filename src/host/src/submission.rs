@@ -230,7 +230,8 @@ async fn record<'a>(
         at_ms: written.at_us.div_euclid(1000),
     };
     let asked = Asked {
-        own: rules.map(|rules| rules.say(&line)).unwrap_or_default(),
+        // It is taken apart once more: beside the other logins.
+        own: rules.map(|rules| tokio::task::block_in_place(|| rules.say(&line))).unwrap_or_default(),
         host: host.identity.host,
         entry: written.leaf,
         nonce,
