@@ -5,7 +5,7 @@ use crate::build::{History, Who, join, leaf_of, login, trust};
 use crate::people::{ADMIN, BOB, document};
 use crate::removals::{COMMAND, Pruned, cut, erase, of_host, prune, sign};
 use crate::reviews::{auditors, reviewed, with_admins};
-use countersign_ledger::verify::{Options, Report, verify_with};
+use countersign_ledger::verify::{Options, Report, Signatures, verify_with};
 use countersign_ledger::{EPOCH_US, Kind, KnownHead, Line, TrustFile, Value, tlog};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -64,9 +64,18 @@ impl Case {
         verify_with(dir, Some(&self.trust), &Options { known_heads, ..Options::default() }, &mut |_| {})
     }
 
-    /// By an auditor who knows no entry of it.
-    pub fn verify_without_head(&self, dir: &Path) -> Report {
-        verify_with(dir, Some(&self.trust), &Options::default(), &mut |_| {})
+    /// The same, where a checkpoint stands for the signatures that it covers.
+    pub fn verify_by_checkpoint(&self, dir: &Path) -> Report {
+        let known_heads = vec![KnownHead::parse(self.head.as_bytes()).unwrap()];
+        let options = Options { known_heads, signatures: Signatures::Checkpoint, ..Options::default() };
+        verify_with(dir, Some(&self.trust), &options, &mut |_| {})
+    }
+
+    /// By an auditor who knows no entry of it, in both modes.
+    pub fn verify_without_head(&self, dir: &Path) -> [Report; 2] {
+        [Signatures::Strict, Signatures::Checkpoint].map(|signatures| {
+            verify_with(dir, Some(&self.trust), &Options { signatures, ..Options::default() }, &mut |_| {})
+        })
     }
 }
 
@@ -263,6 +272,7 @@ fn the_golden_histories_are_these_and_both_verifiers_say_so() {
         assert_eq!(TrustFile::load(&dir.join("trust.json")).unwrap(), case.trust);
         let report = case.verify(&dir);
         assert_eq!(told(&report), case.expected, "{}\n{}", case.name, report.text());
+        assert_eq!(told(&case.verify_by_checkpoint(&dir)), case.expected, "{}", case.name);
         let theirs = second(&dir.join("trust.json"), &dir.join("head.json"), std::slice::from_ref(&dir));
         assert_eq!(theirs, [case.expected], "{}", case.name);
     }

@@ -61,8 +61,10 @@ impl Matrix {
             None => std::fs::remove_file(&path).unwrap(),
         }
         let report = self.case.verify(&now);
-        if !self.is_worse(&report) {
-            self.surprises.push(format!("{name}: {what}: {}", told(&report)));
+        for report in [&report, &self.case.verify_by_checkpoint(&now)] {
+            if !self.is_worse(report) {
+                self.surprises.push(format!("{name}: {what}: {}", told(report)));
+            }
         }
         if self.tried.is_multiple_of(sampled()) {
             let kept = self.dir.path().join(format!("sample{}", self.tried));
