@@ -9,6 +9,8 @@ use super::shell::{Command, Script, read};
 use super::text::{Text, UNKNOWN};
 use super::{Class, Finding, forms, grammar, named_pairs, personal, provider, shape, url};
 use crate::line::Line;
+use crate::programs::interpreter;
+use crate::words::base_name;
 
 /// Deepest nesting of scripts inside of words (`sh -c 'ssh h "…"'`).
 const NESTED: usize = 4;
@@ -56,6 +58,7 @@ pub(crate) fn find_in(line: &Line<'_>, dialect: Dialect) -> Vec<Finding> {
         strict: dialect == Dialect::Other,
         pasted: Pasted::No,
         functions: may_define(line.text),
+        own: false,
     };
     search.script(&Text::line(line.text), 0, Care::Word);
     search.show_what_runs(line);
@@ -65,7 +68,8 @@ pub(crate) fn find_in(line: &Line<'_>, dialect: Dialect) -> Vec<Finding> {
 /// Finds them in text that nothing will run: output, comments, values. Every
 /// finding is literal.
 pub fn find_text(text: &str) -> Vec<Finding> {
-    let mut search = Search { line: text, found: Vec::new(), strict: false, pasted: Pasted::No, functions: false };
+    let mut search =
+        Search { line: text, found: Vec::new(), strict: false, pasted: Pasted::No, functions: false, own: false };
     search.plain(&Text::line(text), Mode::Printed, Care::Shown);
     search.in_order()
 }
@@ -83,7 +87,7 @@ enum Care {
     /// It may be read as code once more: only what is one inert token.
     Code,
     /// It stays in the shell, and a later line may run it, which is not looked at
-    /// together with this one: only one inert token that names no program.
+    /// together with this one: only one inert token that names no program, whoever takes it.
     Kept,
     /// It is run: nothing.
     Run,
@@ -97,6 +101,8 @@ struct Search<'a> {
     pasted: Pasted,
     /// The line may define a function.
     functions: bool,
+    /// What is found is a program's own: it takes it for a password and for nothing else.
+    own: bool,
 }
 
 /// Whether a line may define a function.
@@ -159,12 +165,14 @@ impl Search<'_> {
             let care = if pasted::is_set(command, word) { variable } else { care };
             if reread.code.binary_search(&word).is_ok() { care.max(Care::Code) } else { care }
         };
-        grammar::scan(command, |value| {
+        grammar::scan(command, |value, own| {
+            self.own = own;
             if let Some(word) = command.words.get(value.word) {
                 let care = care_of(value.word).max(if word.text.unfinished { Care::Code } else { Care::Shown });
                 self.word_value(&word.text, value.start, value.end, value.kind, care);
             }
         });
+        self.own = false;
         for (i, word) in command.words.iter().enumerate() {
             self.plain(&word.text, Mode::Written, care_of(i).max(if word.text.unfinished { Care::Code } else { care }));
             if depth < NESTED && reread.scripts.binary_search(&i).is_ok() {
@@ -180,7 +188,9 @@ impl Search<'_> {
             self.plain(text, Mode::Written, care);
         }
         if let Some(reads) = input::reads(command) {
+            self.own = command.words.first().is_some_and(|word| grammar::owns(&word.text.s));
             input::of(script, command, |text| self.stdin(text, reads, care));
+            self.own = false;
         } else if input::may_read(command) {
             input::of(script, command, |text| {
                 if input::looks_secret(&text.s) {
@@ -235,7 +245,9 @@ impl Search<'_> {
         if text.s.len() < SHORTEST {
             return;
         }
+        self.own = true;
         url::scan(&text.s, |start, end, kind| self.add(text, start, end, kind, Class::Secret, care, true));
+        self.own = false;
         if mode == Mode::Written {
             forms::scan(&text.s, |start, end, kind| self.add(text, start, end, kind, Class::Secret, care, true));
             named_pairs::scan(&text.s, care >= Care::Code, |start, end, kind| {
@@ -302,9 +314,11 @@ impl Search<'_> {
             Care::Word => !value.contains(UNKNOWN) && !holds_expansion(value),
             Care::Data => !value.contains(UNKNOWN) && !looks_like_code(value),
             Care::Code => is_inert(value),
-            Care::Kept => is_inert(value) && !may_name_a_program(value),
+            Care::Kept => is_inert(value),
             Care::Run => false,
         };
+        let own = self.own || care == Care::Shown || class == Class::Personal;
+        let calm = calm && (own && care != Care::Kept || !may_name_a_program(value));
         let whole = self.line.is_char_boundary(from) && self.line.is_char_boundary(to);
         self.found.push(Finding { start: from, end: to, kind, class, literal: literal && calm && whole });
     }
@@ -392,10 +406,17 @@ fn is_inert(value: &str) -> bool {
     !value.contains(|c: char| c.is_whitespace() || c.is_control() || "'\"\\`$;|&<>(){}[]".contains(c))
 }
 
-/// Whether a shell that takes this one token for a command may find a program: a
-/// path, or a name as programs have them.
+/// Whether a shell that takes this for a command may find a program: its first
+/// word is a path, or a name as programs have them.
 fn may_name_a_program(value: &str) -> bool {
-    value.starts_with(['/', '.', '~']) || value.bytes().all(|b| b.is_ascii_lowercase() || b"._+-".contains(&b))
+    let apart = |c: char| c.is_whitespace() || c.is_control() || "\\,;:|&=".contains(c);
+    let first = value.split(apart).find(|piece| !piece.is_empty()).unwrap_or_default();
+    let name = first
+        .trim_start_matches(['!', '@', '-', '+', '\'', '"', '(', '{', '`'])
+        .trim_end_matches(['\'', '"', ')', '}', '`', '*', '?']);
+    name.starts_with(['/', '.', '~'])
+        || name.bytes().all(|b| b.is_ascii_lowercase() || b"._+-".contains(&b))
+        || interpreter(base_name(name)).is_some()
 }
 
 /// Whether the word before says that this one is a secret.

@@ -1,13 +1,16 @@
 //! What a simple command says of its words: which of them are secrets, and
 //! which are scripts for another shell.
 
+mod owns;
 mod reread;
 mod table;
 
+pub(super) use self::owns::owns;
 use super::names::{Says, judge};
 use super::shell::Command;
 use super::text::{Text, UNKNOWN};
 use super::values::{Trust, is_motley, is_path, is_random, is_reference, is_title, is_uuid, plausible};
+use crate::programs::{Kind, interpreter};
 use crate::words::base_name;
 pub(super) use reread::{Reread, is_shell, reread, runs_code};
 use std::collections::HashMap;
@@ -55,29 +58,36 @@ fn program(word: &str) -> &str {
     name.strip_suffix(".exe").unwrap_or(name)
 }
 
-/// Calls `found` for each secret that the words themselves give away.
-pub(super) fn scan(command: &Command, mut found: impl FnMut(Value)) {
+/// Calls `found` for each secret that the words themselves give away, and says
+/// whether a program of the command takes it for its own.
+pub(super) fn scan(command: &Command, mut tell: impl FnMut(Value, bool)) {
     let words: Vec<&Text<'static>> = command.words.iter().map(|w| &w.text).collect();
     let reach = if words.len() > MANY { NEAR_IN_MANY } else { NEAR };
     let before = super::pasted::before_the_program(&words);
+    // What a database's client gets behind its name is its own.
+    let client = words.get(before).is_some_and(|word| is_client(program(&word.s)));
     for (i, word) in words.iter().enumerate() {
         if let Some(rules) = BY_PROGRAM.get(program(&word.s)) {
             let near = words.get(..words.len().min(i + reach)).unwrap_or_default();
             for rule in rules {
-                apply(rule, near, i + 1, &mut found);
+                apply(rule, near, i + 1, &mut |value| tell(value, owns(&word.s)));
             }
         }
-        named(&words, i, before, &mut found);
+        named(&words, i, before, &mut |value| tell(value, client && i > before));
         let mut part = |at: Option<(usize, usize)>| {
-            at.into_iter().for_each(|(start, end)| found(Value { word: i, start, end, kind: "password" }));
+            at.into_iter().for_each(|(start, end)| tell(Value { word: i, start, end, kind: "password" }, false));
         };
         part(super::forms::user_at_host(&word.s));
         part(saying(&words, i));
         part(beside_user(&words, i));
     }
-    super::general::scan(&words, &mut found);
-    oracle(&words, &mut found);
-    printed(&words, &mut found);
+    super::general::scan(&words, |value| tell(value, false));
+    oracle(&words, &mut |value| tell(value, true));
+    printed(&words, &mut |value| tell(value, false));
+}
+
+fn is_client(name: &str) -> bool {
+    interpreter(name).is_some_and(|known| matches!(known.kind, Kind::Client { .. }))
 }
 
 /// Clients of Oracle, whose first operands are `user/password`.

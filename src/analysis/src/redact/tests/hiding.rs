@@ -69,7 +69,7 @@ fn what_stays_in_the_shell_is_hidden_only_where_it_names_no_program() {
     for line in [
         "export API_TOKEN='Ev1lQ2x7z'",
         "API_TOKEN=Ev1lQ2x7z",
-        "PGPASSWORD='two Ev1lQ2x7z' psql -h db",
+        "PGPASSWORD='Two Ev1lQ2x7z' psql -h db",
         "echo Ev1lQ2x7z | docker login -u a --password-stdin | tee log",
     ] {
         let hidden: String = cut(line).iter().map(|f| &line[f.start..f.end]).collect();
@@ -366,4 +366,46 @@ fn what_the_line_may_run_by_ways_that_are_not_followed_is_shown() {
         shown.extend((!cut(line)).then_some(line));
     }
     assert!(hidden.is_empty() && shown.is_empty(), "hidden {hidden:#?}, shown {shown:#?}");
+}
+
+#[test]
+fn what_may_name_a_program_is_hidden_only_as_a_programs_own_password() {
+    for line in [
+        "crontab - <<'E'\nAPI_TOKEN=evil\n* * * * * $API_TOKEN\nE",
+        "printf 'TOKEN=evil\\n* * * * * $TOKEN\\n' | crontab -",
+        "cat >> ~/.bashrc <<'E'\nexport API_TOKEN=evil\n$API_TOKEN\nE",
+        "echo 'export API_TOKEN=evil; $API_TOKEN' >> ~/.bashrc",
+        "cat > x.service <<'E'\nEnvironment=API_TOKEN=evil\nExecStart=/bin/sh -c $API_TOKEN\nE",
+        "systemd-run --setenv=API_TOKEN=evil sh -c '$API_TOKEN'",
+        "API_TOKEN=evil perl -e 'system $ENV{API_TOKEN}'",
+        "make API_TOKEN=evil",
+        "kubectl set env deploy/x API_TOKEN=evil",
+        "echo token=evil | perl -F= -lane 'system $F[1]'",
+        "echo password=evil | at now",
+        "ssh h API_TOKEN=evil '$API_TOKEN'",
+        "ssh h <<'E'\nAPI_TOKEN=evil\n$API_TOKEN\nE",
+        "ansible all -m shell -a '{{ password }}' -e password=evil",
+        "bash -c '$2' x --token evil",
+        "bash -c '$2' x --token 'evil now'",
+        "bash -s -- --token evil <<< '$2'",
+        "sh x.sh --token python3",
+        "parallel sh -c ::: password=evil",
+        "alias token=evil",
+        "git config alias.password '!evil'",
+        "eval TOKEN=evil\\;\\$TOKEN",
+        "gdb -ex 'shell password=evil; $password'",
+    ] {
+        assert!(!find(line).iter().any(Finding::is_cut), "{}", marked(line));
+    }
+    for line in [
+        "mysql -uroot -pevil",
+        "mysql -uroot --password='evil now'",
+        "redis-cli -a evil ping",
+        "curl -u me:evil https://h.example/",
+        "git clone https://me:evil@h.example/x.git",
+        "bash -c '$2' x --token Ev1lQ2x7z",
+        "API_TOKEN=hunter2x9 ./deploy",
+    ] {
+        assert!(find(line).iter().any(Finding::is_cut), "{}", marked(line));
+    }
 }
