@@ -237,10 +237,11 @@ impl<'a> Relay<'a> {
         list
     }
 
-    /// Whether the host must catch up before more is read. A host that is gone
-    /// holds nothing up.
+    /// Whether the host must catch up before more is read. Where it has ended
+    /// the login, or is gone, nobody will: what runs is killed over its output.
     fn is_ahead(&self) -> bool {
-        self.link.is_open() && self.recorder.is_beyond(self.link.reach())
+        let host = self.link.is_open() || matches!(self.stop, Some(Stop::Host { .. }));
+        host && self.recorder.is_beyond(self.link.reach())
     }
 
     fn timeout_ms(&self) -> Option<u32> {

@@ -3,7 +3,9 @@
 //! shell behind `>( … )`, a file that the line writes. There a text that is
 //! hidden could be code, whatever it looks like.
 
-use crate::facts::{CommandLine, Context, Origin, Redirect, Redirection, Runs, SimpleCommand, Word};
+use crate::facts::{
+    CommandLine, Context, Opaque, OpaqueFact, Origin, Redirect, Redirection, Runs, SimpleCommand, Word,
+};
 use crate::programs::{Kind, Source, interpreter};
 use crate::starts::is_ancestor;
 use crate::words::base_name;
@@ -20,18 +22,29 @@ pub(super) enum Obeyed {
 }
 
 /// Programs that run lines which they read, and are no interpreters.
-const RUNS_INPUT: &[&str] = &["at", "batch"];
+const RUNS_INPUT: &[&str] = &["at", "batch", "crontab"];
 
 /// Looks at a line and its text.
 pub(super) fn obeyed(text: &str, line: &CommandLine) -> Obeyed {
     let each = line.commands.iter().enumerate().map(|(at, command)| {
-        if takes_program(command) && !is_followed(text, line, at, command) {
+        if is_piped_elsewhere(line, command) || takes_program(command) && !is_followed(text, line, at, command) {
             Obeyed::Any
         } else {
             runs_written(line, at, command)
         }
     });
-    each.max().unwrap_or(Obeyed::Followed)
+    let cut =
+        |fact: &OpaqueFact| matches!(fact.what, Opaque::Unparsed | Opaque::TooLong | Opaque::TooDeep | Opaque::TooMuch);
+    // Where not every command is known, one that is not may run such a file.
+    let least = if line.opaque.iter().any(cut) { Obeyed::Files } else { Obeyed::Followed };
+    each.max().unwrap_or(Obeyed::Followed).max(least)
+}
+
+/// Whether a program that no text is followed to takes its program from a pipe: `ssh HOST`, `make -f -`.
+fn is_piped_elsewhere(line: &CommandLine, command: &SimpleCommand) -> bool {
+    let known = command.program_name().is_some_and(|name| interpreter(name).is_some() || RUNS_INPUT.contains(&name));
+    let reads = |fact: &OpaqueFact| fact.what == Opaque::InputProgram && fact.span == command.span;
+    !known && command.pipe().is_some_and(|(_, stage)| stage > 0) && line.opaque.iter().any(reads)
 }
 
 /// Whether a command takes a program from its input. What a client of a

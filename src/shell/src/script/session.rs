@@ -252,7 +252,9 @@ impl Session {
                 None => {}
             }
         }
-        let ahead = self.login.link.is_open() && self.login.recorder.is_beyond(self.login.link.reach());
+        // As in the relay: nobody catches up any more where the host has ended it.
+        let host = self.login.link.is_open() || matches!(self.stop, Some(Stop::Said(..)));
+        let ahead = host && self.login.recorder.is_beyond(self.login.link.reach());
         let unrecorded = matches!(self.stop, Some(Stop::Recorder(_)));
         for (i, output) in self.outputs.iter().enumerate() {
             if output.outlet.is_waiting() {

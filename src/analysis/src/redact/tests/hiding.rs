@@ -314,6 +314,9 @@ fn among_more_commands_than_are_told_apart_only_tokens_of_a_known_form_are_hidde
         |commands: usize| format!("mysql -phunter2x; X={token};{} $PW; mysql -phunter3x", ":;".repeat(commands));
     assert_eq!(cut(&around(4000)), ["hunter2x", &token, "hunter3x"]);
     assert_eq!(cut(&around(5000)), [&token[..]]);
+    // Of more than the facts of a line hold, one may run a file that the line writes.
+    let file = format!("echo password='touch x9' > f;{} sh f", ":;".repeat(600));
+    assert_eq!(cut(&file), [""; 0]);
     let run = |commands: usize| {
         format!("(echo -n password=touch,Xq7vTr2kLm;{}) | sed 's/^[^=]*=//' | bash", ":;".repeat(commands))
     };
@@ -342,6 +345,9 @@ fn what_the_line_may_run_by_ways_that_are_not_followed_is_shown() {
         "docker exec -i x sh -c 'cut -d= -f2 | sh' <<< password=reboot",
         "{ cut -d= -f2 | bash; } <<< password=reboot",
         "bash < <(echo password=reboot,x | cut -d= -f2)",
+        "echo password=Xq9,reboot | cut -d, -f2 | ssh h",
+        "{ echo password=Xq9,reboot; true; } | cut -d, -f2 | crontab -",
+        "echo password=Xq9,reboot | cut -d, -f2 | make -f -",
         "env password=reboot | { grep password; true; } | cut -d= -f2 | bash",
         // Files that the line writes.
         "echo password=reboot,x | cut -d= -f2 > f; bash f",
