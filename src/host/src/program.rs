@@ -1,6 +1,7 @@
 //! The program that a line reads from its standard input: held with it.
 
 use crate::connection::Connection;
+use crate::sent::beside_others;
 use crate::submission::{NoRuling, cancel_word};
 use countersign_analysis::Held;
 use countersign_api::front::{FrontMessage, HostMessage, ProgramEnd, Submit};
@@ -11,24 +12,29 @@ use std::time::Duration;
 const PROGRAM_WITHIN: Duration = Duration::from_secs(90);
 
 /// Asks the front for the program on standard input and adds it to what is
-/// held; also why there is nobody to go on for.
-pub(crate) async fn with_program(connection: &mut Connection, submit: &Submit, held: Held) -> (Held, Option<NoRuling>) {
+/// held; also why there is nobody to go on for. `None` where it cannot be
+/// analysed.
+pub(crate) async fn with_program(
+    connection: &mut Connection,
+    submit: &Submit,
+    held: Held,
+) -> Option<(Held, Option<NoRuling>)> {
     if connection.send(&HostMessage::WantProgram { nonce: submit.nonce }).await.is_err() {
-        return (held, Some(NoRuling::FrontGone));
+        return Some((held, Some(NoRuling::FrontGone)));
     }
     let program = match tokio::time::timeout(PROGRAM_WITHIN, connection.next()).await {
         Ok(Ok(Some(FrontMessage::Program(program)))) if program.nonce == submit.nonce => program,
         Ok(Ok(Some(FrontMessage::Cancel { nonce, why }))) if nonce == submit.nonce => {
-            return (held, Some(NoRuling::Cancelled(cancel_word(why))));
+            return Some((held, Some(NoRuling::Cancelled(cancel_word(why)))));
         }
-        Ok(_) | Err(_) => return (held, Some(NoRuling::FrontGone)),
+        Ok(_) | Err(_) => return Some((held, Some(NoRuling::FrontGone))),
     };
-    let Ok(sent) = b64_decode(&program.bytes) else { return (held, Some(NoRuling::FrontGone)) };
+    let Ok(sent) = b64_decode(&program.bytes) else { return Some((held, Some(NoRuling::FrontGone))) };
     let bad = match program.end {
         ProgramEnd::Whole => None,
         ProgramEnd::TooLong => Some(NotProgram::TooLong),
         ProgramEnd::TooSlow(waited_s) => Some(NotProgram::TooSlow { waited_s }),
     };
-    // Up to 256 KiB: beside the other logins.
-    (tokio::task::block_in_place(|| held.with_program(&sent, program.total_bytes, bad)), None)
+    let held = beside_others(sent.len(), move || held.with_program(&sent, program.total_bytes, bad)).await?;
+    Some((held, None))
 }

@@ -101,7 +101,11 @@ pub(crate) async fn run(
     }
     let mut gone = None;
     if held.wants_program {
-        (held, gone) = with_program(connection, submit, held).await;
+        let Some(read) = with_program(connection, submit, held).await else {
+            connection.fatal("the program on standard input cannot be read; the login is ended").await;
+            return Ok(Fate::FrontGone);
+        };
+        (held, gone) = read;
     }
     let transfer = transfer.filter(|_| asking.transfer);
     let (authority, unusable) = match host.authorities.in_force(&host.book).await {

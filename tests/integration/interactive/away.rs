@@ -340,8 +340,9 @@ s.sendall(struct.pack(\">I\",len(m))+m);print(\"ANSWER\",s.recv(4096)[4:].decode
         .replace("$LOGIN", opened["sess"]["id"].as_str().expect("an id"))
         .replace("$KEY", opened["body"]["resume"].as_str().expect("a digest"));
     std::fs::write(login.file("thief.py"), script).expect("file");
-    login.terminal.send("until [ -e go ]; do sleep 0.1; done; python3 thief.py\r");
-    eventually("the line to begin", LIMIT, || (login.kinds("exec_started") == 1).then_some(()));
+    login.terminal.send("touch began; until [ -e go ]; do sleep 0.1; done; python3 thief.py\r");
+    // Its `exec_started` stands before its front is told.
+    eventually("the line to begin", LIMIT, || login.file("began").exists().then_some(()));
     login.kill_host();
     kill(login.front(), Signal::SIGSTOP).expect("stopped");
     login.parts.start_host();
