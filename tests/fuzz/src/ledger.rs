@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Requests of each kind, each behind its length.
 pub const REQUESTS: &[&str] = &[
@@ -262,11 +262,17 @@ fn hosts() -> [([u8; 16], [u8; 32]); 2] {
     [(std::array::from_fn(count(0x40)), std::array::from_fn(count(0))), ([7; 16], [1; 32])]
 }
 
+/// Where an fsync costs nothing: what a journal holds does not depend on it, and on a disk each input waits for several.
+fn in_memory() -> PathBuf {
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() }
+}
+
 /// A journal that opens holds what it held, whole lines from the beginning, and opens again the same; one that does
 /// not open is not changed.
 pub fn journal(bytes: &[u8]) {
     let thread = format!("{:?}", std::thread::current().id()).replace(|c: char| !c.is_ascii_digit(), "");
-    let dir = std::env::temp_dir().join(format!("countersign-fuzz-journal-{}-{thread}", std::process::id()));
+    let dir = in_memory().join(format!("countersign-fuzz-journal-{}-{thread}", std::process::id()));
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for (name, text) in super::bundle::members(bytes) {
         let name = if name.is_empty() { "0000000000000000.jsonl".to_owned() } else { name };
@@ -404,7 +410,7 @@ mod tests {
             key.parse::<SshKey>().expect("a key");
         }
         for (example, (host, seed)) in JOURNALS.iter().zip(hosts()) {
-            let dir = std::env::temp_dir().join(format!("countersign-fuzz-opens-{}", std::process::id()));
+            let dir = in_memory().join(format!("countersign-fuzz-opens-{}", std::process::id()));
             std::fs::create_dir_all(&dir).expect("a directory");
             for (name, text) in crate_members(example) {
                 std::fs::write(dir.join(name), text).expect("a file");

@@ -98,7 +98,7 @@ pub fn second(trust: &Path, head: &Path, dirs: &[PathBuf]) -> Vec<String> {
     lines
 }
 
-pub const CASES: [fn() -> Case; 8] = [epochs, authority, removals, pruned, part, gap, own_ledger, policy];
+pub const CASES: [fn() -> Case; 9] = [epochs, authority, removals, pruned, part, gap, own_ledger, policy, quota];
 
 /// Keys: the identity key's certificates at both starts, one that an epoch certified after a day.
 fn epochs() -> Case {
@@ -233,6 +233,32 @@ fn policy() -> Case {
     history.close(2, "exit");
     history.checkpoint();
     Case::new("policy", "0 -", trust(), &history, &history.lines())
+}
+
+/// A login that was ended in the middle of a line because its recording was full, and the next of the same agent, of
+/// which two were turned away before. Both were open: the second one goes on when the first is ended.
+fn quota() -> Case {
+    let mut history = History::with_signer("own_uid");
+    history.open(1);
+    history.run(1, 1, "approved", "ops-lead");
+    history.submit(1, 2, b"cat /dev/zero");
+    history.decide(1, 2, "approved", Some("ops-lead"));
+    history.exec(1, 2);
+    history.open(2);
+    history.plan("open2").body.insert("turned_away".into(), 2u64.into());
+    history.record(1, 40);
+    history.record(1, 40);
+    history.finish(1, 2);
+    let lost = &mut history.plan("finish2").body;
+    lost.remove("code");
+    lost.insert("end".into(), "lost".into());
+    lost.insert("stdout_bytes".into(), 0u64.into());
+    history.close(1, "recording_quota");
+    history.submit(2, 3, b"rm -rf /srv");
+    history.decide(2, 3, "denied", Some("ops-lead"));
+    history.close(2, "exit");
+    history.checkpoint();
+    Case::new("quota", "0 -", trust(), &history, &history.lines())
 }
 
 fn golden_dir(name: &str) -> PathBuf {

@@ -443,3 +443,8 @@ fn own_ledger() {
 fn policy() {
     run(7);
 }
+
+#[test]
+fn quota() {
+    run(8);
+}
