@@ -4,8 +4,8 @@
 #   tests/long.sh [SECONDS [TARGET…]]     600 seconds each, every target, unless told otherwise
 #
 # Without TARGET the tamper matrix of the ledger runs first, whole: every byte of a history flipped, every entry changed
-# under the second verifier as well, and every change of the golden histories (some 240,000). The tests of each day
-# take a sample of it.
+# under the second verifier as well, and every change of the golden histories (some 275,000), each in both modes of
+# `--signatures`. The tests of each day take a sample of it.
 #
 # Needs a nightly compiler and cargo-fuzz (`cargo install --locked cargo-fuzz`). What was found is kept in
 # target/fuzz/corpus, so that a later run goes on from there; the summary of the last run of each target is in
