@@ -154,6 +154,18 @@ fn audit_and_sessions_show_what_happened() {
         assert!(text.contains(part), "audit should hold {part:?}:\n{text}");
     }
     assert!(!text.contains('\x1b'), "no colour where there is no terminal");
+    let denied = audit[1]["id"].as_str().unwrap_or_default();
+    let triaged = ["audit", "triage", &denied[..8], "--as", "malicious", "--note", "an attack\x1b[2K"];
+    let told = reviewer.run(&triaged).expect(0).out();
+    let said = "\"an attack⟨U+001B⟩[2K\"";
+    assert!(told.contains("echo 'two⏎lines'") && told.contains("→ triaged malicious by "), "{told}");
+    assert!(told.contains(said), "{told}");
+    let found = reviewer.rows(&["audit", "--triage", "malicious"]);
+    assert_eq!(found.iter().map(|row| &row["id"]).collect::<Vec<_>>(), [denied]);
+    assert_eq!(reviewer.rows(&["audit", "--triage", "none"]).len(), 2);
+    assert!(reviewer.run(&["show", denied]).expect(0).out().contains(said));
+    reviewer.run(&["audit", "triage", "0000000", "--as", "benign", "--note", "x"]).expect(66);
+    reviewer.run(&["audit", "triage", denied, "--as", "fine", "--note", "x"]).expect(64);
     let sessions = reviewer.rows(&["sessions", "-n", "3"]);
     assert_eq!(sessions.len(), 1, "logins less than 30 minutes apart are one session");
     assert_eq!(sessions[0]["commands"], 3);

@@ -4,6 +4,7 @@
 use crate::context::About;
 use crate::rules::{Rule, Step};
 use crate::service::{ProgramFacts, Risk, default_shell};
+use crate::triage::{TriageFilter, Triaged};
 use countersign_core::{DecidedBy, Digest, HostId, LoginId, Name, Outcome, SubmissionId};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -57,6 +58,9 @@ pub struct AuditQuery {
     /// Only on this target.
     #[serde(default)]
     pub target: Option<Name>,
+    /// Only where this was the last verdict of those who looked later; or where there is none.
+    #[serde(default)]
+    pub triage: Option<TriageFilter>,
     /// Only what comes after this row in this order: the next page.
     #[serde(default)]
     pub before: Option<SubmissionId>,
@@ -199,6 +203,9 @@ pub struct AuditRow {
     /// Who had been shown it while it waited; `None` where nobody was asked, or by a service that kept no note.
     #[serde(default)]
     pub shown_to: Option<Vec<Name>>,
+    /// The last verdict of those who looked at it later.
+    #[serde(default)]
+    pub triage: Option<Triaged>,
     /// `seq` of its `command_submitted` in the host's ledger.
     pub seq: u64,
     /// Leaf hash of that entry.
@@ -256,6 +263,9 @@ pub struct AuditRecord {
     /// The commands of its session right before it, the last one last.
     #[serde(default)]
     pub preceding: Vec<Preceding>,
+    /// Every verdict of those who looked at it later, oldest first.
+    #[serde(default)]
+    pub verdicts: Vec<Triaged>,
     /// The host's entries about it, in order.
     pub proof: Vec<ProofEntry>,
     /// The host's newest cosigned checkpoint: it covers the entries below this `seq`.

@@ -12,3 +12,4 @@ pub mod recording;
 pub mod rules;
 pub mod service;
 pub mod spool;
+pub mod triage;

@@ -1,6 +1,7 @@
 //! Rules, as reviewers' tools and the service speak of them. The written form
 //! of a rule (`body`) is described in docs/POLICY.md.
 
+use crate::triage::Verdict;
 use countersign_core::{Choice, Digest, Name, SubmissionId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -248,8 +249,14 @@ pub struct Finding {
     pub score: Option<u8>,
     /// Every flag it had.
     pub anomalies: Vec<String>,
-    /// How often it was let run so.
+    /// How often it was let run so, without those times that somebody has found harmless.
     pub times: u64,
+    /// How often somebody has looked at it and found it harmless (`benign`, `false_positive`).
+    #[serde(default)]
+    pub cleared: u64,
+    /// The newest other verdict of those who looked at it.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
 }
 
 /// A rule that could be added.

@@ -18,6 +18,7 @@
 //! | `GET /api/submissions/{id}/program` | reviewer | → [`ProgramReply`]; 404 where there is none |
 //! | `GET /api/audit?…` | reviewer | [`AuditQuery`] → `Vec<`[`AuditRow`]`>`, newest first; the next page: `before=` the last row's id |
 //! | `GET /api/audit/{id}` | reviewer | an id or 4 or more characters of its beginning → [`AuditRecord`]; 404; 409 where it could be several |
+//! | `POST /api/audit/{id}/triage` | reviewer | [`TriageRequest`](crate::triage::TriageRequest) → [`Triaged`](crate::triage::Triaged); 409 while it waits, or where it is your own |
 //! | `GET /api/sessions?limit=N` | reviewer | → `Vec<`[`SessionRow`]`>`, newest first |
 //! | `GET /api/rules` · `POST /api/rules` | reviewer | → `Vec<`[`Rule`]`>` · [`NewRule`] → [`Rule`] |
 //! | `POST /api/rules/{id}/{approve,review,expire}` | reviewer | → [`Rule`] |

@@ -4,7 +4,7 @@
 mod look;
 pub mod rules;
 
-pub use look::{Audit, RawStream, Replay, Sessions, Show};
+pub use look::{Audit, AuditCommand, RawStream, Replay, Sessions, Show, Triage};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
@@ -96,7 +96,7 @@ pub enum Command {
     /// Refuse submissions.
     Deny(Deny),
     /// Show what was submitted and how it ended, oldest first.
-    Audit(Audit),
+    Audit(Box<Audit>),
     /// Show work sessions, oldest first.
     Sessions(Sessions),
     /// Play a recording: of a login, or an asciicast file.

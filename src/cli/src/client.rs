@@ -9,6 +9,7 @@ use countersign_api::service::{
     AuditQuery, AuditRecord, AuditRow, ErrorBody, NewRule, PendingSubmission, ProgramReply, ReviewReply, ReviewRequest,
     Rule, SessionRow, SubmissionEntry,
 };
+use countersign_api::triage::{TriageRequest, Triaged};
 use countersign_core::{HostId, LoginId, SubmissionId};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, redirect};
@@ -101,6 +102,11 @@ impl Client {
     /// The whole record of the command whose id begins so: letters and digits only.
     pub async fn record(&self, id: &str) -> Result<AuditRecord, Failure> {
         self.read(self.http.get(self.address(&format!("/api/audit/{id}")))).await
+    }
+
+    /// Says what a command was.
+    pub async fn triage(&self, id: SubmissionId, found: &TriageRequest) -> Result<Triaged, Failure> {
+        self.read(self.http.post(self.address(&format!("/api/audit/{id}/triage"))).json(found)).await
     }
 
     /// Work sessions, newest first.

@@ -29,6 +29,7 @@ pub mod screen;
 mod signals;
 pub mod signing;
 mod style;
+mod triage;
 mod trial;
 pub mod words;
 mod wrap;

@@ -1,6 +1,6 @@
 //! Commands that look: the queue, the audit, sessions.
 
-use crate::args::{Audit, Sessions, Show, Where};
+use crate::args::{Audit, AuditCommand, Sessions, Show, Where};
 use crate::choose::MIN_PREFIX;
 use crate::client::Client;
 use crate::export::{csv, ocsf};
@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::link::Link;
 use crate::rows;
 use crate::screen::{self, json as json_text, note, show, show_json, show_raw};
+use crate::triage;
 use crate::words::{moment, now_ms};
 use countersign_api::audit::MAX_ROWS;
 use countersign_api::service::{AuditQuery, AuditRecord, AuditRow, PendingSubmission};
@@ -44,6 +45,9 @@ async fn waiting(client: &Client) -> Result<(Vec<PendingSubmission>, Vec<Option<
 
 /// `countersign audit`: the last rows, oldest first.
 pub async fn audit(args: &Audit, json: bool) -> Result<(), Failure> {
+    if let Some(AuditCommand::Triage(args)) = &args.what {
+        return triage::run(args, json).await;
+    }
     if json && (args.csv || args.ocsf) {
         return Err(Failure::Usage("give one of --json, --csv and --ocsf".into()));
     }
@@ -84,6 +88,7 @@ fn question(args: &Audit) -> Result<AuditQuery, Failure> {
         reviewer: args.reviewer.clone(),
         user: args.user.clone(),
         target: args.target.clone(),
+        triage: args.triage,
         before: args.before,
     })
 }
@@ -116,12 +121,7 @@ pub async fn sessions(args: &Sessions, json: bool) -> Result<(), Failure> {
 
 /// `countersign show`
 pub async fn one(args: &Show, json: bool) -> Result<(), Failure> {
-    if args.id.chars().count() < MIN_PREFIX || !args.id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Err(Failure::Usage(format!(
-            "`{}` is no id; give it, or at least {MIN_PREFIX} characters of its beginning",
-            args.id
-        )));
-    }
+    may_be_id(&args.id)?;
     let link = Link::open(&args.at).await?;
     let found = found(link.client(), &args.id).await;
     link.close().await;
@@ -130,6 +130,16 @@ pub async fn one(args: &Show, json: bool) -> Result<(), Failure> {
         return show_json(&record);
     }
     show(&(rows::record(&record) + &program.as_deref().map(rows::program).unwrap_or_default()))
+}
+
+/// Only what can begin an id goes to the service.
+pub fn may_be_id(text: &str) -> Result<(), Failure> {
+    if text.chars().count() < MIN_PREFIX || !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(Failure::Usage(format!(
+            "`{text}` is no id; give it, or at least {MIN_PREFIX} characters of its beginning"
+        )));
+    }
+    Ok(())
 }
 
 /// The record of an id, and the program on its standard input.

@@ -14,6 +14,7 @@ use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{clock, count, date, span, time};
 use crate::wrap::wrapped;
 use countersign_api::service::{AuditRow, DEFAULT_SHELL, PendingSubmission, ProgramFacts, Reason, Risk, SessionRow};
+use countersign_api::triage::Triaged;
 use countersign_core::{DecidedBy, Flag, Name, Outcome, Transfer, visible};
 
 /// Width of the time before an audit row's outcome, and of the lines under it.
@@ -23,7 +24,7 @@ const MAX_LOGINS: usize = 8;
 /// … shows so many of them, the newest: an agent behind ssh opens one a command.
 const SHOWN_LOGINS: usize = 5;
 
-/// One command of the audit: two lines, three where there are anomalies.
+/// One command of the audit: two lines, more where there are anomalies or somebody has looked at it later.
 pub fn audit(row: &AuditRow) -> String {
     let (symbol, word) = style::label(row.outcome);
     let label = paint(style::of(row.outcome), &format!("{symbol} {word:<11}"));
@@ -40,7 +41,15 @@ pub fn audit(row: &AuditRow) -> String {
         let flags: Vec<String> = row.anomalies.iter().map(|flag| format!("⚑ {}", visible(flag))).collect();
         text.push_str(&format!("{:INDENT$}{}\n", "", paint(FLAG, &flags.join("  "))));
     }
+    if let Some(found) = &row.triage {
+        text.push_str(&format!("{:INDENT$}{}\n", "", paint(FAINT, &triaged(found))));
+    }
     text
+}
+
+/// What somebody found later, and why.
+pub fn triaged(found: &Triaged) -> String {
+    format!("triaged {} by {}: \"{}\"", found.verdict, found.by, visible(&found.note))
 }
 
 /// Who or what decided, and how long it took.

@@ -47,6 +47,7 @@ fn row(outcome: Option<Outcome>, by: Option<&str>, command: &str) -> AuditRow {
         approvals: Vec::new(),
         safety: Safety::default(),
         shown_to: None,
+        triage: None,
         about: known(),
         anomalies: vec![],
         exit_code: Some(0),
@@ -85,6 +86,7 @@ fn whole(row: &AuditRow) -> AuditRecord {
         stderr_bytes: Some(0),
         recording: None,
         preceding: vec![],
+        verdicts: vec![],
         proof: vec![entry],
         cosigned_below: Some(8),
     }

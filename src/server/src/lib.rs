@@ -28,6 +28,7 @@ mod store;
 mod suggestions;
 mod tls;
 mod token;
+mod triage;
 mod trust;
 
 use clap::Parser as _;

@@ -128,33 +128,33 @@ impl OwnLedger {
         Self { service, signer }
     }
 
-    /// Records what somebody does in the transaction that does it. On an error
-    /// the transaction must not be committed.
-    pub async fn record(&self, tx: &mut Tx, act: &Act<'_>) -> Result<(), NotRecorded> {
+    /// Records what somebody does in the transaction that does it; the `seq` of
+    /// the entry. On an error the transaction must not be committed.
+    pub async fn record(&self, tx: &mut Tx, act: &Act<'_>) -> Result<u64, NotRecorded> {
         let draft = act.draft()?;
         self.keep(tx, draft).await
     }
 
     /// Records that the service starts serving.
     pub async fn started(&self, tx: &mut Tx) -> Result<(), NotRecorded> {
-        self.keep(tx, host_started()).await
+        self.keep(tx, host_started()).await.map(|_| ())
     }
 
     /// Records that it stopped in order.
     pub async fn stopped(&self, tx: &mut Tx) -> Result<(), NotRecorded> {
-        self.keep(tx, plain(Kind::HostStopped, body([("why", "signal".into())]))).await
+        self.keep(tx, plain(Kind::HostStopped, body([("why", "signal".into())]))).await.map(|_| ())
     }
 
     /// Writes a draft, and what must come before it: who this is at the very
     /// beginning, and a start where the machine was booted since.
-    async fn keep(&self, tx: &mut Tx, draft: Draft) -> Result<(), NotRecorded> {
+    async fn keep(&self, tx: &mut Tx, draft: Draft) -> Result<u64, NotRecorded> {
         let last = own::last_line(tx).await?;
         let written = self.lines(last.as_deref(), draft)?;
         for entry in &written {
             let line = Line::parse(entry.line.as_bytes()).map_err(|_| NotRecorded::Unreadable)?;
             own::keep_line(tx, line.kind, entry).await?;
         }
-        Ok(())
+        written.last().map(|entry| entry.seq).ok_or(NotRecorded::Unreadable)
     }
 
     fn lines(&self, last: Option<&str>, draft: Draft) -> Result<Vec<Written>, NotRecorded> {

@@ -3,6 +3,7 @@
 use crate::refusal::Refusal;
 use crate::store::{Decided, Store};
 use countersign_api::rules::{Finding, SuggestedRule, Suggestions};
+use countersign_api::triage::Verdict;
 use countersign_core::{DecidedBy, Outcome};
 use countersign_policy::{Past, suggest};
 use std::collections::HashMap;
@@ -34,7 +35,8 @@ fn look(rows: &[Decided]) -> Suggestions {
         .map(|row| Past {
             line: row.command.clone(),
             shell: row.shell.clone(),
-            approved: row.outcome == Some(Outcome::Approved),
+            // What should not have run teaches no rule to let it run.
+            approved: row.outcome == Some(Outcome::Approved) && !row.triage.is_some_and(Verdict::condemns),
         })
         .collect();
     let suggestions = suggest(&history)
@@ -63,18 +65,31 @@ fn look(rows: &[Decided]) -> Suggestions {
     }
 }
 
-/// Each line once, those that weigh most first. `rows`: newest first.
+/// Each line once, those that weigh most first; not those that somebody has found
+/// harmless each time. `rows`: newest first.
 fn findings<'a>(rows: impl Iterator<Item = &'a Decided>, weight: impl Fn(&Finding) -> usize) -> Vec<Finding> {
     let mut found: HashMap<&str, Finding> = HashMap::new();
     for row in rows {
         let finding = found.entry(&row.command).or_insert_with(|| Finding {
             id: row.id,
             command: row.command.clone(),
-            by: row.decided_by.as_ref().map(ToString::to_string).unwrap_or_default(),
+            by: String::new(),
             score: None,
             anomalies: Vec::new(),
             times: 0,
+            cleared: 0,
+            verdict: None,
         });
+        if row.triage.is_some_and(Verdict::clears) {
+            finding.cleared += 1;
+            continue;
+        }
+        if finding.times == 0 {
+            // The newest that is to be looked at.
+            finding.id = row.id;
+            finding.by = row.decided_by.as_ref().map(ToString::to_string).unwrap_or_default();
+        }
+        finding.verdict = finding.verdict.or(row.triage);
         finding.times += 1;
         finding.score = finding.score.max(row.score);
         for flag in &row.anomalies {
@@ -83,7 +98,7 @@ fn findings<'a>(rows: impl Iterator<Item = &'a Decided>, weight: impl Fn(&Findin
             }
         }
     }
-    let mut found: Vec<Finding> = found.into_values().collect();
+    let mut found: Vec<Finding> = found.into_values().filter(|finding| finding.times > 0).collect();
     found.sort_by(|a, b| (weight(b), b.times, &a.command).cmp(&(weight(a), a.times, &b.command)));
     found.truncate(FINDINGS);
     found

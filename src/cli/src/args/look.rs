@@ -2,9 +2,10 @@
 
 use super::Where;
 use clap::builder::PossibleValuesParser;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use countersign_analysis::anomaly::Flag;
 use countersign_api::service::RiskRange;
+use countersign_api::triage::{TriageFilter, Verdict};
 use countersign_core::{Name, Outcome, SubmissionId};
 
 const AUDIT_HELP: &str = "\
@@ -13,8 +14,11 @@ docs/AUDIT.md has what --json, --csv and --ocsf hold.";
 
 /// `audit`
 #[derive(Debug, Args)]
-#[command(after_help = AUDIT_HELP)]
+#[command(after_help = AUDIT_HELP, args_conflicts_with_subcommands = true)]
 pub struct Audit {
+    /// Instead of listing.
+    #[command(subcommand)]
+    pub what: Option<AuditCommand>,
     /// At most the last N commands [default: 50].
     #[arg(short = 'n', long = "limit", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
@@ -48,6 +52,10 @@ pub struct Audit {
     /// Only what this person decided, or approved as one of several.
     #[arg(long, value_name = "NAME")]
     pub reviewer: Option<Name>,
+    /// Only where this was the last verdict (audit triage): benign, false_positive, policy_gap, suspicious,
+    /// malicious or undetermined; or where there is none.
+    #[arg(long, value_name = "VERDICT")]
+    pub triage: Option<TriageFilter>,
     /// Only commands, or claims of their agent, that hold this text; one or two characters: where a word begins.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub text: Option<String>,
@@ -69,6 +77,41 @@ pub struct Audit {
     /// Print an event of OCSF 1.5.0 (Process Activity) a line.
     #[arg(long)]
     pub ocsf: bool,
+    /// Where the service is.
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// What `audit` can do besides.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Say what commands were, that somebody has looked at. Every verdict stays in the record; the last one counts.
+    #[command(after_help = TRIAGE_HELP)]
+    Triage(Triage),
+}
+
+const TRIAGE_HELP: &str = "\
+Verdicts:
+  benign          odd as its flags say, and right: expected, or agreed on
+  false_positive  not odd; flags or score are wrong
+  policy_gap      no harm, but rules should not have let it run
+  suspicious      something is wrong; what, is not known yet
+  malicious       an attack, or an agent that did harm
+  undetermined    nobody can tell, or the verdict before is taken back
+Where there are two people or more, benign and false_positive are for another one than who let it run.";
+
+/// `audit triage`
+#[derive(Debug, Args)]
+pub struct Triage {
+    /// Ids of commands, or 4 or more characters of their beginnings.
+    #[arg(required = true, value_name = "RECORD")]
+    pub ids: Vec<String>,
+    /// What it was.
+    #[arg(long = "as", value_name = "VERDICT")]
+    pub verdict: Verdict,
+    /// Why; the record keeps it. Write no secret.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub note: String,
     /// Where the service is.
     #[command(flatten)]
     pub at: Where,

@@ -10,7 +10,7 @@ use countersign_api::service::AuditRow;
 use countersign_core::{Name, visible};
 
 /// The columns, in order.
-pub const COLUMNS: [&str; 29] = [
+pub const COLUMNS: [&str; 33] = [
     "id",
     "submitted_at",
     "outcome",
@@ -40,6 +40,10 @@ pub const COLUMNS: [&str; 29] = [
     "signal",
     "seq",
     "entry",
+    "triage",
+    "triaged_by",
+    "triaged_at",
+    "triage_note",
 ];
 
 /// The table of these rows.
@@ -53,13 +57,14 @@ pub fn table<'a>(rows: impl Iterator<Item = &'a AuditRow>) -> String {
     text
 }
 
-fn cells(row: &AuditRow) -> [String; 29] {
+fn cells(row: &AuditRow) -> [String; 33] {
     fn maybe<T: ToString>(value: Option<T>) -> String {
         value.map(|value| value.to_string()).unwrap_or_default()
     }
     let at = |ms: Option<i64>| ms.map(|ms| format!("{}Z", time(ms).replace(' ', "T"))).unwrap_or_default();
     let names = |names: &[Name]| names.iter().map(Name::as_str).collect::<Vec<_>>().join(" ");
     let identity = row.about.identity.as_ref();
+    let triage = row.triage.as_ref();
     [
         row.id.to_string(),
         at(Some(row.submitted_at_ms)),
@@ -90,6 +95,10 @@ fn cells(row: &AuditRow) -> [String; 29] {
         maybe(row.signal),
         row.seq.to_string(),
         row.entry.to_string(),
+        maybe(triage.map(|found| found.verdict)),
+        maybe(triage.map(|found| &found.by)),
+        at(triage.map(|found| found.at_ms)),
+        triage.map(|found| found.note.clone()).unwrap_or_default(),
     ]
 }
 

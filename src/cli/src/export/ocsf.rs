@@ -4,6 +4,7 @@
 //! in `unmapped`, by the names of our own API.
 
 use countersign_api::service::{AuditRow, Risk};
+use countersign_api::triage::{Triaged, Verdict};
 use countersign_core::Outcome;
 use serde_json::{Map, Value, json};
 
@@ -41,7 +42,7 @@ pub fn event(row: &AuditRow) -> Value {
         },
         "action_id": action.0, "action": action.1,
         "disposition_id": disposition.0, "disposition": disposition.1,
-        "is_alert": level_id >= 3,
+        "is_alert": alerts(row, level_id),
         "metadata": {
             "version": VERSION,
             "profiles": ["host", "security_control"],
@@ -94,6 +95,31 @@ fn add<T: Into<Value>>(members: &mut Map<String, Value>, name: &str, value: Opti
     if let Some(value) = value {
         members.insert(name.to_owned(), value.into());
     }
+}
+
+/// Whether somebody should look: where nobody has, as the risk says, else as they have said.
+fn alerts(row: &AuditRow, level_id: i32) -> bool {
+    match row.triage.as_ref().map(|found| found.verdict) {
+        None | Some(Verdict::Undetermined) => level_id >= 3,
+        Some(Verdict::Benign | Verdict::FalsePositive) => false,
+        Some(Verdict::PolicyGap | Verdict::Suspicious | Verdict::Malicious) => true,
+    }
+}
+
+/// A verdict by the members and ids that findings and evidences have in the schema.
+fn triage(found: &Triaged) -> Value {
+    let (verdict_id, verdict) = match found.verdict {
+        Verdict::FalsePositive => (1, "False Positive"),
+        Verdict::Malicious => (2, "True Positive"),
+        Verdict::Suspicious => (4, "Suspicious"),
+        Verdict::Benign => (5, "Benign"),
+        Verdict::Undetermined => (7, "Insufficient Data"),
+        Verdict::PolicyGap => (8, "Security Risk"),
+    };
+    json!({
+        "verdict_id": verdict_id, "verdict": verdict, "comment": found.note,
+        "by": found.by, "time": found.at_ms, "word": found.verdict, "seq": found.seq,
+    })
 }
 
 /// `risk_level` and its id; −1 where nothing was scored.
@@ -181,6 +207,7 @@ fn unmapped(row: &AuditRow) -> Value {
         "review_latency_ms": row.review_latency_ms,
         "shown_to": row.shown_to,
         "signal": row.signal,
+        "triage": row.triage.as_ref().map(triage),
         "tty": row.tty,
     })
 }

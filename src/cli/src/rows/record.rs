@@ -1,12 +1,13 @@
 //! The whole record of one command, part by part in the order of the product
 //! page; what is not known is not said, but for what an auditor would miss.
 
-use super::{authority, because, command, explained, locale_text, program_facts, reason, risk};
+use super::{authority, because, command, explained, locale_text, program_facts, reason, risk, triaged};
 use crate::about;
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{count, date, span, time};
 use countersign_api::audit::AuditRecord;
 use countersign_api::service::AuditRow;
+use countersign_api::triage::Triaged;
 use countersign_core::{Name, Transfer, visible};
 use std::collections::BTreeMap;
 
@@ -15,10 +16,11 @@ type Facts = Vec<(&'static str, String)>;
 /// The record as text.
 pub fn record(record: &AuditRecord) -> String {
     let row = &record.row;
-    let parts: [(&str, Facts); 9] = [
+    let parts: [(&str, Facts); 10] = [
         ("", command_facts(record)),
         ("identity", identity(record)),
         ("risk", risk_facts(row)),
+        ("triage", triage(record)),
         ("authorization", authorization(record)),
         ("execution", execution(record)),
         ("session", session(record)),
@@ -106,6 +108,17 @@ fn risk_facts(row: &AuditRow) -> Facts {
     }
     facts.extend(row.anomalies.iter().map(|flag| ("anomaly", paint(FLAG, &explained(flag)))));
     facts
+}
+
+/// Every verdict, oldest first: the last one counts.
+fn triage(record: &AuditRecord) -> Facts {
+    if record.verdicts.is_empty() {
+        return vec![("", "nobody has said what it was".to_owned())];
+    }
+    let line = |found: &Triaged| {
+        format!("{} · {} · seq {} of the service's ledger", at(Some(found.at_ms)), triaged(found), found.seq)
+    };
+    record.verdicts.iter().map(|found| ("", line(found))).collect()
 }
 
 fn authorization(record: &AuditRecord) -> Facts {

@@ -146,7 +146,10 @@ fn findings(title: &str, found: &[Finding]) -> String {
         let score = one.score.map_or_else(|| "–".to_owned(), |score| score.to_string());
         let times = if one.times == 1 { String::new() } else { format!(" · {} times", one.times) };
         let flags: String = one.anomalies.iter().map(|flag| format!(" ⚑ {}", visible(flag))).collect();
-        let by = format!("{} · by {}{times}{flags}", one.id, visible(&one.by));
+        let cleared =
+            if one.cleared == 0 { String::new() } else { format!(" · besides found harmless: {}", one.cleared) };
+        let verdict = one.verdict.map_or_else(String::new, |verdict| format!(" · triaged {verdict}"));
+        let by = format!("{} · by {}{times}{cleared}{verdict}{flags}", one.id, visible(&one.by));
         format!("    {score:>3}  {}\n         {}\n", visible(&one.command), paint(FAINT, &by))
     };
     if found.is_empty() { String::new() } else { format!("\n{title}:\n{}", found.iter().map(line).collect::<String>()) }
@@ -244,6 +247,8 @@ mod tests {
             score,
             anomalies: anomalies.iter().map(|flag| (*flag).to_owned()).collect(),
             times,
+            cleared: times - 1,
+            verdict: (times > 1).then_some(countersign_api::triage::Verdict::PolicyGap),
         };
         let shown = suggestions(&Suggestions {
             looked_at: 3,
@@ -254,7 +259,7 @@ mod tests {
         let id = countersign_core::SubmissionId::from_random([7; 16]).to_string();
         for part in [
             "\nrisky, but passed by rule:\n     27  kill -9 1⟨U+001B⟩[2K\n",
-            &format!("{id} · by whitelist_rule:1 · 2 times"),
+            &format!("{id} · by whitelist_rule:1 · 2 times · besides found harmless: 1 · triaged policy_gap"),
             "\nanomalous, but approved:\n      –  id\n",
             &format!("{id} · by whitelist_rule:1 ⚑ retry_after_denial ⚑ odd⟨U+0007⟩"),
         ] {

@@ -45,6 +45,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/recordings/{login}", get(reviewer::recording).post(host::recording))
         .route("/api/audit", get(reviewer::audit))
         .route("/api/audit/{id}", get(reviewer::record))
+        .route("/api/audit/{id}/triage", post(reviewer::triage))
         .route("/api/sessions", get(reviewer::sessions))
         .route("/api/ledgers", get(ledgers::find))
         .route("/api/ledgers/{host}/entries", get(ledgers::entries))

@@ -7,7 +7,7 @@ use crate::desk;
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
 use crate::store::{FoundRecord, shown};
-use crate::trust;
+use crate::{triage, trust};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -17,6 +17,7 @@ use countersign_api::service::{
     AuditQuery, AuditRecord, AuditRow, PendingSubmission, ProgramReply, ReviewReply, ReviewRequest, SessionRow,
     SubmissionEntry,
 };
+use countersign_api::triage::{TriageRequest, Triaged};
 use countersign_core::{LoginId, SubmissionId};
 use countersign_ledger::{Kind, TrustFile};
 use serde::Deserialize;
@@ -123,6 +124,17 @@ pub async fn record(
             Ok(Json(*record))
         }
     }
+}
+
+/// `POST /api/audit/{id}/triage`
+pub async fn triage(
+    State(app): State<Arc<App>>,
+    Reviewer(name): Reviewer,
+    Path(id): Path<String>,
+    Body(request): Body<TriageRequest>,
+) -> Result<Json<Triaged>, Refusal> {
+    let id: SubmissionId = id.parse().map_err(|_| Refusal::NotFound("no such command"))?;
+    to_the_end(async move { triage::triage(&app, &name, id, request).await.map(Json) }).await
 }
 
 /// Records in the service's own ledger that somebody reads; on an error nothing is shown.

@@ -23,6 +23,7 @@ pub mod rules;
 mod sessions;
 pub mod shown;
 pub mod submissions;
+pub mod triage;
 
 pub use audit::{AuditError, Decided, Found as FoundRecord};
 pub use facts::FactError;

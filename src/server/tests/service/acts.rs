@@ -6,6 +6,7 @@ use crate::own_ledger::{kinds, lines, verified};
 use crate::removals::{SEQ, case, erase, record, with_administrators};
 use crate::running::{Service, run};
 use countersign_api::service::{EnrollReply, EnrollRequest, FormerHost, ReviewReply, ReviewRequest, Rule};
+use countersign_api::triage::Verdict;
 use countersign_core::Choice;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -113,6 +114,18 @@ async fn half_an_approval(service: &Service, ops: &str) {
     assert_eq!(service.post::<ReviewReply>(&path, ops, &request).await.0, StatusCode::OK);
 }
 
+/// Every verdict on a command that nobody was asked about.
+async fn verdicts(service: &Service, ops: &str, host: &mut Host) {
+    let login = host.open_login("deploy-agent", None);
+    let held = host.hold(login, "uptime", 60_000);
+    host.ship(service).await;
+    for verdict in Verdict::ALL {
+        let path = format!("/api/audit/{}/triage", held.id);
+        let body = json!({"verdict": verdict, "note": "x"});
+        assert_eq!(service.post::<Value>(&path, ops, &body).await.0, StatusCode::OK);
+    }
+}
+
 /// Another host takes the place of this one.
 async fn lost_key(service: &Service, old: &Host) {
     let (id, state) = (old.id.to_string(), service.state());
@@ -130,6 +143,7 @@ async fn every_act_is_recorded_and_has_its_row() {
     let mut host = Host::enrolled(&service, "web-1").await;
     rules(&service, &ops, &second).await;
     reads(&service, &ops, &mut host).await;
+    verdicts(&service, &ops, &mut host).await;
     half_an_approval(&service, &ops).await;
     lost_key(&service, &host).await;
     let shown = lines(&service).lines().filter(|line| line.contains("\"act\":\"shown\"")).count();

@@ -25,3 +25,4 @@ mod removals;
 mod rules;
 mod running;
 mod starting;
+mod triage;

@@ -17,6 +17,7 @@ pub use rules::keep_review;
 
 use super::about::AboutRow;
 use super::submissions::{flags, names, program_facts, read_steps, risk};
+use super::triage::LastVerdict;
 use super::{Store, StoreError, number, parsed};
 use countersign_api::service::{AuditQuery, AuditRow, Safety};
 use countersign_core::{Outcome, SubmissionId};
@@ -35,10 +36,12 @@ const ROWS: &str = "SELECT s.position, s.id, s.agent, s.host, h.name AS host_nam
     s.score, s.found, s.anomalies, \
     (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, \
     (SELECT group_concat(w.reviewer, ' ') FROM submission_shown w WHERE w.submission = s.id) AS shown_to, s.asked, \
-    s.context, l.claimed, l.claimed_error, l.identity, e.line \
+    s.context, l.claimed, l.claimed_error, l.identity, e.line, \
+    t.seq AS triage_seq, t.verdict, t.reviewer AS triaged_by, t.note, t.at_ms AS triaged_at_ms \
     FROM json_each($1) p CROSS JOIN submissions s ON s.position = p.value CROSS JOIN hosts h ON h.id = s.host \
     CROSS JOIN logins l ON l.id = s.login LEFT JOIN decisions d ON d.submission = s.id \
-    LEFT JOIN entries e ON e.host = s.host AND e.seq = s.seq";
+    LEFT JOIN entries e ON e.host = s.host AND e.seq = s.seq \
+    LEFT JOIN triage t ON t.seq = (SELECT MAX(seq) FROM triage WHERE submission = s.id)";
 
 /// What was asked for cannot be looked for.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +104,8 @@ struct Row {
     line: Option<String>,
     #[sqlx(flatten)]
     about: AboutRow,
+    #[sqlx(flatten)]
+    triage: LastVerdict,
 }
 
 impl Store {
@@ -202,6 +207,7 @@ impl Row {
             anomalies,
             steps: read_steps(&self.steps)?,
             approvals: names(self.approvals.as_deref())?,
+            triage: self.triage.read()?,
             shown_to: (!self.asked.is_empty()).then(|| names(self.shown_to.as_deref())).transpose()?,
             safety: safety(self.line.as_deref()),
             exit_code: self.exit_code.map(|code| number("exit code", code)).transpose()?,

@@ -10,6 +10,7 @@ use super::AuditError;
 use countersign_analysis::anomaly::Flag;
 use countersign_api::audit::MAX_TEXT;
 use countersign_api::service::{AuditQuery, RiskRange};
+use countersign_api::triage::TriageFilter;
 use countersign_core::Class;
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -267,6 +268,10 @@ impl<'a> Asked<'a> {
             let from = from!("submission_flags f CROSS JOIN submissions s ON s.position = f.position", "f.position");
             return (from, vec![vec![Cond::text("f.flag = ", flag)]], Filter::Flag);
         }
+        if let Some(verdict) = query.triage.and_then(|TriageFilter(verdict)| verdict) {
+            let from = from!("submissions s INDEXED BY submissions_triage", "s.position");
+            return (from, vec![vec![Cond::text("s.triage = ", verdict.as_str())]], Filter::Triage);
+        }
         if let Some(user) = &query.user {
             let from = from!("submissions s INDEXED BY submissions_user", "s.position");
             return (from, vec![vec![Cond::text("s.user = ", user)]], Filter::User);
@@ -349,6 +354,9 @@ impl<'a> Asked<'a> {
         let before = "EXISTS (SELECT 1 FROM submission_flags f WHERE f.position = s.position AND f.flag = ";
         let more = self.flags.iter().skip(usize::from(used == Filter::Flag));
         conds.extend(more.map(|flag| Cond::new(before, Bound::Text((*flag).to_owned()), ")")));
+        if let Some(asked) = query.triage.filter(|_| used != Filter::Triage) {
+            conds.push(Cond::text("COALESCE(s.triage, 'none') = ", asked.as_str()));
+        }
         if let Some(user) = query.user.as_ref().filter(|_| used != Filter::User) {
             conds.push(Cond::text("s.user = ", user));
         }
@@ -378,6 +386,7 @@ enum Filter {
     Rule,
     Reviewer,
     Flag,
+    Triage,
     User,
     Agent,
     Target,

@@ -93,6 +93,7 @@ impl Store {
             stderr_bytes: member("stderr_bytes").and_then(Value::as_int),
             recording: held.map(|held| RecordingPlace { login: row.login, offset, held }),
             preceding: self.preceding(&row).await?,
+            verdicts: self.verdicts(row.id).await?,
             proof: entries.into_iter().map(proof).collect(),
             cosigned_below: rest.cosigned.map(|size| number("size", size)).transpose()?,
             row,

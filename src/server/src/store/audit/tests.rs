@@ -4,6 +4,7 @@
 use super::question::position_of;
 use super::*;
 use countersign_api::service::AuditQuery;
+use countersign_api::triage::{Triaged, Verdict};
 use std::collections::BTreeSet;
 
 const ROWS_IN: i64 = 3000;
@@ -35,6 +36,8 @@ async fn filled(dir: &std::path::Path) -> Store {
             .await
             .unwrap();
     }
+    let person = "on-call".parse().unwrap();
+    assert!(super::super::add_reviewer(&mut tx, (&person, &person), "x", false, 0).await.unwrap());
     for (agent, name) in AGENTS.iter().enumerate() {
         for session in 1..=10 {
             let key = format!("{name}-{session:02}");
@@ -109,6 +112,16 @@ async fn filled(dir: &std::path::Path) -> Store {
         {
             super::super::submissions::decided_by_person(&mut tx, id, &by).await.unwrap();
         }
+        if i % 6 == 0 {
+            let found = Triaged {
+                verdict: Verdict::ALL[i / 6 % 2],
+                by: "on-call".parse().unwrap(),
+                at_ms,
+                note: "x".to_owned(),
+                seq: u64::try_from(n).unwrap(),
+            };
+            super::super::triage::keep(&mut tx, id, &found).await.unwrap();
+        }
         for (k, flag) in FLAGS.iter().enumerate().filter(|(k, _)| i % (k + 4) == 0) {
             assert!(k < FLAGS.len());
             super::super::past::flag_it(&mut tx, &[flag], id).await.unwrap();
@@ -155,6 +168,8 @@ fn questions() -> Vec<AuditQuery> {
         r#""anomaly":"off_hours""#,
         r#""anomaly":"off_hours,external_network""#,
         r#""target":"web-2""#,
+        r#""triage":"benign""#,
+        r#""triage":"none""#,
         r#""since_ms":1795000100000"#,
         r#""until_ms":1795000900000"#,
     ];
@@ -286,6 +301,7 @@ fn fits(row: &AuditRow, query: &AuditQuery, people: &HashMap<String, (Option<Str
         && query.rule.as_ref().is_none_or(|rule| by == *rule || by.ends_with(&format!(":{rule}")))
         && query.reviewer.as_ref().is_none_or(|name| by == name.as_str())
         && query.anomaly.as_ref().is_none_or(|all| all.split(',').all(|flag| row.anomalies.iter().any(|f| f == flag)))
+        && query.triage.is_none_or(|asked| row.triage.as_ref().map(|found| found.verdict) == asked.0)
         && query.target.as_ref().is_none_or(|name| row.host_name == *name)
         && query.since_ms.is_none_or(|ms| row.submitted_at_ms >= ms)
         && query.until_ms.is_none_or(|ms| row.submitted_at_ms < ms)
