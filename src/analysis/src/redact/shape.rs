@@ -2,7 +2,8 @@
 //! neither. It says nothing by itself; where the word stands has to agree.
 
 use super::text::UNKNOWN;
-use super::values::{is_motley, is_path, is_placeholder, is_reference, is_uuid};
+use super::values::{Starts, begins, is_motley, is_path, is_placeholder, is_reference, is_uuid, starts};
+use std::sync::LazyLock;
 
 /// How a word looks, the surest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -188,15 +189,15 @@ fn harmless(word: &str, seen: &Seen) -> bool {
 
 /// Names of formats, versions and machines that look like weak passwords.
 fn known(word: &str) -> bool {
-    const STARTS: &[&str] = &[
+    const NAMES: &[&str] = &[
         "sha1", "sha2", "sha3", "sha5", "sha-", "aes1", "aes2", "aes-", "hmac-", "utf8", "utf-", "utf1", "base64",
         "base32", "x86_64", "i386", "i686", "amd64", "arm64", "armv", "aarch64", "ed25519", "x25519", "secp",
         "prime256", "rsa4096", "rsa2048", "oauth2", "http2", "ipv4", "ipv6", "python", "ubuntu", "debian", "centos",
         "fedora", "alpine", "windows", "argon2", "bcrypt", "pbkdf2", "scram", "md5sum", "latin1", "ripemd", "blake",
         "chacha", "iso-8859", "iso8859",
     ];
-    let head = word.get(..word.len().min(10)).unwrap_or_default().to_ascii_lowercase();
-    STARTS.iter().any(|start| head.starts_with(start))
+    static STARTS: Starts = LazyLock::new(|| starts(NAMES));
+    begins(word, &STARTS)
 }
 
 /// `db1.example.org`, `report-2024.tar.gz`, `v1.2.3-rc1`: dots between short words and numbers.

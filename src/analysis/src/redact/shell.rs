@@ -10,8 +10,8 @@ use here::Pending;
 
 /// Deepest nesting that is followed. Deeper text is shown whole.
 const DEPTH: usize = 40;
-/// Most commands of a text that are told apart: eight times what the facts of a line hold.
-const MOST_COMMANDS: usize = 4096;
+/// Most commands of a text that are told apart: four times what the facts of a line hold.
+const MOST_COMMANDS: usize = 2048;
 
 /// What stands in a line.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 
 use super::names::{Words, words_of};
 use super::text::UNKNOWN;
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, StartKind};
 use std::sync::LazyLock;
 
 /// How much a value must look like a secret, given what says so.
@@ -235,9 +235,25 @@ fn is_name_of_secret(value: &str) -> bool {
 
 /// Whether a value says where something is.
 pub(super) fn is_reference(value: &str) -> bool {
-    let lower = value.get(..value.len().min(32)).unwrap_or(value).to_ascii_lowercase();
+    static STARTS: Starts = LazyLock::new(|| starts(REFERENCES));
     // `NAME:latest`: a version of a secret in a store.
-    REFERENCES.iter().any(|start| lower.starts_with(start)) || value.ends_with(":latest")
+    begins(value, &STARTS) || value.ends_with(":latest")
+}
+
+/// Beginnings of words, whatever the size of their letters, all compared in one pass.
+pub(super) type Starts = LazyLock<Option<AhoCorasick>>;
+
+/// These beginnings.
+pub(super) fn starts(words: &[&str]) -> Option<AhoCorasick> {
+    let mut builder = AhoCorasick::builder();
+    builder.kind(Some(AhoCorasickKind::DFA)).start_kind(StartKind::Anchored).ascii_case_insensitive(true);
+    builder.build(words).ok()
+}
+
+/// Whether a word begins with one of them.
+pub(super) fn begins(word: &str, starts: &Starts) -> bool {
+    let at_start = Input::new(word).anchored(Anchored::Yes);
+    starts.as_ref().is_some_and(|starts| starts.is_match(at_start))
 }
 
 /// Whether a value is a file's path.
