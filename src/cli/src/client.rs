@@ -253,7 +253,7 @@ impl Client {
         let text = said.unwrap_or_else(|| format!("{} answered {status}", self.reviewer.service));
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Config(format!(
-                "{text} (the token in {file} was refused; a new one comes from `countersign-server reviewer add`)"
+                "{text} (the token in {file} was refused; a new one comes from `countersign-server reviewer add` or `rotate`)"
             )),
             StatusCode::NOT_FOUND => Failure::NotFound(text),
             _ if status.is_client_error() => Failure::Refused(text),

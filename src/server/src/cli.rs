@@ -4,6 +4,7 @@ use crate::own_ledger::{Act, OwnLedger};
 use crate::recording_files::{MIB, Quotas};
 use crate::serve::{self, Protection};
 use crate::state::StateDir;
+use crate::store::reviewers::{self, Enrolled};
 use crate::store::{StoreError, add_enroll_token, add_reviewer as add_reviewer_to, person_of, rules};
 use crate::{ServerError, app, forks, rule_desk, token, trust};
 use clap::{Args, Parser, Subcommand};
@@ -140,6 +141,28 @@ enum ReviewerCommand {
         #[arg(long, hide = true)]
         trial: bool,
     },
+    /// List reviewers, those who were removed too.
+    List {
+        #[command(flatten)]
+        state: State,
+    },
+    /// Print another reviewer.toml for a reviewer; the token before is refused from then on.
+    Rotate {
+        /// The reviewer's name.
+        name: Name,
+        #[command(flatten)]
+        state: State,
+        /// The service's URL as the reviewer reaches it.
+        #[arg(long)]
+        url: String,
+    },
+    /// Remove a reviewer for good: the token is refused, and approvals of what still waits do not count.
+    Remove {
+        /// The reviewer's name.
+        name: Name,
+        #[command(flatten)]
+        state: State,
+    },
 }
 
 /// The name of the built-in reviewer of a trial.
@@ -169,9 +192,7 @@ pub async fn run(cli: Cli) -> Result<(), ServerError> {
                 serve::Settings { listen: flags.listen, protection, quotas, connections, head, removal_admins };
             serve::serve(StateDir::open(&flags.state.dir)?, settings).await
         }
-        Command::Reviewer { command: ReviewerCommand::Add { name, person, state, url, trial } } => {
-            add_reviewer(&StateDir::open(&state.dir)?, (&name, person.as_ref()), &url, trial).await
-        }
+        Command::Reviewer { command } => reviewer(command).await,
         Command::EnrollToken { name, class, lost, state } => {
             enroll_token(&StateDir::open(&state.dir)?, &name, class, lost).await
         }
@@ -191,6 +212,67 @@ fn admins(file: &Path, needed: usize) -> Result<Admins, ServerError> {
     let failed = |why: &dyn std::fmt::Display| ServerError::Usage(format!("{}: {why}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|why| failed(&why))?;
     Admins::parse(&text, needed).map_err(|why| failed(&why))
+}
+
+async fn reviewer(command: ReviewerCommand) -> Result<(), ServerError> {
+    match command {
+        ReviewerCommand::Add { name, person, state, url, trial } => {
+            add_reviewer(&StateDir::open(&state.dir)?, (&name, person.as_ref()), &url, trial).await
+        }
+        ReviewerCommand::List { state } => list_reviewers(&StateDir::open(&state.dir)?).await,
+        ReviewerCommand::Rotate { name, state, url } => {
+            rotate_reviewer(&StateDir::open(&state.dir)?, &name, &url).await
+        }
+        ReviewerCommand::Remove { name, state } => remove_reviewer(&StateDir::open(&state.dir)?, &name).await,
+    }
+}
+
+async fn list_reviewers(state: &StateDir) -> Result<(), ServerError> {
+    let (store, ..) = serve::open_parts(state).await?;
+    let rows = store.reviewers().await?;
+    store.close().await;
+    let at = |ms: i64| countersign_core::format_utc_micros(ms.saturating_mul(1000)).unwrap_or_default();
+    let line = |row: &Enrolled| {
+        let whose = if row.person == row.name { String::new() } else { format!(", a name of {}", row.person) };
+        let end = row.removed_at_ms.map_or_else(String::new, |ms| format!(", removed {}", at(ms)));
+        format!("{}{whose}, added {}{end}\n", row.name, at(row.added_at_ms))
+    };
+    print(&rows.iter().map(line).collect::<String>())
+}
+
+fn no_reviewer(name: &Name) -> ServerError {
+    ServerError::Usage(format!("there is no reviewer {name}; `reviewer list` shows them"))
+}
+
+async fn rotate_reviewer(state: &StateDir, name: &Name, url: &str) -> Result<(), ServerError> {
+    let fingerprint = state.fingerprint()?;
+    check_url(url, fingerprint.is_some())?;
+    let token = token::new_reviewer_token()?;
+    let (store, service, signer) = serve::open_parts(state).await?;
+    let mut tx = store.write().await?;
+    if !reviewers::rotate(&mut tx, name, &token::hash(&token)).await? {
+        return Err(no_reviewer(name));
+    }
+    let act = Act::new(Kind::AdminAct, "reviewer_token_rotated", None).about(name);
+    own_ledger(service, signer).record(&mut tx, &act).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+    store.close().await;
+    print_reviewer_file(name, url, &token, fingerprint)
+}
+
+async fn remove_reviewer(state: &StateDir, name: &Name) -> Result<(), ServerError> {
+    let (store, service, signer) = serve::open_parts(state).await?;
+    let mut tx = store.write().await?;
+    if !reviewers::remove(&mut tx, name, app::now_ms()).await? {
+        return Err(no_reviewer(name));
+    }
+    let others = reviewers::other_names(&mut tx, name).await?;
+    let act = Act::new(Kind::AdminAct, "reviewer_removed", None).about(name);
+    own_ledger(service, signer).record(&mut tx, &act).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+    store.close().await;
+    // A person who leaves leaves with all names.
+    print(&others.iter().map(|other| format!("the same person is still {other}\n")).collect::<String>())
 }
 
 async fn add_reviewer(
@@ -219,13 +301,17 @@ async fn add_reviewer(
         None => name.clone(),
     };
     if !add_reviewer_to(&mut tx, (name, &person), &token::hash(&token), trial, app::now_ms()).await? {
-        return Err(ServerError::Usage(format!("there is a reviewer {name} already; choose another name")));
+        return Err(ServerError::Usage(format!("there is or was a reviewer {name} already; choose another name")));
     }
     let act = Act::new(Kind::AdminAct, "reviewer_added", None).about(name);
     let act = if person == *name { act } else { act.detail(format!("a name of {person}")) };
     own_ledger(service, signer).record(&mut tx, &act).await?;
     tx.commit().await.map_err(StoreError::from)?;
     store.close().await;
+    print_reviewer_file(name, url, &token, fingerprint)
+}
+
+fn print_reviewer_file(name: &Name, url: &str, token: &str, fingerprint: Option<String>) -> Result<(), ServerError> {
     let pinned = match fingerprint {
         Some(fingerprint) if url.starts_with("https://") => format!("fingerprint = \"{fingerprint}\"\n"),
         Some(_) | None => String::new(),

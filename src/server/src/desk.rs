@@ -8,12 +8,13 @@ use crate::facts::{Fact, Submitted};
 use crate::in_force::{self, InForce, Looked, place_of};
 use crate::ingest::{self, End, Fits, Kept, Received};
 use crate::own_ledger::Act;
-use crate::refusal::Refusal;
+use crate::refusal::{BAD_TOKEN, Refusal};
 use crate::store::commands::{self, Arrival, Asking, Known, LoginOf};
 use crate::store::facts::never_opened;
 use crate::store::reviews::{self, Demand};
 use crate::store::{
-    Decision, FactError, HostCaller, StoreError, Submission, Tx, past, person_of, reviewer_names, rules, submissions,
+    Decision, FactError, HostCaller, StoreError, Submission, Tx, past, person_of, reviewer_names, reviewers, rules,
+    submissions,
 };
 use countersign_analysis::Analysis;
 use countersign_analysis::anomaly::History;
@@ -298,6 +299,10 @@ pub async fn review(
     }
     let now = now_ms();
     let mut tx = app.store.write().await?;
+    // Removed since the token was looked at.
+    if !reviewers::is_one(&mut tx, reviewer).await? {
+        return Err(Refusal::Unauthorized(BAD_TOKEN));
+    }
     let Some(submission) = submissions::submission(&mut tx, id).await? else {
         return Err(Refusal::NotFound("no such submission"));
     };

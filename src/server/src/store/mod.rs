@@ -18,6 +18,7 @@ pub mod past;
 mod people;
 mod recordings;
 pub mod removals;
+pub mod reviewers;
 pub mod reviews;
 pub mod rules;
 mod sessions;

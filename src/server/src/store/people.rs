@@ -101,10 +101,11 @@ impl Store {
 
     /// The reviewer with this token.
     pub async fn reviewer_by_token(&self, token_hash: &str) -> Result<Option<Name>, StoreError> {
-        let row: Option<String> = sqlx::query_scalar("SELECT name FROM reviewers WHERE token_hash = $1")
-            .bind(token_hash)
-            .fetch_optional(&self.reader)
-            .await?;
+        let row: Option<String> =
+            sqlx::query_scalar("SELECT name FROM reviewers WHERE token_hash = $1 AND removed_at_ms IS NULL")
+                .bind(token_hash)
+                .fetch_optional(&self.reader)
+                .await?;
         row.map(|name| parsed("reviewer's name", &name)).transpose()
     }
 
@@ -180,7 +181,9 @@ pub async fn person_of(tx: &mut Tx, name: &Name) -> Result<Option<Name>, StoreEr
 /// Names of all reviewers.
 pub async fn reviewer_names(tx: &mut Tx) -> Result<Vec<Name>, StoreError> {
     let names: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM reviewers WHERE builtin = 0 ORDER BY name").fetch_all(&mut **tx).await?;
+        sqlx::query_scalar("SELECT name FROM reviewers WHERE builtin = 0 AND removed_at_ms IS NULL ORDER BY name")
+            .fetch_all(&mut **tx)
+            .await?;
     names.iter().map(|name| parsed("reviewer's name", name)).collect()
 }
 

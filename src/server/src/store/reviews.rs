@@ -67,12 +67,14 @@ pub async fn add_review(
     Ok(())
 }
 
-/// The reviews of a submission, oldest first.
+/// The reviews of a submission, oldest first; not of those who are reviewers no more.
 pub async fn reviews(tx: &mut Tx, id: SubmissionId) -> Result<Vec<SignedReview>, StoreError> {
-    let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT statement, sig FROM reviews WHERE submission = $1 ORDER BY received_at_ms, reviewer")
-            .bind(id.to_string())
-            .fetch_all(&mut **tx)
-            .await?;
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT v.statement, v.sig FROM reviews v JOIN reviewers r ON r.name = v.reviewer \
+             WHERE v.submission = $1 AND r.removed_at_ms IS NULL ORDER BY v.received_at_ms, v.reviewer",
+    )
+    .bind(id.to_string())
+    .fetch_all(&mut **tx)
+    .await?;
     Ok(rows.into_iter().map(|(statement, sig)| SignedReview { statement, sig }).collect())
 }

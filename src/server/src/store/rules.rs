@@ -303,8 +303,9 @@ pub async fn targets(tx: &mut Tx) -> Result<Vec<(HostId, Name, Class)>, StoreErr
 
 /// How many people there are to approve rules.
 pub async fn people(tx: &mut Tx) -> Result<u64, StoreError> {
-    let count: i64 = sqlx::query_scalar("SELECT COUNT(DISTINCT person) FROM reviewers WHERE builtin = 0")
-        .fetch_one(&mut **tx)
-        .await?;
+    let count: i64 =
+        sqlx::query_scalar("SELECT COUNT(DISTINCT person) FROM reviewers WHERE builtin = 0 AND removed_at_ms IS NULL")
+            .fetch_one(&mut **tx)
+            .await?;
     number("count", count)
 }

@@ -332,8 +332,8 @@ pub async fn approve(
 ) -> Result<bool, StoreError> {
     let kept = sqlx::query(
         "INSERT INTO approvals (submission, reviewer, comment, at_ms) SELECT $1, me.name, $3, $4 FROM reviewers me \
-         WHERE me.name = $2 AND NOT EXISTS (SELECT 1 FROM approvals a JOIN reviewers r ON r.name = a.reviewer \
-         WHERE a.submission = $1 AND r.person = me.person)",
+         WHERE me.name = $2 AND me.removed_at_ms IS NULL AND NOT EXISTS (SELECT 1 FROM approvals a JOIN reviewers r ON r.name = a.reviewer \
+         WHERE a.submission = $1 AND r.person = me.person AND r.removed_at_ms IS NULL)",
     )
     .bind(id.to_string())
     .bind(by.as_str())
@@ -358,13 +358,15 @@ pub async fn decided_by_person(tx: &mut Tx, id: SubmissionId, by: &Name) -> Resu
     Ok(())
 }
 
-/// Who has approved a submission, in order.
+/// Who has approved a submission, in order; not those who are reviewers no more.
 pub async fn approvals(tx: &mut Tx, id: SubmissionId) -> Result<Vec<Name>, StoreError> {
-    let names: Vec<String> =
-        sqlx::query_scalar("SELECT reviewer FROM approvals WHERE submission = $1 ORDER BY at_ms, reviewer")
-            .bind(id.to_string())
-            .fetch_all(&mut **tx)
-            .await?;
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT a.reviewer FROM approvals a JOIN reviewers r ON r.name = a.reviewer \
+             WHERE a.submission = $1 AND r.removed_at_ms IS NULL ORDER BY a.at_ms, a.reviewer",
+    )
+    .bind(id.to_string())
+    .fetch_all(&mut **tx)
+    .await?;
     names.iter().map(|name| parsed("reviewer's name", name)).collect()
 }
 
@@ -390,8 +392,8 @@ impl Store {
             "SELECT s.id, s.leaf, s.agent, s.host, h.name AS host_name, s.login, s.session, s.number, s.command, \
              s.cwd, s.shell, s.tty, s.locale, s.flags, s.transfer, s.program_bytes, s.program_digest, \
              s.submitted_at_ms, s.deadline_ms, s.score, s.found, s.anomalies, s.people, s.steps, \
-             (SELECT group_concat(a.reviewer, ' ') FROM approvals a WHERE a.submission = s.id) AS approvals, e.line, \
-             s.context, l.claimed, l.claimed_error, l.identity \
+             (SELECT group_concat(a.reviewer, ' ') FROM approvals a JOIN reviewers r ON r.name = a.reviewer \
+             WHERE a.submission = s.id AND r.removed_at_ms IS NULL) AS approvals, e.line, s.context, l.claimed, l.claimed_error, l.identity \
              FROM submissions s JOIN hosts h ON h.id = s.host JOIN logins l ON l.id = s.login JOIN entries e ON e.host = s.host AND e.seq = s.seq \
              WHERE s.outcome IS NULL AND s.deadline_ms IS NOT NULL AND s.deadline_ms > $1 \
              AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.submission = s.id) \

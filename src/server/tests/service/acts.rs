@@ -146,6 +146,11 @@ async fn every_act_is_recorded_and_has_its_row() {
     verdicts(&service, &ops, &mut host).await;
     half_an_approval(&service, &ops).await;
     lost_key(&service, &host).await;
+    let state = service.state();
+    let at = ["on-call", "--state", state.to_str().unwrap()];
+    for args in [&["rotate", "--url", &service.url][..], &["remove"]] {
+        assert!(run(&[&["reviewer"], args, &at].concat()).status.success(), "{args:?}");
+    }
     let shown = lines(&service).lines().filter(|line| line.contains("\"act\":\"shown\"")).count();
     assert_eq!(shown, 1, "the same line was shown twice to the same person");
     let mut all = recorded(&service);

@@ -22,6 +22,7 @@ mod parts;
 mod policy;
 mod recordings;
 mod removals;
+mod reviewers;
 mod rules;
 mod running;
 mod starting;
