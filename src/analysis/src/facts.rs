@@ -177,7 +177,7 @@ pub struct Assignment {
     pub name: String,
     /// The value; the elements of an array.
     pub values: Vec<Word>,
-    /// Whether it is an array, an element of one, or appended to (`+=`).
+    /// Whether it is none of an array, an element of one, and an addition (`+=`).
     pub plain: bool,
     /// The whole of it.
     pub span: Span,

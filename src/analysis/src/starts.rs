@@ -5,10 +5,14 @@
 //! [`first_words`] says so and a person is asked. The list of scripts is a help
 //! for that person, so it holds what can be seen even then.
 
+mod acting;
 mod places;
+mod settled;
 
+pub use self::acting::acts;
 pub(crate) use self::places::is_ancestor;
 use self::places::{Places, is_replaced, places};
+use self::settled::{expands, files_it_may_run, is_unsettled};
 use crate::builtins::{changes_meaning, rewires};
 use crate::facts::{
     CommandLine, Opaque, Origin, Place, Redirect, Redirection, Runs, Shell, SimpleCommand, Unknown, Word,
@@ -86,6 +90,11 @@ pub struct Starts {
     pub rewires: bool,
     /// Whether it may change `PATH`.
     pub names_path: bool,
+    /// Whether files, variables or names decide what its programs are given or
+    /// what these run: the line alone does not say what it does.
+    pub unsettled: bool,
+    /// Whether it uses what a shell has been told before: variables.
+    pub expands: bool,
 }
 
 /// The first word of every simple command; `None` where it cannot be told.
@@ -150,6 +159,8 @@ fn of_facts(line: &str, tree: &CommandLine) -> Starts {
         more_scripts,
         rewires: found.rewires,
         names_path: found.names_path,
+        unsettled: is_unsettled(tree),
+        expands: expands(tree),
     }
 }
 
@@ -316,6 +327,7 @@ impl Found {
             [option, file] if options.contains(&option.text.as_str()) => path_of(file),
             _ => None,
         }));
+        found.extend(files_it_may_run(base, command.arguments()));
         for path in found.iter().filter(|path| !is_input(path)) {
             self.script(path, places);
         }

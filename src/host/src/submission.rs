@@ -168,7 +168,7 @@ async fn follow(host: &Host, connection: &mut Connection, submission: Submission
         }
         Ok(Ruling::Late(said)) => submission.no(connection, Outcome::TimedOut, &said, Some("reply_late")).await,
         Ok(Ruling::Invalid(WORDS_NOT_KNOWN)) => {
-            let reason = "a rule spoke for a line that starts a program which is no builtin and not root's on the configured PATH; \
+            let reason = "a rule spoke for a line of which it is not known that it starts only builtins and programs of root's; \
                           no rule can; tell the operator of the approval service";
             submission.failed(connection, WORDS_NOT_KNOWN, reason).await
         }

@@ -191,7 +191,11 @@ impl Policy {
             person = true;
         }
         if !asked.words_known {
-            steps.say("words", "it starts a program that is no builtin and not root's, or that cannot be told");
+            steps.say(
+                "words",
+                "it starts a program that is no builtin and not root's or that cannot be told, or files, variables or \
+                 options of it decide what it runs",
+            );
             person = true;
         }
         // No tree of ours exists for other shells; only exact lines pass there, byte for byte.

@@ -213,8 +213,8 @@ impl InForce {
             host,
             session: &test.session,
             cwd: &test.cwd,
-            // What its words are is known on its host only.
-            words_known: true,
+            // What its programs are is known on its host only; what the line leaves open is seen here.
+            words_known: !countersign_analysis::starts(&test.line, &test.shell).unsettled,
         };
         let place = place_of(&test.cwd, &test.shell);
         let found = analyze(&test.line, &place, &self.known_hosts(host));

@@ -12,6 +12,7 @@ use crate::in_force::{InForce, NotInForce, SETTINGS, checked, read};
 use crate::own_ledger::Act;
 use crate::refusal::Refusal;
 use crate::store::{RuleRow, Tx, person_of, rules};
+use countersign_analysis::starts;
 use countersign_api::rules::{NewGrant, NewRule, Rule, RuleAct, RuleHistory};
 use countersign_core::Name;
 use countersign_ledger::Kind;
@@ -293,6 +294,10 @@ pub async fn history(app: &App, id: u64) -> Result<RuleHistory, Refusal> {
     Ok(RuleHistory { texts, reviews: app.store.rule_reviews(id).await? })
 }
 
+/// Said of an exact line that no rule can let run.
+const UNSETTLED: &str = "the names of files, a variable or an option decide what this line runs, so a person is asked \
+                         each time; write ./* for *, names for variables, and the program itself for an option that names one";
+
 fn is_live(row: &RuleRow) -> bool {
     matches!(row.state.as_str(), "proposed" | "active")
 }
@@ -317,5 +322,7 @@ pub fn shown(row: &RuleRow, uses: &HashMap<u64, u64>) -> Result<Rule, Refusal> {
     let patterns = checked.body().patterns.iter().filter_map(|text| Pattern::parse(text).ok());
     rule.advice = patterns.filter_map(|pattern| advice(&pattern)).map(str::to_owned).collect();
     rule.advice.dedup();
+    let open = checked.body().exact.as_deref().is_some_and(|line| starts(line, "bash").unsettled);
+    rule.advice.extend(open.then(|| UNSETTLED.to_owned()));
     Ok(rule)
 }

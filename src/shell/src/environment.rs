@@ -44,7 +44,12 @@ pub fn build(
     ];
     built.extend(PAGERS.map(|(name, value)| (name.to_owned(), value.to_owned())));
     for name in KEPT {
-        if let Some(value) = plain(start.claim(name)).filter(|value| name != "LANG" || reads_utf8(value)) {
+        let fits = |value: &&str| match name {
+            "LANG" => reads_utf8(value),
+            "TZ" => is_zone(value),
+            _ => true,
+        };
+        if let Some(value) = plain(start.claim(name)).filter(fits) {
             built.push((name.to_owned(), value.to_owned()));
         }
     }
@@ -97,6 +102,13 @@ fn reads_utf8(locale: &str) -> bool {
     matches!(locale, "" | "C" | "POSIX") || ["UTF-8", "utf8"].iter().any(|known| codeset.eq_ignore_ascii_case(known))
 }
 
+/// Whether a time zone is a name or a rule (`Europe/Berlin`, `CET-1CEST`) and no
+/// file of anybody's choice (CVE-2014-9680 of sudo).
+fn is_zone(value: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+-,.<>:".contains(&byte);
+    !value.starts_with([':', '/', '.']) && !value.contains("..") && value.bytes().all(letter)
+}
+
 fn shell_path(shell: InnerShell) -> String {
     shell.file().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -104,6 +116,16 @@ fn shell_path(shell: InnerShell) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_zone_is_no_file() {
+        for zone in ["Europe/Berlin", "UTC", "CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "Etc/GMT+1"] {
+            assert!(is_zone(zone), "{zone}");
+        }
+        for file in [":/etc/shadow", ":x", "/home/a/x", "./x", "../x", "Europe/../../x", "a b", "a\n"] {
+            assert!(!is_zone(file), "{file:?}");
+        }
+    }
 
     #[test]
     fn only_locales_in_which_a_line_means_the_same_are_kept() {

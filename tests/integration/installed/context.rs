@@ -130,6 +130,56 @@ fn no_rule_speaks_for_a_file_of_the_agent() {
     host.verify().expect(10);
 }
 
+/// Names of files, variables and options that make a line run a file of the agent's.
+#[test]
+fn no_rule_speaks_for_a_line_that_something_else_decides_about() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    fs::write(host.home().join("--checkpoint=1"), "").expect("file");
+    fs::write(host.home().join("--checkpoint-action=exec=sh x.sh"), "").expect("file");
+    fs::write(host.home().join("x.sh"), "touch made\n").expect("script");
+    let lines = [
+        "tar cf /dev/null *",
+        "tar cf /dev/null --checkpoint=1 --checkpoint-action=exec='sh x.sh' x.sh",
+        "GIT_CONFIG_GLOBAL=x git status",
+        "choom -n 0 sh x.sh",
+        "python3 -m x",
+    ];
+    for line in ["tar cf /dev/null ./*"].iter().chain(&lines) {
+        host.reviewer().allow(line);
+    }
+    host.ssh("tar cf /dev/null ./*").output().expect("ssh");
+    assert_eq!(journal::wait_for(&host.journal(), "decided", 1)["body"]["outcome"], "whitelisted");
+    for line in lines {
+        let client = Running::start(&mut host.ssh(line), Some(b""));
+        host.reviewer().deny(line, "a person is asked");
+        client.wait(LIMIT).expect(126);
+    }
+    // A variable of an earlier line, in a shell that goes on.
+    let line = "df $X";
+    host.reviewer().allow(line);
+    let client = Running::start(&mut host.ssh_as(AGENT, &["-T"], &[]), Some(b"read X < x.sh\ndf $X\n"));
+    host.reviewer().approve("read X < x.sh");
+    host.reviewer().deny(line, "a person is asked");
+    client.wait(LIMIT).expect(126);
+    host.verify().expect(10);
+}
+
+#[test]
+fn a_file_that_an_option_names_is_shown_and_may_not_change_while_a_person_decides() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let script = host.home().join("x.sh");
+    fs::write(&script, "#!/bin/sh\necho good\n").expect("script");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
+    let line = "choom -n 0 -- ./x.sh";
+    let client = Running::start(&mut host.ssh(line), Some(b""));
+    assert!(shown(&host, line).contains("echo good"), "the file is not shown");
+    fs::write(&script, "#!/bin/sh\ntouch made\n").expect("script");
+    host.reviewer().approve(line);
+    client.wait(LIMIT).expect(126);
+    assert!(!host.home().join("made").exists());
+    host.verify().expect(10);
+}
+
 #[test]
 fn what_the_agent_states_is_claimed_and_reaches_no_program() {
     let Some(host) = Installation::new(Options::default()) else { return };

@@ -2,7 +2,6 @@
 
 use super::{Body, Effect, Kind, Rule};
 use crate::fitness::{Unfit, UnfitPattern, check_line, check_pattern};
-use crate::known::patterns::{ACTING_PREFIXES, ACTING_VARIABLES, has};
 use crate::pattern::{BadPattern, Pattern, climbs};
 use crate::plain;
 use crate::reading::Reading;
@@ -240,8 +239,7 @@ fn is_plain_path(path: &str) -> bool {
 fn assignment(text: &str) -> Result<(String, Pattern), BadRule> {
     let bad = || BadRule::Assignment(text.to_owned());
     let (name, value) = text.split_once('=').ok_or_else(bad)?;
-    let acts = has(ACTING_VARIABLES, name)
-        || ACTING_PREFIXES.split_ascii_whitespace().any(|begin| name.starts_with(begin))
+    let acts = countersign_analysis::acts(name)
         || [
             "PATH", "PAGER", "EDITOR", "OPTS", "OPTIONS", "FLAGS", "_proxy", "_PROXY", "_COMMAND", "_SHELL", "_CONFIG",
             "_HOME", "_LIB",

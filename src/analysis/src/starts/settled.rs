@@ -1,0 +1,308 @@
+//! Whether a line says by itself what its programs are given, and whether they
+//! run nothing but what it shows: a rule for a line is a rule for what it does.
+//!
+//! `tar cf x *` is one line and does what the names of the files say
+//! (`--checkpoint-action=exec=…` is a name as good as any). Where it is not
+//! sure, no rule speaks and a person is asked; so this is a scan that may take
+//! a harmless line for another one, never the other way round on purpose.
+
+use super::acting::{CODE_WORDS, HOLDS_COMMANDS, KNOWN_VALUES, Names, READS_ONLY, SHOWS_ONLY, acts, names_programs};
+use crate::facts::{CommandLine, Context, Loop, Redirect, SimpleCommand, Unknown, Word};
+use crate::programs::{Source, interpreter};
+
+/// Variables that are as the login began, where the line does not set them.
+const OF_LOGIN: &[&str] = &["HOME", "USER", "LOGNAME", "UID", "EUID"];
+/// Programs whose output nobody chooses.
+const TELLS_ITSELF: &[&str] = &["date", "hostname", "uname", "nproc", "id", "whoami", "arch"];
+/// Builtins that give variables values which the facts of a line do not have.
+const SETS_VARIABLES: &[&str] = &[
+    "read",
+    "mapfile",
+    "readarray",
+    "printf",
+    "getopts",
+    "declare",
+    "typeset",
+    "local",
+    "export",
+    "readonly",
+    "let",
+    "eval",
+    ".",
+    "source",
+    "wait",
+];
+
+/// Whether it is not settled before the line runs what its programs are given
+/// and which others these start.
+pub(super) fn is_unsettled(tree: &CommandLine) -> bool {
+    let name_in =
+        |command: &SimpleCommand, names: &[&str]| command.program_name().is_none_or(|name| names.contains(&name));
+    let substituted = |command: &&SimpleCommand| command.context.contains(&Context::Substitution);
+    let chosen = tree.commands.iter().filter(substituted).any(|command| !name_in(command, TELLS_ITSELF));
+    // What sets variables otherwise may set any.
+    let read = tree.commands.iter().any(|command| !command.words.is_empty() && name_in(command, SETS_VARIABLES));
+    let settled = if read { Vec::new() } else { settled_names(tree) };
+    let set = (!read).then(|| set_names(tree).map(|(name, _)| name).collect());
+    let line = Known { set, chosen, settled };
+    tree.shared_redirections.iter().any(|one| line.opens(&one.target))
+        || tree.commands.iter().any(|command| line.leaves_open(command))
+}
+
+/// Whether a line uses what a shell that goes on from line to line may have
+/// been told before.
+pub(super) fn expands(tree: &CommandLine) -> bool {
+    let uses = |word: &Word| {
+        word.unknown.contains(Unknown::PARAMETER)
+            || word.unknown.contains(Unknown::ARITHMETIC) && word.text.contains(|c: char| c.is_alphabetic() || c == '_')
+    };
+    let redirected = |command: &SimpleCommand| command.redirections.iter().any(|one| uses(&one.target));
+    tree.loops.iter().flat_map(|one| &one.words).any(uses)
+        || tree.shared_redirections.iter().any(|one| uses(&one.target))
+        || tree.commands.iter().any(|command| {
+            let assigned = command.assignments.iter().flat_map(|one| &one.values);
+            command.words.iter().chain(assigned).any(uses) || redirected(command)
+        })
+}
+
+/// Names that the line gives only values that stand in it, each one word that is no option.
+fn settled_names(tree: &CommandLine) -> Vec<&str> {
+    let settled = |name: &str| set_names(tree).filter(|(known, _)| *known == name).all(|(_, plain)| plain);
+    set_names(tree).map(|(name, _)| name).filter(|name| settled(name)).collect()
+}
+
+/// Names that the line gives values, and whether these stand in it.
+fn set_names(tree: &CommandLine) -> impl Iterator<Item = (&str, bool)> {
+    let plain = |word: &Word| {
+        let of =
+            |text: &str| !text.starts_with('-') && !text.contains(|c: char| c.is_whitespace() || "*?[".contains(c));
+        word.exact().is_some_and(of)
+    };
+    let assigned = tree.commands.iter().flat_map(|command| &command.assignments);
+    let assigned = assigned.map(move |one| (one.name.as_str(), one.plain && one.values.iter().all(plain)));
+    let whole = |one: &Loop| !one.words.is_empty() && one.words.len() < Loop::MOST;
+    let looped = tree.loops.iter().map(move |one| (one.name.as_str(), whole(one) && one.words.iter().all(plain)));
+    assigned.chain(looped)
+}
+
+struct Known<'l> {
+    /// Variables that the line gives values; `None` where it cannot be told.
+    set: Option<Vec<&'l str>>,
+    /// Whether what a substitution says may be chosen by somebody.
+    chosen: bool,
+    /// Of `set`, those whose values stand in the line.
+    settled: Vec<&'l str>,
+}
+
+impl Known<'_> {
+    fn leaves_open(&self, command: &SimpleCommand) -> bool {
+        let Some(name) = command.program_name() else { return false };
+        let mut files = command
+            .redirections
+            .iter()
+            .filter(|one| !matches!(one.kind, Redirect::HereDocument | Redirect::HereString));
+        if files.any(|one| self.opens(&one.target)) {
+            return true;
+        }
+        if command.assignments.iter().any(|one| sets_what_acts(&one.name, &one.values)) {
+            return true;
+        }
+        let arguments = command.arguments();
+        if matches!(name, "env" | "sudo" | "doas") && arguments.iter().any(|word| gives_what_acts(&word.text)) {
+            return true;
+        }
+        !SHOWS_ONLY.contains(&name) && (self.takes_open_words(arguments) || runs_more(name, arguments))
+    }
+
+    /// Whether the file that a redirection names could be another one.
+    fn opens(&self, target: &Word) -> bool {
+        target.unknown.contains(Unknown::GLOB) || self.is_open(target)
+    }
+
+    /// Whether a word could be another one, or several.
+    fn is_open(&self, word: &Word) -> bool {
+        let arithmetic =
+            word.unknown.contains(Unknown::ARITHMETIC) && word.text.contains(|c: char| c.is_alphabetic() || c == '_');
+        word.unknown.contains(Unknown::APPENDED)
+            || arithmetic
+            || word.unknown.contains(Unknown::COMMAND) && self.chosen
+            || word.unknown.contains(Unknown::PARAMETER) && !self.names_only_known(&word.text)
+    }
+
+    /// Whether all variables of a word are those of the login or have values in the line.
+    fn names_only_known(&self, text: &str) -> bool {
+        text.split('$').skip(1).filter(|rest| !rest.starts_with('(')).all(|rest| {
+            let braced = rest.strip_prefix('{');
+            let name: &str = braced.unwrap_or(rest);
+            let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+            let (name, after) = name.split_at(end);
+            let plain = braced.is_none() || after.starts_with('}');
+            let known = self.settled.contains(&name)
+                || OF_LOGIN.contains(&name) && self.set.as_ref().is_some_and(|set| !set.contains(&name));
+            plain && known
+        })
+    }
+
+    fn takes_open_words(&self, arguments: &[Word]) -> bool {
+        let mut operands_only = false;
+        arguments.iter().any(|word| {
+            operands_only |= word.exact() == Some("--");
+            let names =
+                word.unknown.contains(Unknown::GLOB) && word.text.starts_with(['*', '?', '[', '{', '@', '+', '!']);
+            names && !operands_only || self.is_open(word)
+        })
+    }
+}
+
+/// Whether a variable decides what runs and has no value that is known to be harmless.
+fn sets_what_acts(name: &str, values: &[Word]) -> bool {
+    let harmless = |word: &Word| word.exact().is_some_and(is_harmless);
+    acts(name) && !values.iter().all(harmless)
+}
+
+fn gives_what_acts(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, value)| acts(name) && !is_harmless(value))
+}
+
+/// A number, a switch, or a path from the root: what stands there is the administrator's to say.
+fn is_harmless(value: &str) -> bool {
+    value.starts_with('/') && !value.contains(':')
+        || value.bytes().all(|byte| byte.is_ascii_digit())
+        || KNOWN_VALUES.contains(&value)
+}
+
+/// Whether a program starts another one, or reads code, that its options or operands name.
+fn runs_more(name: &str, arguments: &[Word]) -> bool {
+    let texts: Vec<&str> = arguments.iter().map(|word| word.text.as_str()).collect();
+    if HOLDS_COMMANDS.contains(&name) {
+        return true;
+    }
+    if names_programs(name).iter().any(|names| texts.iter().any(|text| is_named(text, names))) {
+        return true;
+    }
+    match name {
+        "git" if git_runs_more(&texts) => return true,
+        "ssh" | "scp" | "sftp" if texts.iter().any(|text| text.to_ascii_lowercase().contains("command")) => {
+            return true;
+        }
+        "socat" if texts.iter().any(|text| is_socat_program(text)) => return true,
+        "apt" | "apt-get" | "aptitude"
+            if texts.iter().any(|text| text.contains("Invoke") || text.contains("Dir::")) =>
+        {
+            return true;
+        }
+        "tar" | "bsdtar" | "gtar"
+            if texts.first().is_some_and(|first| !first.starts_with('-') && first.contains(['I', 'F'])) =>
+        {
+            return true;
+        }
+        _ => {}
+    }
+    if let Some(known) = interpreter(name) {
+        let reading = known.reading(&texts);
+        return match reading.source {
+            Source::Word(at) => reads_from_here(name, &texts, at, known.is_text(&texts, at), known.is_shell()),
+            Source::Nothing | Source::Input => false,
+        };
+    }
+    !READS_ONLY.contains(&name) && texts.iter().any(|text| names_a_place_here(text))
+}
+
+/// Settings that name programs, and subcommands that run one.
+fn git_runs_more(texts: &[&str]) -> bool {
+    let valued = ["-C", "--git-dir", "--work-tree", "--namespace"];
+    let mut at = 0;
+    while let Some(text) = texts.get(at).filter(|text| text.starts_with('-')) {
+        if text.starts_with("-c") {
+            return true;
+        }
+        at += 1 + usize::from(valued.contains(text));
+    }
+    let Some((subcommand, rest)) = texts.get(at..).and_then(<[&str]>::split_first) else { return false };
+    let has = |begin: &str| rest.iter().any(|text| text.starts_with(begin));
+    match *subcommand {
+        "filter-branch" | "difftool" | "mergetool" | "send-email" => true,
+        "bisect" => has("run"),
+        "submodule" => has("foreach"),
+        "rebase" => has("-x"),
+        "grep" => has("-O"),
+        "clone" => has("-u") || has("-c"),
+        _ => false,
+    }
+}
+
+fn is_socat_program(text: &str) -> bool {
+    let text = text.to_ascii_uppercase();
+    ["EXEC:", "SYSTEM:", "SHELL:"].iter().any(|kind| text.contains(kind))
+}
+
+/// Whether a word is one of these options, shortened or with its value attached.
+fn is_named(text: &str, names: &Names) -> bool {
+    let Names { long, short } = names;
+    if let Some(rest) = text.strip_prefix("--") {
+        let given = rest.split('=').next().unwrap_or_default();
+        return given.len() >= 2 && long.iter().any(|name| name.starts_with(given));
+    }
+    let Some(letters) = text.strip_prefix('-') else { return false };
+    let single = letters.split('=').next().unwrap_or_default();
+    long.iter().any(|name| single.len() > 1 && *name == single) || letters.contains(*short)
+}
+
+/// Whether a language looks for what its program takes in the working directory.
+fn reads_from_here(name: &str, texts: &[&str], at: usize, is_text: bool, is_shell: bool) -> bool {
+    if is_shell {
+        return false;
+    }
+    let before = texts.get(..at).unwrap_or_default();
+    let python = name.starts_with("python") || name.starts_with("pypy");
+    let apart = |text: &&&str| text.starts_with('-') && !text.starts_with("--") && text.contains(['I', 'P']);
+    if python && before.iter().any(|text| apart(&text)) {
+        return false;
+    }
+    let module = before.last().is_some_and(|last| !last.starts_with("--") && last.ends_with('m'));
+    if python && module {
+        return true;
+    }
+    let text = texts.get(at).copied().unwrap_or_default();
+    is_text && name != "perl" && CODE_WORDS.iter().any(|word| text.contains(word))
+}
+
+/// Files that a program may run because its words name them, as they stand there.
+pub(super) fn files_it_may_run(name: &str, arguments: &[Word]) -> Vec<String> {
+    let holds = HOLDS_COMMANDS.contains(&name);
+    let unheard_of =
+        !holds && !SHOWS_ONLY.contains(&name) && !READS_ONLY.contains(&name) && interpreter(name).is_none();
+    let options = names_programs(name);
+    let mut files = Vec::new();
+    let mut named = false;
+    for word in arguments {
+        let Some(text) = word.exact() else {
+            named = false;
+            continue;
+        };
+        let value = text.split_once('=').map_or(text, |(_, value)| value);
+        let attached = text.strip_prefix('-').and_then(|rest| rest.get(1..)).filter(|rest| begins_here(rest));
+        let is_option = options.is_some_and(|names| is_named(text, names));
+        let file = attached.unwrap_or(value);
+        let file = file.strip_prefix("exec=").unwrap_or(file).split_whitespace().next().unwrap_or_default();
+        if file.contains('/') && (is_option || named || holds || unheard_of && names_a_place_here(text)) {
+            files.push(file.to_owned());
+        }
+        named = is_option;
+    }
+    files
+}
+
+/// `./x`, `../x`, `~/x`, as a word, or as the value of an option.
+fn names_a_place_here(text: &str) -> bool {
+    let value = text.split_once('=').map_or("", |(_, value)| value);
+    let attached = text.strip_prefix('-').and_then(|rest| rest.get(1..)).unwrap_or_default();
+    begins_here(text) || begins_here(value) || begins_here(attached)
+}
+
+fn begins_here(text: &str) -> bool {
+    ["./", "../", "~/"].iter().any(|begin| text.starts_with(begin))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+use crate::starts::starts;
+
+fn unsettled(line: &str) -> bool {
+    starts(line, "bash").unsettled
+}
+
+/// Each of these ran a file of the agent's under an exact rule that looked harmless.
+#[test]
+fn names_of_files_and_what_is_read_may_be_options() {
+    let lines = [
+        "tar cf /tmp/x.tar *",
+        "tar cf /tmp/x.tar ?*",
+        "tar cf /tmp/x.tar [!a]*",
+        "tar cf /tmp/x.tar {*,x}",
+        "tar cf /tmp/x.tar $DIRS",
+        "tar cf /tmp/x.tar \"$1\"",
+        "tar cf /tmp/x.tar $(cat list)",
+        "tar cf /tmp/x.tar \"`cat list`\"",
+        "rsync -a a$(cat list) /srv",
+        "read X < f; tar cf x $X",
+        "X=-a; tar cf x $X",
+        "X='a b'; tar cf x $X",
+        "for f in *; do tar cf x $f; done",
+        "for f in $(cat l); do gzip $f; done",
+        "HOME=-x; tar cf $HOME",
+        "read HOME < f; tar cf x $HOME",
+        "tar cf x ${HOME:-$(cat f)}",
+        "ls > $(cat f)",
+        "ls > *",
+        "tar cf x $((a[$(cat f)]))",
+        "find . | xargs tar cf x",
+        "bash -c 'tar cf x *'",
+        "sudo tar cf x *",
+    ];
+    let wrong: Vec<&str> = lines.into_iter().filter(|line| !unsettled(line)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    let lines = [
+        "tar cf /tmp/x.tar ./*",
+        "tar cf /tmp/x.tar srv/*",
+        "tar cf /tmp/x.tar -- *",
+        "ls *",
+        "cat *.log",
+        "df $X",
+        "tar czf /backup/x-$(date +%F).tar.gz /srv",
+        "tar czf \"$HOME/x.tar\" /srv",
+        "for s in nginx redis; do systemctl is-active $s; done",
+        "X=/srv/app; gzip $X",
+        "gzip a{1,2}",
+        "sleep $((1+1))",
+        "ls > ~/x",
+    ];
+    let wrong: Vec<&str> = lines.into_iter().filter(|line| unsettled(line)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn options_and_operands_name_programs() {
+    let lines = [
+        "run-parts ./d",
+        "run-parts /srv/d",
+        "choom -n 0 ./x.sh",
+        "choom -n 0 /srv/a/x.sh",
+        "nawk -f x.awk",
+        "awk -fx.awk",
+        "gawk --file=x.awk l",
+        "sed -f x",
+        "split --filter=./x list",
+        "split --filt=./x list",
+        "tar --to-command=./x -xf x.tar",
+        "tar --to-com ./x -xf x.tar",
+        "tar cf /dev/null --checkpoint=1 --checkpoint-action=exec=./x list",
+        "tar -I ./x -cf a b",
+        "tar -cIf ./x a b",
+        "tar cIf ./x a b",
+        "sort --compress-program=./x l",
+        "rsync -e ./x a h:",
+        "rsync -ae./x a h:",
+        "zip a.zip list -T -TT ./x",
+        "gcc -wrapper ./x list",
+        "git -c alias.q=!./x q",
+        "git -C /srv -c core.pager=x log",
+        "git clone -u ./x h:r",
+        "git fetch --upload-pack=./x",
+        "git bisect run ./x",
+        "git submodule foreach ./x",
+        "git rebase -x ./x HEAD~1",
+        "GIT_CONFIG_GLOBAL=gc git st",
+        "env GIT_CONFIG_GLOBAL=gc git st",
+        "sudo GIT_CONFIG_GLOBAL=gc git st",
+        "LD_PRELOAD=./x.so ls",
+        "PAGER=./x git log",
+        "python3 -m mod",
+        "python3 -c 'import mod'",
+        "node -e 'require(\"./x\")'",
+        "scp -S ./x a h:",
+        "ssh -o ProxyCommand=./x h uptime",
+        "socat - EXEC:./x",
+        "apt-get -o APT::Update::Pre-Invoke::=./x update",
+        "unheard-of ./x",
+        "unheard-of --run=./x",
+        "unheard-of -r../x",
+        "bash -c 'choom -n 0 ./x'",
+    ];
+    let wrong: Vec<&str> = lines.into_iter().filter(|line| !unsettled(line)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    let lines = [
+        "uptime",
+        "docker pull ghcr.io/myorg/api:sha-a3f9b",
+        "git status",
+        "git log --oneline -n 5",
+        "git push -u origin main",
+        "git -C /srv/app pull",
+        "systemctl restart nginx",
+        "bash deploy.sh",
+        "bash ./deploy.sh",
+        "./x.sh a",
+        "python3 -I -m http.server",
+        "python3 /srv/report.py",
+        "python3 -c 'print(1)'",
+        "tar xf /srv/a.tar -C /srv/b",
+        "tar czf /srv/a.tgz ./data",
+        "cp ./a ./b",
+        "kubectl apply -f ./app.yaml",
+        "rsync -a /srv/a h:/srv/a",
+        "curl -fsS https://internal.example/healthz",
+        "KUBECONFIG=/etc/k/config kubectl get pods",
+        "PYTHONUNBUFFERED=1 python3 /srv/x.py",
+        "FOO=1 make test",
+        "DEBIAN_FRONTEND=noninteractive apt-get install -y nginx",
+        "unheard-of /srv/x",
+        "awk -F: '{print $1}' /etc/passwd",
+        "sed -i s/a/b/ /srv/x",
+        "ssh web-2 uptime",
+    ];
+    let wrong: Vec<&str> = lines.into_iter().filter(|line| unsettled(line)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn what_a_shell_was_told_before_is_known_to_be_used() {
+    for line in [
+        "df $OPTS",
+        "echo \"$X\"",
+        "X=1; echo $X",
+        "ls > $f",
+        "for i in $X; do :; done",
+        "echo $((x))",
+        "a=$b",
+        "(ls) > $f",
+    ] {
+        assert!(starts(line, "bash").expands, "{line}");
+    }
+    for line in ["df -h", "echo '$X'", "echo $((1+1))", "echo $(date)", "ls *"] {
+        assert!(!starts(line, "bash").expands, "{line}");
+    }
+}
+
+/// So they are shown to whoever decides, and looked at again before the line runs.
+#[test]
+fn files_that_words_name_are_shown() {
+    let scripts = |line: &str| starts(line, "bash").scripts.into_iter().map(|one| one.path).collect::<Vec<_>>();
+    for (line, file) in [
+        ("choom -n 0 ./x.sh", "./x.sh"),
+        ("run-parts /srv/d", "/srv/d"),
+        ("split --filter=./x list", "./x"),
+        ("split --filter ./x list", "./x"),
+        ("tar cf a --checkpoint=1 --checkpoint-action=exec=./x b", "./x"),
+        ("tar -I ./x -cf a b", "./x"),
+        ("rsync -ae ./x a h:", "./x"),
+        ("sort --compress-program='./x -d' l", "./x"),
+        ("unheard-of -r./x", "./x"),
+    ] {
+        assert!(scripts(line).iter().any(|path| path == file), "{line}: {:?}", scripts(line));
+    }
+    for line in ["cp ./a ./b", "ls ./x", "tar czf /srv/a.tgz ./data", "unheard-of /srv/x"] {
+        assert_eq!(scripts(line), [""; 0], "{line}");
+    }
+}
