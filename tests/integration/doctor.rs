@@ -42,6 +42,11 @@ struct Sshd {
 
 impl Sshd {
     fn start(host: &Installation, name: &str, more: &str) -> Self {
+        Self::start_by(host, name, more, "exec /usr/sbin/sshd -D -e -f \"$0\"")
+    }
+
+    /// The same, started by a line of sh with the configuration as `$0`.
+    fn start_by(host: &Installation, name: &str, more: &str, line: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
         let config = host.scratch.join(name);
         let key = host.scratch.join("host_key");
@@ -52,7 +57,7 @@ impl Sshd {
         );
         fs::write(&config, text).expect("sshd_config");
         let mut command = Command::new("sh");
-        command.args(["-c", "echo started; exec /usr/sbin/sshd -D -e -f \"$0\""]).arg(&config).env_clear();
+        command.args(["-c", &format!("echo started; {line}")]).arg(&config).env_clear();
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         let daemon = Daemon::start(&mut command, &host.scratch.join(&format!("{name}.log")));
         eventually("sshd to listen", LIMIT, || TcpStream::connect(("127.0.0.1", port)).ok());
@@ -104,6 +109,65 @@ fn the_built_in_sftp_server_is_a_hole_until_the_command_is_forced() {
     assert!(!ended.out().contains("listed-without-the-gate"), "{}", ended.out());
     journal::wait_for(&host.journal(), "session_opened", 1);
     assert!(journal::of_kind(&host.journal(), "exec_started").is_empty(), "held, and nothing was decided");
+}
+
+#[test]
+fn every_sshd_that_listens_is_checked_or_said_not_to_be() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let (_, rows) = doctor(&["--agent", AGENT]);
+    is(&rows, "ok", &["sshd.force-command", "sshd.unchecked"]);
+
+    // A title has the room of arguments and environment.
+    let room = format!("export PAD={}; exec", "x".repeat(80));
+    let other = host.scratch.join("sshd-admin");
+    fs::copy("/usr/sbin/sshd", &other).expect("a sshd of another name");
+    for (name, line) in [
+        ("combined", format!("{room} /usr/sbin/sshd -Def \"$0\"")),
+        ("renamed", format!("{room} {} -D -e -f \"$0\"", other.display())),
+    ] {
+        let sshd = Sshd::start_by(&host, name, "", &line);
+        let (code, rows) = doctor(&["--agent", AGENT]);
+        assert_eq!(code, 1, "{name}");
+        // One below /tmp is not run, so that what it says is not known.
+        is(&rows, if name == "renamed" { "unknown" } else { "hole" }, &["sshd.force-command"]);
+        is(&rows, "ok", &["sshd.unchecked"]);
+        drop(sshd);
+    }
+    let cut = Sshd::start_by(&host, "cut", "", "exec env -i /usr/sbin/sshd -D -e -f \"$0\"");
+    let (code, rows) = doctor(&["--agent", AGENT]);
+    assert_eq!(code, 1);
+    is(&rows, "unknown", &["sshd.unchecked"]);
+    assert_eq!(row(&rows, "sshd.unchecked")["fails"], true);
+    drop(cut);
+}
+
+#[test]
+fn what_sshd_takes_from_files_and_programs_of_the_agent_is_a_hole() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let home = host.home().display().to_string();
+    for (name, lines, state, id) in [
+        ("ca", format!("TrustedUserCAKeys {home}/ca.pub\n"), "hole", "sshd.certificate-authorities"),
+        (
+            "keys",
+            "AuthorizedKeysCommand /bin/cat %h/.ssh/authorized_keys\nAuthorizedKeysCommandUser root\n".to_owned(),
+            "hole",
+            "sshd.authorized-keys-command",
+        ),
+        (
+            "principals",
+            format!("AuthorizedPrincipalsCommand {home}/prog\nAuthorizedPrincipalsCommandUser {AGENT}\n"),
+            "hole",
+            "sshd.authorized-principals-command",
+        ),
+        ("chroot", "ChrootDirectory /srv\n".to_owned(), "hole", "sshd.chroot"),
+        ("rhosts", "HostbasedAuthentication yes\nIgnoreRhosts no\n".to_owned(), "hole", "sshd.hostbased"),
+        ("quoted", "\"Match\" Address 10.0.0.0/8\n \"ForceCommand\" none\n".to_owned(), "unknown", "sshd.match"),
+    ] {
+        let sshd = Sshd::start(&host, name, &lines);
+        let (code, rows) = sshd.doctor();
+        assert_eq!(code, 1, "{name}");
+        is(&rows, state, &[id]);
+    }
 }
 
 #[test]

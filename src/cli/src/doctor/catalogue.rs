@@ -192,17 +192,32 @@ checks! {
         "An agent that can write its own authorized keys lets others in under its name, with options of its choice."
         "AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u";
     KEYS_COMMAND "sshd.authorized-keys-command" Hole
-        "The program that says which keys count must be root's, and must not run as the agent."
+        "The program that says which keys count, and every file that it is told of, must be root's; it must not run as the agent."
         "AuthorizedKeysCommand none";
+    PRINCIPALS_COMMAND "sshd.authorized-principals-command" Hole
+        "The program that says which certificates count, and every file that it is told of, must be root's; it must not run as the agent."
+        "AuthorizedPrincipalsCommand none";
+    AUTHORITIES "sshd.certificate-authorities" Hole
+        "Whoever can write the file of TrustedUserCAKeys makes certificates for everybody; whoever can write that of RevokedKeys makes revoked ones count."
+        "chown root:root FILE && chmod 0644 FILE, and the same without w for others for every directory above it";
+    HOSTBASED "sshd.hostbased" Hole
+        "With host-based authentication an agent's ~/.rhosts or ~/.shosts says who gets in under its name."
+        "HostbasedAuthentication no";
+    CHROOT "sshd.chroot" Hole
+        "In another root directory the login shell, its configuration and the daemon's socket are other files, or none."
+        "ChrootDirectory none";
     PRINCIPALS "sshd.authorized-principals" Hole
         "An agent that can write its own principals lets other certificates in under its name."
         "AuthorizedPrincipalsFile none (or a root-owned file: /etc/ssh/principals.d/%u)";
     AUTHENTICATION "sshd.authentication" Warning
         "Other ways to authenticate than a key or certificate leave no fingerprint that could stand in the record."
         "PasswordAuthentication no, KbdInteractiveAuthentication no, HostbasedAuthentication no, GSSAPIAuthentication no, KerberosAuthentication no";
+    UNCHECKED "sshd.unchecked" Hole
+        "A sshd of root's that may listen, and of which doctor cannot tell the program or the configuration, may let agents in without the gate."
+        "systemctl restart ssh; start it with an environment (its title needs room), or ask it: countersign doctor --sshd PROGRAM --sshd-config FILE, and stop what is not needed";
     OTHER_SSHD "sshd.others" Warning
-        "A sshd in another mount namespace, one that was replaced on disk, or one that is not root's, is not checked."
-        "systemctl restart ssh; run doctor inside the container that the other sshd belongs to";
+        "A sshd in another mount namespace, or one that is not root's, is not checked."
+        "run doctor inside the container that the other sshd belongs to";
     OTHER_DAEMONS "sshd.other-daemons" Warning
         "Other services let people log in by rules of their own."
         "systemctl disable --now SERVICE, or deny the agents' group in its configuration";

@@ -133,8 +133,12 @@ pub struct Probe {
     pub keys: Vec<Known<Walk>>,
     /// The files with principals, expanded.
     pub principals: Vec<Known<Walk>>,
-    /// The program of AuthorizedKeysCommand.
-    pub keys_command: Option<Known<Walk>>,
+    /// The files with certificate authorities and with revoked keys.
+    pub authorities: Vec<Known<Walk>>,
+    /// Program and files of AuthorizedKeysCommand.
+    pub keys_command: Option<Vec<Known<Walk>>>,
+    /// Program and files of AuthorizedPrincipalsCommand.
+    pub principals_command: Option<Vec<Known<Walk>>>,
 }
 
 /// One sshd configuration file tree.
@@ -250,13 +254,22 @@ pub struct PamLine {
     pub arguments: Vec<String>,
 }
 
+/// sshds that were not looked at, each with the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unchecked {
+    /// Root's, in our own view of the file system: they may let agents in.
+    pub here: Vec<String>,
+    /// In containers, and other accounts' own.
+    pub elsewhere: Vec<String>,
+}
+
 /// The sshds and other ways in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logins {
     /// Each configuration in use.
     pub sshd: Vec<SshdFiles>,
-    /// sshds that were not looked at, each with the reason.
-    pub unchecked: Vec<String>,
+    /// sshds that were not looked at.
+    pub unchecked: Unchecked,
     /// Other services that let people in.
     pub daemons: Vec<String>,
     /// The session stack of sshd.

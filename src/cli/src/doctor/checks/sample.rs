@@ -33,7 +33,7 @@ fn settings() -> Settings {
          allowtcpforwarding no\nallowstreamlocalforwarding no\nallowagentforwarding no\nx11forwarding no\n\
          gatewayports no\npermitlisten none\npermitopen none\npermittunnel no\npermituserrc no\n\
          permituserenvironment no\nacceptenv LANG\nacceptenv LC_*\nacceptenv COUNTERSIGN_*\n\
-         passwordauthentication no\nkbdinteractiveauthentication no\nhostbasedauthentication no\n\
+         passwordauthentication no\nkbdinteractiveauthentication no\nhostbasedauthentication no\nignorerhosts no\nchrootdirectory none\n\
          authorizedkeysfile /etc/ssh/authorized_keys.d/%u\nauthorizedkeyscommand none\n",
     )
 }
@@ -51,7 +51,9 @@ fn agent() -> Agent {
         settings: Ok(settings()),
         keys: vec![Ok(file("/etc/ssh/authorized_keys.d/deploy"))],
         principals: vec![],
+        authorities: vec![],
         keys_command: None,
+        principals_command: None,
     };
     let home = walk("/home/deploy", Kind::Directory, AGENT, 0o755);
     let account = Account {
@@ -95,7 +97,7 @@ fn logins() -> Logins {
             files: Ok(vec![Document { walk: file("/etc/ssh/sshd_config"), text: Some(String::new()) }]),
             conditional: vec![],
         }],
-        unchecked: vec![],
+        unchecked: Unchecked::default(),
         daemons: vec![],
         pam: Ok(vec![exec]),
         nologin: None,

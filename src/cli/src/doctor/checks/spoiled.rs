@@ -93,6 +93,10 @@ const ACCOUNTS: &[Case] = &[
     ("account.path", Hole, |f| owner(&mut f.program.config.as_mut().unwrap().path[0].1, AGENT)),
 ];
 
+fn told_of_the_agents_file() -> Vec<Known<Walk>> {
+    vec![Ok(file("/bin/cat")), Ok(walk("/home/deploy/keys", Kind::File, AGENT, 0o600))]
+}
+
 const SSHD: &[Case] = &[
     ("sshd.config", Unknown, |f| unread(&mut f.agents[0].probes[0].settings)),
     ("sshd.config", Hole, |f| f.logins.sshd[0].files.as_mut().unwrap()[0].walk.nodes[2].mode = 0o777),
@@ -123,16 +127,37 @@ const SSHD: &[Case] = &[
         f.agents[0].probes[0].keys = vec![Ok(keys)];
     }),
     ("sshd.authorized-keys", Unknown, |f| unread(&mut f.agents[0].probes[0].keys[0])),
-    ("sshd.authorized-keys-command", Hole, |f| f.agents[0].probes[0].keys_command = Some(Ok(Walk::default()))),
+    ("sshd.authorized-keys-command", Hole, |f| f.agents[0].probes[0].keys_command = Some(vec![Ok(Walk::default())])),
     ("sshd.authorized-keys-command", Hole, |f| {
-        f.agents[0].probes[1].keys_command = Some(Ok(file("/usr/bin/keys")));
+        f.agents[0].probes[1].keys_command = Some(vec![Ok(file("/usr/bin/keys"))]);
         sshd(f, "authorizedkeyscommanduser deploy");
     }),
     ("sshd.authorized-principals", Hole, |f| {
         f.agents[0].probes[0].principals = vec![Ok(walk("/home/deploy/p", Kind::File, AGENT, 0o600))];
     }),
     ("sshd.authentication", Warning, |f| sshd(f, "passwordauthentication yes")),
-    ("sshd.others", Warning, |f| f.logins.unchecked.push("process 3".to_owned())),
+    ("sshd.authorized-keys-command", Hole, |f| f.agents[0].probes[1].keys_command = Some(told_of_the_agents_file())),
+    ("sshd.authorized-principals-command", Hole, |f| {
+        f.agents[0].probes[1].principals_command = Some(told_of_the_agents_file());
+    }),
+    ("sshd.authorized-principals-command", Hole, |f| {
+        f.agents[0].probes[1].principals_command = Some(vec![Ok(file("/usr/bin/principals"))]);
+        sshd(f, "authorizedprincipalscommanduser deploy");
+    }),
+    ("sshd.certificate-authorities", Hole, |f| {
+        f.agents[0].probes[1].authorities = vec![Ok(walk("/etc/ssh/ca.pub", Kind::File, 0, 0o666))];
+    }),
+    ("sshd.certificate-authorities", Hole, |f| {
+        f.agents[0].probes[1].authorities = vec![Ok(walk("/home/deploy/ca.pub", Kind::File, AGENT, 0o600))];
+    }),
+    ("sshd.hostbased", Hole, |f| sshd(f, "hostbasedauthentication yes")),
+    ("sshd.hostbased", Hole, |f| {
+        sshd(f, "hostbasedauthentication yes");
+        sshd(f, "ignorerhosts shosts-only");
+    }),
+    ("sshd.chroot", Hole, |f| sshd(f, "chrootdirectory /srv/home")),
+    ("sshd.unchecked", Unknown, |f| f.logins.unchecked.here.push("process 3".to_owned())),
+    ("sshd.others", Warning, |f| f.logins.unchecked.elsewhere.push("process 3".to_owned())),
     ("sshd.other-daemons", Warning, |f| f.logins.daemons.push("dropbear".to_owned())),
     ("pam.user-readenv", Hole, |f| pam(f, "pam_env.so", "user_readenv=1")),
     ("pam.user-readenv", Unknown, |f| unread(&mut f.logins.pam)),
@@ -214,6 +239,13 @@ fn every_check_has_a_case() {
     for check in ALL.iter().filter(|check| check.id != "kernel.hidepid") {
         assert!(cases.contains(&check.id), "{} is never spoiled", check.id);
     }
+}
+
+#[test]
+fn a_sshd_that_could_not_be_looked_at_fails() {
+    let mut facts = facts();
+    facts.logins.unchecked.here.push("process 3".to_owned());
+    assert!(all(&facts).iter().any(|finding| finding.check.id == "sshd.unchecked" && finding.fails()));
 }
 
 #[test]

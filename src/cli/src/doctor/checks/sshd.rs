@@ -27,7 +27,7 @@ const KEYLESS: [&str; 5] = [
     "kerberosauthentication",
 ];
 /// Keywords that a Match block by address or the like must leave alone.
-const GUARDED: [&str; 13] = [
+const GUARDED: [&str; 18] = [
     "forcecommand",
     "authorizedkeysfile",
     "authorizedkeyscommand",
@@ -41,6 +41,11 @@ const GUARDED: [&str; 13] = [
     "streamlocalbindunlink",
     "authorizedkeyscommanduser",
     "permittty",
+    "authorizedprincipalscommand",
+    "authorizedprincipalscommanduser",
+    "revokedkeys",
+    "hostbasedauthentication",
+    "ignorerhosts",
 ];
 
 /// Every agent at every sshd.
@@ -52,14 +57,14 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
         let found = config.into_iter().chain(of_probes(facts, agent, account));
         all.extend(found.map(|finding| finding.about(&agent.name)));
     }
-    all.push(others(facts));
-    all
-}
-
-fn others(facts: &Facts) -> Finding {
     let unchecked = &facts.logins.unchecked;
-    c::OTHER_SSHD
-        .judge(unchecked.is_empty(), if unchecked.is_empty() { "none".to_owned() } else { unchecked.join("; ") })
+    all.push(match unchecked.here.is_empty() {
+        true => c::UNCHECKED.ok("none"),
+        false => c::UNCHECKED.undecided(unchecked.here.join("; ")),
+    });
+    let none = unchecked.elsewhere.is_empty();
+    all.push(c::OTHER_SSHD.judge(none, if none { "none".to_owned() } else { unchecked.elsewhere.join("; ") }));
+    all
 }
 
 fn readable(agent: &Agent, sshd: &[SshdFiles]) -> Finding {
@@ -127,7 +132,29 @@ fn of_probes(facts: &Facts, agent: &Agent, account: Option<&Account>) -> Vec<Fin
             .mended_by(in_block(&c::AUTHORIZED_KEYS)),
         worst(agent, &c::PRINCIPALS, |probe, _| files(&c::PRINCIPALS, &probe.principals))
             .mended_by(in_block(&c::PRINCIPALS)),
-        worst(agent, &c::KEYS_COMMAND, |probe, settings| keys_command(probe, settings, &agent.name)),
+        worst(agent, &c::AUTHORITIES, |probe, _| files(&c::AUTHORITIES, &probe.authorities)),
+        worst(agent, &c::KEYS_COMMAND, |probe, settings| {
+            let user = settings.one("authorizedkeyscommanduser");
+            command(&c::KEYS_COMMAND, probe.keys_command.as_deref(), user, &agent.name)
+        }),
+        worst(agent, &c::PRINCIPALS_COMMAND, |probe, settings| {
+            let user = settings.one("authorizedprincipalscommanduser");
+            command(&c::PRINCIPALS_COMMAND, probe.principals_command.as_deref(), user, &agent.name)
+        }),
+        worst(agent, &c::HOSTBASED, |_, settings| {
+            let on = settings.one("hostbasedauthentication").is_some_and(|value| value != "no");
+            let read = settings.one("ignorerhosts").unwrap_or("not reported");
+            c::HOSTBASED.judge(
+                !on || read == "yes",
+                format!("IgnoreRhosts {read}, hostbased {}", if on { "on" } else { "off" }),
+            )
+        })
+        .mended_by(in_block(&c::HOSTBASED)),
+        worst(agent, &c::CHROOT, |_, settings| {
+            let value = settings.one("chrootdirectory").unwrap_or("none");
+            c::CHROOT.judge(value == "none", format!("ChrootDirectory {value}"))
+        })
+        .mended_by(in_block(&c::CHROOT)),
     ];
     for (check, keyword, wanted) in &FIXED {
         let found = worst(agent, check, |_, settings| {
@@ -205,15 +232,17 @@ fn files(check: &'static Check, walks: &[Known<Walk>]) -> Finding {
     check.ok(if shown.is_empty() { "none".to_owned() } else { format!("root's alone: {}", shown.join(", ")) })
 }
 
-fn keys_command(probe: &Probe, settings: &Settings, agent: &str) -> Finding {
-    let Some(walk) = &probe.keys_command else { return c::KEYS_COMMAND.ok("none") };
-    let user = settings.one("authorizedkeyscommanduser").unwrap_or("none");
+/// A program that says who gets in: it and every file that it is told of.
+fn command(check: &'static Check, walks: Option<&[Known<Walk>]>, user: Option<&str>, agent: &str) -> Finding {
+    let Some(walks) = walks else { return check.ok("none") };
+    let user = user.unwrap_or("none");
     if user == agent || user.contains('%') {
-        return c::KEYS_COMMAND.open(format!("it runs as {user}"));
+        return check.open(format!("it runs as {user}"));
     }
-    let program = files(&c::KEYS_COMMAND, std::slice::from_ref(walk));
-    match (program.state, walk) {
-        (State::Ok, Ok(walk)) if !walk.there => c::KEYS_COMMAND.open("the program does not exist"),
-        _ => program,
+    let found = files(check, walks);
+    match (found.state, walks.first()) {
+        (State::Ok, Some(Ok(program))) if program.there => found,
+        (State::Ok, _) => check.open("the program does not exist"),
+        _ => found,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::accounts::container_sockets;
 use super::walk::{system_file, walk};
-use crate::doctor::facts::{Known, Logins, PamLine, SshdFiles};
+use crate::doctor::facts::{Known, Logins, PamLine, SshdFiles, Unchecked};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ const OTHERS: [&str; 20] = [
 ];
 
 /// Gathers them.
-pub fn gather(sshd: Vec<SshdFiles>, unchecked: Vec<String>, service: &str) -> Logins {
+pub fn gather(sshd: Vec<SshdFiles>, unchecked: Unchecked, service: &str) -> Logins {
     Logins {
         sshd,
         unchecked,

@@ -5,6 +5,7 @@
 mod accounts;
 mod host;
 mod kernel;
+mod listeners;
 mod logins;
 mod program;
 mod sshd;

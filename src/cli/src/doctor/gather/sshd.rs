@@ -1,14 +1,13 @@
-//! The sshds that run, and what each says of an account: `sshd -T -C`.
+//! What each sshd says of an account (`sshd -T -C`), and what stands in its files.
 
 use super::program::run;
 use super::walk::{names_in, walk};
-use crate::doctor::facts::{Account, Conditional, Document, Known, Probe, Settings, SshdFiles, Walk, shown};
+use crate::doctor::facts::{Account, Conditional, Document, Known, Probe, Settings, SshdFiles, Unchecked, Walk, shown};
 use std::ffi::OsStr;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-const PROGRAM: &str = "/usr/sbin/sshd";
-const CONFIG: &str = "/etc/ssh/sshd_config";
+pub(super) const PROGRAM: &str = "/usr/sbin/sshd";
+pub(super) const CONFIG: &str = "/etc/ssh/sshd_config";
 /// Clients that are tried: name, address, the address they reach.
 const CLIENTS: [(&str, &str, &str); 3] = [
     ("localhost", "127.0.0.1", "127.0.0.1"),
@@ -30,8 +29,8 @@ pub struct Sshd {
 }
 
 /// The sshds to look at, and those that cannot be.
-pub fn find(program: Option<&Path>, config: Option<&Path>) -> (Vec<Sshd>, Vec<String>) {
-    let (mut running, unchecked) = running();
+pub fn find(program: Option<&Path>, config: Option<&Path>) -> (Vec<Sshd>, Unchecked) {
+    let (mut running, unchecked) = super::listeners::running();
     let own = |sshd: Sshd| Sshd { program: program.map_or(sshd.program, Path::to_owned), ..sshd };
     if let Some(config) = config {
         let named = Sshd { program: PROGRAM.into(), config: config.to_owned(), options: Vec::new() };
@@ -41,56 +40,6 @@ pub fn find(program: Option<&Path>, config: Option<&Path>) -> (Vec<Sshd>, Vec<St
         running.push(Sshd { program: PROGRAM.into(), config: CONFIG.into(), options: Vec::new() });
     }
     (running.into_iter().map(own).collect(), unchecked)
-}
-
-/// The listeners that root runs in our own view of the file system.
-fn running() -> (Vec<Sshd>, Vec<String>) {
-    let (mut found, mut unchecked) = (Vec::<Sshd>::new(), Vec::new());
-    let view = std::fs::read_link("/proc/self/ns/mnt").ok();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let pid = entry.file_name().to_string_lossy().into_owned();
-        let dir = entry.path();
-        let roots = entry.metadata().is_ok_and(|data| data.uid() == 0);
-        let title = std::fs::read(dir.join("cmdline")).unwrap_or_default();
-        let title = String::from_utf8_lossy(&title).replace('\0', " ");
-        if !pid.bytes().all(|byte| byte.is_ascii_digit()) || !title.starts_with("sshd: ") {
-            continue;
-        }
-        let Some((command, _)) = title.trim_start_matches("sshd: ").split_once(" [listener]") else { continue };
-        if !roots {
-            unchecked.push(format!("process {pid} is a sshd that is not root's"));
-            continue;
-        }
-        if std::fs::read_link(dir.join("ns/mnt")).ok() != view {
-            unchecked.push(format!("process {pid} listens in another mount namespace"));
-            continue;
-        }
-        match std::fs::read_link(dir.join("exe")) {
-            Ok(program) if walk(&program).is_ok_and(|found| found.target().is_some()) => {
-                let sshd = listener(program, command);
-                if !found.contains(&sshd) {
-                    found.push(sshd);
-                }
-            }
-            Ok(_) | Err(_) => unchecked.push(format!("the program of process {pid} was replaced on disk")),
-        }
-    }
-    (found, unchecked)
-}
-
-fn listener(program: PathBuf, command: &str) -> Sshd {
-    let mut sshd = Sshd { program, config: CONFIG.into(), options: Vec::new() };
-    let mut words = command.split_whitespace().skip(1);
-    while let Some(word) = words.next() {
-        let (flag, attached) = word.split_at_checked(2).unwrap_or((word, ""));
-        let mut value = || if attached.is_empty() { words.next().unwrap_or_default() } else { attached }.to_owned();
-        match flag {
-            "-f" => sshd.config = value().into(),
-            "-o" => sshd.options.push(value()),
-            _ => {}
-        }
-    }
-    sshd
 }
 
 /// What a sshd says of an account, from each of our addresses.
@@ -104,17 +53,28 @@ pub fn probes(sshd: &Sshd, name: &str, account: Option<&Account>) -> Vec<Probe> 
                 let words: Vec<&str> = said.into_iter().flat_map(|said| said.words(keyword)).collect();
                 words.into_iter().filter(|word| *word != "none").map(|word| expanded(word, name, account)).collect()
             };
-            let command = said.and_then(|said| said.words("authorizedkeyscommand").next());
+            let command = |keyword: &str| {
+                let line = said.and_then(|said| said.one(keyword)).filter(|line| *line != "none")?;
+                Some(split(line).iter().filter_map(|word| path_in(word)).map(|p| expanded(p, name, account)).collect())
+            };
             Probe {
                 config: shown(&sshd.config),
                 address,
                 keys: files("authorizedkeysfile"),
                 principals: files("authorizedprincipalsfile"),
-                keys_command: command.filter(|word| *word != "none").map(|word| walk(Path::new(word))),
+                authorities: ["trustedusercakeys", "revokedkeys"].into_iter().flat_map(files).collect(),
+                keys_command: command("authorizedkeyscommand"),
+                principals_command: command("authorizedprincipalscommand"),
                 settings,
             }
         })
         .collect()
+}
+
+/// The path that a word of a command is, or ends with (`--file=/x`).
+fn path_in(word: &str) -> Option<&str> {
+    let value = word.split_once('=').map_or(word, |(_, value)| value);
+    [word, value].into_iter().find(|text| text.starts_with(['/', '%']) && text.contains('/') || text.starts_with("%h"))
 }
 
 fn effective(sshd: &Sshd, connection: &str) -> Known<Settings> {
@@ -176,8 +136,8 @@ impl Reader<'_> {
             match word.as_str() {
                 "include" if depth < MAX_DEPTH => {
                     let outside = self.here;
-                    for pattern in rest.split_whitespace() {
-                        for path in matching(pattern.trim_matches('"'))? {
+                    for pattern in split(rest) {
+                        for path in matching(&pattern)? {
                             self.here = outside;
                             self.file(&path, depth + 1)?;
                         }
@@ -204,23 +164,52 @@ impl Reader<'_> {
     }
 }
 
-/// Keyword in lower case and the rest of a line; `=` may stand between them.
+/// Keyword in lower case and the rest of a line. `=` may stand between them,
+/// and the keyword in quotes (strdelim in OpenSSH's misc.c).
 fn keyword(line: &str) -> Option<(String, &str)> {
+    let line = line.trim_start();
     if line.is_empty() || line.starts_with('#') {
         return None;
     }
-    let end = line.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(line.len());
-    let (word, rest) = line.split_at_checked(end)?;
+    let (word, rest) = match line.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+        None => line.split_at_checked(line.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(line.len()))?,
+    };
     Some((word.to_ascii_lowercase(), rest.trim_start_matches(|c: char| c.is_whitespace() || c == '=')))
+}
+
+/// Words as argv_split of OpenSSH's misc.c makes them: quotes of both kinds
+/// join, a backslash takes a quote, a backslash or a blank, `#` begins a comment.
+fn split(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match (quote, letter) {
+            (Some(open), _) if letter == open => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            (None, '#') if word.is_none() => break,
+            (None, _) if letter.is_whitespace() => words.extend(word.take()),
+            (_, '\\') => {
+                let taken = letters.next_if(|next| matches!(next, '"' | '\'' | '\\' | ' '));
+                word.get_or_insert_default().push(taken.unwrap_or(letter));
+            }
+            (Some(_) | None, plain) => word.get_or_insert_default().push(plain),
+        }
+    }
+    words.extend(word);
+    words
 }
 
 /// Whether a Match line may hold for an agent from some places only. A block
 /// for other accounts by name is none of ours.
 fn is_conditional(criteria: &str, agents: &[String]) -> bool {
-    let words: Vec<&str> = criteria.split_whitespace().collect();
+    let words = split(criteria);
     let mut conditional = false;
     for pair in words.chunks(2) {
-        let (Some(word), value) = (pair.first(), pair.get(1).copied().unwrap_or_default()) else { continue };
+        let (Some(word), value) = (pair.first(), pair.get(1).map_or("", String::as_str)) else { continue };
         match word.to_ascii_lowercase().as_str() {
             "all" | "group" | "invalid-user" => {}
             "user" => {
@@ -291,16 +280,12 @@ mod tests {
             ("User * LocalPort 2222", true),
             ("User !admin,* Host *.example", true),
             ("Group wheel RDomain x", true),
+            ("\"Address\" 10.0.0.0/8", true),
+            ("\"User\" \"admin\" Address 10.0.0.0/8", false),
+            ("User='deploy' Address 10.0.0.0/8", true),
         ] {
             assert_eq!(is_conditional(criteria, &agents), conditional, "{criteria}");
         }
-    }
-
-    #[test]
-    fn a_listener_says_which_configuration_it_has() {
-        let found = listener(PROGRAM.into(), "/usr/sbin/sshd -D -e -f /x/y -oPort=3 -o UsePAM=no");
-        assert_eq!((found.config, found.options), ("/x/y".into(), vec!["Port=3".to_owned(), "UsePAM=no".to_owned()]));
-        assert_eq!(listener(PROGRAM.into(), "/usr/sbin/sshd -D").config, Path::new(CONFIG));
     }
 
     #[test]
@@ -308,5 +293,40 @@ mod tests {
         assert_eq!(keyword("Include = x"), Some(("include".to_owned(), "x")));
         assert_eq!(keyword("Match User x"), Some(("match".to_owned(), "User x")));
         assert_eq!(keyword("# Match"), None);
+    }
+
+    #[test]
+    fn keywords_and_words_may_stand_in_quotes() {
+        for line in
+            ["\"ForceCommand\" none", "\"ForceCommand\"none", " \"ForceCommand\" = none", "\"forcecommand\"=none"]
+        {
+            assert_eq!(keyword(line), Some(("forcecommand".to_owned(), "none")), "{line}");
+        }
+        for (text, words) in [
+            ("\"Address\" 10.0.0.0/8 # why", vec!["Address", "10.0.0.0/8"]),
+            ("'a b'c \"d'e\" f\\ g \\\"h", vec!["a bc", "d'e", "f g", "\"h"]),
+            ("a#b \"\" 'open", vec!["a#b", "", "open"]),
+            ("C:\\x", vec!["C:\\x"]),
+        ] {
+            assert_eq!(split(text), words, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_block_in_quotes_is_read_as_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("sshd_config");
+        let text = "\"Match\" Address 10.0.0.0/8\n \"ForceCommand\" none\nMatch all\n";
+        std::fs::write(&config, text).unwrap();
+        let sshd = Sshd { program: PROGRAM.into(), config, options: Vec::new() };
+        let found = files(&sshd, &["deploy".to_owned()]).conditional;
+        assert_eq!(found.iter().map(|block| block.sets.clone()).collect::<Vec<_>>(), [["forcecommand"]]);
+    }
+
+    #[test]
+    fn every_path_of_a_command_is_looked_at() {
+        let line = "/bin/cat --in=/srv/%u/keys %h/.ssh/x -n word %t %h";
+        let found: Vec<_> = split(line).iter().filter_map(|word| path_in(word)).map(str::to_owned).collect();
+        assert_eq!(found, ["/bin/cat", "/srv/%u/keys", "%h/.ssh/x", "%h"]);
     }
 }
