@@ -6,7 +6,7 @@ use crate::doctor::facts::{Account, Agent, Facts, Kind, Known, Lists, Node, Pass
 use crate::doctor::finding::Finding;
 
 /// Groups whose members can become root, or reach what the gate protects.
-const DANGEROUS: [&str; 28] = [
+const DANGEROUS: [&str; 37] = [
     "root",
     "sudo",
     "wheel",
@@ -32,6 +32,17 @@ const DANGEROUS: [&str; 28] = [
     "operator",
     "bin",
     "sys",
+    // Debian's base-passwd: files of daemons, sources that root builds, login records; cups: its administrators.
+    "daemon",
+    "src",
+    "utmp",
+    "lpadmin",
+    // Fedora: memory, host keys, an old name of docker's, kernel modules of SystemTap.
+    "mem",
+    "ssh_keys",
+    "dockerroot",
+    "stapdev",
+    "microk8s",
     "countersign",
     "countersign-hostd",
     "countersign-server",

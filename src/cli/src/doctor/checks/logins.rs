@@ -32,8 +32,9 @@ fn readenv(facts: &Facts) -> Finding {
         return c::READENV.ok("UsePAM no");
     }
     known(&c::READENV, &facts.logins.pam, |lines| {
-        let on =
-            |line: &&PamLine| line.module == "pam_env.so" && line.arguments.iter().any(|word| word == "user_readenv=1");
+        // pam_env takes any number but 0 for yes.
+        let yes = |word: &String| word.strip_prefix("user_readenv=").is_some_and(|value| value != "0");
+        let on = |line: &&PamLine| line.module == "pam_env.so" && line.arguments.iter().any(yes);
         match lines.iter().find(on) {
             Some(line) => c::READENV.open(format!("{} pam_env.so {}", line.kind, line.arguments.join(" "))),
             None => c::READENV.ok("no pam_env line reads the agent's file"),

@@ -64,6 +64,8 @@ const ACCOUNTS: &[Case] = &[
     ("account.uid", Hole, |f| account(f).same_uid.push("other".to_owned())),
     ("account.member", Hole, |f| account(f).groups.truncate(1)),
     ("account.groups", Hole, |f| account(f).groups.push((999, "docker".to_owned()))),
+    ("account.groups", Hole, |f| account(f).groups.push((998, "microk8s".to_owned()))),
+    ("account.groups", Hole, |f| account(f).groups.push((997, "stapdev".to_owned()))),
     ("account.groups", Hole, |f| account(f).groups.push((0, "renamed".to_owned()))),
     ("account.container-sockets", Hole, |f| {
         f.logins.container_sockets = Ok(vec![walk("/run/docker.sock", Kind::Other, 0, 0o666).nodes[2].clone()]);
@@ -160,6 +162,7 @@ const SSHD: &[Case] = &[
     ("sshd.others", Warning, |f| f.logins.unchecked.elsewhere.push("process 3".to_owned())),
     ("sshd.other-daemons", Warning, |f| f.logins.daemons.push("dropbear".to_owned())),
     ("pam.user-readenv", Hole, |f| pam(f, "pam_env.so", "user_readenv=1")),
+    ("pam.user-readenv", Hole, |f| pam(f, "pam_env.so", "user_readenv=2")),
     ("pam.user-readenv", Unknown, |f| unread(&mut f.logins.pam)),
     ("pam.systemd", Warning, |f| pam(f, "pam_systemd.so", "")),
     ("pam.identity", Warning, |f| f.logins.pam = Ok(vec![])),

@@ -155,7 +155,7 @@ fn list(path: &str) -> Known<Option<Vec<String>>> {
 /// Crontabs by name, at jobs by owner.
 fn jobs(name: &str, uid: u32) -> Known<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for dir in ["/var/spool/cron/crontabs", "/var/spool/cron", "/var/spool/cron/tabs"] {
+    for dir in ["/var/spool/cron/crontabs", "/var/spool/cron", "/var/spool/cron/tabs", "/etc/crontabs"] {
         found.extend(walk(&Path::new(dir).join(name))?.target().map(|node| node.path.clone()));
     }
     for dir in ["/var/spool/cron/atjobs", "/var/spool/at", "/var/spool/atjobs"] {
@@ -193,6 +193,9 @@ pub fn container_sockets() -> Known<Vec<Node>> {
         "/run/docker.sock",
         "/run/podman/podman.sock",
         "/run/containerd/containerd.sock",
+        "/run/k3s/containerd/containerd.sock",
+        "/run/docker/containerd/containerd.sock",
+        "/var/snap/microk8s/common/run/containerd.sock",
         "/run/crio/crio.sock",
         "/run/lxd.socket",
         "/var/lib/lxd/unix.socket",
