@@ -119,8 +119,8 @@ checks! {
         "cron runs lines later, outside of the login that was decided."
         "echo root > /etc/cron.allow (one name a line; the agent not among them)";
     CRONTAB "account.crontab" Hole
-        "A crontab or at job that exists goes on running, whatever is allowed now."
-        "crontab -r -u AGENT; atq, then atrm";
+        "A crontab, at job or service that runs as the account goes on running, whatever is allowed now."
+        "crontab -r -u AGENT; atq, then atrm; take the account out of the file of cron.d or the unit that is named";
     AT "account.at" Hole
         "at and batch run lines later, outside of the login that was decided."
         "echo root > /etc/at.allow (one name a line; the agent not among them)";
@@ -278,6 +278,9 @@ checks! {
     LOCK "host.journal-lock" Hole
         "The daemon holds the journal's lock while it runs; without it nothing keeps two writers apart."
         "systemctl restart countersign-hostd";
+    SYSTEM_FILES "host.system-files" Hole
+        "Who can write to these becomes anybody, or has code of its own in every program and in the gate itself."
+        "chown root:root FILE && chmod go-w FILE, and the same for the directories above it";
     SPACE "host.space" Hole
         "Below the reserve of 32 MiB new commands are refused."
         "make room on the file system of the state directory";

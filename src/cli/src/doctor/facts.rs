@@ -204,7 +204,7 @@ pub struct Account {
     /// All groups, with their names.
     pub groups: Vec<(u32, String)>,
     /// Other accounts of the same uid.
-    pub same_uid: Vec<String>,
+    pub same_uid: Known<Vec<String>>,
     /// The login shell's file.
     pub shell_walk: Known<Walk>,
     /// Its password.
@@ -368,6 +368,8 @@ pub struct Host {
     pub enrolled: Known<(Walk, bool)>,
     /// The process that holds the journal's lock.
     pub lock: Known<Option<i32>>,
+    /// Files of the system that decide who somebody is and what a program loads.
+    pub system_files: Known<Vec<Walk>>,
     /// Bytes free for the ledger.
     pub free_bytes: Known<u64>,
     /// How the service answered.

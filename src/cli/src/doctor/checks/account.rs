@@ -128,10 +128,10 @@ fn uid(facts: &Facts, account: &Account) -> Finding {
     if let Some(user) = system {
         return c::UID.open(format!("it has the uid of {}", user.name));
     }
-    match account.same_uid.first() {
+    known(&c::UID, &account.same_uid, |others| match others.first() {
         Some(other) => c::UID.open(format!("{other} has the uid {} as well", account.uid)),
         None => c::UID.ok(format!("{} is this account's alone", account.uid)),
-    }
+    })
 }
 
 fn member(account: &Account) -> Finding {

@@ -44,6 +44,10 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
             }
             (Some(pid), _) => c::LOCK.ok(format!("held by process {pid}")),
         }),
+        known(&c::SYSTEM_FILES, &host.system_files, |files| match files.iter().find_map(|file| file.weak(&[])) {
+            Some(why) => c::SYSTEM_FILES.open(why),
+            None => c::SYSTEM_FILES.ok(format!("{} of them are root's alone", files.len())),
+        }),
         known(&c::SPACE, &host.free_bytes, |free| {
             c::SPACE.judge(*free > RESERVE, format!("{} MiB free", free / 1024 / 1024))
         }),

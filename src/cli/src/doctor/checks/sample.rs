@@ -61,7 +61,7 @@ fn agent() -> Agent {
         home: "/home/deploy".into(),
         shell: "/usr/bin/countersign-sh".into(),
         groups: vec![(1001, "deploy".to_owned()), (AGENTS_GID, "countersign-agents".to_owned())],
-        same_uid: vec![],
+        same_uid: Ok(vec![]),
         shell_walk: Ok(shell()),
         password: Ok(Password::Locked),
         expired: Ok(false),
@@ -129,6 +129,7 @@ fn host() -> Host {
         key: Ok(private("/identity.key", Kind::File, 0o400)),
         enrolled: Ok((private("/host.json", Kind::File, 0o600), false)),
         lock: Ok(Some(7)),
+        system_files: Ok(vec![file("/etc/passwd"), Walk::default()]),
         free_bytes: Ok(1 << 30),
         service: Ok(Ok("https://countersign.example answers".to_owned())),
     }

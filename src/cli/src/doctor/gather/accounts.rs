@@ -42,7 +42,7 @@ struct Entry {
 }
 
 fn passwd() -> Known<Vec<Entry>> {
-    let text = system_file(Path::new("/etc/passwd"))?.unwrap_or_default();
+    let text = system_file(Path::new("/etc/passwd"))?.ok_or("there is no /etc/passwd")?;
     Ok(text.lines().filter_map(entry).collect())
 }
 
@@ -78,7 +78,7 @@ fn account_of(user: &User) -> Account {
         home: user.dir.clone(),
         shell: user.shell.clone(),
         groups: groups(user),
-        same_uid: passwd().map_or_else(|_| Vec::new(), |all| all.into_iter().filter(same).map(|e| e.name).collect()),
+        same_uid: passwd().map(|all| all.into_iter().filter(same).map(|e| e.name).collect()),
         shell_walk: walk(&user.shell),
         password: shadow.clone().map(|found| found.0),
         expired: shadow.map(|found| found.1),
@@ -152,7 +152,7 @@ fn list(path: &str) -> Known<Option<Vec<String>>> {
     Ok(system_file(Path::new(path))?.map(lines))
 }
 
-/// Crontabs by name, at jobs by owner.
+/// Crontabs by name, at jobs by owner, and jobs and services of the system that run as the account.
 fn jobs(name: &str, uid: u32) -> Known<Vec<PathBuf>> {
     let mut found = Vec::new();
     for dir in ["/var/spool/cron/crontabs", "/var/spool/cron", "/var/spool/cron/tabs", "/etc/crontabs"] {
@@ -168,6 +168,7 @@ fn jobs(name: &str, uid: u32) -> Known<Vec<PathBuf>> {
             }
         }
     }
+    found.extend(super::jobs::of(name, uid)?);
     Ok(found)
 }
 

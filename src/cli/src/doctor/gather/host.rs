@@ -174,6 +174,7 @@ pub async fn host() -> Host {
         key: state("identity.key").and_then(|path| walk(&path)),
         enrolled: read_identity.map(|(walk, file)| (walk, file.trial)),
         lock: state("journal/lock").and_then(|path| lock_holder(&path)),
+        system_files: super::jobs::system_files(),
         free_bytes: state("").and_then(|path| free_bytes(&path)),
         service,
         config,

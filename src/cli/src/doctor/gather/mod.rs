@@ -4,6 +4,7 @@
 
 mod accounts;
 mod host;
+mod jobs;
 mod kernel;
 mod listeners;
 mod logins;
