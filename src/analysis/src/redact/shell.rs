@@ -10,8 +10,8 @@ use here::Pending;
 
 /// Deepest nesting that is followed. Deeper text is shown whole.
 const DEPTH: usize = 40;
-/// Most commands of a text that are told apart: four times what the facts of a line hold.
-const MOST_COMMANDS: usize = 2048;
+/// Most commands of a text that are told apart: twice what the facts of a line hold.
+const MOST_COMMANDS: usize = 1024;
 
 /// What stands in a line.
 #[derive(Debug, Default)]

@@ -31,6 +31,9 @@ impl Open {
 /// Most operators of one arithmetic expression: rable takes each for a level of its own.
 const MAX_OPERATORS: usize = 256;
 
+/// Most substitutions and arithmetic expressions of a text: each costs a reader of its own.
+const MAX_OPENINGS: usize = 4096;
+
 /// What of a word rable looks at again and again: for each brace that may
 /// begin an expansion it goes through the word, and for each byte of it
 /// through the quotes and expansions of the word.
@@ -63,6 +66,7 @@ pub(super) fn work(text: &str) -> usize {
     // The word that is read, and those around it whose substitutions are.
     let (mut word, mut outer) = (Word::default(), Vec::new());
     let (mut work, mut at, mut expressions, mut operators) = (0usize, 0usize, 0usize, 0usize);
+    let mut openings = 0;
     while let Some(&byte) = bytes.get(at) {
         let inside = open.last().copied();
         let quoted = inside == Some(Open::Quote);
@@ -107,6 +111,10 @@ pub(super) fn work(text: &str) -> usize {
             b'{' if before == b'$' => Some(Open::Parameter),
             _ => None,
         };
+        openings += usize::from(matches!(opens, Some(Open::Again(_) | Open::Arithmetic)));
+        if openings > MAX_OPENINGS {
+            return usize::MAX;
+        }
         if let Some(Open::Again(_)) = opens {
             word.parts += 1;
             outer.push(std::mem::replace(&mut word, Word { start: at, ..Word::default() }));
@@ -170,6 +178,14 @@ mod tests {
         ] {
             let work = work(&text);
             assert_eq!(work > 50_000, much, "{work} {text:.60}");
+        }
+    }
+
+    #[test]
+    fn so_are_many_substitutions() {
+        for one in ["`a`", "$(a)", "<(a)", "((a))", "$((a))", "\"$(a)\""] {
+            let text = |times: usize| work(&format!("{one} ").repeat(times));
+            assert!(text(MAX_OPENINGS + 1) == usize::MAX && text(1000) < usize::MAX, "{one}");
         }
     }
 
