@@ -32,5 +32,5 @@ pub use builtins::is_builtin;
 pub use consequences::consequences;
 pub use held::{Held, HeldProgram, Nested, NotAsked, Place, Segment, hold};
 pub use line::parse;
-pub use starts::{MAX_SCRIPTS, Script, Search, Starts, acts, first_words, starts};
+pub use starts::{MAX_SCRIPTS, Script, Search, Starts, acts, first_words, only_shows, starts};
 pub use stdin_program::reads_program_from_stdin;

@@ -9,10 +9,10 @@ mod acting;
 mod places;
 mod settled;
 
-pub use self::acting::acts;
+pub use self::acting::{acts, only_shows};
 pub(crate) use self::places::is_ancestor;
 use self::places::{Places, is_replaced, places};
-use self::settled::{expands, files_it_may_run, is_unsettled};
+use self::settled::{expands, files_it_may_run, files_that_variables_name, is_unsettled};
 use crate::builtins::{changes_meaning, rewires};
 use crate::facts::{
     CommandLine, Opaque, Origin, Place, Redirect, Redirection, Runs, Shell, SimpleCommand, Unknown, Word,
@@ -95,6 +95,14 @@ pub struct Starts {
     pub unsettled: bool,
     /// Whether it uses what a shell has been told before: variables.
     pub expands: bool,
+}
+
+impl Starts {
+    /// Whether the line by itself says what it does, so that a rule may speak for
+    /// it. `keeps_shell`: its shell goes on from line to line.
+    pub fn is_settled(&self, keeps_shell: bool) -> bool {
+        !self.unsettled && !(keeps_shell && self.expands)
+    }
 }
 
 /// The first word of every simple command; `None` where it cannot be told.
@@ -355,6 +363,9 @@ impl Found {
         // What stands behind an alias is read by the shell alone: from the next command on.
         let aliases = several && command.assignments.iter().any(|one| one.name == "BASH_ALIASES");
         self.rewires |= aliases;
+        for path in files_that_variables_name(command) {
+            self.script(&path, places);
+        }
         let Some(program) = command.program() else {
             // `$PATH` in a prompt shows something; where it runs something cannot be told.
             let acts = |word: &Word| word.exact().is_none() || word.text.contains(['$', '`']);

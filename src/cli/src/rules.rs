@@ -264,8 +264,9 @@ fn test_file(test: &Test, file: &Path) -> Result<RuleVerdict, Failure> {
         host,
         session: &test.session,
         cwd: &test.cwd,
-        // What its programs are is known on its host only; what the line leaves open is seen here.
-        words_known: !countersign_analysis::starts(&test.line, &test.shell).unsettled,
+        // What its programs are is known on its host only; what the line leaves open is seen
+        // here. On a terminal the shell may go on from line to line.
+        words_known: countersign_analysis::starts(&test.line, &test.shell).is_settled(test.on_terminal),
     };
     let reading = Reading::of(&test.line, &test.shell, Some(&test.cwd));
     let facts = Facts { reading: &reading, score: None, anomalies: &[], secrets: &[] };

@@ -69,8 +69,7 @@ pub(crate) async fn look(
     let words_known = words.as_deref().is_some_and(known)
         && !found.more_scripts
         // A transfer starts what it is mapped to.
-        && (asking.transfer || !found.unsettled)
-        && !(asking.keeps_shell && found.expands)
+        && (asking.transfer || found.is_settled(asking.keeps_shell))
         && scripts.iter().all(|script| is_roots(&script.path));
     let context = Context { branch, words, scripts, more_scripts: found.more_scripts, shell: report };
     // What stands behind an alias is read by the shell alone.

@@ -11,7 +11,6 @@
 //! program is known to do nothing but show with any option, and no `..` that
 //! could leave a directory the pattern names.
 
-use crate::known::patterns::{OPTIONS_ONLY_SHOW, has};
 use regex::{Regex, RegexBuilder};
 
 /// Longest pattern, in bytes.
@@ -148,7 +147,7 @@ impl Pattern {
     }
 
     fn options_only_show(&self) -> bool {
-        has(OPTIONS_ONLY_SHOW, self.program())
+        countersign_analysis::only_shows(self.program())
     }
 
     /// Whether a command may be one of those that the pattern means, read

@@ -213,8 +213,9 @@ impl InForce {
             host,
             session: &test.session,
             cwd: &test.cwd,
-            // What its programs are is known on its host only; what the line leaves open is seen here.
-            words_known: !countersign_analysis::starts(&test.line, &test.shell).unsettled,
+            // What its programs are is known on its host only; what the line leaves open is seen
+            // here. On a terminal the shell may go on from line to line.
+            words_known: countersign_analysis::starts(&test.line, &test.shell).is_settled(test.on_terminal),
         };
         let place = place_of(&test.cwd, &test.shell);
         let found = analyze(&test.line, &place, &self.known_hosts(host));

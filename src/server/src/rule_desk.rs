@@ -322,7 +322,11 @@ pub fn shown(row: &RuleRow, uses: &HashMap<u64, u64>) -> Result<Rule, Refusal> {
     let patterns = checked.body().patterns.iter().filter_map(|text| Pattern::parse(text).ok());
     rule.advice = patterns.filter_map(|pattern| advice(&pattern)).map(str::to_owned).collect();
     rule.advice.dedup();
-    let open = checked.body().exact.as_deref().is_some_and(|line| starts(line, "bash").unsettled);
+    let open = checked
+        .body()
+        .exact
+        .as_deref()
+        .is_some_and(|line| !starts(line, "bash").is_settled(checked.body().on_terminal));
     rule.advice.extend(open.then(|| UNSETTLED.to_owned()));
     Ok(rule)
 }

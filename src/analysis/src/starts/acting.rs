@@ -1,7 +1,13 @@
 //! Which programs run what their options, operands and variables name.
 
-/// Programs that show what they are given and do nothing else, whatever it is.
-pub(super) const SHOWS_ONLY: &[&str] = &[
+/// Whether a program shows what it is given and does nothing else, whatever its words are.
+pub fn only_shows(program: &str) -> bool {
+    SHOWS_ONLY.contains(&program)
+}
+
+/// Checked against GNU coreutils, procps, util-linux and grep: none has an
+/// option that runs a program or writes a file.
+const SHOWS_ONLY: &[&str] = &[
     "ls",
     "cat",
     "head",
@@ -124,6 +130,37 @@ pub(super) const READS_ONLY: &[&str] = &[
     ".",
 ];
 
+/// Programs that take `@FILE` for the words in that file: compilers, GNU binutils, Java.
+pub(super) const TAKES_RESPONSE_FILES: &[&str] = &[
+    "gcc",
+    "g++",
+    "cc",
+    "c++",
+    "cpp",
+    "clang",
+    "clang++",
+    "gfortran",
+    "rustc",
+    "ld",
+    "gold",
+    "lld",
+    "as",
+    "ar",
+    "nm",
+    "objcopy",
+    "objdump",
+    "ranlib",
+    "readelf",
+    "size",
+    "strip",
+    "strings",
+    "addr2line",
+    "java",
+    "javac",
+    "javadoc",
+    "jar",
+];
+
 /// Programs that run their operands, which no table of wrappers follows.
 pub(super) const HOLDS_COMMANDS: &[&str] = &[
     "choom",
@@ -202,12 +239,14 @@ const NAMES_PROGRAMS: &[(&[&str], Names)] = &[
                 "new-volume-script",
                 "rsh-command",
                 "rmt-command",
+                "files-from",
             ],
-            short: &['I', 'F'],
+            short: &['I', 'F', 'T'],
         },
     ),
     (&["split", "gsplit"], Names { long: &["filter"], short: &[] }),
     (&["sort", "gsort"], Names { long: &["compress-program"], short: &[] }),
+    (&["install", "ginstall"], Names { long: &["strip-program"], short: &[] }),
     (&["rsync"], Names { long: &["rsh"], short: &['e'] }),
     (&["zip"], Names { long: &["unzip-command", "TT"], short: &[] }),
     (

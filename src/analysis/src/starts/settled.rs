@@ -6,8 +6,11 @@
 //! sure, no rule speaks and a person is asked; so this is a scan that may take
 //! a harmless line for another one, never the other way round on purpose.
 
-use super::acting::{CODE_WORDS, HOLDS_COMMANDS, KNOWN_VALUES, Names, READS_ONLY, SHOWS_ONLY, acts, names_programs};
-use crate::facts::{CommandLine, Context, Loop, Redirect, SimpleCommand, Unknown, Word};
+use super::acting::{
+    CODE_WORDS, HOLDS_COMMANDS, KNOWN_VALUES, Names, READS_ONLY, TAKES_RESPONSE_FILES, acts, names_programs, only_shows,
+};
+use super::path_of;
+use crate::facts::{CommandLine, Context, Loop, Origin, Redirect, Runs, SimpleCommand, Unknown, Word};
 use crate::programs::{Source, interpreter};
 
 /// Variables that are as the login began, where the line does not set them.
@@ -33,6 +36,10 @@ const SETS_VARIABLES: &[&str] = &[
     "wait",
 ];
 
+/// Programs that give variables among their words to what comes after.
+const HANDS_VARIABLES_ON: &[&str] =
+    &["env", "sudo", "doas", "export", "declare", "typeset", "readonly", "local", "command", "builtin"];
+
 /// Whether it is not settled before the line runs what its programs are given
 /// and which others these start.
 pub(super) fn is_unsettled(tree: &CommandLine) -> bool {
@@ -46,7 +53,7 @@ pub(super) fn is_unsettled(tree: &CommandLine) -> bool {
     let set = (!read).then(|| set_names(tree).map(|(name, _)| name).collect());
     let line = Known { set, chosen, settled };
     tree.shared_redirections.iter().any(|one| line.opens(&one.target))
-        || tree.commands.iter().any(|command| line.leaves_open(command))
+        || tree.commands.iter().any(|command| line.leaves_open(command, &tree.commands))
 }
 
 /// Whether a line uses what a shell that goes on from line to line may have
@@ -95,8 +102,8 @@ struct Known<'l> {
 }
 
 impl Known<'_> {
-    fn leaves_open(&self, command: &SimpleCommand) -> bool {
-        let Some(name) = command.program_name() else { return false };
+    /// Whether files, variables or names decide what one of the line's commands does.
+    fn leaves_open(&self, command: &SimpleCommand, all: &[SimpleCommand]) -> bool {
         let mut files = command
             .redirections
             .iter()
@@ -107,11 +114,19 @@ impl Known<'_> {
         if command.assignments.iter().any(|one| sets_what_acts(&one.name, &one.values)) {
             return true;
         }
+        let Some(name) = command.program_name() else { return false };
         let arguments = command.arguments();
-        if matches!(name, "env" | "sudo" | "doas") && arguments.iter().any(|word| gives_what_acts(&word.text)) {
+        if HANDS_VARIABLES_ON.contains(&name) && arguments.iter().any(|word| gives_what_acts(&word.text)) {
             return true;
         }
-        !SHOWS_ONLY.contains(&name) && (self.takes_open_words(arguments) || runs_more(name, arguments))
+        if SETS_VARIABLES.contains(&name) && arguments.iter().any(|word| acts(&word.text)) {
+            return true;
+        }
+        if only_shows(name) {
+            return false;
+        }
+        let found_here = READS_ONLY.contains(&name) && are_found_paths(command, all);
+        self.takes_open_words(arguments, found_here) || runs_more(name, arguments)
     }
 
     /// Whether the file that a redirection names could be another one.
@@ -119,11 +134,12 @@ impl Known<'_> {
         target.unknown.contains(Unknown::GLOB) || self.is_open(target)
     }
 
-    /// Whether a word could be another one, or several.
+    /// Whether a word could be another one, or several; where it is translated, a file of the agent's may say which.
     fn is_open(&self, word: &Word) -> bool {
         let arithmetic =
             word.unknown.contains(Unknown::ARITHMETIC) && word.text.contains(|c: char| c.is_alphabetic() || c == '_');
         word.unknown.contains(Unknown::APPENDED)
+            || word.unknown.contains(Unknown::LOCALE)
             || arithmetic
             || word.unknown.contains(Unknown::COMMAND) && self.chosen
             || word.unknown.contains(Unknown::PARAMETER) && !self.names_only_known(&word.text)
@@ -143,15 +159,24 @@ impl Known<'_> {
         })
     }
 
-    fn takes_open_words(&self, arguments: &[Word]) -> bool {
+    /// `found_here`: what `find` puts in for `{}` is a path below a root that stands in the line.
+    fn takes_open_words(&self, arguments: &[Word], found_here: bool) -> bool {
         let mut operands_only = false;
         arguments.iter().any(|word| {
             operands_only |= word.exact() == Some("--");
             let names =
                 word.unknown.contains(Unknown::GLOB) && word.text.starts_with(['*', '?', '[', '{', '@', '+', '!']);
-            names && !operands_only || self.is_open(word)
+            let put_in = found_here && word.unknown == Unknown::APPENDED && !word.text.starts_with('-');
+            names && !operands_only || self.is_open(word) && !put_in
         })
     }
+}
+
+/// Whether what is put in for `{}` begins as the roots do that stand in the line: no option.
+fn are_found_paths(command: &SimpleCommand, all: &[SimpleCommand]) -> bool {
+    let Origin::Command { parent, by: Runs::FindExec } = command.origin else { return false };
+    let Some(find) = all.get(parent).filter(|parent| parent.program_name() == Some("find")) else { return false };
+    !find.arguments().iter().any(|word| word.text.starts_with("-files0"))
 }
 
 /// Whether a variable decides what runs and has no value that is known to be harmless.
@@ -164,11 +189,24 @@ fn gives_what_acts(text: &str) -> bool {
     text.split_once('=').is_some_and(|(name, value)| acts(name) && !is_harmless(value))
 }
 
-/// A number, a switch, or a path from the root: what stands there is the administrator's to say.
-fn is_harmless(value: &str) -> bool {
+/// A file or directory that such a variable names from the root, to be looked at before the line runs.
+pub(super) fn files_that_variables_name(command: &SimpleCommand) -> Vec<String> {
+    let assigned = command.assignments.iter().filter(|one| acts(&one.name)).flat_map(|one| &one.values);
+    let hands_on = command.program_name().is_some_and(|name| HANDS_VARIABLES_ON.contains(&name));
+    let given = command.arguments().iter().filter(|_| hands_on).filter_map(|word| {
+        let (name, value) = word.exact()?.split_once('=')?;
+        acts(name).then(|| value.to_owned())
+    });
+    assigned.filter_map(path_of).chain(given).filter(|value| is_path(value)).collect()
+}
+
+fn is_path(value: &str) -> bool {
     value.starts_with('/') && !value.contains(':')
-        || value.bytes().all(|byte| byte.is_ascii_digit())
-        || KNOWN_VALUES.contains(&value)
+}
+
+/// A number, a switch, or a path from the root: whose that is will be seen before the line runs.
+fn is_harmless(value: &str) -> bool {
+    is_path(value) || value.bytes().all(|byte| byte.is_ascii_digit()) || KNOWN_VALUES.contains(&value)
 }
 
 /// Whether a program starts another one, or reads code, that its options or operands name.
@@ -191,8 +229,11 @@ fn runs_more(name: &str, arguments: &[Word]) -> bool {
         {
             return true;
         }
+        _ if TAKES_RESPONSE_FILES.contains(&name) && texts.iter().any(|text| response_file(text).is_some()) => {
+            return true;
+        }
         "tar" | "bsdtar" | "gtar"
-            if texts.first().is_some_and(|first| !first.starts_with('-') && first.contains(['I', 'F'])) =>
+            if texts.first().is_some_and(|first| !first.starts_with('-') && first.contains(['I', 'F', 'T'])) =>
         {
             return true;
         }
@@ -229,6 +270,11 @@ fn git_runs_more(texts: &[&str]) -> bool {
         "clone" => has("-u") || has("-c"),
         _ => false,
     }
+}
+
+/// `@FILE`: words that a program takes from there.
+fn response_file(text: &str) -> Option<&str> {
+    text.strip_prefix('@').filter(|file| !file.is_empty())
 }
 
 fn is_socat_program(text: &str) -> bool {
@@ -270,9 +316,9 @@ fn reads_from_here(name: &str, texts: &[&str], at: usize, is_text: bool, is_shel
 /// Files that a program may run because its words name them, as they stand there.
 pub(super) fn files_it_may_run(name: &str, arguments: &[Word]) -> Vec<String> {
     let holds = HOLDS_COMMANDS.contains(&name);
-    let unheard_of =
-        !holds && !SHOWS_ONLY.contains(&name) && !READS_ONLY.contains(&name) && interpreter(name).is_none();
+    let unheard_of = !holds && !only_shows(name) && !READS_ONLY.contains(&name) && interpreter(name).is_none();
     let options = names_programs(name);
+    let lists = TAKES_RESPONSE_FILES.contains(&name);
     let mut files = Vec::new();
     let mut named = false;
     for word in arguments {
@@ -288,6 +334,7 @@ pub(super) fn files_it_may_run(name: &str, arguments: &[Word]) -> Vec<String> {
         if file.contains('/') && (is_option || named || holds || unheard_of && names_a_place_here(text)) {
             files.push(file.to_owned());
         }
+        files.extend(response_file(text).filter(|_| lists).map(str::to_owned));
         named = is_option;
     }
     files

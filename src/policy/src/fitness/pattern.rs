@@ -5,7 +5,7 @@
 //! program that no table knows may take operands, never options.
 
 use super::{Unfit, check_line};
-use crate::known::patterns::{OPERANDS_ACT, OPTIONS_ONLY_SHOW, READS_WORDS_AGAIN, SUBCOMMANDS, has};
+use crate::known::patterns::{OPERANDS_ACT, READS_WORDS_AGAIN, SUBCOMMANDS, has};
 use crate::pattern::{Pattern, WordPattern};
 use crate::words::Word;
 use crate::wrapper::Wrapper;
@@ -213,7 +213,7 @@ pub fn advice(pattern: &Pattern) -> Option<&'static str> {
         "git" | "hg" | "svn" => Some(
             "a repository's own configuration can make git run programs; limit the rule with `cwd` to repositories you trust",
         ),
-        program if has(OPTIONS_ONLY_SHOW, program) && pattern.takes_rest() => {
+        program if countersign_analysis::only_shows(program) && pattern.takes_rest() => {
             Some("it may read any file that the agent's account can read")
         }
         _ => None,

@@ -5,13 +5,6 @@ pub(crate) fn has(list: &str, word: &str) -> bool {
     list.split_ascii_whitespace().any(|known| known == word)
 }
 
-/// Programs that only show something, whatever their options: a wildcard may
-/// take options of these and of no other. Checked against GNU coreutils,
-/// procps and grep: none has an option that runs a program or writes a file.
-pub(crate) const OPTIONS_ONLY_SHOW: &str = "\
-    ls cat head tail tac nl wc cut df du stat echo true false pwd basename dirname realpath readlink \
-    md5sum sha1sum sha256sum sha512sum cksum seq uname nproc arch whoami id groups uptime free ps pgrep \
-    lscpu lsblk printenv tty grep egrep fgrep cmp comm";
 /// Programs with an operand, not only an option, that can run a program, read
 /// one, or write a file of any name: a wildcard that could begin a word is refused.
 pub(crate) const OPERANDS_ACT: &str = "\

@@ -31,6 +31,14 @@ fn names_of_files_and_what_is_read_may_be_options() {
         "find . | xargs tar cf x",
         "bash -c 'tar cf x *'",
         "sudo tar cf x *",
+        "> $(cat f)",
+        "X=1 > *",
+        "tar cf x $\"a\"",
+        "find . -exec tar cf x {} \\; -exec sem {} \\;",
+        "find -files0-from f -exec gzip {} \\;",
+        "find . -exec unheard-of {} \\;",
+        "find . -exec gzip -{} \\;",
+        "find $X -exec gzip {} \\;",
     ];
     let wrong: Vec<&str> = lines.into_iter().filter(|line| !unsettled(line)).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
@@ -48,6 +56,10 @@ fn names_of_files_and_what_is_read_may_be_options() {
         "gzip a{1,2}",
         "sleep $((1+1))",
         "ls > ~/x",
+        "> /srv/log",
+        "X=$(cat f)",
+        "find . -name '*.log' -exec gzip {} \\;",
+        "find /srv -type f -exec chmod 640 {} +",
     ];
     let wrong: Vec<&str> = lines.into_iter().filter(|line| unsettled(line)).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
@@ -88,6 +100,20 @@ fn options_and_operands_name_programs() {
         "env GIT_CONFIG_GLOBAL=gc git st",
         "sudo GIT_CONFIG_GLOBAL=gc git st",
         "LD_PRELOAD=./x.so ls",
+        "PAGER=./x",
+        "PAGER=$X",
+        "export GIT_CONFIG_GLOBAL=gc",
+        "declare -x PAGER=./x",
+        "read -r PAGER < f",
+        "printf -v PAGER %s ./x",
+        "export PAGER",
+        "gcc @args a.c",
+        "ld @args",
+        "javac @args",
+        "tar cf a.tar -T list",
+        "tar cTf list a.tar",
+        "tar cf a.tar --files-from=list",
+        "install -s --strip-program=./x a b",
         "PAGER=./x git log",
         "python3 -m mod",
         "python3 -c 'import mod'",
@@ -131,6 +157,10 @@ fn options_and_operands_name_programs() {
         "awk -F: '{print $1}' /etc/passwd",
         "sed -i s/a/b/ /srv/x",
         "ssh web-2 uptime",
+        "npm install @scope/package",
+        "export LANG=C X=1",
+        "PAGER=cat",
+        "install -m 644 ./a /etc/b",
     ];
     let wrong: Vec<&str> = lines.into_iter().filter(|line| unsettled(line)).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
@@ -169,10 +199,24 @@ fn files_that_words_name_are_shown() {
         ("rsync -ae ./x a h:", "./x"),
         ("sort --compress-program='./x -d' l", "./x"),
         ("unheard-of -r./x", "./x"),
+        ("gcc @args a.c", "args"),
+        ("GIT_CONFIG_GLOBAL=/srv/a/gc git st", "/srv/a/gc"),
+        ("env GIT_CONFIG_GLOBAL=/srv/a/gc git st", "/srv/a/gc"),
+        ("export PAGER=/srv/a/x", "/srv/a/x"),
+        ("HOME=/srv/a", "/srv/a"),
     ] {
         assert!(scripts(line).iter().any(|path| path == file), "{line}: {:?}", scripts(line));
     }
-    for line in ["cp ./a ./b", "ls ./x", "tar czf /srv/a.tgz ./data", "unheard-of /srv/x"] {
+    for line in ["cp ./a ./b", "ls ./x", "tar czf /srv/a.tgz ./data", "unheard-of /srv/x", "PAGER=cat git log"] {
         assert_eq!(scripts(line), [""; 0], "{line}");
     }
+}
+
+/// A login that goes on from line to line may have been told more before.
+#[test]
+fn a_variable_settles_nothing_where_the_shell_goes_on() {
+    let settled = |line: &str, keeps_shell: bool| starts(line, "bash").is_settled(keeps_shell);
+    assert!(settled("df -h", true) && settled("df -h", false));
+    assert!(!settled("df $X", true) && settled("df $X", false));
+    assert!(!settled("tar cf x *", true) && !settled("tar cf x *", false));
 }
