@@ -244,13 +244,16 @@ fn the_disk_is_full_again_and_again() {
                 let ended = Running::start(&mut parts.front(LINE), Some(b"")).wait(2 * LIMIT);
                 (ended.code() == 69 && ended.out().is_empty()).then_some(())
             });
-            let mut host = parts.host.take().expect("a host");
             if killed {
-                host.kill();
-            } else if host.ended().is_none() {
-                parts.host = Some(host);
+                parts.host.take().expect("a host").kill();
             }
             fs::remove_file(&filler).expect("filler");
+            // A write that failed ends it, be it a moment after the line was refused; else it goes on where there is room.
+            eventually("a line to run, or the host to be ended", 4 * LIMIT, || {
+                parts.host = parts.host.take().and_then(|mut host| host.ended().is_none().then_some(host));
+                let runs = || run(&mut parts.front(LINE)).out() == "ran\n";
+                (parts.host.is_none() || runs()).then_some(())
+            });
             if parts.host.is_none() {
                 parts.start_host();
             }

@@ -5,12 +5,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::programs::{CLI, program};
-use crate::run::{Ended, LIMIT, eventually, run};
+use crate::run::{Ended, LIMIT, run};
 
 /// A person with a `reviewer.toml`.
 #[derive(Clone)]
@@ -63,14 +63,21 @@ impl Reviewer {
         self.rows(&["audit", "-n", "100"])
     }
 
-    /// Waits until this command waits; its id.
+    /// Waits until this command waits; its id. Where it waits in vain, the audit tells what came of it.
     #[track_caller]
     pub fn wait_for(&self, command: &str) -> String {
-        eventually(&format!("{command:?} to be pending"), LIMIT, || {
+        let begun = Instant::now();
+        loop {
             let pending = self.pending();
-            let row = pending.iter().find(|row| row["command"] == command)?;
-            Some(row["id"].as_str().expect("an id").to_owned())
-        })
+            if let Some(row) = pending.iter().find(|row| row["command"] == command) {
+                return row["id"].as_str().expect("an id").to_owned();
+            }
+            if begun.elapsed() > LIMIT {
+                let audit = self.run(&["audit", "-n", "5"]).out();
+                panic!("waited {LIMIT:?} in vain for {command:?} to be pending; the audit:\n{audit}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Waits for the command and approves it.

@@ -12,7 +12,7 @@ mod settled;
 pub use self::acting::{acts, only_shows};
 pub(crate) use self::places::is_ancestor;
 use self::places::{Places, is_replaced, places};
-use self::settled::{expands, files_it_may_run, files_that_variables_name, is_unsettled};
+use self::settled::{expands, files_it_may_run, is_unsettled, places_that_variables_name};
 use crate::builtins::{changes_meaning, rewires};
 use crate::facts::{
     CommandLine, Opaque, Origin, Place, Redirect, Redirection, Runs, Shell, SimpleCommand, Unknown, Word,
@@ -93,6 +93,8 @@ pub struct Starts {
     /// Whether files, variables or names decide what its programs are given or
     /// what these run: the line alone does not say what it does.
     pub unsettled: bool,
+    /// Directories that variables name which decide what runs (`HOME=/srv/a`): a rule speaks only if they are root's.
+    pub directories: Vec<String>,
     /// Whether it uses what a shell has been told before: variables.
     pub expands: bool,
 }
@@ -101,7 +103,7 @@ impl Starts {
     /// Whether the line by itself says what it does, so that a rule may speak for
     /// it. `keeps_shell`: its shell goes on from line to line.
     pub fn is_settled(&self, keeps_shell: bool) -> bool {
-        !self.unsettled && !(keeps_shell && self.expands)
+        !(self.unsettled || keeps_shell && self.expands)
     }
 }
 
@@ -168,6 +170,7 @@ fn of_facts(line: &str, tree: &CommandLine) -> Starts {
         rewires: found.rewires,
         names_path: found.names_path,
         unsettled: is_unsettled(tree),
+        directories: found.directories,
         expands: expands(tree),
     }
 }
@@ -278,6 +281,7 @@ struct Found {
     rewires: bool,
     /// Whether it may change `PATH`.
     names_path: bool,
+    directories: Vec<String>,
 }
 
 impl Found {
@@ -363,8 +367,11 @@ impl Found {
         // What stands behind an alias is read by the shell alone: from the next command on.
         let aliases = several && command.assignments.iter().any(|one| one.name == "BASH_ALIASES");
         self.rewires |= aliases;
-        for path in files_that_variables_name(command) {
-            self.script(&path, places);
+        for (path, is_directory) in places_that_variables_name(command) {
+            match is_directory {
+                true => self.directories.push(path),
+                false => self.script(&path, places),
+            }
         }
         let Some(program) = command.program() else {
             // `$PATH` in a prompt shows something; where it runs something cannot be told.

@@ -4,7 +4,7 @@
 use crate::approvals::Approvals;
 use crate::connection::Connection;
 use crate::cut;
-use crate::resolve::{Shell, is_roots};
+use crate::resolve::{Shell, is_roots, is_roots_directory};
 use crate::submission::{Asking, NoRuling, given_up_by};
 use countersign_analysis::{Search, Starts};
 use countersign_api::context::{
@@ -70,6 +70,7 @@ pub(crate) async fn look(
         && !found.more_scripts
         // A transfer starts what it is mapped to.
         && (asking.transfer || found.is_settled(asking.keeps_shell))
+        && found.directories.iter().all(|path| is_roots_directory(path))
         && scripts.iter().all(|script| is_roots(&script.path));
     let context = Context { branch, words, scripts, more_scripts: found.more_scripts, shell: report };
     // What stands behind an alias is read by the shell alone.

@@ -148,6 +148,11 @@ pub(crate) fn is_roots(path: &str) -> bool {
     sys::trusted_target(Path::new(path)).is_ok()
 }
 
+/// Whether a directory is root's alone, and all on the way to it.
+pub(crate) fn is_roots_directory(path: &str) -> bool {
+    sys::trusted_directory(Path::new(path)).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

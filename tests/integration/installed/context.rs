@@ -137,18 +137,26 @@ fn no_rule_speaks_for_a_line_that_something_else_decides_about() {
     fs::write(host.home().join("--checkpoint=1"), "").expect("file");
     fs::write(host.home().join("--checkpoint-action=exec=sh x.sh"), "").expect("file");
     fs::write(host.home().join("x.sh"), "touch made\n").expect("script");
+    let home = host.home().display().to_string();
+    let (by_file, by_directory) = (format!("GIT_CONFIG_GLOBAL={home}/x.sh git st"), format!("HOME={home} git st"));
     let lines = [
         "tar cf /dev/null *",
+        by_file.as_str(),
+        by_directory.as_str(),
+        "export PAGER=./x.sh",
+        "gcc @x.sh",
         "tar cf /dev/null --checkpoint=1 --checkpoint-action=exec='sh x.sh' x.sh",
         "GIT_CONFIG_GLOBAL=x git status",
         "choom -n 0 sh x.sh",
         "python3 -m x",
     ];
-    for line in ["tar cf /dev/null ./*"].iter().chain(&lines) {
+    let settled = ["tar cf /dev/null ./*", "HOME=/etc true", "GIT_CONFIG_GLOBAL=/etc/passwd true"];
+    for (count, line) in (1..).zip(settled) {
         host.reviewer().allow(line);
+        host.ssh(line).output().expect("ssh");
+        assert_eq!(journal::wait_for(&host.journal(), "decided", count)["body"]["outcome"], "whitelisted", "{line}");
     }
-    host.ssh("tar cf /dev/null ./*").output().expect("ssh");
-    assert_eq!(journal::wait_for(&host.journal(), "decided", 1)["body"]["outcome"], "whitelisted");
+    lines.iter().for_each(|line| host.reviewer().allow(line));
     for line in lines {
         let client = Running::start(&mut host.ssh(line), Some(b""));
         host.reviewer().deny(line, "a person is asked");

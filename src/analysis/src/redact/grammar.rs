@@ -73,7 +73,7 @@ pub(super) fn scan(command: &Command, mut tell: impl FnMut(Value, bool)) {
                 apply(rule, near, i + 1, &mut |value| tell(value, owns(&word.s)));
             }
         }
-        named(&words, i, before, &mut |value| tell(value, client && i > before));
+        named(&words, i, before, &mut |value| tell(value, client && i > before && !owns::is_variable(&words, i)));
         let mut part = |at: Option<(usize, usize)>| {
             at.into_iter().for_each(|(start, end)| tell(Value { word: i, start, end, kind: "password" }, false));
         };

@@ -305,6 +305,12 @@ pub fn acts(name: &str) -> bool {
         || ACTING_PREFIXES.split_ascii_whitespace().any(|begin| name.starts_with(begin))
 }
 
+/// Whether such a variable names a directory, or several.
+pub(super) fn names_a_directory(name: &str) -> bool {
+    ["TMP", "TEMP", "FPATH", "ZDOTDIR"].contains(&name)
+        || ["HOME", "DIR", "DIRS", "PATH", "_LIB", "5LIB", "PREFIX"].iter().any(|end| name.ends_with(end))
+}
+
 /// Names of such variables.
 const ACTING_VARIABLES: &str = "\
     PATH IFS ENV BASH_ENV SHELLOPTS BASHOPTS SHELL PS0 PS1 PS2 PS4 CDPATH PROMPT_COMMAND GLOBIGNORE \

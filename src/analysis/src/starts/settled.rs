@@ -7,7 +7,8 @@
 //! a harmless line for another one, never the other way round on purpose.
 
 use super::acting::{
-    CODE_WORDS, HOLDS_COMMANDS, KNOWN_VALUES, Names, READS_ONLY, TAKES_RESPONSE_FILES, acts, names_programs, only_shows,
+    CODE_WORDS, HOLDS_COMMANDS, KNOWN_VALUES, Names, READS_ONLY, TAKES_RESPONSE_FILES, acts, names_a_directory,
+    names_programs, only_shows,
 };
 use super::path_of;
 use crate::facts::{CommandLine, Context, Loop, Origin, Redirect, Runs, SimpleCommand, Unknown, Word};
@@ -189,15 +190,17 @@ fn gives_what_acts(text: &str) -> bool {
     text.split_once('=').is_some_and(|(name, value)| acts(name) && !is_harmless(value))
 }
 
-/// A file or directory that such a variable names from the root, to be looked at before the line runs.
-pub(super) fn files_that_variables_name(command: &SimpleCommand) -> Vec<String> {
-    let assigned = command.assignments.iter().filter(|one| acts(&one.name)).flat_map(|one| &one.values);
+/// What variables that decide what runs name from the root, to be looked at before the line runs: with each path
+/// whether it is a directory.
+pub(super) fn places_that_variables_name(command: &SimpleCommand) -> Vec<(String, bool)> {
+    let assigned =
+        command.assignments.iter().flat_map(|one| one.values.iter().map(|value| (&*one.name, path_of(value))));
     let hands_on = command.program_name().is_some_and(|name| HANDS_VARIABLES_ON.contains(&name));
-    let given = command.arguments().iter().filter(|_| hands_on).filter_map(|word| {
-        let (name, value) = word.exact()?.split_once('=')?;
-        acts(name).then(|| value.to_owned())
-    });
-    assigned.filter_map(path_of).chain(given).filter(|value| is_path(value)).collect()
+    let given = command.arguments().iter().filter(|_| hands_on);
+    let given =
+        given.filter_map(|word| word.exact()?.split_once('=')).map(|(name, value)| (name, Some(value.to_owned())));
+    let named = assigned.chain(given).filter(|(name, _)| acts(name));
+    named.filter_map(|(name, path)| Some((path.filter(|path| is_path(path))?, names_a_directory(name)))).collect()
 }
 
 fn is_path(value: &str) -> bool {

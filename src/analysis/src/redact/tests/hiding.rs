@@ -398,6 +398,9 @@ fn what_may_name_a_program_is_hidden_only_as_a_programs_own_password() {
         "parallel sh -c ::: password=evil",
         "alias token=evil",
         "git config alias.password '!evil'",
+        "psql -v password=evil -f x.sql",
+        "psql --set password=evil -f x.sql",
+        "psql --variable=password=evil -f x.sql",
         "eval TOKEN=evil\\;\\$TOKEN",
         "gdb -ex 'shell password=evil; $password'",
     ] {
@@ -406,6 +409,7 @@ fn what_may_name_a_program_is_hidden_only_as_a_programs_own_password() {
     for line in [
         "mysql -uroot -pevil",
         "mysql -uroot --password='evil now'",
+        "psql -v password=hunter2x9 -f x.sql",
         "redis-cli -a evil ping",
         "curl -u me:evil https://h.example/",
         "git clone https://me:evil@h.example/x.git",

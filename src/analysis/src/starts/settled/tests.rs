@@ -203,12 +203,29 @@ fn files_that_words_name_are_shown() {
         ("GIT_CONFIG_GLOBAL=/srv/a/gc git st", "/srv/a/gc"),
         ("env GIT_CONFIG_GLOBAL=/srv/a/gc git st", "/srv/a/gc"),
         ("export PAGER=/srv/a/x", "/srv/a/x"),
-        ("HOME=/srv/a", "/srv/a"),
     ] {
         assert!(scripts(line).iter().any(|path| path == file), "{line}: {:?}", scripts(line));
     }
-    for line in ["cp ./a ./b", "ls ./x", "tar czf /srv/a.tgz ./data", "unheard-of /srv/x", "PAGER=cat git log"] {
+    for line in [
+        "cp ./a ./b",
+        "ls ./x",
+        "tar czf /srv/a.tgz ./data",
+        "unheard-of /srv/x",
+        "PAGER=cat git log",
+        "HOME=/srv/a git st",
+    ] {
         assert_eq!(scripts(line), [""; 0], "{line}");
+    }
+}
+
+/// Every file put into such a directory would be a change of it, so it is looked at by itself.
+#[test]
+fn directories_that_variables_name_are_told() {
+    for line in ["HOME=/srv/a git st", "export XDG_CONFIG_HOME=/srv/a", "env PYTHONPATH=/srv/a ./x", "CDPATH=/srv/a"] {
+        assert_eq!(starts(line, "bash").directories, ["/srv/a"], "{line}");
+    }
+    for line in ["GIT_CONFIG_GLOBAL=/srv/a git st", "X=/srv/a", "echo HOME=/srv/a", "HOME=~/a git st"] {
+        assert_eq!(starts(line, "bash").directories, [""; 0], "{line}");
     }
 }
 
