@@ -1,15 +1,15 @@
 //! `countersign doctor` beside a real sshd: that what it calls open is open, and what it calls closed is closed.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use countersign_tests::installation::{AGENT, Installation, Options, PROGRAMS, make_dir};
+use countersign_tests::installation::{AGENT, Installation, Options, PROGRAMS, make_dir, wait_for_sshd};
 use countersign_tests::journal;
-use countersign_tests::run::{Daemon, Ended, LIMIT, eventually, run, run_with};
+use countersign_tests::run::{Daemon, Ended, run, run_with};
 use serde_json::Value;
 
 const FORCED: &str = "ForceCommand /srv/countersign/bin/countersign-sh\n";
@@ -60,7 +60,7 @@ impl Sshd {
         command.args(["-c", &format!("echo started; {line}")]).arg(&config).env_clear();
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         let daemon = Daemon::start(&mut command, &host.scratch.join(&format!("{name}.log")));
-        eventually("sshd to listen", LIMIT, || TcpStream::connect(("127.0.0.1", port)).ok());
+        wait_for_sshd(&daemon, port);
         Self { config, port, _daemon: daemon }
     }
 

@@ -307,9 +307,21 @@ impl Installation {
         let mut command = Command::new("sh");
         command.args(["-c", "echo started; exec /usr/sbin/sshd -D -e -f \"$0\""]).arg(&config).env_clear();
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        self.sshd = Some(Daemon::start(&mut command, &self.scratch.join("sshd.log")));
-        eventually("sshd to listen", LIMIT, || TcpStream::connect(("127.0.0.1", self.port)).ok());
+        let sshd = Daemon::start(&mut command, &self.scratch.join("sshd.log"));
+        wait_for_sshd(&sshd, self.port);
+        self.sshd = Some(sshd);
     }
+}
+
+/// Waits until a sshd listens and has its title. That comes a moment later, and doctor knows a sshd by it.
+#[track_caller]
+pub fn wait_for_sshd(sshd: &Daemon, port: u16) {
+    eventually("sshd to listen", LIMIT, || TcpStream::connect(("127.0.0.1", port)).ok());
+    eventually("sshd to take its title (`NAME: …`)", LIMIT, || {
+        let title = fs::read(format!("/proc/{}/cmdline", sshd.pid())).ok()?;
+        let name = title.split(|byte| matches!(byte, b' ' | 0)).next()?;
+        name.ends_with(b":").then_some(())
+    });
 }
 
 /// A file of packaging/etc, with the login shell's path of this test and these changes.
