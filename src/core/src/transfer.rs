@@ -114,6 +114,11 @@ impl Transfer {
         }
     }
 
+    /// Whether rsync runs.
+    pub fn is_rsync(self) -> bool {
+        matches!(self, Self::RsyncRead | Self::RsyncWrite)
+    }
+
     /// Whether its standard error is a log of ours and not the client's.
     pub fn is_sftp(self) -> bool {
         matches!(self, Self::SftpReadOnly | Self::SftpReadWrite)

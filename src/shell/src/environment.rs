@@ -61,6 +61,10 @@ pub fn build(
     if let Some(Transfer::GitFetch | Transfer::GitArchive) = transfer {
         built.push((NO_GIT_CONFIG.0.to_owned(), NO_GIT_CONFIG.1.to_owned()));
     }
+    if transfer.is_some_and(Transfer::is_rsync) {
+        // The agent's own `~/.popt` can name a program that runs in its place.
+        built.retain(|(name, _)| name != "HOME");
+    }
     if let Some(path) = terminal {
         built.push(("SSH_TTY".to_owned(), path.to_string_lossy().into_owned()));
     }

@@ -3,6 +3,7 @@
 //! program of the agent.
 
 use crate::end::{Ending, Failure};
+use crate::inner::InnerShell;
 use crate::login::Login;
 use crate::outer::Outer;
 use crate::pty::Pty;
@@ -11,7 +12,7 @@ use crate::settings::{Settings, Sftp};
 use crate::start::{self, Start};
 use crate::{environment, interactive, script, spawner};
 use countersign_api::front::{Hello, LoginKind, PROTOCOL, RefusedLogin, Terminal};
-use countersign_core::{Exit, SFTP_SERVERS, sftp_line};
+use countersign_core::{Exit, SFTP_SERVERS, Transfer, sftp_line};
 use countersign_ledger::ResumeChain;
 use countersign_sys::terminal::{self, Exclusive, Raw};
 use countersign_sys::{self as sys, Account, Uids};
@@ -33,7 +34,7 @@ pub fn run() -> ExitCode {
 fn begin() -> Result<Ending, Failure> {
     let start = Start::take()?;
     let account = account(&start)?;
-    let settings = Settings::find(&start, &account.name)?;
+    let mut settings = Settings::find(&start, &account.name)?;
     if !settings.trial {
         start::must_be_login_shell(&account)?;
     }
@@ -65,6 +66,10 @@ fn begin() -> Result<Ending, Failure> {
     let raw = raw.transpose().map_err(|e| Failure::system("cannot take over the terminal", &e))?;
 
     let transfer = request.transfer();
+    if transfer.is_some_and(Transfer::is_rsync) {
+        // It is not told of the home (`environment`), and `~` means something without to bash only.
+        settings.inner = InnerShell::Bash;
+    }
     let inner = pty.as_ref().map(|p| p.name.as_path());
     let environment = environment::build(&start, &settings, &account, inner, transfer);
     let login = Login::open(&settings, environment, hello, spawner, outer, pty, chain);

@@ -223,10 +223,12 @@ impl<'a> Office<'a> {
     fn shell(&self, environment: &[(String, String)], fds: Vec<OwnedFd>) -> io::Result<Program<'a>> {
         let [terminal, input, private, start_file] = <[OwnedFd; 4]>::try_from(fds).map_err(|_| not_allowed())?;
         let move_up = sys::descriptors::move_up;
+        let mut environment = environment.to_vec();
+        environment.push((driver::START.0.to_owned(), driver::START.1.to_owned()));
         Ok(Program {
             file: file_of(InnerShell::Bash)?,
             arguments: driver::arguments(),
-            environment: variables(environment)?,
+            environment: variables(&environment)?,
             stdio: [input, terminal.try_clone()?, terminal.try_clone()?],
             further: vec![
                 (move_up(start_file)?, driver::START_FILE),

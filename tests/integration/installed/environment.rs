@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
 
 use countersign_tests::installation::{AGENT, HOMES, Installation, Options, UNGATED};
 use countersign_tests::journal;
 use countersign_tests::run::{LIMIT, run};
+use countersign_tests::terminal::Terminal;
 
 /// Puts start-up files into both homes that would change `PATH`, set `PLANTED` and leave `FILE-ran` behind.
 fn plant(host: &Installation) {
     for (user, uid) in [(AGENT, host.uids.agent), (UNGATED, host.uids.ungated)] {
-        let home = std::path::Path::new(HOMES).join(user);
+        let home = Path::new(HOMES).join(user);
         let evil = home.join("evil");
         fs::create_dir(&evil).expect("directory");
         let script = |name: &str| format!("/usr/bin/touch {}/{name}-ran\nexport PLANTED=1\n", home.display());
@@ -41,7 +43,7 @@ fn plant(host: &Installation) {
 }
 
 fn left_behind(user: &str) -> Vec<String> {
-    let entries = fs::read_dir(std::path::Path::new(HOMES).join(user)).expect("home");
+    let entries = fs::read_dir(Path::new(HOMES).join(user)).expect("home");
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
@@ -87,6 +89,39 @@ fn what_a_client_sends_is_not_passed_on() {
     let out = client.wait(LIMIT).expect(0).out();
     assert!(out.contains("LANG=C.UTF-8\n") && out.contains("LC_PAPER=C\n"), "{out}");
     assert!(!out.contains("COUNTERSIGN_") && !out.contains("LD_PRELOAD"), "{out}");
+}
+
+/// For an interactive shell Debian's bash reads /etc/bash.bashrc before any file that `--rcfile` names.
+#[test]
+fn an_interactive_shell_reads_no_start_up_file() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    plant(&host);
+    for name in ["bash.bashrc", "profile"] {
+        fs::write(Path::new("/etc").join(name), format!("/usr/bin/touch $HOME/{name}-ran\nexport PLANTED=1\n"))
+            .unwrap();
+    }
+    let login = |user: &str| {
+        let mut command = host.ssh_as(user, &["-tt"], &[]);
+        let mut terminal = Terminal::start(command.current_dir("/").env("TERM", "xterm-256color"), 100, 30);
+        terminal.expect("$ ");
+        terminal
+    };
+    let mut control = login(UNGATED);
+    control.send("exit\r");
+    control.end();
+    assert!(!left_behind(UNGATED).is_empty(), "the control: start-up files run where there is no gate");
+
+    let mut terminal = login(AGENT);
+    // And the shell is an ordinary one, whatever was needed to have it read none.
+    let line = "echo ${PLANTED-none} ${ENV-none} ${POSIXLY_CORRECT-none} $MAILCHECK; \
+                shopt -q inherit_errexit || shopt -q shift_verbose || [[ -o posix ]] || echo ordi''nary";
+    terminal.send(&format!("{line}\r"));
+    host.reviewer().approve(line);
+    terminal.expect("\nnone none none 60\nordinary\n");
+    terminal.expect("$ ");
+    terminal.send("\x04");
+    terminal.end();
+    assert_eq!(left_behind(AGENT), [""; 0]);
 }
 
 /// In such a locale half a letter may be a backslash to the shell, and the line another one than was decided about.

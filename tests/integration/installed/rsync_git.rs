@@ -1,5 +1,6 @@
 //! rsync and git, which run on the client's own descriptors.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -136,6 +137,41 @@ fn arguments_that_an_rsync_reads_are_no_part_of_a_transfer() {
     }
     let submitted = journal::of_kind(&host.journal(), "command_submitted");
     assert!(submitted.len() == 3 && submitted.iter().all(|entry| entry["body"].get("transfer").is_none()));
+    host.verify().expect(10);
+}
+
+/// popt, which reads rsync's options, runs another program for one where the agent's `~/.popt` says so.
+#[test]
+fn a_file_of_the_agent_puts_no_program_in_the_place_of_rsync() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let (home, made) = (host.home(), host.home().join("made"));
+    std::fs::write(home.join("evil"), format!("#!/bin/sh\ntouch {}\n", made.display())).expect("program");
+    std::fs::set_permissions(home.join("evil"), std::fs::Permissions::from_mode(0o755)).expect("mode");
+    std::fs::write(home.join(".popt"), format!("rsync exec --server {}/evil\n", home.display())).expect("file");
+    run(&mut host.as_agent("sh", &["-c", "rsync --server -logDtpre.iLsfxCIvu . x"])).expect(0);
+    assert!(made.exists(), "the attack does not work on an rsync that nobody holds");
+    std::fs::remove_file(&made).expect("made");
+
+    let config = "/etc/countersign/countersign-sh.toml";
+    let sample = std::fs::read_to_string(config).expect("configuration");
+    let file = host.scratch.join("sent");
+    std::fs::write(&file, "sent").expect("a file");
+    let from = file.to_str().expect("a path");
+    for shell in ["bash", "zsh", "dash"] {
+        let text = format!("{sample}\n[agents.{AGENT}]\ninner_shell = \"{shell}\"\n");
+        std::fs::write(config, text).expect("configuration");
+        let to = format!("{AGENT}@127.0.0.1:~/{shell}");
+        let (ended, _) = approved(&host, &mut rsync(&host, &[from, &to]), "rsync --server -");
+        ended.expect(0);
+        assert_eq!(std::fs::read_to_string(home.join(shell)).expect("what was sent"), "sent");
+        let back = host.scratch.join(shell);
+        let (ended, _) =
+            approved(&host, &mut rsync(&host, &[&to, back.to_str().expect("a path")]), "rsync --server --sender");
+        ended.expect(0);
+        assert!(back.exists());
+    }
+    assert!(!made.exists());
+    only_markers(&host);
     host.verify().expect(10);
 }
 

@@ -62,6 +62,20 @@ fn runs_command_by_command_in_one_shell() {
     host.verify().expect(10);
 }
 
+/// `TMOUT` is bash's limit for its own `read`, by which the shell waits for each command.
+#[test]
+fn a_time_limit_of_the_shell_is_none_of_the_login() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let client = script(&host, "TMOUT=1\necho later\n");
+    host.reviewer().approve("TMOUT=1");
+    journal::wait_for(&host.journal(), "command_submitted", 2);
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    host.reviewer().approve("echo later");
+    let ended = client.wait(LIMIT).expect(0).says(&["TMOUT: readonly variable"]);
+    assert_eq!(ended.out(), "later\n");
+    host.verify().expect(10);
+}
+
 #[test]
 fn rules_let_lines_pass_and_the_next_line_is_never_swallowed() {
     let Some(host) = Installation::new(Options::default()) else { return };

@@ -101,6 +101,16 @@ fn what_goes_on_writing_does_not_keep_the_login() {
     login.check(&[10]);
 }
 
+/// `TMOUT` would end the shell by an alarm: at the prompt, while a line waits, and while it runs.
+#[test]
+fn a_time_limit_of_the_shell_is_none_of_the_login() {
+    let mut login = Login::new();
+    login.ends("TMOUT=1", "readonly variable");
+    std::thread::sleep(Duration::from_millis(1500));
+    login.ends("sleep 1.5; echo ali''ve", "alive");
+    login.leave();
+}
+
 /// A shell that was stopped does not take a line that was released; that is how the line ended.
 #[test]
 fn a_line_that_the_shell_does_not_take_has_an_end() {

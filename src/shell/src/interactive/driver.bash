@@ -7,10 +7,19 @@
 # approved line shares this shell; `eval` outside of them, because `declare` is
 # local inside. What a line may have done to a variable of ours (an attribute,
 # a nameref) goes with `unset`; what cannot be unset ends the shell.
+#
+# This file is read as `$ENV`, in POSIX mode: of a `--rcfile` Debian's bash would
+# read /etc/bash.bashrc first. What that mode sets is set back.
+set +o posix
+shopt -u inherit_errexit shift_verbose
+unset ENV
+MAILCHECK=60
 exec 60<&-
 enable -n suspend
 shopt -s execfail
 PS1='\u@\h:\w\$ ' PS2='> ' HISTFILE=
+# It would be the longest that the shell waits for a line, and a line may run.
+readonly TMOUT=0
 __cs_prompt=$PS1 PS1= __cs_status=0 __cs_busy= __cs_line=
 __cs_stop() { builtin exit "$1"; exit "$1"; builtin kill -KILL "$$"; kill -KILL "$$"; }
 # Redirections are undone from copies that a line can reach by number. If that

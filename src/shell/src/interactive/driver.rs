@@ -16,10 +16,16 @@ pub const PRIVATE: i32 = 62;
 /// Longest message that is taken from bash, in bytes.
 const MAX_MESSAGE: usize = 64 * 1024;
 
-/// The arguments of bash, name first.
+/// The arguments of bash, name first. In POSIX mode an interactive shell reads
+/// the file that [`START`] names and no other: before that of `--rcfile` it
+/// would read one of the system, and with `--norc` none.
 pub fn arguments() -> Vec<CString> {
-    [c"bash", c"--noprofile", c"--noediting", c"--rcfile", c"/dev/fd/60", c"-i"].map(CString::from).to_vec()
+    [c"bash", c"--noprofile", c"--noediting", c"--posix", c"-i"].map(CString::from).to_vec()
 }
+
+/// The variable that names the start-up file, for [`START_FILE`]. The driver
+/// takes it away.
+pub const START: (&str, &str) = ("ENV", "/dev/fd/60");
 
 /// The start-up file in sealed memory. `mark` is what bash writes to its
 /// terminal before it says that it is ready: letters and digits.

@@ -5,6 +5,8 @@
 #
 # Two loops, so that a command's own `break` ends neither the login nor what is
 # checked here; lists and not conditions, so that `set -n` ends them.
+# It would be the longest that the shell waits for a command.
+readonly TMOUT=0
 PS4='+ ' __cs_status=0 __cs_input= __cs_line=
 __cs_stop() { builtin exit "$1"; exit "$1"; builtin kill -KILL "$$"; kill -KILL "$$"; }
 # Redirections are undone from copies that a command can reach by number.
