@@ -228,6 +228,28 @@ fn what_an_agent_can_do_to_its_account_is_seen() {
 }
 
 #[test]
+fn what_others_run_or_give_is_seen() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let ids = ["account.others-jobs", "account.pam-groups", "pam.exec"];
+    let (_, rows) = doctor(&["--agent", AGENT]);
+    is(&rows, "ok", &ids);
+
+    let job = host.home().join("job.sh");
+    fs::create_dir_all("/etc/cron.d").expect("directory");
+    // It need not be there yet.
+    fs::write("/etc/cron.d/nightly", format!("7 3 * * * root cd / && sh {}\n", job.display())).expect("crontab");
+    fs::write("/etc/security/group.conf", "sshd;*;deploy*;Al0000-2400;docker\n").expect("groups");
+    let stack = fs::read_to_string("/etc/pam.d/sshd").expect("stack");
+    let more = format!("auth optional pam_group.so\nsession optional pam_exec.so quiet {}\n", job.display());
+    fs::write("/etc/pam.d/sshd", stack + &more).expect("stack");
+    let (code, rows) = doctor(&["--agent", AGENT]);
+    assert_eq!(code, 1);
+    is(&rows, "hole", &ids);
+    let found = row(&rows, "account.others-jobs")["found"].as_str().expect("text");
+    assert!(found.starts_with("/etc/cron.d/nightly has ") && found.contains("job.sh for root"), "{found}");
+}
+
+#[test]
 fn what_cannot_be_shown_closed_is_not_called_closed() {
     let Some(host) = Installation::new(Options::default()) else { return };
     let mut command = Command::new(Path::new(PROGRAMS).join("countersign"));

@@ -139,6 +139,15 @@ checks! {
     PATH "account.path" Hole
         "Whoever can write to a directory of the configured PATH decides what an approved word runs."
         "chown root DIRECTORY && chmod go-w DIRECTORY, or take it out of `path` in /etc/countersign/countersign-sh.toml";
+    OTHERS_JOBS "account.others-jobs" Hole
+        "What cron, at and systemd run for root or somebody else, and the files that they read variables from, must not be the agent's to write."
+        "chown root:root FILE && chmod go-w FILE, and the same for the directories above it, or take the job out";
+    PAM_GROUPS "account.pam-groups" Hole
+        "pam_group gives a login groups that no group file shows."
+        "take AGENT out of the lines of /etc/security/group.conf, or these groups";
+    POLKIT "account.polkit" Hole
+        "A rule of polkit that lets the agent act makes any approved line a step to what it allows, mostly root."
+        "look through the rule that is named; let it ask for a group that AGENT is not in";
 
     SSHD_CONFIG "sshd.config" Hole
         "Nothing can be said of a sshd whose effective configuration cannot be read or can be written by others."
@@ -228,6 +237,9 @@ checks! {
     PAM_SYSTEMD "pam.systemd" Warning
         "pam_systemd starts a user manager at login: an approved systemd-run --user leaves processes outside of the login."
         "systemctl mask user@UID.service";
+    PAM_EXEC "pam.exec" Hole
+        "pam_exec runs its program as root whenever somebody comes in: whoever can write it is root."
+        "chown root:root PROGRAM && chmod go-w PROGRAM, and the same for the directories above it";
     IDENTITY "pam.identity" Warning
         "Without the pam_exec line the key or certificate in the record is what the login claims, not what sshd verified."
         "add the pam_exec.so session line of OPERATIONS.md to /etc/pam.d/sshd, after pam_loginuid.so";

@@ -254,6 +254,28 @@ pub struct PamLine {
     pub arguments: Vec<String>,
 }
 
+/// A line of pam_group's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupLine {
+    /// For whom.
+    pub users: String,
+    /// The groups that it gives.
+    pub groups: Vec<String>,
+}
+
+/// A file that something runs for an account, or reads variables from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The account, by its name or uid.
+    pub user: String,
+    /// The file, as it is named.
+    pub path: PathBuf,
+    /// Where it is named.
+    pub by: PathBuf,
+    /// The way to it.
+    pub way: Walk,
+}
+
 /// sshds that were not looked at, each with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Unchecked {
@@ -274,6 +296,12 @@ pub struct Logins {
     pub daemons: Vec<String>,
     /// The session stack of sshd.
     pub pam: Known<Vec<PamLine>>,
+    /// The programs that pam_exec runs.
+    pub pam_programs: Known<Vec<Walk>>,
+    /// Lines of pam_group that may count for sshd.
+    pub pam_groups: Known<Vec<GroupLine>>,
+    /// polkit's rules; `None` where there is no polkit.
+    pub polkit: Known<Option<Vec<Document>>>,
     /// A file that keeps everybody out, where one exists.
     pub nologin: Option<PathBuf>,
     /// Lines of /etc/shells.
@@ -370,6 +398,8 @@ pub struct Host {
     pub lock: Known<Option<i32>>,
     /// Files of the system that decide who somebody is and what a program loads.
     pub system_files: Known<Vec<Walk>>,
+    /// What cron, at and systemd run.
+    pub runs: Known<Vec<Run>>,
     /// Bytes free for the ledger.
     pub free_bytes: Known<u64>,
     /// How the service answered.

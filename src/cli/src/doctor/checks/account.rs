@@ -6,7 +6,7 @@ use crate::doctor::facts::{Account, Agent, Facts, Kind, Known, Lists, Node, Pass
 use crate::doctor::finding::Finding;
 
 /// Groups whose members can become root, or reach what the gate protects.
-const DANGEROUS: [&str; 37] = [
+pub const DANGEROUS: [&str; 37] = [
     "root",
     "sudo",
     "wheel",
@@ -95,6 +95,7 @@ fn one(facts: &Facts, agent: &Agent) -> Vec<Finding> {
     all.extend(later(&agent.name, account));
     all.extend(home(account));
     all.push(path(facts, account));
+    all.extend(super::grants::check(facts, &agent.name, account));
     all
 }
 

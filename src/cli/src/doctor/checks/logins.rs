@@ -2,7 +2,7 @@
 
 use super::known;
 use crate::doctor::catalogue as c;
-use crate::doctor::facts::{Facts, PamLine};
+use crate::doctor::facts::{Facts, PamLine, Walk};
 use crate::doctor::finding::Finding;
 
 /// All of them.
@@ -13,7 +13,14 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
         Some(path) => c::NOLOGIN.open(format!("there is {}", path.display())),
         None => c::NOLOGIN.ok("there is none"),
     };
-    vec![c::OTHER_DAEMONS.judge(daemons.is_empty(), others), nologin, readenv(facts), systemd(facts), identity(facts)]
+    vec![
+        c::OTHER_DAEMONS.judge(daemons.is_empty(), others),
+        nologin,
+        readenv(facts),
+        systemd(facts),
+        programs(facts),
+        identity(facts),
+    ]
 }
 
 /// Whether any sshd uses PAM, or could.
@@ -49,6 +56,16 @@ fn systemd(facts: &Facts) -> Finding {
     known(&c::PAM_SYSTEMD, &facts.logins.pam, |lines| match session(lines, "pam_systemd.so") {
         Some(_) => c::PAM_SYSTEMD.open("pam_systemd.so is in the session stack"),
         None => c::PAM_SYSTEMD.ok("no pam_systemd.so in the session stack"),
+    })
+}
+
+fn programs(facts: &Facts) -> Finding {
+    known(&c::PAM_EXEC, &facts.logins.pam_programs, |programs| {
+        let named = |walk: &Walk| walk.nodes.last().map(|node| node.path.display().to_string()).unwrap_or_default();
+        match programs.iter().find_map(|program| program.weak(&[])) {
+            Some(why) => c::PAM_EXEC.open(why),
+            None => c::PAM_EXEC.ok(programs.iter().map(named).collect::<Vec<_>>().join(", ")),
+        }
     })
 }
 

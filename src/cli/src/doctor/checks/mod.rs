@@ -1,6 +1,7 @@
 //! The checks: facts in, findings out. No I/O.
 
 mod account;
+mod grants;
 mod host;
 mod kernel;
 mod logins;

@@ -100,6 +100,12 @@ fn logins() -> Logins {
         unchecked: Unchecked::default(),
         daemons: vec![],
         pam: Ok(vec![exec]),
+        pam_programs: Ok(vec![walk("/usr/lib/countersign/register", Kind::File, 0, 0o755)]),
+        pam_groups: Ok(vec![]),
+        polkit: Ok(Some(vec![Document {
+            walk: file("/usr/share/polkit-1/rules.d/50-default.rules"),
+            text: Some("if (subject.isInGroup(\"netdev\")) return polkit.Result.YES;".to_owned()),
+        }])),
         nologin: None,
         shells: Ok(vec!["/bin/bash".to_owned()]),
         chsh: Ok(walk("/usr/bin/chsh", Kind::File, 0, 0o4755)),
@@ -130,6 +136,12 @@ fn host() -> Host {
         enrolled: Ok((private("/host.json", Kind::File, 0o600), false)),
         lock: Ok(Some(7)),
         system_files: Ok(vec![file("/etc/passwd"), Walk::default()]),
+        runs: Ok(vec![Run {
+            user: "root".to_owned(),
+            path: "/usr/sbin/logrotate".into(),
+            by: "/etc/cron.d/logrotate".into(),
+            way: walk("/usr/sbin/logrotate", Kind::File, 0, 0o755),
+        }]),
         free_bytes: Ok(1 << 30),
         service: Ok(Ok("https://countersign.example answers".to_owned())),
     }

@@ -96,6 +96,91 @@ const ACCOUNTS: &[Case] = &[
     ("account.path", Hole, |f| owner(&mut f.program.config.as_mut().unwrap().path[0].1, AGENT)),
 ];
 
+/// Something that root's job has, at the end of this way.
+fn job(f: &mut Facts, way: Walk) {
+    let path = way.nodes.last().unwrap().path.clone();
+    f.host.runs.as_mut().unwrap().push(Run { user: "root".to_owned(), path, by: "/etc/cron.d/x".into(), way });
+}
+
+fn rule(f: &mut Facts, text: &str) {
+    f.logins.polkit.as_mut().unwrap().as_mut().unwrap()[0].text = Some(text.to_owned());
+}
+
+fn pam_group(f: &mut Facts, users: &str, group: &str) {
+    let module = PamLine { kind: "auth".to_owned(), module: "pam_group.so".to_owned(), arguments: vec![] };
+    f.logins.pam.as_mut().unwrap().push(module);
+    f.logins.pam_groups = Ok(vec![GroupLine { users: users.to_owned(), groups: vec![group.to_owned()] }]);
+}
+
+const GRANTS: &[Case] = &[
+    ("account.others-jobs", Hole, |f| job(f, walk("/srv/app/x", Kind::File, AGENT, 0o755))),
+    ("account.others-jobs", Hole, |f| job(f, walk("/srv/app/x", Kind::File, 0, 0o757))),
+    ("account.others-jobs", Hole, |f| {
+        let mut way = Ok(walk("/srv/app/x", Kind::File, 0, 0o755));
+        above(&mut way, 0o777);
+        job(f, way.unwrap());
+    }),
+    // There is no such file yet.
+    ("account.others-jobs", Hole, |f| {
+        job(f, Walk { there: false, ..walk("/srv/app", Kind::Directory, AGENT, 0o755) });
+    }),
+    ("account.others-jobs", Hole, |f| job(f, walk("/home/deploy/x", Kind::Link, AGENT, 0o777))),
+    ("account.others-jobs", Unknown, |f| unread(&mut f.host.runs)),
+    ("account.pam-groups", Hole, |f| pam_group(f, "*", "docker")),
+    ("account.pam-groups", Hole, |f| pam_group(f, "x|dep*", "sudo")),
+    ("account.pam-groups", State::Ok, |f| pam_group(f, "other", "docker")),
+    ("account.pam-groups", State::Ok, |f| pam_group(f, "*", "games")),
+    ("account.pam-groups", Unknown, |f| unread(&mut f.logins.pam)),
+    ("account.polkit", Hole, |f| rule(f, "if (subject.user == 'deploy') return polkit.Result.YES;")),
+    ("account.polkit", Hole, |f| rule(f, "if (subject.isInGroup(\"countersign-agents\")) return \"yes\";")),
+    ("account.polkit", Hole, |f| rule(f, "/* subject.user */ if (action.id == 'x') return polkit.Result.YES;")),
+    ("account.polkit", Hole, |f| rule(f, "if (subject.user.match(/^de/)) return polkit.Result.YES;")),
+    ("account.polkit", Hole, |f| rule(f, "[x]\nIdentity=unix-user:a;unix-group:deploy\nAction=y\nResultAny=yes\n")),
+    ("account.polkit", State::Ok, |f| rule(f, "[x]\nIdentity=unix-group:wheel\nAction=y\nResultAny=yes\n")),
+    ("account.polkit", State::Ok, |f| rule(f, "if (subject.user == 'deploy') return polkit.Result.NO;")),
+    ("account.polkit", Hole, |f| {
+        f.logins.polkit.as_mut().unwrap().as_mut().unwrap()[0].walk.nodes.last_mut().unwrap().uid = AGENT;
+    }),
+    ("account.polkit", Unknown, |f| unread(&mut f.logins.polkit)),
+    ("pam.exec", Hole, |f| f.logins.pam_programs = Ok(vec![walk("/srv/x", Kind::File, AGENT, 0o755)])),
+    ("pam.exec", Hole, |f| f.logins.pam_programs = Ok(vec![walk("/srv/x", Kind::File, 0, 0o775)])),
+    ("pam.exec", Unknown, |f| unread(&mut f.logins.pam_programs)),
+];
+
+/// In a sticky directory what is somebody else's stays; what is not there yet does not.
+#[test]
+fn a_sticky_directory_keeps_what_is_there() {
+    let sticky = |there: bool| {
+        let mut way = Ok(walk("/tmp/x", Kind::File, 0, 0o755));
+        above(&mut way, 0o1777);
+        let mut way = way.unwrap();
+        if !there {
+            way.nodes.pop();
+        }
+        let mut facts = facts();
+        job(&mut facts, Walk { there, ..way });
+        all(&facts).into_iter().find(|finding| finding.check.id == "account.others-jobs").unwrap().state
+    };
+    assert_eq!((sticky(true), sticky(false)), (State::Ok, Hole));
+}
+
+/// The agent's own jobs are account.crontab's.
+#[test]
+fn its_own_jobs_are_not_others() {
+    let mut facts = facts();
+    for user in ["deploy", "1001"] {
+        job(&mut facts, walk("/home/deploy/x", Kind::File, AGENT, 0o755));
+        facts.host.runs.as_mut().unwrap().last_mut().unwrap().user = user.to_owned();
+    }
+    let found = all(&facts).into_iter().find(|finding| finding.check.id == "account.others-jobs").unwrap();
+    assert_eq!(found.state, State::Ok, "{}", found.found);
+}
+
+#[test]
+fn grants() {
+    each(GRANTS);
+}
+
 fn told_of_the_agents_file() -> Vec<Known<Walk>> {
     vec![Ok(file("/bin/cat")), Ok(walk("/home/deploy/keys", Kind::File, AGENT, 0o600))]
 }
@@ -242,7 +327,7 @@ fn host_and_kernel() {
 
 #[test]
 fn every_check_has_a_case() {
-    let cases: Vec<&str> = [ACCOUNTS, SSHD, HOST].concat().iter().map(|case| case.0).collect();
+    let cases: Vec<&str> = [ACCOUNTS, SSHD, HOST, GRANTS].concat().iter().map(|case| case.0).collect();
     for check in ALL.iter().filter(|check| check.id != "kernel.hidepid") {
         assert!(cases.contains(&check.id), "{} is never spoiled", check.id);
     }

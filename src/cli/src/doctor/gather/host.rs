@@ -175,6 +175,7 @@ pub async fn host() -> Host {
         enrolled: read_identity.map(|(walk, file)| (walk, file.trial)),
         lock: state("journal/lock").and_then(|path| lock_holder(&path)),
         system_files: super::jobs::system_files(),
+        runs: super::others::runs(),
         free_bytes: state("").and_then(|path| free_bytes(&path)),
         service,
         config,

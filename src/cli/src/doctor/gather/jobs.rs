@@ -19,6 +19,8 @@ const SYSTEM_FILES: &[&str] = &[
     "/etc/profile",
     "/etc/profile.d",
     "/etc/bash.bashrc",
+    "/etc/zsh/zshenv",
+    "/etc/zshenv",
     "/etc/environment",
     "/etc/crontab",
     "/etc/cron.d",
@@ -29,8 +31,13 @@ const SYSTEM_FILES: &[&str] = &[
 /// Directories among them whose files count, too.
 const DIRECTORIES: &[&str] = &["/etc/ld.so.conf.d", "/etc/profile.d", "/etc/cron.d", "/etc/sudoers.d", "/etc/security"];
 /// Where units of systemd are.
-const UNITS: &[&str] =
-    &["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+const UNITS: &[&str] = &[
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
 
 /// The ways to them.
 pub fn system_files() -> Known<Vec<Walk>> {
@@ -48,10 +55,8 @@ pub fn system_files() -> Known<Vec<Walk>> {
 
 /// Files of the system that make cron or systemd run something as this account.
 pub fn of(name: &str, uid: u32) -> Known<Vec<PathBuf>> {
-    let mut crontabs = vec![PathBuf::from("/etc/crontab")];
-    crontabs.extend(names_in(Path::new("/etc/cron.d"))?.into_iter().map(|file| Path::new("/etc/cron.d").join(file)));
     let mut found = Vec::new();
-    for path in crontabs {
+    for path in crontabs()? {
         let text = system_file(&path)?.unwrap_or_default();
         if text.lines().any(|line| user_of(line) == Some(name)) {
             found.push(path);
@@ -66,8 +71,15 @@ pub fn of(name: &str, uid: u32) -> Known<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Crontabs of the system, whose lines name an account.
+pub fn crontabs() -> Known<Vec<PathBuf>> {
+    let directory = Path::new("/etc/cron.d");
+    let files = names_in(directory)?.into_iter().map(|file| directory.join(file));
+    Ok(std::iter::once(PathBuf::from("/etc/crontab")).chain(files).collect())
+}
+
 /// Services and what is added to them; a masked one is a link to /dev/null.
-fn units() -> Known<Vec<PathBuf>> {
+pub fn units() -> Known<Vec<PathBuf>> {
     let mut found = Vec::new();
     for directory in UNITS.iter().map(Path::new) {
         for name in names_in(directory)? {

@@ -39,6 +39,9 @@ pub fn gather(sshd: Vec<SshdFiles>, unchecked: Unchecked, service: &str) -> Logi
         unchecked,
         daemons: daemons(),
         pam: pam(service),
+        pam_programs: super::grants::pam_programs(),
+        pam_groups: super::grants::pam_groups(service),
+        polkit: super::grants::polkit(),
         nologin: first(&["/etc/nologin", "/run/nologin", "/var/run/nologin"]),
         shells: shells(),
         chsh: walk(Path::new("/usr/bin/chsh")),
@@ -75,7 +78,7 @@ fn daemons() -> Vec<String> {
 }
 
 /// A service's stack with its includes; `other` where it has none.
-fn pam(service: &str) -> Known<Vec<PamLine>> {
+pub fn pam(service: &str) -> Known<Vec<PamLine>> {
     let mut lines = Vec::new();
     if !read_pam(service, None, 0, &mut lines)? && !read_pam("other", None, 0, &mut lines)? {
         return Err(format!("there is neither /etc/pam.d/{service} nor /etc/pam.d/other"));

@@ -3,16 +3,19 @@
 //! or follows nothing that an agent controls.
 
 mod accounts;
+mod grants;
 mod host;
 mod jobs;
 mod kernel;
 mod listeners;
 mod logins;
+mod others;
 mod program;
 mod sshd;
 mod walk;
 
 pub use accounts::is_safe_name;
+pub use grants::may_name;
 
 use crate::args::Doctor;
 use crate::doctor::facts::Facts;
