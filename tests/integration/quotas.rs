@@ -83,6 +83,22 @@ fn an_agent_that_floods_in_many_logins_is_refused_unasked() {
     parts.verify().expect(10);
 }
 
+/// What a day held is in the journal, where a daemon that is started again finds it.
+#[test]
+fn a_restart_of_hostd_forgets_nothing_of_a_day() {
+    let mut parts = Parts::with_recordings_of([NO_LIMIT, 200_000, 0, NO_LIMIT]);
+    let line = "head -c 60000 /dev/zero | tr '\\0' x";
+    parts.reviewer().allow(line);
+    for _ in 0..3 {
+        run(&mut parts.front(line)).expect(0);
+    }
+    assert_eq!(closed_as(&parts, 3), ["exit", "exit", "exit"]);
+    parts.host.take().expect("a host").kill();
+    parts.start_host();
+    run(&mut parts.front(line)).expect(126).says(&["bytes that this host keeps of one a day"]);
+    parts.verify().expect(10);
+}
+
 /// One login after the other, each within its limits, at a host whose disk is nearly full: whoever has recorded much
 /// is held up at once, also in the middle of a line.
 #[test]

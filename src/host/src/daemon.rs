@@ -5,6 +5,7 @@ use crate::approvals::Approvals;
 use crate::authority::Authorities;
 use crate::book::{Book, WriteError};
 use crate::checkpoints::Checkpoints;
+use crate::clock::{boottime_us, wall_us};
 use crate::command_line::Task;
 use crate::config::Settings;
 use crate::drafts;
@@ -221,6 +222,8 @@ async fn start(
         .and_then(|()| returning::drop_others(&settings.state, &recovered.open_logins))
         .and_then(|()| Uploads::new(&settings.state, &recovered.open_logins))
         .map_err(|why| HostError::Config(format!("cannot list {}: {why}", settings.state.display())))?;
+    let room = Room::new(settings.recording, settings.state.clone());
+    room.remember(&recovered.recorded, wall_us(), boottime_us());
     let host = Arc::new(Host {
         book: Book::new(committer.clone(), outbox.clone()),
         checkpoints: Checkpoints::after(recovered.stamp, recovered.next_seq),
@@ -230,7 +233,7 @@ async fn start(
         fronts: Arc::default(),
         absents: Absents::default(),
         quotas: Quotas::new(settings.logins_per_agent, settings.submissions_per_minute),
-        room: Room::new(settings.recording, settings.state.clone()),
+        room,
         approvals: Approvals::default(),
         registry: Registry::default(),
         places: Arc::new(Semaphore::new(MAX_LOGINS)),

@@ -7,6 +7,7 @@
 //! refused unasked.
 
 use countersign_api::front::SPOOL_AHEAD;
+use countersign_ledger::RecordedHour;
 use countersign_sys as sys;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -121,6 +122,27 @@ impl Room {
         Self { limits, state, agents: Mutex::default() }
     }
 
+    /// Takes up what a daemon before this one counted, by the journal.
+    /// `wall_us` and `now_us` are the same moment on the clocks of the journal
+    /// and of the limits.
+    pub(crate) fn remember(&self, recorded: &[RecordedHour], wall_us: u64, now_us: u64) {
+        let (_, limit) = self.limit(self.free());
+        let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        for hour in recorded {
+            // A clock that was set back lets nothing leak away.
+            let until_us = u64::try_from(hour.until_us).unwrap_or(0).min(wall_us);
+            let used = agents.entry(hour.uid).or_insert(Used { bytes: 0, at_us: until_us });
+            used.leak(limit, until_us);
+            let logins = hour.logins.saturating_mul(FILE_BYTES);
+            let submissions = hour.submissions.saturating_mul(SUBMISSION_BYTES);
+            used.bytes = used.bytes.saturating_add(hour.bytes).saturating_add(logins).saturating_add(submissions);
+        }
+        for used in agents.values_mut() {
+            used.leak(limit, wall_us);
+            used.at_us = now_us;
+        }
+    }
+
     /// Counts what was recorded of an agent (CLOCK_BOOTTIME in µs).
     pub(crate) fn count(&self, uid: u32, bytes: u64, now_us: u64) {
         let (_, limit) = self.limit(self.free());
@@ -216,6 +238,32 @@ mod tests {
         room.count(1, 1, now_us + HOUR_US);
         assert!(room.refuses(1, 0, now_us + HOUR_US).is_some());
         assert_eq!(room.refuses(1, 0, now_us + 3 * DAY_US), None);
+    }
+
+    #[test]
+    fn a_restart_forgets_nothing_of_a_day() {
+        let recorded = |hours_ago: i64, bytes| RecordedHour {
+            uid: 1,
+            until_us: i64::try_from(DAY_US).unwrap() * 9 - hours_ago * i64::try_from(HOUR_US).unwrap(),
+            bytes,
+            logins: 0,
+            submissions: 0,
+        };
+        let (wall_us, now_us) = (9 * DAY_US, 7 * HOUR_US);
+        let refused = |recorded: &[RecordedHour]| {
+            let room = room(0);
+            room.remember(recorded, wall_us, now_us);
+            (room.refuses(1, 0, now_us), room.refuses(1, 0, now_us + HOUR_US), room.refuses(2, 0, now_us))
+        };
+        // A hundred bytes an hour leak away, before the restart and after it.
+        assert_eq!(refused(&[recorded(0, 2400)]), (Some(Full::Agent(2400)), None, None));
+        assert_eq!(refused(&[recorded(0, 2600)]), (Some(Full::Agent(2400)), Some(Full::Agent(2400)), None));
+        assert_eq!(refused(&[recorded(2, 2599)]), (None, None, None));
+        assert_eq!(refused(&[recorded(2, 300), recorded(0, 2300)]), (Some(Full::Agent(2400)), None, None));
+        // Of an hour to come: a clock that was set back.
+        assert_eq!(refused(&[recorded(-5, 2400)]), (Some(Full::Agent(2400)), None, None));
+        assert_eq!(refused(&[RecordedHour { logins: 1, ..recorded(0, 0) }]).0, Some(Full::Agent(2400)));
+        assert_eq!(refused(&[RecordedHour { submissions: 1, ..recorded(0, 0) }]).0, Some(Full::Agent(2400)));
     }
 
     #[test]

@@ -50,8 +50,8 @@ pub use entry::{Entry, Sess};
 pub use epoch::{EPOCH_ENTRIES, EPOCH_US, Epoch, KeyFault, KeyRing, Rotation};
 pub use gaps::{BadGaps, Gaps, GapsMaker, MAX_PROOF_BYTES};
 pub use journal::{
-    Committer, Done, Draft, HeadDone, JournalError, Limits, OpenLogin, Pruning, Recovered, SignedHead, SpoolPlace,
-    Torn, Written, finish_pruning, finish_removals, follow, for_each_line, plan_pruning, read_lines,
+    Committer, Done, Draft, HeadDone, JournalError, Limits, OpenLogin, Pruning, RecordedHour, Recovered, SignedHead,
+    SpoolPlace, Torn, Written, finish_pruning, finish_removals, follow, for_each_line, plan_pruning, read_lines,
 };
 pub use kind::{Kind, UnknownKind};
 #[cfg(feature = "verify")]

@@ -102,8 +102,11 @@ impl Committer {
         let thread = thread.map_err(|error| io_error("start the writer of", dir, error))?;
         let reader = Mutex::new(Reader::new(dir.to_owned()));
         let committer = Self { jobs: Some(jobs), thread: Some(thread), durable, reader };
-        let Found { torn, open_logins, stamp, erased_recordings, left_logins, gap, logins, .. } = found;
-        Ok((committer, Recovered { next_seq, torn, open_logins, stamp, erased_recordings, left_logins, gap, logins }))
+        let Found { torn, open_logins, stamp, erased_recordings, left_logins, gap, logins, recorded, .. } = found;
+        Ok((
+            committer,
+            Recovered { next_seq, torn, open_logins, stamp, erased_recordings, left_logins, gap, logins, recorded },
+        ))
     }
 
     /// Queues entries: all of them become durable with one fdatasync, in this

@@ -7,6 +7,7 @@ mod error;
 mod follow;
 mod pruned;
 mod read;
+mod recorded;
 mod recover;
 mod removed;
 
@@ -18,6 +19,7 @@ pub use error::JournalError;
 pub use follow::follow;
 pub use pruned::{Pruning, finish_pruning, for_each_line, plan_pruning};
 pub use read::{read_lines, segments};
+pub use recorded::RecordedHour;
 pub use removed::finish_removals;
 
 use crate::tlog::{Checkpoint, KeyKind, Note, NoteKey, ServiceStamp};
@@ -73,6 +75,9 @@ pub struct Recovered {
     pub gap: bool,
     /// Whether any login is.
     pub logins: bool,
+    /// What was recorded of each account in the last day of the journal, the
+    /// oldest hour first.
+    pub recorded: Vec<RecordedHour>,
 }
 
 /// A checkpoint of a journal, signed by its key.

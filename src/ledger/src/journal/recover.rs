@@ -7,6 +7,7 @@ use super::chain::{Chain, Link};
 use super::disk::{io_error, segment_path, sync_dir};
 use super::pruned::{self, drop_beside, read_gaps};
 use super::read::{Raw, next_line, segments};
+use super::recorded::{Hours, RecordedHour};
 use super::removed::{Removed, drop_unfinished};
 use super::{JournalError, OpenLogin, SpoolPlace, Torn};
 use crate::gaps::KEPT;
@@ -40,6 +41,8 @@ pub(super) struct Found {
     pub(super) gap: bool,
     /// Whether any login is.
     pub(super) logins: bool,
+    /// What was recorded of each account in the last day.
+    pub(super) recorded: Vec<RecordedHour>,
 }
 
 /// Reads the whole journal. `identity` is the key that certifies what goes on signing.
@@ -172,6 +175,7 @@ struct Replay {
     /// After entries that are left out: the hash of the last, where it is known.
     before: Option<Option<Digest>>,
     gap: bool,
+    recorded: Hours,
 }
 
 impl Replay {
@@ -191,6 +195,7 @@ impl Replay {
             closed: BTreeMap::new(),
             before: None,
             gap: false,
+            recorded: Hours::default(),
         }
     }
 
@@ -209,6 +214,7 @@ impl Replay {
                 left
             }),
             gap: self.gap,
+            recorded: self.recorded.into_list(),
         }
     }
 
@@ -290,6 +296,10 @@ impl Replay {
         let sess = line.sess.as_ref().map(|s| self.sess(s)).transpose()?;
         if let Some(sess) = sess {
             self.login(kind, sess.id, body, leaf);
+            if let Some(kind @ (Kind::SessionOpened | Kind::CommandSubmitted | Kind::RecordingChunk)) = kind {
+                let opened = self.logins.get(&sess.id).and_then(|login| login.opened.as_ref());
+                self.recorded.entry(kind, opened.map(|opened| opened.0), line.at_us, body);
+            }
         }
         if kind == Some(Kind::Checkpoint) {
             self.stamp = Some(ServiceStamp::from_value(&body.to_value()).map_err(|bad| bad.to_string())?);

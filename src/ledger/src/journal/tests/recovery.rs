@@ -175,6 +175,24 @@ fn open_logins_are_reported_with_what_they_left() {
     assert_eq!(open(dir.path()).1.open_logins, vec![]);
 }
 
+/// What a limit counts is told by a journal that is opened again: of the logins that are over, too.
+#[test]
+fn what_was_recorded_of_an_account_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (committer, first) = open(dir.path());
+    assert_eq!(first.recorded, vec![]);
+    let append = |drafts| committer.append_wait(drafts).unwrap();
+    (0..2).for_each(|number| drop(append(vec![opened(login(number))])));
+    append(vec![submitted(login(0), submission(0))]);
+    append(vec![chunk(login(1)), chunk(login(1)), closed(login(1), 22)]);
+    drop(committer);
+    let found = open(dir.path()).1.recorded;
+    let sum = |one: fn(&crate::RecordedHour) -> u64| found.iter().map(one).sum::<u64>();
+    let bytes = sum(|hour| hour.bytes);
+    assert!((22..200).contains(&bytes), "two chunks of 11 and a command: {bytes}");
+    assert_eq!((sum(|hour| hour.logins), sum(|hour| hour.submissions)), (2, 1));
+}
+
 #[test]
 fn settling_the_tail_changes_no_byte() {
     let dir = tempfile::tempdir().unwrap();
