@@ -726,7 +726,7 @@ class Run:
         self.services, self.same_uid, self.begun = [], False, False
         self.next, self.prev, self.seen, self.unread, self.holes = 0, ZERO, {}, 0, 0
         self.boots, self.last, self.highest = set(), None, 0
-        self.logins, self.known, self.submissions = {}, set(), set()
+        self.logins, self.known, self.ends, self.submissions = {}, set(), {}, set()
         self.leaves, self.broken, self.held, self.log, self.log_lost, self.told = [], False, None, None, False, None
         self.entries = 0
         # What is left out as declared, and what was removed.
@@ -1070,8 +1070,12 @@ class Run:
                 else:
                     self.pending[seq] = kind, [m for m in missing if m not in paths and m.split("/")[0] not in paths]
         for login in b.get("recordings", []):
-            if login in self.logins:
+            # What is left out was over before, and is in the tree.
+            apart = self.holes or self.bridges
+            if login in self.logins or login not in self.known and not apart:
                 self.add("removal.entry")
+            elif self.ends.get(login, -1) >= held:
+                self.add("removal.early")
             else:
                 self.erased.add(login)
 
@@ -1296,6 +1300,8 @@ class Run:
         elif ident in self.known:
             return self.add("sess.order")
         else:
+            if ident in self.erased:
+                self.add("removal.entry")
             self.known.add(ident)
             new = dict(n=0, prev=ZERO, holes=self.holes, gap=False, orphan=False, commands={}, index=0, length=0, lost=False, missing=False)
             self.logins[ident] = new
@@ -1322,6 +1328,7 @@ class Run:
             step(e, e["body"], login, whole)
         if e["kind"] == "session_closed":
             del self.logins[ident]
+            self.ends[ident] = e["seq"]
 
     def flaw(self, login, check):
         """What does not fit follows from missing entries, where there are such."""

@@ -152,6 +152,48 @@ fn not_while_the_daemon_runs_and_not_before_the_service_has_cosigned_it() {
     assert!(journal::of_kind(&parts.journal(), "erasure").is_empty());
 }
 
+/// A login of which the service has only the beginning: its recording goes when a checkpoint covers its end, not before.
+#[test]
+fn a_recording_waits_for_a_checkpoint_over_the_end_of_its_login() {
+    let mut parts = Parts::new();
+    let front = Running::start(&mut parts.front("echo shown; sleep 600"), None);
+    parts.reviewer().allow("echo shown; sleep 600");
+    journal::wait_for(&parts.journal(), "recording_chunk", 1);
+    let login = login_of(&parts);
+    let recording = parts.host_dir().join("recordings").join(format!("{login}.cast"));
+    let erase = |parts: &Parts| {
+        let ended = run(&mut parts.hostd(&["erase", "--recording", &login, "--reason", "request 17"]));
+        assert_eq!(ended.code() == 0, !recording.exists(), "{}", ended.err());
+        ended
+    };
+    let erasures = |parts: &Parts| journal::of_kind(&parts.journal(), "erasure").len();
+    parts.host.take().expect("a host").kill();
+    front.wait_open(LIMIT);
+    // Killed: nothing has closed it.
+    erase(&parts).expect(78).says(&["has not ended", "stop it in order"]);
+    let service = parts.service.take().expect("a service");
+    let address = service.ready.strip_prefix("listening on http://").expect("an address").to_owned();
+    service.kill();
+    parts.start_host();
+    journal::wait_for(&parts.journal(), "session_closed", 1);
+    parts.stop_host();
+    // Closed, and nobody besides the host has seen it.
+    let end = seq_of(&parts, "session_closed");
+    erase(&parts).expect(78).says(&[&format!("entry {end}, is not covered by a checkpoint"), "stop it in order"]);
+    assert_eq!(erasures(&parts), 0);
+    parts.start_service(&address);
+    parts.start_host();
+    let covers = |entry: &serde_json::Value| entry["body"]["size"].as_u64() > end.parse().ok();
+    eventually("a checkpoint over the end", LIMIT, || {
+        journal::of_kind(&parts.journal(), "checkpoint").iter().any(covers).then_some(())
+    });
+    parts.stop_host();
+    erase(&parts).expect(0);
+    assert_eq!(erasures(&parts), 1);
+    both_say(&parts, 11);
+    tell_service(&mut parts, "erasure");
+}
+
 /// The thief's way: openings go and nothing says so.
 #[test]
 fn openings_gone_without_a_record_are_found_and_the_host_does_not_go_on() {

@@ -3,9 +3,12 @@
 use super::{Erasure, Ledger, unavailable};
 use crate::error::HostError;
 use countersign_core::{Digest, LoginId, SubmissionId};
-use countersign_ledger::{Entry, Erased, Removal, Value, for_each_line, may_be_erased};
+use countersign_ledger::{Entry, Erased, Kind, Removal, Value, for_each_line, may_be_erased};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+
+/// An ordered stop makes a checkpoint over all that was sent.
+const THEN_STOP: &str = "stop it in order once it has been sent";
 
 /// What is to be taken out, by entry.
 #[derive(Default)]
@@ -22,11 +25,15 @@ pub(super) fn removal(ledger: &Ledger, erasure: &Erasure) -> Result<Removal, Hos
         named.entry(seq).or_insert_with(Vec::new).push(paths);
     }
     let mut chosen = Chosen::default();
-    let (mut commands, mut logins) = (BTreeSet::new(), BTreeSet::new());
+    // Of each login where it ends.
+    let (mut commands, mut logins) = (BTreeSet::new(), BTreeMap::new());
     each_entry(ledger, |entry| {
         let login = entry.sess.map(|sess| sess.id).filter(|login| erasure.logins.contains(login));
         let command: Option<SubmissionId> = entry.body.member("id").filter(|id| erasure.commands.contains(id));
-        logins.extend(entry.sess.map(|sess| sess.id));
+        if let Some(sess) = entry.sess {
+            let end = logins.entry(sess.id).or_insert(None);
+            *end = end.or((entry.kind == Some(Kind::SessionClosed)).then_some(entry.seq));
+        }
         commands.extend(command);
         if login.is_some() || command.is_some() {
             chosen.add_all(entry);
@@ -43,14 +50,19 @@ pub(super) fn removal(ledger: &Ledger, erasure: &Erasure) -> Result<Removal, Hos
         return Err(refused(&format!("there is no command {id} here")));
     }
     for login in erasure.logins.iter().chain(&erasure.recordings) {
-        if !logins.contains(login) {
-            return Err(refused(&format!("there is no login {login} here")));
+        let held = ledger.held();
+        match logins.get(login) {
+            None => return Err(refused(&format!("there is no login {login} here"))),
+            Some(None) => {
+                return Err(refused(&format!(
+                    "the login {login} has not ended: start countersign-hostd, which closes it, and {THEN_STOP}"
+                )));
+            }
+            Some(Some(end)) if *end >= held => {
+                return Err(refused(&format!("the end of the login {login}, entry {end}, {}", not_covered(held))));
+            }
+            Some(Some(_)) => drop(chosen.recordings.insert(*login)),
         }
-        if ledger.recovered.open_logins.iter().any(|open| open.id == *login) {
-            let text = format!("the login {login} has not ended: start countersign-hostd once, which closes it");
-            return Err(refused(&text));
-        }
-        chosen.recordings.insert(*login);
     }
     chosen.finish(ledger.held())
 }
@@ -95,9 +107,7 @@ impl Chosen {
             return Err(refused("name what is to go: --entry, --command, --login or --recording"));
         }
         if let Some((seq, _)) = self.entries.range(held..).next() {
-            return Err(refused(&format!(
-                "entry {seq} is not covered by a checkpoint of the service yet (those below {held} are): start countersign-hostd, and stop it in order once it has been sent"
-            )));
+            return Err(refused(&format!("entry {seq} {}", not_covered(held))));
         }
         let entries = self.entries.into_iter();
         let entries = entries.map(|(seq, (of, paths))| Erased { seq, of, paths: paths.into_iter().collect() });
@@ -144,6 +154,13 @@ pub(super) fn each_entry(
         Some(why) => Err(why),
         None => read.map_err(unavailable),
     }
+}
+
+/// What is said of an entry that may not go yet.
+fn not_covered(held: u64) -> String {
+    format!(
+        "is not covered by a checkpoint of the service yet (those below {held} are): start countersign-hostd, and {THEN_STOP}"
+    )
 }
 
 fn refused(text: &str) -> HostError {

@@ -254,9 +254,9 @@ checks! {
         "The host lost its identity key and was enrolled anew: another history, of the id in `former`, went before, and between the two entries may be missing. Verify that one too, with the trust entry it had."
     GapPlace "gap.place" Invalid "A `gap` stands after a login or a second time: it can only begin the history of a host that was enrolled anew, and excuses nothing."
     RemovalEntry "removal.entry" Invalid
-        "An `erasure` or `redaction` names an entry that has another hash, comes later, or has no such private value; or a `pruned` states another tree than the one that is left."
+        "An `erasure` or `redaction` names an entry that has another hash, comes later, or has no such private value, or the recording of a login that had not begun or not ended; or a `pruned` states another tree than the one that is left."
     RemovalEarly "removal.early" Missing
-        "Something was erased or pruned that no cosigned checkpoint covered before: the service may never have held it."
+        "Something was erased or pruned that no cosigned checkpoint covered before (of a recording: the end of its login): the service may never have held it."
     RemovalSignature "removal.signature" Missing
         "An `erasure`, `redaction` or `pruned` is not signed by enough of the administrators that the trust file names, so it excuses nothing."
     PrunedDeclared "pruned.declared" Incomplete

@@ -7,6 +7,7 @@ use super::decision::{self, Asked, Deadline, Unchecked, Vouching};
 use super::event::Event;
 use super::ids::{ById, IdSet};
 use super::recordings::{ChunkSaid, Reader, Recording};
+use super::removals::Ending;
 use super::report::{Counts, Findings};
 use super::resumed::{self, Front};
 use super::signatures::{Job, Queue, Sig};
@@ -26,11 +27,15 @@ pub(super) struct Context<'a, 'r> {
     pub holes: u64,
 }
 
+/// In place of the seq of an end.
+const OPEN: u64 = u64::MAX;
+
 /// All logins so far.
 #[derive(Debug, Default)]
 pub(super) struct Logins {
     open: ById<LoginId, Login>,
-    known: IdSet<LoginId>,
+    /// Every login, and the seq of its end: [`OPEN`] while there is none.
+    known: ById<LoginId, u64>,
     submissions: IdSet<SubmissionId>,
     /// How often the host has started.
     starts: u64,
@@ -120,7 +125,7 @@ impl Logins {
         step.after_restart();
         let Some(body) = event.body else {
             if event.kind == Some(Kind::SessionClosed) {
-                self.open.remove(&event.login);
+                self.end(event);
             }
             return;
         };
@@ -143,7 +148,7 @@ impl Logins {
             Some(Kind::RecordingChunk) => step.chunk(body),
             Some(Kind::SessionClosed) => {
                 step.closed(body);
-                self.open.remove(&event.login);
+                self.end(event);
             }
             Some(_) | None => {}
         }
@@ -153,11 +158,11 @@ impl Logins {
     fn admit(&mut self, event: &Event<'_>, cx: &mut Context<'_, '_>) -> bool {
         let opens = event.kind == Some(Kind::SessionOpened);
         let seq = Some(event.seq);
-        if self.known.contains(&event.login) {
+        if self.known.contains_key(&event.login) {
             cx.findings.add(Check::SessOrder, seq, None, "an entry of a login after its session_closed");
             return false;
         }
-        self.known.insert(event.login);
+        self.known.insert(event.login, OPEN);
         cx.counts.logins = cx.counts.logins.saturating_add(1);
         let mut login = Login { holes: cx.holes, starts: self.starts, ..Login::default() };
         if !opens {
@@ -182,12 +187,21 @@ impl Logins {
 
     /// Whether an entry of this login was there.
     pub fn is_known(&self, login: LoginId) -> bool {
-        self.known.contains(&login)
+        self.known.contains_key(&login)
     }
 
-    /// Whether this login is over, or is not of what was read.
-    pub fn has_ended(&self, login: LoginId) -> bool {
-        !self.open.contains_key(&login)
+    /// Whether and where this login has ended.
+    pub fn ending(&self, login: LoginId) -> Ending {
+        match self.known.get(&login) {
+            None => Ending::Unknown,
+            Some(&OPEN) => Ending::Open,
+            Some(seq) => Ending::At(*seq),
+        }
+    }
+
+    fn end(&mut self, event: &Event<'_>) {
+        self.open.remove(&event.login);
+        self.known.insert(event.login, event.seq);
     }
 
     /// Says what is left at the end.
@@ -199,7 +213,7 @@ impl Logins {
             cx.findings.add(Check::SessOpen, None, None, format!("the login {id} is open"));
             login.unfinished(None, cx);
         }
-        cx.reader.none_extra(&self.known, cx.findings);
+        cx.reader.none_extra(&|login| self.is_known(login), cx.findings);
     }
 }
 

@@ -299,10 +299,11 @@ impl<'a> Run<'a> {
         {
             let held = self.trees.held().map_or(0, |held| held.size);
             let (chain, logins) = (&self.chain, &self.logins);
+            let apart = chain.holes() > 0 || self.parts.has_left_out();
             self.removals.declared(
-                &Declared { seq: line.seq, kind, host, body, held },
+                &Declared { seq: line.seq, kind, host, body, held, apart },
                 &|seq, leaf| chain.is(seq, leaf),
-                &|login| logins.has_ended(login),
+                &|login| logins.ending(login),
                 &mut self.findings,
             );
         }
@@ -318,6 +319,9 @@ impl<'a> Run<'a> {
             self.rules.text(line, body, opened, &mut self.findings);
         }
         let (Some(sess), Some(login)) = (&line.sess, entry.login) else { return };
+        if !self.logins.is_known(login) {
+            self.removals.begins(login, line.seq, &mut self.findings);
+        }
         let event = Event {
             seq: line.seq,
             kind,

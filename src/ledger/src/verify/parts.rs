@@ -114,6 +114,11 @@ impl<'a> Parts<'a> {
         }
     }
 
+    /// Whether any entries are left out so far.
+    pub fn has_left_out(&self) -> bool {
+        !self.bridges.is_empty()
+    }
+
     /// How many entries are left out.
     pub fn count(&self) -> u64 {
         self.bridges.iter().fold(0, |sum, bridge| sum.saturating_add(bridge.to.saturating_sub(bridge.from)))

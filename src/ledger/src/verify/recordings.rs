@@ -1,7 +1,6 @@
 //! Recordings: chunks without gaps whose digests are those of the file's bytes.
 
 use super::checks::Check;
-use super::ids::IdSet;
 use super::report::Findings;
 use super::source::{Blob, Recordings};
 use countersign_core::{Digest, LoginId};
@@ -98,9 +97,9 @@ impl Reader<'_> {
         }
     }
 
-    /// Checks that every recording belongs to one of `logins`.
-    pub fn none_extra(&self, logins: &IdSet<LoginId>, findings: &mut Findings) {
-        for login in self.recordings.logins().into_iter().filter(|login| !logins.contains(login)) {
+    /// Checks that every recording belongs to a login that is `known`.
+    pub fn none_extra(&self, known: &dyn Fn(LoginId) -> bool, findings: &mut Findings) {
+        for login in self.recordings.logins().into_iter().filter(|login| !known(*login)) {
             findings.add(Check::RecordingExtra, None, Some(&file_name(login)), "belongs to no login of the ledger");
         }
     }

@@ -54,6 +54,19 @@ pub(super) struct Declared<'a> {
     pub body: &'a View<'a>,
     /// Entries below this are cosigned.
     pub held: u64,
+    /// Entries before it are left out or missing.
+    pub apart: bool,
+}
+
+/// Whether and where a login has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// No entry of it was read.
+    Unknown,
+    /// It goes on.
+    Open,
+    /// With the entry of this seq.
+    At(u64),
 }
 
 impl Removals {
@@ -74,12 +87,12 @@ impl Removals {
     }
 
     /// Takes an entry that declares a removal. `same` tells of an entry that
-    /// was read whether its hash is this; `ended` of a login whether it has.
+    /// was read whether its hash is this; `ending` of a login where it has ended.
     pub fn declared(
         &mut self,
         said: &Declared<'_>,
         same: &dyn Fn(u64, Digest) -> Option<bool>,
-        ended: &dyn Fn(LoginId) -> bool,
+        ending: &dyn Fn(LoginId) -> Ending,
         findings: &mut Findings,
     ) {
         if !self.signed(said) {
@@ -95,14 +108,13 @@ impl Removals {
             }
         }
         for login in said.body.get("recordings").and_then(View::as_list).unwrap_or_default().iter() {
-            match login.parse() {
-                Some(login) if ended(login) => {
-                    self.recordings.insert(login);
-                }
-                Some(_) | None => {
-                    let text = "erases the recording of a login that has not ended";
-                    findings.add(Check::RemovalEntry, Some(said.seq), None, text);
-                }
+            let Some(login) = login.parse() else {
+                findings.add(Check::RemovalEntry, Some(said.seq), None, "erases the recording of what is no login");
+                continue;
+            };
+            match recording(said, ending(login)) {
+                Ok(()) => drop(self.recordings.insert(login)),
+                Err((check, text)) => findings.add(check, Some(said.seq), None, format!("the login {login} {text}")),
             }
         }
     }
@@ -171,6 +183,14 @@ impl Removals {
         }
     }
 
+    /// An entry begins this login: what is yet to be recorded cannot be erased.
+    pub fn begins(&self, login: LoginId, seq: u64, findings: &mut Findings) {
+        if self.is_erased(login) {
+            let text = format!("the login {login} begins after its recording was erased");
+            findings.add(Check::RemovalEntry, Some(seq), None, text);
+        }
+    }
+
     /// What was pruned, where anything was.
     pub fn pruned(&self) -> Option<Pruned> {
         self.pruned
@@ -212,5 +232,20 @@ impl Removals {
             "Erased {by}: {} private values and {recordings} recordings. What they said cannot be seen any more; who decided on it can.",
             thousands(self.erased)
         ))
+    }
+}
+
+/// Whether the recording of a login that ends there may be erased here: the
+/// service must have held all that the ledger says of it. What is left out is
+/// in the tree, and was over before.
+fn recording(said: &Declared<'_>, ending: Ending) -> Result<(), (Check, &'static str)> {
+    match ending {
+        Ending::At(seq) if seq < said.held => Ok(()),
+        Ending::At(_) => {
+            Err((Check::RemovalEarly, "ended, and no cosigned checkpoint covered that before its recording was erased"))
+        }
+        Ending::Open => Err((Check::RemovalEntry, "had not ended when its recording was erased")),
+        Ending::Unknown if said.apart => Ok(()),
+        Ending::Unknown => Err((Check::RemovalEntry, "did not exist when its recording was erased")),
     }
 }

@@ -2,7 +2,7 @@
 //! erased, entries that were pruned, and the hosts and thieves who say so.
 
 use crate::build::{
-    History, expect, found, held, host, join, leaf_of, login, trust, verify_lines, verify_path, write_state,
+    History, OTHER_BOOT, expect, found, held, host, join, leaf_of, login, trust, verify_lines, verify_path, write_state,
 };
 use crate::people::{ADMIN, OTHER_ADMIN, Who, key, signature};
 use crate::second::agrees;
@@ -226,6 +226,92 @@ fn a_recording_may_be_erased_and_only_that_one() {
     assert_eq!(report.exit_code, 0, "{}", report.text());
     history.recordings.remove(&login(2));
     expect(&both(&history, &lines, &trust()), 42, "recording.missing");
+}
+
+/// Declares that the recording of a login is gone.
+fn erase_recording(history: &mut History, n: u8) {
+    history.add(
+        "erased",
+        "erasure",
+        None,
+        [("entries", list(&[])), ("reason", "x".into()), ("recordings", vec![Value::from(login(n))].into())],
+    );
+}
+
+/// What the last checkpoint does not cover may yet be denied: that the login ended, and with how much of a recording.
+#[test]
+fn a_recording_may_be_erased_once_the_end_of_its_login_is_cosigned() {
+    // What a host does with the login before the erasure: exit code and check.
+    const CASES: [(&str, &str, u8, &str); 7] = [
+        ("it does not exist yet", "", 40, "removal.entry"),
+        ("it goes on", "begin", 40, "removal.entry"),
+        ("it goes on, and is cosigned so far", "begin checkpoint", 40, "removal.entry"),
+        ("it was orphaned", "begin checkpoint restart", 40, "removal.entry"),
+        ("it has ended", "begin close", 41, "removal.early"),
+        ("it ended after the checkpoint", "begin checkpoint close", 41, "removal.early"),
+        ("it was orphaned, and closed after the checkpoint", "begin checkpoint restart recover", 41, "removal.early"),
+    ];
+    let verdict = |steps: &str, gone: bool| {
+        let mut history = held();
+        steps.split_whitespace().for_each(|step| take(&mut history, step));
+        erase_recording(&mut history, 9);
+        let has = |kind: &str| history.plans.iter().any(|plan| plan.login == Some(login(9)) && plan.kind == kind);
+        let later = [("begin", !has("session_opened")), ("recover", !has("session_closed"))];
+        later.iter().filter(|(_, lacks)| *lacks).for_each(|(step, _)| take(&mut history, step));
+        history.checkpoint();
+        let lines = history.lines();
+        if gone {
+            history.recordings.remove(&login(9));
+        }
+        both(&history, &lines, &trust())
+    };
+    for (name, steps, exit, check) in CASES {
+        // The file may still be there: what was declared too early was declared all the same.
+        for gone in [true, false] {
+            let report = verdict(steps, gone);
+            assert!(report.exit_code == exit && found(&report, check), "{name}, {gone}\n{}", report.text());
+            assert_eq!(found(&report, "recording.missing"), gone, "{name}\n{}", report.text());
+        }
+    }
+    assert_eq!(verdict("begin close checkpoint", true).exit_code, 0);
+    expect(&verdict("begin restart recover checkpoint", true), 11, "sess.recovered");
+}
+
+fn take(history: &mut History, step: &str) {
+    match step {
+        "begin" => begun(history),
+        "checkpoint" => history.checkpoint(),
+        "restart" => history.restart(OTHER_BOOT),
+        "close" => history.close(9, "exit"),
+        "recover" => history.close(9, "recovered"),
+        _ => panic!("{step}"),
+    }
+}
+
+fn begun(history: &mut History) {
+    history.open(9);
+    history.record(9, 40);
+}
+
+/// Where entries are left out a login may be among them; not one that begins later.
+#[test]
+fn in_a_pruned_history_no_login_is_erased_before_it_begins() {
+    let late = |n: u8| {
+        let (mut history, pruned) = pruned_history(|history| {
+            erase_recording(history, n);
+            if n == 9 {
+                begun(history);
+                history.close(9, "exit");
+            }
+            history.checkpoint();
+        });
+        history.recordings.remove(&login(9));
+        both_pruned(&history, &pruned, &trust())
+    };
+    expect(&late(9), 40, "removal.entry");
+    let report = late(1);
+    expect(&report, 11, "pruned.declared");
+    assert_eq!(report.totals.len(), 1, "{}", report.text());
 }
 
 /// Keeps the entries that a host keeps below `before`, and what is after.

@@ -4,7 +4,7 @@
 use super::{Store, StoreError, Tx, bigint, entries, log, parsed};
 use crate::facts::{Fact, Submitted, fact_of};
 use countersign_core::{HostId, LoginId};
-use countersign_ledger::{Entry, Erased, Removal, cut_openings};
+use countersign_ledger::{Entry, Erased, Removal, Value, cut_openings};
 
 /// What came of an `erasure` or `redaction`.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub async fn apply(
     removal: &Removal,
     now_ms: i64,
 ) -> Result<Done, StoreError> {
-    let held = log::host_tree(tx, host).await?.size();
+    let held = covered(tx, host, declared).await?;
     let mut done = Done::default();
     for erased in &removal.entries {
         if erased.seq >= held {
@@ -39,13 +39,28 @@ pub async fn apply(
         }
     }
     for login in &removal.recordings {
-        if erase_recording(tx, host, *login, now_ms).await? {
+        if erase_recording(tx, host, *login, held, now_ms).await? {
             done.recordings = done.recordings.saturating_add(1);
         } else {
-            done.refused.push(format!("login {login} is another's, has not ended, or has no recording here"));
+            done.refused.push(format!(
+                "login {login} is another's, has no recording here, has not ended, or no checkpoint covers its end"
+            ));
         }
     }
     Ok(done)
+}
+
+/// Entries below this are covered by the last checkpoint that stands before the
+/// entry `declared`, and were cosigned here.
+async fn covered(tx: &mut Tx, host: HostId, declared: u64) -> Result<u64, StoreError> {
+    let cosigned = log::host_tree(tx, host).await?.size();
+    let sql = "SELECT line FROM entries WHERE host = $1 AND seq < $2 AND login IS NULL AND kind = 'checkpoint' \
+               ORDER BY seq DESC LIMIT 1";
+    let last: Option<String> =
+        sqlx::query_scalar(sql).bind(host.to_string()).bind(bigint(declared)).fetch_optional(&mut **tx).await?;
+    let Some(line) = last else { return Ok(0) };
+    let entry = Entry::parse(line.as_bytes()).map_err(|_| StoreError::Unreadable { what: "entry" })?;
+    Ok(entry.body.get("size").and_then(Value::as_int).map_or(0, |size| size.min(cosigned)))
 }
 
 /// `None` where the entry is not the one that is named.
@@ -166,15 +181,22 @@ async fn comment(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// `false` where this host has no such login that has ended.
-async fn erase_recording(tx: &mut Tx, host: HostId, login: LoginId, now_ms: i64) -> Result<bool, StoreError> {
+/// `false` where this host has no such login that ended with an entry below `held`.
+async fn erase_recording(
+    tx: &mut Tx,
+    host: HostId,
+    login: LoginId,
+    held: u64,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
     let done = sqlx::query(
         "UPDATE recordings SET erased_at_ms = $1, held = 0, verified = 0 WHERE login = $2 AND host = $3 \
-         AND EXISTS (SELECT 1 FROM logins WHERE id = $2 AND closed_at_ms IS NOT NULL)",
+         AND EXISTS (SELECT 1 FROM entries WHERE login = $2 AND host = $3 AND kind = 'session_closed' AND seq < $4)",
     )
     .bind(now_ms)
     .bind(login.to_string())
     .bind(host.to_string())
+    .bind(bigint(held))
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() == 1)

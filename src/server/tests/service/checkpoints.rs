@@ -36,7 +36,7 @@ pub async fn refused(service: &Service, host: &Host, note: String, log_size: u64
     (status, reply.unwrap().error)
 }
 
-fn stamp(host: &Host, checkpoint: &Checkpoint, reply: &CheckpointReply) -> ServiceStamp {
+pub fn stamp(host: &Host, checkpoint: &Checkpoint, reply: &CheckpointReply) -> ServiceStamp {
     let sig = |text: &str| b64_decode(text).unwrap().try_into().unwrap();
     ServiceStamp {
         size: checkpoint.size,

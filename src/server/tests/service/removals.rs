@@ -1,11 +1,11 @@
 //! What a host takes out of its ledger goes here too, if it may.
 
-use crate::checkpoints::{ask, head, note};
+use crate::checkpoints::{ask, head, note, stamp};
 use crate::host::{Held, Host};
 use crate::running::{Service, run};
 use countersign_api::service::{Conflict, EntriesReply, EntriesRequest};
 use countersign_core::{Digest, LoginId};
-use countersign_ledger::{Entry, Erased, Kind, Openings, Removal, body, cut_openings, sha256};
+use countersign_ledger::{Entry, Erased, Kind, Openings, Removal, Value, body, cut_openings, sha256};
 use reqwest::{Method, StatusCode};
 
 const WHAT: &str = "echo jane-doe-4711";
@@ -35,9 +35,19 @@ pub fn record(host: &mut Host, login: LoginId) {
     host.write(Kind::RecordingChunk, Some(login), body(chunk), Openings::new());
 }
 
+/// The `checkpoint` entry over all that was sent.
+async fn cosigned(service: &Service, host: &mut Host) -> Value {
+    let checkpoint = head(host);
+    let note = note(&checkpoint, &mut host.signer);
+    let (status, reply) = ask(service, host, note, 0).await;
+    assert_eq!(status, StatusCode::OK);
+    stamp(host, &checkpoint, &reply).to_value()
+}
+
 async fn cosign(service: &Service, host: &mut Host) {
-    let note = note(&head(host), &mut host.signer);
-    assert_eq!(ask(service, host, note, 0).await.0, StatusCode::OK);
+    let entry = cosigned(service, host).await;
+    host.write(Kind::Checkpoint, None, entry, Openings::new());
+    host.ship(service).await;
 }
 
 /// The `command_submitted` of the case.
@@ -151,6 +161,48 @@ async fn what_may_not_go_stays_and_the_entry_is_kept_as_evidence() {
         let empty = sql.starts_with("DELETE") && done.as_ref().is_ok_and(|done| done.rows_affected() == 0);
         assert!(empty || done.unwrap_err().to_string().contains("append-only"), "{sql}");
     }
+}
+
+/// A recording whose login's end no checkpoint covers is of what the service may yet be told.
+#[tokio::test]
+async fn a_recording_goes_only_after_a_checkpoint_over_the_end_of_its_login() {
+    let service = Service::start();
+    let (mut host, held) = case(&service).await;
+    let login = host.open_login("jane", None);
+    record(&mut host, login);
+    host.ship(&service).await;
+    let path = format!("/api/recordings/{login}?offset=0");
+    let upload = service.request(Method::POST, &path, &host.token).body("abc").send().await;
+    assert_eq!(upload.unwrap().status(), StatusCode::OK);
+    let file = service.state().join("recordings").join(host.id.to_string()).join(format!("{login}.cast"));
+    let mut tries = 0;
+    let mut ask_for_it = async |host: &mut Host| {
+        let of = held.leaf;
+        erase(&service, host, SEQ, of, &[], vec![login]).await;
+        tries += 1;
+        let told = acts(&service, "removed").pop().unwrap();
+        assert!(told.contains(&format!("{} things it names are not", u8::from(file.exists()))), "{told}");
+        file.exists()
+    };
+    assert!(ask_for_it(&mut host).await, "it goes on");
+    cosign(&service, &mut host).await;
+    assert!(ask_for_it(&mut host).await, "it goes on, and what is there is cosigned");
+    host.close(login, 3);
+    assert!(ask_for_it(&mut host).await, "it has ended");
+    // Neither what the service knows alone nor what the host says alone is a checkpoint.
+    let entry = cosigned(&service, &mut host).await;
+    assert!(ask_for_it(&mut host).await, "its end is cosigned, and no entry says so");
+    let Value::Object(mut greater) = entry.clone() else { panic!("no object") };
+    greater.insert("size".into(), 1_000_000u64.into());
+    let unknown = host.open_login("jane", None);
+    record(&mut host, unknown);
+    host.close(unknown, 3);
+    host.write(Kind::Checkpoint, None, Value::Object(greater), Openings::new());
+    erase(&service, &mut host, SEQ, held.leaf, &[], vec![unknown]).await;
+    assert!(acts(&service, "removed").pop().unwrap().contains("0 recordings are gone; 1 things"));
+    host.write(Kind::Checkpoint, None, entry, Openings::new());
+    assert!(!ask_for_it(&mut host).await, "a checkpoint covers its end");
+    assert_eq!(acts(&service, "removed").len(), tries + 1);
 }
 
 /// A service that takes out only what somebody has signed.
