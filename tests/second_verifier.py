@@ -1473,7 +1473,7 @@ class Run:
                     self.add("recording.digest")
 
     def closed(self, e, b, login, _):
-        if login["orphan"] and b["why"] not in ("recovered", "killed", "disk_full", "recording_quota", "bad_recording"):
+        if login["orphan"] and b["why"] not in ("recovered", "bad_recording"):
             self.flaw(login, "sess.after_restart")
         if b["why"] == "recovered":
             self.flaw(login, "sess.recovered")

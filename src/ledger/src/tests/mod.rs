@@ -3,6 +3,7 @@
 mod bad_lines;
 mod files;
 mod golden;
+mod page;
 mod props;
 mod recipe;
 pub(crate) mod support;

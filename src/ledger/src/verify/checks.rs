@@ -284,6 +284,10 @@ checks! {
         "Nobody besides the host vouches for the order and completeness of all entries: no checkpoint cosigned by the service, or entries that tell something after the last one, or a signer that shares the uid of the daemon."
 }
 
+/// What warnings are about. They lead to nothing.
+pub const WARNINGS: &[&str] =
+    &["unknown", "authority", "bundle.recipe", "checkpoint.time", "journal.odd", "recordings.odd", "trust.name"];
+
 /// What the check with this id means; `None` for an unknown id.
 pub fn explain(id: &str) -> Option<&'static str> {
     CHECKS.iter().find(|info| info.id == id).map(|info| info.explain)

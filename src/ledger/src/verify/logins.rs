@@ -27,6 +27,10 @@ pub(super) struct Context<'a, 'r> {
     pub holes: u64,
 }
 
+/// How a host ends a login that was open when it was lost: what is left of its
+/// recording is kept first, and may hold what no front writes.
+pub(crate) const ORPHANS_END: &[&str] = &["recovered", "bad_recording"];
+
 /// In place of the seq of an end.
 const OPEN: u64 = u64::MAX;
 
@@ -464,8 +468,7 @@ impl Step<'_, '_, '_> {
     fn closed(&mut self, body: &View<'_>) {
         let why = body.get("why").and_then(View::as_text).unwrap_or_default();
         let recovered = why == "recovered";
-        let by_host = ["recovered", "killed", "disk_full", "recording_quota", "bad_recording"].contains(&why);
-        if self.login.orphaned && !by_host {
+        if self.login.orphaned && !ORPHANS_END.contains(&why) {
             self.flaw(Check::SessAfterRestart, format!("closed as {why} although the host has started again"));
         }
         let counts = &mut *self.cx.counts;

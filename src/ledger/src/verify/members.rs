@@ -68,7 +68,7 @@ const TRANSFERS: &[&str] = &[
 const SIGNER: Type = Type::Word(&["same_uid", "own_uid"]);
 
 /// Words of `session_closed.why`.
-const CLOSED: &[&str] =
+pub(crate) const CLOSED: &[&str] =
     &["exit", "hangup", "interrupt", "killed", "recovered", "disk_full", "recording_quota", "bad_recording", "refused"];
 
 /// The members of a kind; `None` where this version knows none yet.

@@ -17,8 +17,8 @@ mod event;
 mod ids;
 mod keys;
 mod lines;
-mod logins;
-mod members;
+pub(crate) mod logins;
+pub(crate) mod members;
 pub(crate) mod parts;
 mod prepare;
 mod recordings;
@@ -31,7 +31,7 @@ mod time;
 mod tree;
 
 pub use again::{Evaluated, Evaluation, Evaluator, Piece as CommandPiece, Recorded};
-pub use checks::{CHECKS, Check, CheckInfo, Code, explain};
+pub use checks::{CHECKS, Check, CheckInfo, Code, WARNINGS, explain};
 pub use report::{Axis, BadLevel, Counts, Finding, Head, Report, Require};
 pub use signatures::{BadMode, Signatures};
 

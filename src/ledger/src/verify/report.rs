@@ -251,8 +251,9 @@ impl Findings {
         }
     }
 
-    /// Records something unusual; `sort` groups what is said at most 20 times.
+    /// Records something unusual; `sort`, one of [`super::WARNINGS`], groups what is said at most 20 times.
     pub fn warn(&mut self, sort: &'static str, text: impl Into<String>) {
+        debug_assert!(super::WARNINGS.contains(&sort), "{sort}");
         let total = self.warnings_by_sort.entry(sort).or_default();
         *total = total.saturating_add(1);
         if *total <= KEPT_PER_CHECK {

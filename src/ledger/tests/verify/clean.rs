@@ -1,6 +1,7 @@
 //! Histories that are in order.
 
-use crate::build::{OTHER_BOOT, Who, expect, found, golden, login, trust, trust_with, verify_lines};
+use crate::build::{OTHER_BOOT, Who, expect, found, golden, held, login, trust, trust_with, verify_lines};
+use crate::removals::both;
 use countersign_core::{HostId, Outcome};
 use countersign_ledger::verify::{CHECKS, explain};
 use countersign_ledger::{TrustFile, TrustedHost, Value};
@@ -80,17 +81,33 @@ fn incomplete_histories_are_11() {
     history.decide(5, 20, "error", None);
     history.close(5, "recovered");
     expect(&history.verify(), 11, "sess.recovered");
-    let mut killed = golden();
-    killed.open(5);
-    killed.restart(OTHER_BOOT);
-    killed.close(5, "killed");
-    assert_eq!(killed.verify().exit_code, 10);
     let mut gap = crate::build::History::new();
     gap.add("gap", "gap", None, [("former", crate::build::host().into()), ("why", "identity_lost".into())]);
     expect(&gap.verify(), 11, "gap.declared");
     let mut unfinished = golden();
     unfinished.plans.remove(unfinished.plans.iter().position(|p| p.label == "finish10").unwrap());
     expect(&unfinished.verify(), 11, "run.unfinished");
+}
+
+/// A host that was lost says so of each login that it lost.
+#[test]
+fn a_login_that_a_restart_found_open_ends_as_no_other_does() {
+    let ended = |why: &'static str, restarts: bool| {
+        let mut history = held();
+        history.open(5);
+        if restarts {
+            history.restart(OTHER_BOOT);
+        }
+        history.close(5, why);
+        history.checkpoint();
+        both(&history, &history.lines(), &trust())
+    };
+    for why in ["exit", "hangup", "interrupt", "refused", "disk_full", "recording_quota", "killed"] {
+        expect(&ended(why, true), 40, "sess.after_restart");
+        assert_eq!(ended(why, false).exit_code, 0, "{why}");
+    }
+    expect(&ended("recovered", true), 11, "sess.recovered");
+    expect(&ended("bad_recording", true), 11, "recording.bad");
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub fn cut(history: &mut History, lines: &mut [String], label: &str, paths: &[&s
 }
 
 /// Verifies with both.
-fn both(history: &History, lines: &[String], trust: &TrustFile) -> Report {
+pub fn both(history: &History, lines: &[String], trust: &TrustFile) -> Report {
     let dir = tempfile::tempdir().unwrap();
     write_state(dir.path(), &join(lines), &history.recordings);
     let report = verify_path(dir.path(), Some(trust));
