@@ -308,9 +308,13 @@ def key_blob(blob):
     return blob
 
 
+def point(blob):
+    return strings(blob)[2 if b"nistp256" in strings(blob)[0] else 1]
+
+
 def key_line(line):
     words = line.split() if isinstance(line, str) else []
-    if len(words) < 2:
+    if len(words) < 2 or "\n" in line.strip() or "\r" in line.strip():
         raise Bad("key line")
     blob = key_blob(standard(words[1]))
     if strings(blob)[0] != words[0].encode():
@@ -419,10 +423,23 @@ def root_of_blocks(blocks):
     return out if out is not None else sha(b"")
 
 
+def regular(path):
+    """What is a link or no file is not followed."""
+    if os.path.islink(path) or not os.path.isfile(path):
+        raise Bad(path)
+
+
+def once(pairs):
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise Bad("a member stands twice")
+    return dict(pairs)
+
+
 def read_gaps(path):
     """proof.json as {first seq: (end, hashes)}."""
     if not os.path.lexists(path):
         return {}
+    regular(path)
     with open(path, "rb") as f:
         text = f.read().decode("latin-1").removesuffix("\n")
     r = Reader(text)
@@ -443,9 +460,10 @@ def read_scope(path):
     """What a bundle says that it holds: None, a list of logins, or the seq from which on it holds all."""
     if not os.path.lexists(path):
         return None
+    regular(path)
     try:
         with open(path) as f:
-            said = json.load(f)
+            said = json.load(f, object_pairs_hook=once)
     except ValueError:
         raise Bad("bundle.json")
     part = said.get("part") if is_object(said) else None
@@ -453,7 +471,7 @@ def read_scope(path):
         raise Bad("bundle.json")
     if part is None:
         return None
-    if set(part) == {"since"} and is_int(part["since"]):
+    if set(part) == {"since"} and is_int(part["since"]) and part["since"] >= 0:
         return part["since"]
     if set(part) == {"name", "logins"} and is_texts(part["logins"]) and all(map(is_id, part["logins"])):
         return part["logins"]
@@ -686,7 +704,8 @@ def document(text):
         names.add(reviewer["name"])
         for line in reviewer["keys"]:
             key = key_line(line)
-            if key in owners:
+            # A plain key and one for some application may be of one point.
+            if point(key) in map(point, owners):
                 raise Bad("key twice")
             owners[key] = reviewer["name"]
     return version, people, owners, bool(said.get("rule"))
@@ -735,6 +754,7 @@ class Run:
         # Keys: the epochs as (first seq, key, by the identity key), the one that the line at hand begins, and the one in force.
         self.epochs, self.begins, self.span, self.starting, self.unproven = [], None, None, False, None
         self.of_service, self.heartbeat, self.service, self.held_us = False, None, None, None
+        self.stopped = None
         # Documents: None, "unusable", or (digest, people, owners, whether it has rules).
         self.force, self.last_document = None, None
         # The text of a policy of the service that is not whole yet: digest, part that is due, parts, bytes.
@@ -755,6 +775,11 @@ class Run:
 
     def journal(self, files):
         for index, path in enumerate(files):
+            try:
+                regular(path)
+            except Bad:
+                self.add("source.damaged")
+                continue
             with open(path, "rb") as f:
                 lines = f.read().split(b"\n")
             tail = lines.pop()
@@ -819,6 +844,7 @@ class Run:
                         self.add("head.fork")
         self.bridges.append((self.next, seq, root))
         self.next, self.prev, self.apart = seq, blocks[-1][1] if blocks[-1][0] == 0 else None, True
+        self.stopped = None
 
     def root_at(self, size):
         """The root over the first entries; None where that is within what is left out."""
@@ -976,7 +1002,9 @@ class Run:
         self.time(e)
         if kind in ("host_started", "host_stopped"):
             beat = body.get("heartbeat_ms")
-            self.heartbeat = beat * 1000 if kind == "host_started" and is_int(beat) else None
+            self.stopped = self.last if kind == "host_stopped" else None
+            if kind == "host_started":
+                self.heartbeat = beat * 1000 if is_int(beat) else None
         whole = self.openings(e)
         known = kind in IN_LOGIN or kind in OF_HOST or kind in OF_SERVICE
         if known and (kind in IN_LOGIN) != (e["sess"] is not None):
@@ -1101,7 +1129,7 @@ class Run:
                 self.add("removal.entry")
             if self.admins is None:
                 self.add("pruned.declared")
-        if logins and (not self.scope or set(self.scope) - self.known):
+        if logins and (not self.scope or set(self.scope) - self.known) or is_int(self.scope) and self.scope >= self.next:
             self.add("part.login")
 
     # The administrators' documents
@@ -1208,10 +1236,8 @@ class Run:
             declared = 0
             if e["kind"] == "clock_step" and is_int(e["body"].get("by_ms")):
                 declared = e["body"]["by_ms"] * (-1000 if e["body"].get("forward") is False else 1000)
-            silent = e["mono"] - last[1]
-            if not falls and self.heartbeat is not None and silent > 2 * self.heartbeat + 5_000_000:
-                self.add("time.silence")
-            if not falls and abs(e["at_us"] - last[2] - silent - declared) > 500_000:
+            self.silence(e, last)
+            if not falls and abs(e["at_us"] - last[2] - e["mono"] + last[1] - declared) > 500_000:
                 self.add("time.jump")
             mono = max(last[1], e["mono"])
         else:
@@ -1222,6 +1248,15 @@ class Run:
             self.boots.add(e["boot"])
             mono = self.highest = e["mono"]
         self.last, self.apart = (e["boot"], mono, e["at_us"]), False
+
+    def silence(self, e, last):
+        """While the daemon is stopped no entry is due; but only a start ends that."""
+        since = self.stopped if self.stopped and self.stopped[0] == e["boot"] else last
+        if self.stopped and e["kind"] in ("clock_step", "host_started"):
+            return
+        self.stopped = None
+        if self.heartbeat is not None and e["mono"] - since[1] > 2 * self.heartbeat + 5_000_000:
+            self.add("time.silence")
 
     def openings(self, e):
         try:
@@ -1272,7 +1307,7 @@ class Run:
         if self.root_at(b["size"]) != digest(b["root"]):
             return self.add("checkpoint.root")
         if sum(self.found.values()) == before:
-            self.held, self.held_us = b["size"], b["time"] * 10**6
+            self.held, self.held_us = b["size"], max(self.held_us or 0, b["time"] * 10**6)
 
     def cosigned(self, b, log, text, key):
         size, root = log["size"], digest(log["root"])
@@ -1303,7 +1338,7 @@ class Run:
             if ident in self.erased:
                 self.add("removal.entry")
             self.known.add(ident)
-            new = dict(n=0, prev=ZERO, holes=self.holes, gap=False, orphan=False, commands={}, index=0, length=0, lost=False, missing=False)
+            new = dict(n=0, prev=ZERO, holes=self.holes, gap=False, orphan=False, commands={}, index=0, length=0, hashed=0, lost=False, missing=False)
             self.logins[ident] = new
             if not opens and self.holes and n > 0:
                 self.add("sess.gap")
@@ -1458,7 +1493,8 @@ class Run:
 
     def chunk(self, e, b, login, _):
         end = b["offset"] + b["length"]
-        if not login["lost"] and (b["index"] != login["index"] or b["offset"] != login["length"]):
+        again = b["offset"] < login["hashed"]
+        if again or not login["lost"] and (b["index"] != login["index"] or b["offset"] != login["length"]):
             self.add("recording.chunks")
         login.update(index=b["index"] + 1, length=end)
         path = self.cast(e["sess"][0])
@@ -1466,7 +1502,8 @@ class Run:
             self.absent[e["sess"][0]] = True
         elif end > os.path.getsize(path):
             self.add("recording.length")
-        else:
+        elif not again:
+            login["hashed"] = end
             with open(path, "rb") as f:
                 f.seek(b["offset"])
                 if sha(f.read(b["length"])) != digest(b["digest"]):
@@ -1538,6 +1575,8 @@ def verify(place, trust, heads):
     if root != place and os.path.exists(os.path.join(place, "journal")):
         run.add("source.damaged")
     run.recordings = os.path.join(root, "recordings")
+    if os.path.exists(run.recordings) and not os.path.isdir(run.recordings):
+        run.add("source.damaged")
     journal = os.path.join(root, "journal")
     try:
         run.gaps, run.scope = read_gaps(os.path.join(journal, "proof.json")), read_scope(os.path.join(root, "bundle.json"))
@@ -1545,7 +1584,7 @@ def verify(place, trust, heads):
         run.add("source.damaged")
         return run
     names = sorted(n for n in os.listdir(journal) if re.fullmatch(r"\d{16}\.jsonl", n))
-    run.journal([os.path.join(journal, n) for n in ["kept"] * os.path.isfile(os.path.join(journal, "kept")) + names])
+    run.journal([os.path.join(journal, n) for n in ["kept"] * os.path.lexists(os.path.join(journal, "kept")) + names])
     run.finish()
     return run
 

@@ -215,8 +215,8 @@ fn reviewers(written: Vec<WrittenReviewer>) -> Result<Vec<Reviewer>, BadAuthorit
         for (index, line) in keys.iter().enumerate() {
             let number = index + 1;
             let key: SshKey = line.parse().map_err(|why| BadAuthority::Key { name: name.clone(), number, why })?;
-            if !known.insert(key.clone()) {
-                // Two people with one key would count as two who agree.
+            // Two people with one key would count as two who agree.
+            if !known.insert(key.point().to_vec()) {
                 return bad(&format!("key {number} stands twice in the document; each key is one person's"));
             }
             read.push(key);
@@ -244,8 +244,8 @@ impl Admins {
         let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
         let mut keys: Vec<SshKey> = Vec::new();
         for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
-            let key = line.parse().map_err(|why| BadAuthority::Content(format!("line {number}: {why}")))?;
-            if keys.contains(&key) {
+            let key: SshKey = line.parse().map_err(|why| BadAuthority::Content(format!("line {number}: {why}")))?;
+            if keys.iter().any(|other| other.point() == key.point()) {
                 return Err(BadAuthority::Content(format!("line {number}: this key stands twice")));
             }
             keys.push(key);

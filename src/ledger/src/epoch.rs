@@ -5,6 +5,7 @@
 use crate::sshsig::{Namespace, verify_digest};
 use crate::{Kind, Line, Value, body, key_id, sha256};
 use countersign_core::{Digest, b64_encode};
+use std::collections::HashMap;
 use std::fmt;
 
 /// Most entries that one epoch signs, its `key_rotated` included.
@@ -100,12 +101,14 @@ pub struct KeyRing {
     identity: Digest,
     identity_id: String,
     epochs: Vec<Epoch>,
+    /// Where each begins, by the id of its key: a history may have very many.
+    begins: HashMap<String, u64>,
 }
 
 impl KeyRing {
     /// A history that begins with its identity key.
     pub fn new(identity: Digest) -> Self {
-        Self { identity, identity_id: key_id(&identity), epochs: Vec::new() }
+        Self { identity, identity_id: key_id(&identity), epochs: Vec::new(), begins: HashMap::new() }
     }
 
     /// The identity key.
@@ -149,7 +152,7 @@ impl KeyRing {
         let due = self.id_at(line.seq);
         if line.key != due {
             let (named, due) = (line.key.to_owned(), due.to_owned());
-            let ours = line.key == self.identity_id || self.epochs.iter().any(|epoch| epoch.id == line.key);
+            let ours = line.key == self.identity_id || self.begins.contains_key(line.key);
             return Err(if ours { KeyFault::OutOfRange { named, due } } else { KeyFault::Unknown { named, due } });
         }
         Ok(self.key_at(line.seq))
@@ -158,7 +161,10 @@ impl KeyRing {
     /// Goes on with an epoch that [`KeyRing::check`] found good. Later ones,
     /// of another history, are forgotten.
     pub fn adopt(&mut self, epoch: Epoch) {
-        self.epochs.retain(|known| known.first_seq < epoch.first_seq);
+        while let Some(later) = self.epochs.pop_if(|known| known.first_seq >= epoch.first_seq) {
+            self.begins.remove(&later.id);
+        }
+        self.begins.insert(epoch.id.clone(), epoch.first_seq);
         self.epochs.push(epoch);
     }
 
@@ -192,7 +198,7 @@ impl KeyRing {
     /// A new key must sign the entry that introduces it, and be new.
     fn introduced(&self, line: &Line<'_>, key: Digest, by_identity: bool) -> Result<Epoch, KeyFault> {
         let epoch = Epoch::known(line.seq, key, by_identity);
-        if epoch.id == self.identity_id || self.epochs.iter().any(|e| e.key == key && e.first_seq != line.seq) {
+        if epoch.id == self.identity_id || self.begins.get(&epoch.id).is_some_and(|first| *first != line.seq) {
             return Err(KeyFault::Certificate("its key was used before"));
         }
         if line.key != epoch.id {

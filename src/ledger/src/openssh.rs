@@ -52,6 +52,17 @@ enum Parts<'a> {
     SkEcdsa { point: &'a [u8], application: &'a [u8] },
 }
 
+impl<'a> Parts<'a> {
+    fn point(&self) -> &'a [u8] {
+        match self {
+            Self::Ed25519 { point }
+            | Self::SkEd25519 { point, .. }
+            | Self::Ecdsa { point }
+            | Self::SkEcdsa { point, .. } => point,
+        }
+    }
+}
+
 const ED: &[u8] = b"ssh-ed25519";
 const SK_ED: &[u8] = b"sk-ssh-ed25519@openssh.com";
 const EC: &[u8] = b"ecdsa-sha2-nistp256";
@@ -89,6 +100,12 @@ impl SshKey {
         sha256(&self.blob).0.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Its point. Who signs with a key signs with every other of this point: a
+    /// plain one, or one for whatever application.
+    pub(crate) fn point(&self) -> &[u8] {
+        self.parts().map(|parts| parts.point()).unwrap_or_default()
+    }
+
     fn parts(&self) -> Option<Parts<'_>> {
         let mut reader = Reader(&self.blob);
         let parts = match reader.string()? {
@@ -108,8 +125,12 @@ impl SshKey {
 impl FromStr for SshKey {
     type Err = BadSshKey;
 
-    /// Reads the line of a `.pub` file; a comment is ignored.
+    /// Reads the line of a `.pub` file; a comment is ignored. More lines are
+    /// none: written to a file of allowed signers, they would be further keys.
     fn from_str(line: &str) -> Result<Self, BadSshKey> {
+        if line.trim().contains(['\n', '\r']) {
+            return Err(BadSshKey::Form);
+        }
         let mut words = line.split_ascii_whitespace();
         let (Some(kind), Some(text)) = (words.next(), words.next()) else { return Err(BadSshKey::Form) };
         let blob = STANDARD.decode(text).map_err(|_| BadSshKey::Form)?;

@@ -26,14 +26,20 @@ pub struct TrustFile {
     pub services: Vec<TrustedService>,
     /// Public keys of the administrators, as lines of OpenSSH. With them every
     /// command that ran must have been approved under a document they signed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
     pub admins: Option<Vec<String>>,
     /// How many of them must have signed a document; 1 where it is not there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
     pub admins_needed: Option<usize>,
     /// Reviewers' keys that count no more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<RevokedKey>,
+}
+
+/// What is written down is there: a `null` would demand nothing, where somebody
+/// meant to.
+fn there<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }
 
 /// A reviewer's key that no longer counts.

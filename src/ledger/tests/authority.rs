@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use countersign_core::{Choice, DecidedBy, Digest, HostId, Nonce, b64_encode};
 use countersign_ledger::{
     AUTHORITY_NAMESPACE, Admins, Authority, BadAuthority, BadReview, BadSshSignature, SshKey, SshSignature, Statement,
@@ -332,11 +334,34 @@ fn a_document_that_is_not_clear_is_refused() {
         (good.replace("name = \"ann\"", "name = \"An n\""), "name"),
         (document(1, &[("ann", &ann), ("ann", &ann)]), "twice"),
         (document(1, &[("ann", &ann), ("bob", &ann)]), "twice"),
+        (document(1, &[("ann", &ann), ("bob", &on_a_stick(&ann, "ssh:"))]), "twice"),
+        (document(1, &[("ann", &on_a_stick(&ann, "ssh:")), ("bob", &on_a_stick(&ann, "ssh:b"))]), "twice"),
+        (good.replace(&key, &format!("{key}\\n* {key}")), "key 1 of ann"),
         ("fmt = \"cs-authority1\"\nversion = 1\n".to_owned(), "reviewer"),
         ("fmt = \"cs-authority1\"\nversion = 1\nreviewer = []\n".to_owned(), "reviewer"),
         (String::new(), "fmt"),
     ] {
         let why = Authority::parse(&change).unwrap_err().to_string();
         assert!(why.contains(says), "{says}: {why}");
+    }
+}
+
+/// The FIDO form of a key: the same point, which the same person signs with.
+fn on_a_stick(key: &SshKey, application: &str) -> SshKey {
+    let line = key.to_string();
+    let plain = STANDARD.decode(line.split_whitespace().nth(1).unwrap()).unwrap();
+    let point = &plain[plain.len() - 32..];
+    SshKey::from_blob(&blob(&[b"sk-ssh-ed25519@openssh.com", point, application.as_bytes()])).unwrap()
+}
+
+#[test]
+fn one_administrator_is_not_two() {
+    let dir = TempDir::new().unwrap();
+    let (_, ann) = keygen(&dir, "ann", "ed25519");
+    let (_, bob) = keygen(&dir, "bob", "ed25519");
+    Admins::parse(&format!("{ann}\n{bob}\n"), 2).unwrap();
+    for other in [ann.clone(), on_a_stick(&ann, "ssh:")] {
+        let why = Admins::parse(&format!("{ann}\n{other}\n"), 2).unwrap_err().to_string();
+        assert!(why.contains("stands twice"), "{why}");
     }
 }

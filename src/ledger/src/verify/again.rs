@@ -16,8 +16,9 @@ use std::sync::Arc;
 /// Longest text of a policy, in bytes, and most parts of one.
 const MAX_TEXT: usize = 16 * 1024 * 1024;
 const MAX_PARTS: u64 = 128;
-/// Most policies that are remembered at a time.
+/// Most policies that are remembered at a time, and most bytes of their texts.
 const MAX_POLICIES: usize = 256;
+const MAX_REMEMBERED: usize = 2 * MAX_TEXT;
 /// Most different reasons that are counted by themselves.
 const MAX_REASONS: usize = 32;
 
@@ -163,6 +164,8 @@ pub(super) struct Rules<'e> {
     evaluator: Option<&'e dyn Evaluator>,
     parts: Option<Parts>,
     known: HashMap<Digest, Result<Box<dyn Evaluation>, String>>,
+    /// Bytes of the texts of those.
+    remembered: usize,
     /// The document last asked about, and the policy that its rules are.
     document: Option<(Digest, Result<Option<Digest>, String>)>,
 }
@@ -177,7 +180,7 @@ struct Parts {
 
 impl<'e> Rules<'e> {
     pub fn new(evaluator: Option<&'e dyn Evaluator>) -> Self {
-        Self { evaluator, parts: None, known: HashMap::new(), document: None }
+        Self { evaluator, parts: None, known: HashMap::new(), remembered: 0, document: None }
     }
 
     /// Whether commands must be kept until they are decided.
@@ -215,8 +218,13 @@ impl<'e> Rules<'e> {
             return bad("its SHA-256 is not its digest");
         }
         let Some(evaluator) = self.evaluator else { return };
-        if self.known.len() >= MAX_POLICIES {
+        if self.known.contains_key(&digest) {
+            return;
+        }
+        self.remembered = self.remembered.saturating_add(parts.text.len());
+        if self.known.len() >= MAX_POLICIES || self.remembered > MAX_REMEMBERED {
             self.known.clear();
+            self.remembered = parts.text.len();
         }
         let read = match std::str::from_utf8(&parts.text) {
             Ok(text) => evaluator.policy(text),

@@ -261,7 +261,7 @@ checks! {
         "An `erasure`, `redaction` or `pruned` is not signed by enough of the administrators that the trust file names, so it excuses nothing."
     PrunedDeclared "pruned.declared" Incomplete
         "Old entries were removed by the word of the host alone: what ran there cannot be judged. With `admins` in the trust file the administrators must have signed it."
-    PartLogin "part.login" Missing "The bundle says that it holds a login and does not hold its beginning, or no login at all."
+    PartLogin "part.login" Missing "The bundle says that it holds a login and does not hold its beginning, no login at all, or every entry since one that it does not reach."
     PartNotWhole "part.not_whole" Missing "The whole history was asked for, and this is a part of one."
     HeadNotCovered "head.not_covered" Incomplete
         "The head that you know speaks of an entry that this part of a history does not hold, so the two could not be compared."

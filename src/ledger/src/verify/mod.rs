@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
             logins: Logins::default(),
             reader: Reader { recordings, skipped: false, looked_at: 0, absent: BTreeMap::new() },
             head: None,
-            trees: Trees::new(&options.known_heads),
+            trees: Trees::new(&options.known_heads, !source.gaps.is_empty()),
             queue,
             require: options.require,
             parts: Parts::new(&source.gaps, source.scope.as_ref()),
@@ -435,7 +435,7 @@ impl<'a> Run<'a> {
         let pruned = self.removals.pruned();
         self.counts.left_out = self.parts.count();
         let has = |login| self.logins.is_known(login);
-        self.parts.finish(pruned, self.removals.vouched(), &has, &mut self.findings);
+        self.parts.finish(pruned, self.removals.vouched(), &has, self.chain.next(), &mut self.findings);
         if self.whole && self.parts.is_part() {
             self.findings.add(Check::PartNotWhole, None, None, "this is a part of a history");
         }

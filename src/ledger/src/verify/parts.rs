@@ -69,12 +69,14 @@ impl<'a> Parts<'a> {
         self.scope.is_some()
     }
 
-    /// Says what is left out and nothing allows it. `has` tells whether a login was there.
+    /// Says what is left out and nothing allows it. `has` tells whether a login
+    /// was there; `next` is the seq after the last entry.
     pub fn finish(
         &self,
         pruned: Option<Pruned>,
         vouched: bool,
         has: &dyn Fn(LoginId) -> bool,
+        next: u64,
         findings: &mut Findings,
     ) {
         let scoped = |bridge: &Bridge| match self.scope {
@@ -103,6 +105,11 @@ impl<'a> Parts<'a> {
                     format!("entries below seq {} were removed by the word of the host", thousands(pruned.before));
                 findings.add(Check::PrunedDeclared, Some(pruned.seq), None, text);
             }
+        }
+        if let Some(Scope::Since(from)) = self.scope
+            && *from >= next
+        {
+            findings.add(Check::PartLogin, None, None, format!("there is no entry from seq {from} on"));
         }
         if let Some(Scope::Logins { logins, .. }) = self.scope {
             for login in logins.iter().filter(|login| !has(**login)) {

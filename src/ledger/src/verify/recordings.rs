@@ -16,6 +16,8 @@ pub(super) struct Recording {
     /// A chunk did not follow the one before it; where the next one must begin is not known.
     broken: bool,
     missing: bool,
+    /// Bytes below this were hashed: none is a second time, whatever chunks say.
+    hashed: u64,
 }
 
 /// What a `recording_chunk` says.
@@ -50,7 +52,8 @@ impl Reader<'_> {
         findings: &mut Findings,
     ) {
         let end = said.offset.saturating_add(said.length);
-        if !so_far.broken && (said.index != so_far.next_index || said.offset != so_far.length) {
+        let again = said.offset < so_far.hashed;
+        if again || !so_far.broken && (said.index != so_far.next_index || said.offset != so_far.length) {
             let text = format!(
                 "chunk {} at byte {} does not follow; chunk {} at byte {} is next",
                 said.index, said.offset, so_far.next_index, so_far.length
@@ -69,6 +72,10 @@ impl Reader<'_> {
             findings.add(Check::RecordingLength, Some(seq), Some(&file), text);
             return;
         }
+        if again {
+            return;
+        }
+        so_far.hashed = end;
         match digest_of(&blob, said.offset, said.length) {
             Ok(digest) if digest == said.digest => {}
             Ok(_) => {

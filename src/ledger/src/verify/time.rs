@@ -27,6 +27,9 @@ pub(super) struct Times {
     highest: u64,
     /// How often the running daemon has promised an entry, in µs.
     heartbeat_us: Option<u64>,
+    /// It stopped in order, at this `mono` of this boot: what is not a start
+    /// after that says that it went on.
+    stopped: Option<(Boot, u64)>,
     /// Entries before the next one are left out as declared.
     apart: bool,
 }
@@ -47,7 +50,7 @@ impl Times {
                 let ms = body.get("heartbeat_ms").and_then(View::as_int);
                 self.heartbeat_us = ms.map(|ms| ms.saturating_mul(1000));
             }
-            Some(Kind::HostStopped) => self.heartbeat_us = None,
+            Some(Kind::HostStopped) => self.stopped = self.last.map(|last| (last.boot, last.mono)),
             Some(_) | None => {}
         }
     }
@@ -55,6 +58,7 @@ impl Times {
     /// The entries before the next one are left out: what passed meanwhile is not known.
     pub fn leave_out(&mut self) {
         self.apart = true;
+        self.stopped = None;
     }
 
     /// Checks an entry against the one before it, and numbers its boot.
@@ -73,6 +77,7 @@ impl Times {
                 } else {
                     let declared = if kind == Some(Kind::ClockStep) { declared_us(body) } else { 0 };
                     self.same_boot(line, declared, last, findings);
+                    self.silent(line, kind, last, findings);
                 }
                 last.boot
             }
@@ -105,13 +110,6 @@ impl Times {
         if !self.mono(line, findings) {
             return;
         }
-        let silent = line.mono - last.mono;
-        if let Some(every) = self.heartbeat_us
-            && silent > every.saturating_mul(2).saturating_add(SLACK_US)
-        {
-            let text = format!("nothing was written for {} s, and a heartbeat was due", silent / 1_000_000);
-            findings.add(Check::TimeSilence, seq, None, text);
-        }
         let by_boot = i64::try_from(line.mono - last.mono).unwrap_or(i64::MAX);
         let apart = line.at_us.saturating_sub(last.at_us).saturating_sub(by_boot);
         if apart.saturating_sub(declared).saturating_abs() > JUMP_US {
@@ -121,6 +119,28 @@ impl Times {
                 declared / 1000
             );
             findings.add(Check::TimeJump, seq, None, text);
+        }
+    }
+
+    /// Whether an entry was due before this one. While the daemon is stopped
+    /// none is; but only a start ends that.
+    fn silent(&mut self, line: &Line<'_>, kind: Option<Kind>, last: Last, findings: &mut Findings) {
+        let since = match (self.stopped, kind) {
+            (Some(_), Some(Kind::ClockStep)) => return,
+            (Some(_), Some(Kind::HostStarted)) => {
+                self.stopped = None;
+                return;
+            }
+            (Some((boot, mono)), _) if boot == last.boot => mono,
+            (Some(_) | None, _) => last.mono,
+        };
+        self.stopped = None;
+        let silent = line.mono.saturating_sub(since);
+        if let Some(every) = self.heartbeat_us
+            && silent > every.saturating_mul(2).saturating_add(SLACK_US)
+        {
+            let text = format!("nothing was written for {} s, and a heartbeat was due", silent / 1_000_000);
+            findings.add(Check::TimeSilence, Some(line.seq), None, text);
         }
     }
 

@@ -35,6 +35,9 @@ pub(super) struct Trees {
     base: Frontier,
     /// Leaves after those.
     recent: VecDeque<Subtree>,
+    /// All of it once more, where entries may be left out: at the end of each
+    /// gap its root is asked for.
+    whole: Option<Frontier>,
     /// How many there are in both.
     size: u64,
     /// Entries are missing: no root can be known from here on.
@@ -66,9 +69,10 @@ pub(super) struct Told<'a> {
 }
 
 impl Trees {
-    /// A tree that will be compared with these heads.
-    pub fn new(heads: &[KnownHead]) -> Self {
-        Self { heads: heads.to_vec(), ..Self::default() }
+    /// A tree that will be compared with these heads; `gaps` says whether
+    /// entries may be left out.
+    pub fn new(heads: &[KnownHead], gaps: bool) -> Self {
+        Self { heads: heads.to_vec(), whole: gaps.then(Frontier::default), ..Self::default() }
     }
 
     /// Entries are left out as declared: these stand for them. Yields the root
@@ -97,6 +101,9 @@ impl Trees {
 
     fn add(&mut self, subtree: Subtree) {
         self.size = self.size.saturating_add(subtree.leaves());
+        if let Some(whole) = &mut self.whole {
+            whole.push_subtree(&subtree);
+        }
         self.recent.push_back(subtree);
         if self.recent.len() > REACH
             && let Some(oldest) = self.recent.pop_front()
@@ -196,7 +203,9 @@ impl Trees {
         if findings.count_all() != before {
             return None;
         }
-        self.held = Some(Held { size: stamp.size, time: stamp.time });
+        // An older cosignature over as much makes it no earlier.
+        let time = self.held.map_or(stamp.time, |held| held.time.max(stamp.time));
+        self.held = Some(Held { size: stamp.size, time });
         self.held
     }
 
@@ -278,6 +287,9 @@ impl Trees {
     pub fn root(&self) -> Option<(u64, Digest)> {
         if self.broken {
             return None;
+        }
+        if let Some(whole) = &self.whole {
+            return Some((whole.size(), whole.root()));
         }
         let mut tree = self.base.clone();
         for subtree in &self.recent {

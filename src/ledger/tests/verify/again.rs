@@ -217,3 +217,33 @@ fn a_rule_of_the_administrators_document_must_be_one_and_speak() {
     let unclear = under_document(RULE, "id", "whitelist_rule:1", 1);
     expect(&ruled(&unclear, &auditors, Some(&Simple)), 10, "decision.not_shown");
 }
+
+/// A host may write as many texts as it likes; they are not all kept in memory.
+#[test]
+fn what_is_remembered_of_policies_has_a_bound() {
+    let with_others = |others: u8| {
+        let mut history = history(1, &[]);
+        for other in 0..others {
+            let text = vec![b'a' + other; 12 * 1024 * 1024];
+            let parts = text.chunks(256 * 1024);
+            let of = u64::try_from(parts.len()).unwrap();
+            for (part, piece) in (0u64..).zip(parts) {
+                let salt = history.salt();
+                let members = [("digest", sha256(&text).into()), ("part", part.into()), ("parts", of.into())];
+                private(history.add("other", "policy_text", None, members), "text", salt, piece);
+            }
+        }
+        history.open(2);
+        history.submit(2, 1, b"git status");
+        history.decide(2, 1, "whitelisted", Some("whitelist_rule:1"));
+        history.close(2, "exit");
+        let dir = tempfile::tempdir().unwrap();
+        write_state(dir.path(), &join(&history.lines()), &history.recordings);
+        let options = Options { require: Require::SelfAttested, ..Options::default() };
+        verify_by(dir.path(), Some(&trust()), &options, Some(&Simple), &mut |_| {})
+    };
+    let few = with_others(1);
+    assert!(few.conformance.detail.contains("1 whitelisted (re-evaluated)"), "{}", few.text());
+    let many = with_others(3);
+    assert!(many.text().contains("1 because the text of the policy is not in the record"), "{}", many.text());
+}

@@ -31,6 +31,7 @@ mod reviews;
 mod rotations;
 mod rulings;
 mod second;
+mod silence;
 mod sources;
 mod speed;
 mod splices;

@@ -1,10 +1,10 @@
 //! Bundles of a part of a history: what they prove, and what no removal hides.
 
-use crate::build::{History, expect, found, held, join, login, trust, write_state};
-use crate::removals::{of_host, prune};
+use crate::build::{History, expect, found, held, join, leaf_of, login, trust, write_state};
+use crate::removals::{of_host, prune, write_pruned};
 use crate::second::agrees;
-use countersign_ledger::Line;
 use countersign_ledger::verify::{Options, Report, verify_with};
+use countersign_ledger::{Line, tlog};
 
 /// The lines of login 3, what is the host's own, and the checkpoint behind it.
 fn part(history: &mut History) -> (Vec<String>, String) {
@@ -62,4 +62,40 @@ fn a_part_holds_one_login_and_says_so() {
         let report = verified(&fewer, &proof, &scope(3), &history, true);
         assert!([40, 41].contains(&report.exit_code), "{at}\n{}", report.text());
     }
+}
+
+#[test]
+fn a_part_since_what_never_came_covers_nothing() {
+    let mut history = held();
+    let ((kept, proof), end) = (part(&mut history), history.at("stamp3"));
+    let since = |seq: usize| {
+        let scope = format!("{{\"fmt\":\"cs-bundle1\",\"part\":{{\"since\":{seq}}}}}");
+        verified(&kept, &proof, &scope, &history, false)
+    };
+    assert_eq!(since(end).exit_code, 0, "{}", since(end).text());
+    expect(&since(end + 1), 41, "part.login");
+    expect(&since(9_007_199_254_740_991), 41, "part.login");
+}
+
+/// Whoever makes a part decides how many gaps it has; a root is asked for at the end of each.
+#[test]
+fn thousands_of_gaps_are_followed() {
+    const GAPS: usize = 2_000;
+    let mut history = History::with_signer("own_uid");
+    history.open(3);
+    history.close(3, "exit");
+    for _ in 0..GAPS * 2 {
+        history.add("beat", "heartbeat", None, []);
+    }
+    history.checkpoint();
+    let lines = history.lines();
+    let pruned = prune(&lines, lines.len() - 1, &|seq, _| seq < 5 || seq % 2 == 1);
+    let dir = tempfile::tempdir().unwrap();
+    write_pruned(dir.path(), &pruned, &history);
+    let scope = format!("{{\"fmt\":\"cs-bundle1\",\"part\":{{\"name\":\"x\",\"logins\":[\"{}\"]}}}}", login(3));
+    std::fs::write(dir.path().join("host/bundle.json"), scope).unwrap();
+    let report = crate::build::verify_path(dir.path(), Some(&trust()));
+    assert!(report.exit_code == 0 && report.counts.left_out > 1_900, "{}", report.text());
+    let leaves: Vec<_> = lines.iter().map(|line| leaf_of(line)).collect();
+    assert_eq!(report.up_to.unwrap().root, Some(tlog::root_of(&leaves)));
 }

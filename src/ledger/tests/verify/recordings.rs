@@ -1,6 +1,8 @@
 //! Recordings that were changed.
 
-use crate::build::{expect, found, golden, login, trust, verify_lines};
+use crate::build::{expect, found, golden, join, login, trust, verify_lines, write_state};
+use crate::second::agrees;
+use countersign_ledger::sha256;
 
 #[test]
 fn every_change_of_a_recording_is_42() {
@@ -58,4 +60,34 @@ fn a_login_without_output_needs_no_recording() {
     assert_eq!(history.verify().exit_code, 10, "{}", history.verify().text());
     history.recordings.insert(login(6), b"x".to_vec());
     expect(&history.verify(), 42, "recording.length");
+}
+
+/// A host could have a verifier read one long recording again for each of its entries.
+#[test]
+fn no_byte_of_a_recording_is_looked_at_twice() {
+    let mut history = golden();
+    history.open(6);
+    // Back to the beginning, which does not follow; from there the whole again, under another digest.
+    for (index, length, digest) in [(1u64, 0u64, sha256(b"")), (2, 40, sha256(b"something else"))] {
+        let members = [
+            ("digest", digest.into()),
+            ("index", index.into()),
+            ("length", length.into()),
+            ("offset", 0u64.into()),
+            ("raw_bytes", 1u64.into()),
+        ];
+        history.add("again", "recording_chunk", Some(login(6)), members);
+    }
+    history.close(6, "exit");
+    let report = history.verify();
+    expect(&report, 42, "recording.chunks");
+    assert_eq!(
+        (report.totals["recording.chunks"], found(&report, "recording.digest")),
+        (2, false),
+        "{}",
+        report.text()
+    );
+    let dir = tempfile::tempdir().unwrap();
+    write_state(dir.path(), &join(&history.lines()), &history.recordings);
+    agrees(dir.path(), &trust(), 42);
 }

@@ -273,12 +273,24 @@ fn a_clock_set_back_makes_no_revoked_key_count_again() {
         history.plans.insert(at, Plan { at_us, mono, ..plan });
     }
     history.plans[at + 1..].iter_mut().for_each(|plan| plan.at_us -= DAY);
+    let at_of_stamp = at;
     assert_eq!(verify(&history, &auditors()).exit_code, 0, "{}", verify(&history, &auditors()).text());
     let at = countersign_core::format_utc_micros(from).unwrap();
     let revoked = vec![RevokedKey { key: key(BOB).fingerprint(), at }];
-    let report = verify(&history, &TrustFile { revoked, ..auditors() });
+    let revoked = TrustFile { revoked, ..auditors() };
+    let report = verify(&history, &revoked);
     expect(&report, 50, "review.revoked");
     assert_eq!(report.totals["review.revoked"], 1, "{}", report.text());
+    // An older cosignature over as many entries, kept back until now, makes it no earlier.
+    let size = u64::try_from(at_of_stamp).unwrap();
+    history.checkpoint();
+    let mut old = history.plans.pop().unwrap();
+    let before = &history.plans[at_of_stamp + 1];
+    (old.at_us, old.mono) = (before.at_us, before.mono);
+    old.stamp.as_mut().unwrap().size = Some(size);
+    history.plans.insert(at_of_stamp + 2, old);
+    assert_eq!(verify(&history, &auditors()).exit_code, 0, "{}", verify(&history, &auditors()).text());
+    expect(&verify(&history, &revoked), 50, "review.revoked");
 }
 
 #[test]
@@ -303,6 +315,11 @@ fn trust_files_with_administrators() {
     bad(with_admins(&[ADMIN, ADMIN], 1), "stands twice");
     bad(TrustFile { admins: Some(vec!["# none".into()]), ..trust() }, "line of a .pub file");
     bad(TrustFile { admins_needed: Some(1), ..trust() }, "admins_needed without admins");
+    // A demand that is written down and empty is a mistake, not none.
+    for member in ["admins", "admins_needed"] {
+        let json = trust().to_json().unwrap().replacen('{', &format!("{{\"{member}\":null,"), 1);
+        assert!(TrustFile::parse(json.as_bytes()).is_err(), "{json}");
+    }
     let revoked = |key: &str, at: &str| {
         let one = RevokedKey { key: key.into(), at: at.into() };
         TrustFile { revoked: vec![one], ..trust() }
