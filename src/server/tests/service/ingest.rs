@@ -1,9 +1,9 @@
 use crate::host::{Held, Host};
 use crate::running::{Service, run};
 use countersign_api::service::{Conflict, EntriesReply, EntriesRequest, ErrorBody, HostState};
-use countersign_core::{Digest, LoginId, SubmissionId};
+use countersign_core::{Digest, LoginId, SubmissionId, b64_encode};
 use countersign_ledger::verify::{Require, verify};
-use countersign_ledger::{Kind, Openings, TrustFile, body};
+use countersign_ledger::{Entry, Kind, Namespace, Openings, Signer as _, TrustFile, body, sha256};
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
@@ -271,4 +271,70 @@ async fn the_tables_refuse_to_forget() {
         let error = sqlx::query(sql).execute(&db).await.unwrap_err();
         assert!(error.to_string().contains("append-only"), "{sql}: {error}");
     }
+}
+
+/// A host that has learned another's ids can neither take them nor say anything of what is theirs.
+#[tokio::test]
+async fn nothing_of_another_host_can_be_named() {
+    let says: [(&str, Writes); 8] = [
+        ("was opened before", |host, held| {
+            let opened = body([("kind", "exec".into()), ("tty", false.into())]);
+            host.write(Kind::SessionOpened, Some(held.login), opened, Openings::new());
+        }),
+        ("was never opened", |host, held| {
+            host.hold(held.login, "uptime", 60_000);
+        }),
+        ("was never opened", |host, held| chunk(host, held.login, 0, 0)),
+        ("session_closed entry for", |host, held| host.close(held.login, 0)),
+        ("decided entry for", |host, held| {
+            host.decide(held, "approved", Some("ops-lead"), None);
+        }),
+        // From a login of its own.
+        ("decided entry for", |host, held| {
+            let login = host.open_login("deploy-agent", None);
+            host.decide(Held { login, ..held }, "approved", Some("ops-lead"), None);
+        }),
+        ("exec_started entry for", |host, held| host.run(held, held.leaf, 0)),
+        ("exec_started entry for", |host, held| {
+            let login = host.open_login("deploy-agent", None);
+            host.run(Held { login, ..held }, held.leaf, 0);
+        }),
+    ];
+    let service = Service::start();
+    let db = database(&service).await;
+    let mut theirs = Host::enrolled(&service, "web-1").await;
+    let held = theirs.pending(&service, "uptime", 60_000).await;
+    for (n, (why, write)) in says.into_iter().enumerate() {
+        let mut host = Host::enrolled(&service, &format!("other-{n}")).await;
+        let before = all_rows(&db).await;
+        write(&mut host, held);
+        let lines = host.unsent();
+        let to = lines.iter().position(|line| !line.contains("session_opened")).map_or(1, |at| at + 1);
+        let (status, told) = send::<ErrorBody>(&service, &host.token, &lines[..to]).await;
+        let told = told.unwrap().error;
+        assert!(status == StatusCode::BAD_REQUEST && told.contains(why), "{n}: {status} {told}");
+        assert_eq!(all_rows(&db).await, before, "{n}");
+    }
+    // Its submission under their id.
+    let mut host = Host::enrolled(&service, "other").await;
+    let login = host.open_login("deploy-agent", None);
+    host.hold(login, "uptime", 60_000);
+    let last = host.lines.pop().unwrap();
+    let own = serde_json::from_str::<serde_json::Value>(&last).unwrap()["body"]["id"].as_str().unwrap().to_owned();
+    let taken = resigned(&mut host, &last, &own, &held.id.to_string());
+    host.lines.push(taken);
+    let before = all_rows(&db).await;
+    let (status, told) = send::<ErrorBody>(&service, &host.token, &host.lines[2..]).await;
+    let told = told.unwrap().error;
+    assert!(status == StatusCode::BAD_REQUEST && told.contains("was made before"), "{status} {told}");
+    assert_eq!(all_rows(&db).await, before);
+}
+
+/// The line with one text in place of another, signed anew.
+fn resigned(host: &mut Host, line: &str, from: &str, to: &str) -> String {
+    let old = Entry::parse(line.as_bytes()).unwrap().sig;
+    let changed = line.replace(from, to);
+    let (text, _) = changed.split_once(&format!(",\"sig\":\"{old}\"")).unwrap();
+    let sig = host.signer.sign(Namespace::Entry, sha256(format!("{text}}}").as_bytes()).0).unwrap();
+    changed.replace(&old, &b64_encode(&sig))
 }
