@@ -862,6 +862,8 @@ class Run:
         self.begun = True
         if self.trust is not None:
             services = [dict(host=s["service"], key=s["key"]) for s in self.trust["services"]]
+            if {h["host"] for h in self.trust["hosts"]} & {s["host"] for s in services}:
+                raise Bad("the trust file names an id as a host's and as a service's")
             self.of_service = any(s["host"] == e["host"] for s in services)
             known = [h for h in self.trust["hosts"] + services if h["host"] == e["host"]]
             if known:

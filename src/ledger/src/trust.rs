@@ -169,6 +169,11 @@ impl TrustFile {
         if let Some(twice) = self.services.iter().find(|s| !services.insert(s.service)) {
             return bad(format!("the service {} stands twice", twice.service));
         }
+        // A ledger of this id would be judged as the service's own, and by the host's key.
+        let own: BTreeSet<String> = services.iter().map(ToString::to_string).collect();
+        if let Some(both) = hosts.iter().find(|host| own.contains(&host.to_string())) {
+            return bad(format!("the id {both} stands twice: as a host's and as a service's"));
+        }
         let all = self.hosts.iter().map(|h| h.key).chain(self.services.iter().map(|s| s.key));
         if let Some(twice) = all.into_iter().find(|key| !keys.insert(*key)) {
             return bad(format!("the key {twice} stands twice"));

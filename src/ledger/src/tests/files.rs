@@ -52,6 +52,7 @@ fn a_trust_file_says_each_thing_once() {
     let table = [
         (good.replace(host_part, &format!("{host_part},{host_part}")), "stands twice"),
         (good.replace(&host_signer().public_key().to_string(), &service_key), "stands twice"),
+        (good.replace(&service().to_string(), &host().to_string()), "as a host's and as a service's"),
         (good.replace("cs-trust1", "cs-trust2"), "cs-trust1"),
         (good.replace("\"hosts\"", "\"hosts\":[],\"hosts\""), "duplicate field"),
         (good.replace("\"hosts\"", "\"extra\":[],\"hosts\""), "unknown field"),

@@ -47,6 +47,10 @@ pub async fn enroll(
             let text = format!("the token was made for the host name {host_name}; enrol under that name");
             return Err(Refusal::Conflict(text));
         }
+        // Ids are of one kind: a host with ours could sign a ledger that passes for this service's own.
+        if request.host.to_string() == app.service.to_string() {
+            return Err(Refusal::Conflict("this id is the service's own; use a new one".to_owned()));
+        }
         let former = take_place(&app, &mut tx, lost, &request).await?;
         let host = HostCaller { id: request.host, name: request.name, key: request.key, replaces: lost };
         if !store::enroll(&mut tx, (&host, &class), &token::hash(&host_token), &enroll_hash, now).await? {

@@ -47,6 +47,24 @@ async fn a_token_enrols_once_and_only_its_name_with_a_proof() {
     assert_eq!(service.post::<ErrorBody>("/api/enroll", "", &request).await.0, StatusCode::UNAUTHORIZED);
 }
 
+/// A ledger of the service's id, signed by a host, must not pass for the service's own.
+#[tokio::test]
+async fn the_services_own_id_is_no_hosts() {
+    let service = Service::start();
+    let first = Host::enrolled(&service, "web-1").await;
+    let enrolled: serde_json::Value = serde_json::from_str(&first.lines[0]).unwrap();
+    let mut host = Host::unknown("web-2");
+    host.id = enrolled["body"]["service"].as_str().unwrap().parse().unwrap();
+    let request = host.enroll_request(&service.enroll_token("web-2"));
+    let (status, reply) = service.post::<ErrorBody>("/api/enroll", "", &request).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{reply:?}");
+    assert!(reply.unwrap().error.contains("the service's own"));
+    // Nothing of it is left, and the token is still good.
+    let mut good = Host::unknown("web-2");
+    let request = good.enroll_request(&request.token);
+    assert_eq!(service.post::<EnrollReply>("/api/enroll", "", &request).await.0, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn tokens_open_their_own_doors_only() {
     let service = Service::start();
