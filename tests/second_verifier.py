@@ -1023,7 +1023,7 @@ class Run:
             self.add("enrol.first")
         if kind == "host_enrolled" and e["seq"] == 0:
             self.enrolled(body)
-        if kind in IN_LOGIN if self.of_service else kind in OF_SERVICE:
+        if kind in IN_LOGIN or kind == "checkpoint" if self.of_service else kind in OF_SERVICE:
             self.add("kind.place")
         if kind == "host_started":
             for login in self.logins.values():
@@ -1038,7 +1038,7 @@ class Run:
             if self.gapped or self.known:
                 self.add("gap.place")
             self.gapped = True
-        if kind == "checkpoint" and valid:
+        if kind == "checkpoint" and valid and not self.of_service:
             self.checkpoint(e)
         if kind in ("erasure", "redaction", "pruned") and valid:
             self.removed(e, body)

@@ -119,7 +119,7 @@ checks! {
     KindSess "kind.sess" Invalid
         "An entry that belongs to a login has no `sess`, or one that belongs to none has it."
     KindPlace "kind.place" Invalid
-        "A host's ledger holds an entry that only a service writes, or a service's own ledger one of a login."
+        "A host's ledger holds an entry that only a service writes, or a service's own ledger one of a login or a checkpoint, which only itself could cosign."
     ChainSeq "chain.seq" Missing "Entries are missing: `seq` jumps, or the journal does not begin at 0."
     ChainOrder "chain.order" Invalid "An entry stands at the wrong place: its `seq` is smaller than that of entries before it."
     ChainRepeat "chain.repeat" Invalid "The same entry stands in the journal twice."

@@ -291,7 +291,7 @@ impl<'a> Run<'a> {
         let valid = self.members(line, kind, entry.odd);
         let Some(host) = self.chain.host() else { return };
         self.host_kinds(line, leaf, kind, body, host);
-        if kind == Some(Kind::Checkpoint) && valid {
+        if kind == Some(Kind::Checkpoint) && valid && !self.keys.of_service {
             self.checkpoint(line, body, host);
         }
         if let Some(kind @ (Kind::Erasure | Kind::Redaction | Kind::Pruned)) = kind
@@ -359,7 +359,9 @@ impl<'a> Run<'a> {
         if enrolled && line.seq == 0 {
             self.keys.enrolled(host, line.seq, body, &mut self.findings);
         }
-        let misplaced = |kind: Kind| if self.keys.of_service { kind.in_login() } else { kind.of_service() };
+        // A service that cosigns itself is nobody besides itself.
+        let alone = |kind: Kind| kind.in_login() || kind == Kind::Checkpoint;
+        let misplaced = |kind: Kind| if self.keys.of_service { alone(kind) } else { kind.of_service() };
         if let Some(kind) = kind.filter(|kind| misplaced(*kind)) {
             let whose = if self.keys.of_service { "a service's own" } else { "a host's" };
             let text = format!("{kind} has no place in {whose} ledger");

@@ -389,7 +389,7 @@ impl History {
                 members.extend(rotation.members(prev, seq));
             }
             if let Some(stamp) = &plan.stamp {
-                let stamp = cosigned(stamp, plan.at_us, &leaves, &mut log, &mut shown);
+                let stamp = cosigned(stamp, (self.host, plan.at_us), &leaves, &mut log, &mut shown);
                 let Value::Object(body) = stamp.to_value() else { panic!("an object") };
                 members.extend(body);
             }

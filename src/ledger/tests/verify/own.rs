@@ -1,6 +1,7 @@
 //! A service's own ledger: signed with its key, under its id, about what was done and read there.
 
-use crate::build::{History, OTHER_BOOT, Who, private, service};
+use crate::build::{History, OTHER_BOOT, Who, expect, private, service, trust};
+use crate::removals::{both, cut, erase};
 use countersign_ledger::sha256;
 
 /// Every kind that only a service writes, over two boots.
@@ -58,4 +59,19 @@ fn act_of(
     if kind == "rule_changed" || kind == "grant" {
         plan.body.insert("policy".into(), sha256(about.as_bytes()).into());
     }
+}
+
+#[test]
+fn a_service_does_not_vouch_for_itself() {
+    let honest = own_ledger();
+    expect(&both(&honest, &honest.lines(), &trust()), 10, "assurance.self_attested");
+    let mut history = own_ledger();
+    history.checkpoint();
+    expect(&both(&history, &history.lines(), &trust()), 40, "kind.place");
+    // Nor is what it takes out after that excused.
+    erase(&mut history, "erasure", &[("audit", &["detail"])]);
+    let mut lines = history.lines();
+    cut(&mut history, &mut lines, "audit", &["detail"]);
+    expect(&both(&history, &lines, &trust()), 40, "kind.place");
+    expect(&both(&history, &lines, &trust()), 40, "removal.early");
 }

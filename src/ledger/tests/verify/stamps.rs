@@ -1,7 +1,7 @@
 //! `checkpoint` entries as a service and a host make them together.
 
-use crate::build::{Who, host, service};
-use countersign_core::{Digest, ServiceId};
+use crate::build::{Who, service};
+use countersign_core::{Digest, HostId, ServiceId};
 use countersign_ledger::tlog::{
     Checkpoint, NoteText, Origin, ServiceStamp, consistency_proof, inclusion_proof, root_of,
 };
@@ -32,11 +32,17 @@ impl Default for Stamp {
 }
 
 /// Makes the next one; `log` is the service's, `shown` how much of it the host has seen.
-pub fn cosigned(plan: &Stamp, at_us: i64, leaves: &[Digest], log: &mut Vec<Digest>, shown: &mut u64) -> ServiceStamp {
+pub fn cosigned(
+    plan: &Stamp,
+    (host, at_us): (HostId, i64),
+    leaves: &[Digest],
+    log: &mut Vec<Digest>,
+    shown: &mut u64,
+) -> ServiceStamp {
     let (mut host_key, mut service_key) = (plan.note_by.signer(), plan.by.signer());
     let size = plan.size.unwrap_or(u64::try_from(leaves.len()).unwrap());
     let covered = &leaves[..usize::try_from(size).unwrap().min(leaves.len())];
-    let origin = Origin::Host(host()).to_string();
+    let origin = Origin::Host(host).to_string();
     let checkpoint = Checkpoint { origin, size, root: plan.root.unwrap_or(root_of(covered)) };
     if plan.other_log {
         log[0] = Digest([4; 32]);
