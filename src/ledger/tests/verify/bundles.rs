@@ -200,6 +200,16 @@ fn the_recipe_works_with_stock_tools() {
         let hashes: Vec<_> = shown.split_whitespace().filter(|w| w.len() == 64).collect();
         assert!(hashes.len() == 2 && hashes[0] == hashes[1], "{label}: {shown}");
     }
+    // What jq reads of a line is all of it, or `odd` shows the line.
+    let odd = |change: &str| {
+        let text = format!("set -eu -o pipefail\n{helpers}\n{change}\nodd");
+        let run = std::process::Command::new("bash").args(["-c", &text]).current_dir(&unpacked).output().unwrap();
+        (run.status.success(), run.stdout.len())
+    };
+    assert_eq!(odd(""), (true, 0));
+    let doubled = r#"cp -r journal whole; sed -i 's/"kind":"decided"/"kind":"x","kind":"decided"/' journal/*.jsonl"#;
+    assert!(matches!(odd(doubled), (false, 100..)));
+    assert_eq!(odd("rm -r journal; mv whole journal"), (true, 0));
     // In a part the lines are found too.
     let (part, taken) = (dir.path().join("part.tar"), dir.path().join("taken"));
     let selection = Selection::Logins { name: "deploy-01".to_owned(), logins: [login(1)].into() };
