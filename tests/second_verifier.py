@@ -467,11 +467,11 @@ def read_scope(path):
     except ValueError:
         raise Bad("bundle.json")
     part = said.get("part") if is_object(said) else None
-    if not is_object(said) or set(said) - {"fmt", "part", "software"} or said.get("fmt") != "cs-bundle1" or not (part is None or is_object(part)):
+    if not is_object(said) or set(said) - {"fmt", "part", "software"} or not is_text(said.get("software", "")) or said.get("fmt") != "cs-bundle1" or not (part is None or is_object(part)):
         raise Bad("bundle.json")
     if part is None:
         return None
-    if set(part) == {"since"} and is_int(part["since"]) and part["since"] >= 0:
+    if set(part) == {"since"} and is_int(part["since"]) and 0 <= part["since"] < 2**64:
         return part["since"]
     if set(part) == {"name", "logins"} and is_texts(part["logins"]) and all(map(is_id, part["logins"])):
         return part["logins"]
@@ -1585,7 +1585,7 @@ def verify(place, trust, heads):
     except Bad:
         run.add("source.damaged")
         return run
-    names = sorted(n for n in os.listdir(journal) if re.fullmatch(r"\d{16}\.jsonl", n))
+    names = sorted(n for n in os.listdir(journal) if re.fullmatch(r"[0-9]{16}\.jsonl", n))
     run.journal([os.path.join(journal, n) for n in ["kept"] * os.path.lexists(os.path.join(journal, "kept")) + names])
     run.finish()
     return run

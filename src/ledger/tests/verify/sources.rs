@@ -1,6 +1,7 @@
 //! What is not a history, or not a whole one.
 
 use crate::build::{expect, golden, join, trust, verify_path, write_state};
+use crate::second::agrees;
 use std::path::Path;
 
 fn state() -> tempfile::TempDir {
@@ -113,4 +114,35 @@ fn long_and_odd_lines_are_invalid() {
         changed.insert(9, bad.to_owned());
         expect(&crate::build::verify_lines(&changed, &history.recordings, Some(&trust())), 40, "grammar.leaf");
     }
+}
+
+/// Both verifiers say the same of folders that somebody has laid out to be misread.
+#[test]
+fn odd_folders_are_odd_for_both() {
+    const WITHIN: &str = "host/journal/0000000000000000.jsonl";
+    let verdicts: [(&str, &str, u8); 11] = [
+        ("nothing", "true", 10),
+        ("a link", &format!("mv {WITHIN} x; ln -s ../../x {WITHIN}"), 40),
+        ("a FIFO", "mkfifo host/journal/0000000000000099.jsonl", 40),
+        ("a FIFO of hashes", "mkfifo host/journal/proof.json", 40),
+        ("an endless link of hashes", "ln -s /dev/zero host/journal/proof.json", 40),
+        ("recordings that are no folder", "rm -r host/recordings; touch host/recordings", 40),
+        ("digits of another script", &format!("cp {WITHIN} host/journal/{}.jsonl", "\u{660}".repeat(16)), 10),
+        ("a part twice", &manifest("\"part\":{\"since\":1},\"part\":null"), 40),
+        ("a part from before the beginning", &manifest("\"part\":{\"since\":-1}"), 40),
+        ("a part from beyond all numbers", &manifest("\"part\":{\"since\":18446744073709551616}"), 40),
+        ("software that is no text", &manifest("\"software\":1"), 40),
+    ];
+    for (what, script, exit) in verdicts {
+        let dir = state();
+        let done = std::process::Command::new("sh").args(["-ec", script]).current_dir(dir.path()).status();
+        assert!(done.unwrap().success(), "{what}");
+        let report = verify_path(dir.path(), Some(&trust()));
+        assert_eq!(report.exit_code, exit, "{what}: {}", report.text());
+        agrees(dir.path(), &trust(), exit);
+    }
+}
+
+fn manifest(members: &str) -> String {
+    format!("echo '{{\"fmt\":\"cs-bundle1\",{members}}}' > host/bundle.json")
 }
