@@ -1253,10 +1253,12 @@ class Run:
 
     def silence(self, e, last):
         """While the daemon is stopped no entry is due; but only a start ends that."""
-        since = self.stopped if self.stopped and self.stopped[0] == e["boot"] else last
+        here = self.stopped and self.stopped[0] == e["boot"]
+        since = self.stopped if here else last
         if self.stopped and e["kind"] in ("clock_step", "host_started"):
             return
-        self.stopped = None
+        # What was still being done when it stopped comes right after.
+        self.stopped = (e["boot"], e["mono"]) if here else None
         if self.heartbeat is not None and e["mono"] - since[1] > 2 * self.heartbeat + 5_000_000:
             self.add("time.silence")
 

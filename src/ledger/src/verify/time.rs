@@ -131,10 +131,16 @@ impl Times {
                 self.stopped = None;
                 return;
             }
-            (Some((boot, mono)), _) if boot == last.boot => mono,
-            (Some(_) | None, _) => last.mono,
+            // What was still being done when it stopped comes right after.
+            (Some((boot, mono)), _) if boot == last.boot => {
+                self.stopped = Some((boot, line.mono));
+                mono
+            }
+            (Some(_) | None, _) => {
+                self.stopped = None;
+                last.mono
+            }
         };
-        self.stopped = None;
         let silent = line.mono.saturating_sub(since);
         if let Some(every) = self.heartbeat_us
             && silent > every.saturating_mul(2).saturating_add(SLACK_US)

@@ -29,6 +29,15 @@ fn only_a_start_ends_a_stop() {
         "restarted",
     );
     assert_eq!(report.exit_code, 0, "{}", report.text());
+    let straggler = after(
+        |history| {
+            history.stop();
+            history.add("beat", "heartbeat", None, []);
+            history.restart(BOOT);
+        },
+        "restarted",
+    );
+    assert_eq!(straggler.exit_code, 0, "{}", straggler.text());
     expect(&after(History::stop, "open2"), 11, "time.silence");
     // Neither does a step of the clock.
     fn stepped(history: &mut History) {
