@@ -16,6 +16,7 @@ mod installed;
 mod interactive;
 mod killed;
 mod lost_key;
+mod lying_front;
 mod past_cves;
 mod players;
 mod pruning;

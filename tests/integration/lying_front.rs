@@ -1,0 +1,246 @@
+//! A front that was taken over, against hostd: whatever it sends, nothing is released to it that was not decided, its
+//! login ends with what is true of it in the ledger, and others are served.
+
+use std::io::{IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+
+use countersign_api::frame::encode;
+use countersign_api::front::{FrontMessage, Hello, LoginKind, PROTOCOL};
+use countersign_core::b64_encode;
+use countersign_tests::journal;
+use countersign_tests::parts::Parts;
+use countersign_tests::run::{LIMIT, eventually, run};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use serde_json::{Value, json};
+
+const ID: &str = "00000000000000000000000000";
+
+/// A front that says what it likes.
+struct Front {
+    stream: UnixStream,
+    heard: Vec<u8>,
+}
+
+impl Front {
+    /// Connects, without a word.
+    fn connected(parts: &Parts) -> Self {
+        let stream = UnixStream::connect(parts.socket()).expect("the host's socket");
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        Self { stream, heard: Vec::new() }
+    }
+
+    /// Connects and is let in.
+    fn let_in(parts: &Parts) -> Self {
+        let mut this = Self::connected(parts);
+        this.send(&encode(&hello()).expect("frame"));
+        assert_eq!(this.next().expect("an answer")["t"], "welcome");
+        this
+    }
+
+    /// The host may have hung up already.
+    fn send(&mut self, bytes: &[u8]) {
+        drop(self.stream.write_all(bytes));
+    }
+
+    fn say(&mut self, message: &Value) {
+        self.send(&frame(message.to_string().as_bytes()));
+    }
+
+    /// The next message; `None` once the host has hung up.
+    fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some((head, rest)) = self.heard.split_first_chunk::<4>() {
+                let length = u32::from_be_bytes(*head) as usize;
+                if let Some(body) = rest.get(..length) {
+                    let message = serde_json::from_slice(body).expect("a message");
+                    self.heard.drain(..4 + length);
+                    return Some(message);
+                }
+            }
+            let mut buffer = [0; 4096];
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return None,
+                Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                Err(error) => panic!("the host neither answers nor hangs up: {error}"),
+            }
+        }
+    }
+
+    /// Everything that the host says until it hangs up.
+    fn rest(&mut self) -> Vec<Value> {
+        std::iter::from_fn(|| self.next()).collect()
+    }
+
+    /// Waits for a message of this kind.
+    fn until(&mut self, kind: &str) -> Value {
+        std::iter::from_fn(|| self.next()).find(|message| message["t"] == kind).expect("the message")
+    }
+}
+
+fn hello() -> FrontMessage {
+    FrontMessage::Hello(Hello {
+        protocol: PROTOCOL,
+        agent: "liar".to_owned(),
+        uid: nix::unistd::getuid().as_raw(),
+        kind: LoginKind::Exec,
+        terminal: None,
+        ssh_connection: None,
+        claims: Vec::new(),
+        resume: None,
+    })
+}
+
+fn frame(body: &[u8]) -> Vec<u8> {
+    [&u32::try_from(body.len()).expect("a length").to_be_bytes()[..], body].concat()
+}
+
+fn submit(line: &str) -> Value {
+    json!({
+        "t": "submit", "nonce": b64_encode(&[7; 16]), "command": b64_encode(line.as_bytes()),
+        "total_bytes": line.len(), "cwd": b64_encode(b"/tmp"), "environment": [], "inner_shell": "bash",
+    })
+}
+
+fn finished(id: &Value) -> Value {
+    json!({ "id": id, "end": { "exited": 0 }, "stdout_bytes": 0, "stderr_bytes": 0 })
+}
+
+fn close() -> Value {
+    json!({ "why": "exit", "refused": null, "spool_bytes": 0 })
+}
+
+/// The same with the message's name.
+fn named(name: &str, mut body: Value) -> Value {
+    body["t"] = name.into();
+    body
+}
+
+#[test]
+fn what_it_may_not_say_ends_its_login_and_no_other() {
+    let parts = Parts::new();
+    parts.reviewer().allow("echo fits");
+    let id = json!(ID);
+    let program =
+        json!({ "t": "program", "nonce": b64_encode(&[7; 16]), "bytes": "", "total_bytes": 0, "end": "whole" });
+    let lies: Vec<(&str, Vec<u8>)> = [
+        ("the end of what never ran", named("finished", finished(&id))),
+        ("that and the end of the login", json!({ "t": "ended", "finished": finished(&id), "close": close() })),
+        ("a program that nobody asked for", program),
+        ("files that nobody asked for", json!({ "t": "inspected", "nonce": b64_encode(&[7; 16]), "files": [] })),
+        ("a message that is none", json!({ "t": "approve", "id": ID })),
+        ("a member that is none", named("close", json!({ "why": "exit", "refused": null, "spool_bytes": 0, "x": 1 }))),
+        ("more than there is in its spool", json!({ "t": "spooled", "bytes": u64::MAX })),
+    ]
+    .into_iter()
+    .map(|(name, message)| (name, frame(message.to_string().as_bytes())))
+    .chain([
+        ("a second hello", encode(&hello()).expect("frame")),
+        ("no JSON", frame(b"\xff\xfe{")),
+        ("brackets without an end", frame(&[b'['; 500_000])),
+        ("a frame of four gigabytes", [&[0xff; 4][..], &[b' '; 100_000]].concat()),
+    ])
+    .collect();
+    for (count, (name, bytes)) in lies.iter().enumerate() {
+        let mut front = Front::let_in(&parts);
+        front.send(bytes);
+        let heard = front.rest();
+        assert!(heard.iter().all(|message| message["t"] != "released" && message["t"] != "kept"), "{name}: {heard:?}");
+        let closed = journal::wait_for(&parts.journal(), "session_closed", count + 1);
+        assert!(["killed", "bad_recording"].contains(&closed["body"]["why"].as_str().expect("a word")), "{name}");
+    }
+    // Half a message, and no more; and nothing at all.
+    let mut front = Front::let_in(&parts);
+    front.send(&frame(b"{}")[..5]);
+    front.stream.shutdown(Shutdown::Write).expect("the end of what is sent");
+    front.rest();
+    let mut silent = Front::connected(&parts);
+    assert!(silent.rest().iter().all(|message| message["t"] == "fatal"));
+    eventually("every login to be closed", LIMIT, || {
+        let count = |kind| journal::of_kind(&parts.journal(), kind).len();
+        (count("session_opened") == count("session_closed")).then_some(())
+    });
+    assert!(journal::of_kind(&parts.journal(), "exec_started").is_empty());
+    assert_eq!(run(&mut parts.front("echo fits")).expect(0).out(), "fits\n", "others are served");
+    // One of them said that it had recorded what it had not.
+    parts.verify().expect(11);
+}
+
+#[test]
+fn what_waits_is_neither_run_nor_sent_twice() {
+    let parts = Parts::new();
+    for (count, more) in [
+        ("again", submit("echo waits")),
+        ("its end", named("finished", finished(&json!(ID)))),
+        ("the login's end", named("close", close())),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut front = Front::let_in(&parts);
+        front.say(&submit("echo waits"));
+        let pending = front.until("pending");
+        let mut message = more.1;
+        if message["t"] == "finished" {
+            message["id"] = pending["id"].clone();
+        }
+        front.say(&message);
+        let heard = front.rest();
+        assert!(heard.iter().all(|message| message["t"] != "released"), "{}: {heard:?}", more.0);
+        journal::wait_for(&parts.journal(), "session_closed", count + 1);
+    }
+    let decided = journal::of_kind(&parts.journal(), "decided");
+    assert!(decided.len() == 3 && decided.iter().all(|entry| entry["body"]["outcome"] != "approved"), "{decided:?}");
+    assert!(journal::of_kind(&parts.journal(), "exec_started").is_empty());
+    parts.verify().expect(10);
+}
+
+/// What was released once and has ended cannot be ended again, nor begun again by its nonce.
+#[test]
+fn what_was_approved_counts_once() {
+    let parts = Parts::new();
+    parts.reviewer().allow("echo fits");
+    let mut front = Front::let_in(&parts);
+    front.say(&submit("echo fits"));
+    let released = front.until("released");
+    front.say(&named("finished", finished(&released["id"])));
+    front.until("kept");
+    front.say(&submit("echo fits"));
+    let again = front.until("released");
+    assert_ne!(again["id"], released["id"], "each submission is one of its own");
+    // The one that is over, in the place of the one that runs.
+    front.say(&named("finished", finished(&released["id"])));
+    front.rest();
+    journal::wait_for(&parts.journal(), "session_closed", 1);
+    let lines = parts.journal();
+    let of = |kind: &str| -> Vec<Value> {
+        journal::of_kind(&lines, kind).iter().map(|entry| entry["body"]["id"].clone()).collect()
+    };
+    assert_eq!(of("exec_started"), [released["id"].clone(), again["id"].clone()]);
+    let ends = journal::of_kind(&lines, "exec_finished");
+    assert_eq!((&ends[0]["body"]["end"], &ends[1]["body"]["end"]), (&json!("exited"), &json!("lost")));
+    parts.verify().expect(10);
+}
+
+/// Descriptors that come with a message are the kernel's to close.
+#[test]
+fn descriptors_that_it_passes_do_not_stay() {
+    let parts = Parts::new();
+    let host = parts.host.as_ref().expect("a host").pid();
+    let open = || std::fs::read_dir(format!("/proc/{host}/fd")).expect("descriptors").count();
+    let mut front = Front::let_in(&parts);
+    let before = open();
+    let file = std::fs::File::open("/dev/null").expect("a file");
+    let message = frame(submit("echo waits").to_string().as_bytes());
+    let descriptors = [file.as_raw_fd(); 250];
+    let passed = [ControlMessage::ScmRights(&descriptors)];
+    let sent = sendmsg::<()>(front.stream.as_raw_fd(), &[IoSlice::new(&message)], &passed, MsgFlags::empty(), None);
+    assert_eq!(sent.expect("sent"), message.len());
+    front.until("pending");
+    assert!(open() < before + 16, "{} were open, and now {}", before, open());
+    drop(front);
+    journal::wait_for(&parts.journal(), "session_closed", 1);
+    parts.verify().expect(10);
+}
