@@ -54,20 +54,23 @@ fn conceals(parameters: &str) -> bool {
 }
 
 /// A carriage return or backspace between two visible texts: the second is
-/// written over the first.
+/// written over the first. In one pass: a line may be made of these.
 fn overwrites(text: &str) -> bool {
-    text.char_indices().any(|(at, c)| {
-        let over = matches!(c, '\r' | '\u{8}');
-        let before =
-            || text.get(..at).is_some_and(|head| head.rsplit('\n').next().is_some_and(|line| !line.trim().is_empty()));
-        let after = || {
-            text.get(at + 1..).is_some_and(|tail| {
-                let tail = tail.trim_start_matches(['\r', '\u{8}', ' ']);
-                !tail.is_empty() && !tail.starts_with('\n')
-            })
-        };
-        over && before() && after()
-    })
+    // Whether this row shows something, and whether the cursor was then moved back.
+    let (mut shown, mut back) = (false, false);
+    for c in text.chars() {
+        match c {
+            '\n' => (shown, back) = (false, false),
+            '\r' | '\u{8}' => {
+                back |= shown;
+                shown |= c == '\u{8}';
+            }
+            ' ' => {}
+            _ if back => return true,
+            _ => shown |= !c.is_whitespace(),
+        }
+    }
+    false
 }
 
 /// Characters that reorder or hide text and are not in the line itself: quotes or `printf` make them.
@@ -131,5 +134,31 @@ fn escape(after: &str) -> (char, usize) {
         Some('u') => digits(1, 4, 16),
         Some('U') => digits(1, 8, 16),
         Some(_) | None => ('\\', 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is meant, one return at a time.
+    fn one_by_one(text: &str) -> bool {
+        text.char_indices().filter(|(_, c)| matches!(c, '\r' | '\u{8}')).any(|(at, _)| {
+            let row = text[..at].rsplit('\n').next().unwrap_or_default();
+            let after = text[at + 1..].trim_start_matches(['\r', '\u{8}', ' ']);
+            !row.trim().is_empty() && !after.is_empty() && !after.starts_with('\n')
+        })
+    }
+
+    #[test]
+    fn one_pass_finds_what_looking_at_each_return_finds() {
+        let letters = ['a', ' ', '\t', '\n', '\r', '\u{8}'];
+        let mut over = 0;
+        for number in 0..letters.len().pow(6) {
+            let text: String = (0..6).map(|place| letters[number / letters.len().pow(place) % letters.len()]).collect();
+            assert_eq!(overwrites(&text), one_by_one(&text), "{text:?}");
+            over += usize::from(overwrites(&text));
+        }
+        assert!(over > 1000 && over < 40_000, "{over}");
     }
 }
