@@ -66,7 +66,7 @@ pub struct CommandLine {
 pub struct Loop {
     /// The variable.
     pub name: String,
-    /// The words, at most [`Loop::MOST`].
+    /// The words, at most [`Loop::MOST`]; none where it goes over `"$@"`.
     pub words: Vec<Word>,
     /// Where its body stands.
     pub body: Span,

@@ -368,9 +368,10 @@ impl Found {
         let aliases = several && command.assignments.iter().any(|one| one.name == "BASH_ALIASES");
         self.rewires |= aliases;
         for (path, is_directory) in places_that_variables_name(command) {
-            match is_directory {
-                true => self.directories.push(path),
-                false => self.script(&path, places),
+            if is_directory {
+                self.directories.push(path);
+            } else {
+                self.script(&path, places);
             }
         }
         let Some(program) = command.program() else {

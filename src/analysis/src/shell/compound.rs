@@ -133,10 +133,8 @@ impl Reader<'_> {
         self.separator()?;
         let start = self.at;
         self.loop_body()?;
-        if !words.is_empty() {
-            let body = self.span_from(start);
-            self.out.loops.push(Loop { name, words, body });
-        }
+        let body = self.span_from(start);
+        self.out.loops.push(Loop { name, words, body });
         Ok(())
     }
 

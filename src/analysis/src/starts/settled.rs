@@ -11,7 +11,7 @@ use super::acting::{
     names_programs, only_shows,
 };
 use super::path_of;
-use crate::facts::{CommandLine, Context, Loop, Origin, Redirect, Runs, SimpleCommand, Unknown, Word};
+use crate::facts::{Assignment, CommandLine, Context, Loop, Origin, Redirect, Runs, SimpleCommand, Unknown, Word};
 use crate::programs::{Source, interpreter};
 
 /// Variables that are as the login began, where the line does not set them.
@@ -39,7 +39,7 @@ const SETS_VARIABLES: &[&str] = &[
 
 /// Programs that give variables among their words to what comes after.
 const HANDS_VARIABLES_ON: &[&str] =
-    &["env", "sudo", "doas", "export", "declare", "typeset", "readonly", "local", "command", "builtin"];
+    &["env", "sudo", "doas", "export", "declare", "typeset", "readonly", "local", "systemd-run"];
 
 /// Whether it is not settled before the line runs what its programs are given
 /// and which others these start.
@@ -54,6 +54,7 @@ pub(super) fn is_unsettled(tree: &CommandLine) -> bool {
     let set = (!read).then(|| set_names(tree).map(|(name, _)| name).collect());
     let line = Known { set, chosen, settled };
     tree.shared_redirections.iter().any(|one| line.opens(&one.target))
+        || tree.loops.iter().any(|one| acts(&one.name) || one.words.iter().any(assigns_what_acts))
         || tree.commands.iter().any(|command| line.leaves_open(command, &tree.commands))
 }
 
@@ -112,7 +113,12 @@ impl Known<'_> {
         if files.any(|one| self.opens(&one.target)) {
             return true;
         }
-        if command.assignments.iter().any(|one| sets_what_acts(&one.name, &one.values)) {
+        if command.assignments.iter().any(sets_what_acts) {
+            return true;
+        }
+        let assigned = command.assignments.iter().flat_map(|one| &one.values);
+        let redirected = command.redirections.iter().map(|one| &one.target);
+        if command.words.iter().chain(assigned).chain(redirected).any(assigns_what_acts) {
             return true;
         }
         let Some(name) = command.program_name() else { return false };
@@ -120,7 +126,7 @@ impl Known<'_> {
         if HANDS_VARIABLES_ON.contains(&name) && arguments.iter().any(|word| gives_what_acts(&word.text)) {
             return true;
         }
-        if SETS_VARIABLES.contains(&name) && arguments.iter().any(|word| acts(&word.text)) {
+        if SETS_VARIABLES.contains(&name) && arguments.iter().any(|word| names_what_acts(&word.text)) {
             return true;
         }
         if only_shows(name) {
@@ -181,13 +187,42 @@ fn are_found_paths(command: &SimpleCommand, all: &[SimpleCommand]) -> bool {
 }
 
 /// Whether a variable decides what runs and has no value that is known to be harmless.
-fn sets_what_acts(name: &str, values: &[Word]) -> bool {
+fn sets_what_acts(one: &Assignment) -> bool {
     let harmless = |word: &Word| word.exact().is_some_and(is_harmless);
-    acts(name) && !values.iter().all(harmless)
+    acts(&one.name) && !(one.plain && one.values.iter().all(harmless))
 }
 
+/// The same of a word like `NAME=VALUE`. What it is added to (`+=`), and an element of an array, is not known.
 fn gives_what_acts(text: &str) -> bool {
-    text.split_once('=').is_some_and(|(name, value)| acts(name) && !is_harmless(value))
+    let harmless = |left: &str, value| !left.ends_with(['+', ']']) && is_harmless(value);
+    given(text).is_some_and(|(left, value)| acts(name_of(left)) && !harmless(left, value))
+}
+
+/// Whether a word names such a variable, which a builtin then gives a value: `NAME`, `NAME[0]`, `-vNAME`, `-raNAME`.
+fn names_what_acts(text: &str) -> bool {
+    // A builtin has few options without a value; where it could begin within a character nothing does.
+    let attached = (2..=8).filter(|_| text.starts_with('-')).filter_map(|from| text.get(from..));
+    !text.contains('=') && std::iter::once(text).chain(attached).any(|name| acts(name_of(name)))
+}
+
+/// `${NAME:=…}` of such a variable.
+fn assigns_what_acts(word: &Word) -> bool {
+    word.unknown.contains(Unknown::PARAMETER)
+        && word.text.split("${").skip(1).any(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let (name, after) = rest.split_at(end);
+            acts(name) && (after.starts_with(":=") || after.starts_with('='))
+        })
+}
+
+/// What a word gives a variable, and what stands before it.
+fn given(text: &str) -> Option<(&str, &str)> {
+    let text = ["--setenv=", "-E"].iter().find_map(|option| text.strip_prefix(option)).unwrap_or(text);
+    text.split_once('=')
+}
+
+fn name_of(text: &str) -> &str {
+    text.split(['+', '[']).next().unwrap_or_default()
 }
 
 /// What variables that decide what runs name from the root, to be looked at before the line runs: with each path
@@ -196,9 +231,8 @@ pub(super) fn places_that_variables_name(command: &SimpleCommand) -> Vec<(String
     let assigned =
         command.assignments.iter().flat_map(|one| one.values.iter().map(|value| (&*one.name, path_of(value))));
     let hands_on = command.program_name().is_some_and(|name| HANDS_VARIABLES_ON.contains(&name));
-    let given = command.arguments().iter().filter(|_| hands_on);
-    let given =
-        given.filter_map(|word| word.exact()?.split_once('=')).map(|(name, value)| (name, Some(value.to_owned())));
+    let arguments = command.arguments().iter().filter(|_| hands_on);
+    let given = arguments.filter_map(|word| given(word.exact()?)).map(|(name, value)| (name, Some(value.to_owned())));
     let named = assigned.chain(given).filter(|(name, _)| acts(name));
     named.filter_map(|(name, path)| Some((path.filter(|path| is_path(path))?, names_a_directory(name)))).collect()
 }
@@ -275,9 +309,10 @@ fn git_runs_more(texts: &[&str]) -> bool {
     }
 }
 
-/// `@FILE`: words that a program takes from there.
+/// `@FILE`: words that a program takes from there, or one that it starts (`gcc -Wl,@FILE`).
 fn response_file(text: &str) -> Option<&str> {
-    text.strip_prefix('@').filter(|file| !file.is_empty())
+    let from = text.strip_prefix('@').or_else(|| text.split_once(",@").map(|(_, from)| from));
+    from.filter(|file| !file.is_empty())
 }
 
 fn is_socat_program(text: &str) -> bool {
