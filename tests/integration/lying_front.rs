@@ -80,7 +80,8 @@ impl Front {
     }
 }
 
-fn hello() -> FrontMessage {
+/// What a front says first.
+pub fn hello() -> FrontMessage {
     FrontMessage::Hello(Hello {
         protocol: PROTOCOL,
         agent: "liar".to_owned(),

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use countersign_api::frame::encode;
-use countersign_api::front::{FrontMessage, Hello, LoginKind, PROTOCOL};
+use countersign_api::front::FrontMessage;
 use countersign_tests::cast::Cast;
 use countersign_tests::journal;
 use countersign_tests::parts::Parts;
@@ -16,6 +16,8 @@ use countersign_tests::programs::asciinema;
 use countersign_tests::run::{LIMIT, Running, eventually, run};
 use countersign_tests::terminal::Terminal;
 use nix::sys::signal::Signal;
+
+use crate::lying_front::hello;
 
 /// Writes numbers until it is ended.
 const NUMBERS: &str = "i=0; while :; do i=$((i+1)); echo line $i of a long output; done";
@@ -156,17 +158,7 @@ fn a_front_that_writes_nonsense_ends_its_login() {
     for (said, written) in [(24, &b"not a record at all, by no means"[..]), (1 << 40, b"")] {
         let parts = Parts::new();
         let mut stream = UnixStream::connect(parts.socket()).expect("socket");
-        let hello = Hello {
-            protocol: PROTOCOL,
-            agent: "agent".to_owned(),
-            uid: nix::unistd::getuid().as_raw(),
-            kind: LoginKind::Exec,
-            terminal: None,
-            ssh_connection: None,
-            claims: Vec::new(),
-            resume: None,
-        };
-        stream.write_all(&encode(&FrontMessage::Hello(hello)).expect("frame")).expect("hello");
+        stream.write_all(&encode(&hello()).expect("frame")).expect("hello");
         // It keeps no descriptor of the spool: the host waits for nobody.
         let count = stream.read(&mut [0; 4096]).expect("an answer");
         assert!(count > 0, "it is let in");
