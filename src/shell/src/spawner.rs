@@ -12,6 +12,7 @@ use crate::interactive::driver;
 use crate::script::driver as script;
 use countersign_api::frame;
 use countersign_core::{b64_decode, b64_encode};
+use countersign_sys::errand::{Ending, errand};
 use countersign_sys::signals::{Name, Signals};
 use countersign_sys::spawn::{Controlling, Leave, Program};
 use countersign_sys::{self as sys, Forked, Inherited, Uids, Wanted};
@@ -131,7 +132,8 @@ impl<'a> Office<'a> {
                     State::Running(pid) => format!("/proc/{pid}/cwd"),
                     State::Idle | State::Over => ".".to_owned(),
                 };
-                let seen = self.errand(|| frame::encode(&look::look(base.as_ref(), &asked)).unwrap_or_default());
+                let (seen, _ending) =
+                    self.errand(|| frame::encode(&look::look(base.as_ref(), &asked)).unwrap_or_default());
                 let mut decoder = frame::Decoder::default();
                 decoder.push(&seen);
                 let mut seen: Seen = decoder.next_message().unwrap_or_default().unwrap_or_default();
@@ -143,7 +145,8 @@ impl<'a> Office<'a> {
                 self.tell(&Report::Seen(seen))
             }
             (Order::List { directory, prefix }, State::Running(pid)) if fds.is_empty() => {
-                let names = self.errand(|| frame::encode(&names(pid, &directory, &prefix)).unwrap_or_default());
+                let (names, _ending) =
+                    self.errand(|| frame::encode(&names(pid, &directory, &prefix)).unwrap_or_default());
                 let mut decoder = frame::Decoder::default();
                 decoder.push(&names);
                 let names: Option<Names> = decoder.next_message().unwrap_or_default();
@@ -151,7 +154,8 @@ impl<'a> Office<'a> {
             }
             (Order::History { file, text }, State::Running(_) | State::Over) if fds.is_empty() => {
                 let agent = self.agent;
-                let text = self.errand(|| history(&file, text.as_deref(), agent).unwrap_or_default().into_bytes());
+                let (text, _ending) =
+                    self.errand(|| history(&file, text.as_deref(), agent).unwrap_or_default().into_bytes());
                 self.tell(&Report::History { text: String::from_utf8(text).unwrap_or_default() })
             }
             // It ended while the front was asking.
@@ -192,9 +196,13 @@ impl<'a> Office<'a> {
     }
 
     /// Asks as the agent and nobody else, for a moment only: the paths are the
-    /// agent's choice, and some never answer.
-    fn errand(&self, answer: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
-        sys::errand::errand(self.agent, ERRAND_US, MAX_ORDER, self.front.as_fd(), answer).unwrap_or_default()
+    /// agent's choice, and some never answer. The front waits for what is said, so
+    /// the child's end comes after it was told.
+    fn errand(&self, answer: impl FnOnce() -> Vec<u8>) -> (Vec<u8>, Option<Ending>) {
+        match errand(self.agent, ERRAND_US, MAX_ORDER, self.front.as_fd(), answer) {
+            Ok((said, ending)) => (said, Some(ending)),
+            Err(_) => (Vec::new(), None),
+        }
     }
 
     fn program(

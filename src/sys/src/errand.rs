@@ -13,17 +13,29 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// How long a killed child may take to end, in ms; a later `reap` finds it.
 const END_MS: u64 = 100;
 
+/// A child that has answered, or has not and will not. Dropping this ends it and
+/// reaps it, which takes as long as asking did: pass the answer on first.
+#[derive(Debug)]
+pub struct Ending(i32);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // Ended or not, it is not waited for any longer.
+        let (Ok(_) | Err(_)) = end_child(self.0, END_MS);
+    }
+}
+
 /// Lets a child answer with all three user ids set to `uid`, for good. It is
 /// killed when the time is over, when it says more than `limit` bytes, or when
-/// `watch` has something to read or was hung up. The process must have one
-/// thread.
+/// `watch` has something to read or was hung up. What it says counts only when
+/// it is whole. The process must have one thread.
 pub fn errand(
     uid: u32,
     within_us: u64,
     limit: usize,
     watch: BorrowedFd<'_>,
     answer: impl FnOnce() -> Vec<u8>,
-) -> io::Result<Vec<u8>> {
+) -> io::Result<(Vec<u8>, Ending)> {
     let (hear, tell) = descriptors::pipe()?;
     let parent = nix::unistd::getpid().as_raw();
     match fork()? {
@@ -37,17 +49,31 @@ pub fn errand(
                 .and_then(|()| set_uids(Uids { real: uid, effective: uid, saved: uid }))
                 .and_then(|()| parent_death_signal(parent))
                 .and_then(|()| io::stdout().as_fd().try_clone_to_owned())
-                .and_then(|tell| File::from(tell).write_all(&answer()));
+                .and_then(|tell| say(&mut File::from(tell), &answer()));
             std::process::exit(i32::from(done.is_err()))
         }
         Forked::Parent(pid) => {
             drop(tell);
-            let said = listen(File::from(hear), within_us, limit, watch);
-            // Ended or not, it is not waited for any longer.
-            let (Ok(_) | Err(_)) = end_child(pid, END_MS);
-            said
+            let ending = Ending(pid);
+            listen(File::from(hear), within_us, limit, watch).map(|said| (said, ending))
         }
     }
+}
+
+/// An answer as it is written: its length in bytes, then it.
+fn say(tell: &mut File, answer: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(answer.len()).map_err(io::Error::other)?;
+    tell.write_all(&[&length.to_le_bytes(), answer].concat())
+}
+
+/// The answer, where all of it has come.
+fn whole(heard: &[u8], limit: usize) -> io::Result<Option<&[u8]>> {
+    let Some((length, answer)) = heard.split_first_chunk() else { return Ok(None) };
+    let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+    if length > limit {
+        return Err(Errno::E2BIG.into());
+    }
+    Ok(answer.get(..length))
 }
 
 fn listen(mut hear: File, within_us: u64, limit: usize, watch: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
@@ -68,10 +94,11 @@ fn listen(mut hear: File, within_us: u64, limit: usize, watch: BorrowedFd<'_>) -
         if heard.readable || heard.hangup {
             let n = hear.read(&mut buffer)?;
             said.extend_from_slice(buffer.get(..n).unwrap_or_default());
-            match n {
-                0 => return Ok(said),
-                _ if said.len() > limit => return Err(Errno::E2BIG.into()),
-                _ => {}
+            if let Some(answer) = whole(&said, limit)? {
+                return Ok(answer.to_vec());
+            }
+            if n == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
     }

@@ -39,8 +39,26 @@ fn main() {
     }
     let uid = sys::uids().unwrap().real;
     let (ours, theirs) = sys::seqpacket_pair().unwrap();
-    let ask = |answer: fn() -> Vec<u8>| sys::errand::errand(uid, 300_000, 1000, ours.as_fd(), answer);
+    let begin = |answer: fn() -> Vec<u8>| sys::errand::errand(uid, 300_000, 1000, ours.as_fd(), answer);
+    let ask = |answer| begin(answer).map(|(said, _)| said);
+    let children = || sys::children(nix::unistd::getpid().as_raw());
     assert_eq!(ask(|| b"hello".to_vec()).unwrap(), b"hello");
+    assert_eq!(ask(|| vec![1; 1000]).unwrap(), [1; 1000]);
+    assert_eq!(ask(Vec::new).unwrap(), b"");
+    assert!(children().is_empty());
+
+    // Once it has answered it may do what it likes: nobody waits for its end.
+    let (said, ending) = begin(|| b"said".to_vec()).unwrap();
+    assert_eq!((said.as_slice(), children().len()), (b"said".as_slice(), 1), "not reaped yet");
+    drop(ending);
+    assert!(children().is_empty());
+
+    // Who is killed before it is whole has said nothing.
+    let killed = || -> Vec<u8> {
+        nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL).unwrap();
+        Vec::new()
+    };
+    assert_eq!(ask(killed).unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
     assert_eq!(ask(|| vec![1; 2000]).unwrap_err().raw_os_error(), Some(nix::libc::E2BIG));
 
     // One that never answers, and one that is stopped: both are gone after the time.
@@ -58,7 +76,7 @@ fn main() {
         let began = Instant::now();
         assert_eq!(ask(stuck).unwrap_err().raw_os_error(), Some(nix::libc::ETIMEDOUT));
         assert!(began.elapsed() < Duration::from_millis(700));
-        assert!(sys::children(nix::unistd::getpid().as_raw()).is_empty());
+        assert!(children().is_empty());
     }
     if uid == 0 && std::path::Path::new("/dev/fuse").exists() {
         a_file_system_that_never_answers(|| ask(|| format!("{:?}", std::fs::metadata(HANGING)).into_bytes()));

@@ -24,6 +24,7 @@ pub mod rules;
 mod sessions;
 pub mod shown;
 pub mod submissions;
+mod texts;
 pub mod triage;
 
 pub use audit::{AuditError, Decided, Found as FoundRecord};
@@ -94,6 +95,8 @@ impl Store {
             .foreign_keys(true)
             .pragma("wal_autocheckpoint", CHECKPOINT_AT_PAGES)
             .pragma("recursive_triggers", "ON")
+            // What a statement may have to take back is no file of its own.
+            .pragma("temp_store", "MEMORY")
             // What is erased is overwritten, not only unlinked.
             .pragma("secure_delete", "ON")
             .pragma("trusted_schema", "OFF");
@@ -132,11 +135,15 @@ impl Store {
         Ok(fresh)
     }
 
-    /// Moves what was committed from the WAL into the database, for ever. What
-    /// is committed is durable before that; only the WAL's length depends on it.
+    /// Does, for ever, what no request has to wait for: indexes what commands say,
+    /// and moves what was committed from the WAL into the database. What is
+    /// committed is durable before that; only the WAL's length depends on it.
     pub async fn tidy(&self) {
         loop {
             tokio::time::sleep(TIDY_EVERY).await;
+            if let Err(error) = self.index_texts().await {
+                tracing::warn!(%error, "index of what commands say");
+            }
             if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.reader).await {
                 tracing::warn!(%error, "checkpoint of the database");
             }

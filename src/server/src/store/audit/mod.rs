@@ -111,6 +111,9 @@ struct Row {
 impl Store {
     /// Rows that fit every filter given, newest first.
     pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, AuditError> {
+        if query.text.is_some() || query.prefix.is_some() {
+            self.index_texts().await?;
+        }
         let Some(asked) = self.asked(query).await? else { return Ok(Vec::new()) };
         let limit = i64::from(query.limit.unwrap_or(DEFAULT_ROWS));
         let positions: Vec<i64> = asked.statement(limit).build_query_scalar().fetch_all(&self.reader).await?;

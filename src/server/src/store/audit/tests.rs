@@ -396,3 +396,32 @@ async fn the_index_of_text_follows_the_text() {
     .unwrap();
     assert_eq!(orphans, 0);
 }
+
+#[tokio::test]
+async fn a_text_that_changes_before_it_is_indexed_is_found_as_it_is_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path()).await;
+    let number = async |sql: &'static str| -> i64 { sqlx::query_scalar(sql).fetch_one(&store.reader).await.unwrap() };
+    const WAITING: &str = "SELECT COUNT(*) FROM texts_to_index";
+    let all = number("SELECT COUNT(*) FROM submissions").await;
+    assert!(all > 40, "more than are indexed at once");
+    assert_eq!((number(WAITING).await, number("SELECT COUNT(*) FROM submission_text_docsize").await), (all, 0));
+    let mut tx = store.write().await.unwrap();
+    for sql in [
+        "UPDATE submissions SET command = 'skip' WHERE command LIKE 'rm -rf%'",
+        "UPDATE logins SET claimed = '' WHERE claimed LIKE '%CHG-4%'",
+    ] {
+        assert!(sqlx::query(sql).execute(&mut *tx).await.unwrap().rows_affected() > 0);
+    }
+    tx.commit().await.unwrap();
+    for (text, found) in [("build-cache", false), ("CHG-4", false), ("skip", true), ("sk", true)] {
+        let query = AuditQuery { text: Some(text.to_owned()), limit: Some(1000), ..AuditQuery::default() };
+        assert_eq!(!store.audit(&query).await.unwrap().is_empty(), found, "{text}");
+    }
+    assert_eq!(number(WAITING).await, 0, "a search indexes what waits");
+    for index in ["submission_text", "submission_words"] {
+        let sql = format!("INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 0)");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&store.writer).await.unwrap();
+    }
+    assert_eq!(number("SELECT COUNT(*) FROM submission_words_docsize").await, all);
+}
