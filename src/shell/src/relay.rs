@@ -198,6 +198,10 @@ impl<'a> Relay<'a> {
                 }
             }
             self.heard_outer(outer)?;
+            // Mostly there is room, and then nothing is waited for.
+            if self.end.is_none() && !self.outer.typed().is_empty() {
+                self.type_in();
+            }
             self.heard_host(link);
             if let Some(due) = self.recorder.due() {
                 self.link.send(&due);

@@ -184,6 +184,9 @@ impl Session {
             self.let_go()?;
         }
         self.heard_client(outer)?;
+        if self.forwards() {
+            self.type_in();
+        }
         self.heard_host(link)?;
         if spawner {
             self.heard_spawner()?;
