@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use countersign_tests::installation::{AGENT, Installation, Options, PROGRAMS, make_dir, wait_for_sshd};
 use countersign_tests::journal;
+use countersign_tests::namespace::cover;
 use countersign_tests::run::{Daemon, Ended, run, run_with};
 use serde_json::Value;
 
@@ -247,6 +248,45 @@ fn what_others_run_or_give_is_seen() {
     is(&rows, "hole", &ids);
     let found = row(&rows, "account.others-jobs")["found"].as_str().expect("text");
     assert!(found.starts_with("/etc/cron.d/nightly has ") && found.contains("job.sh for root"), "{found}");
+}
+
+#[test]
+fn programs_that_give_an_agent_other_rights_are_seen() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    // The first one of them that is open is named; the agent's shell itself is none.
+    let place = Path::new("/usr/local/sbin");
+    cover(place, "mode=755");
+    let ids = ["account.subids", "host.privileged-programs", "sshd.system-rc", "host.system-files"];
+    let (_, rows) = doctor(&["--agent", AGENT]);
+    is(&rows, "ok", &ids);
+
+    let old = place.join("countersign-sh.old");
+    fs::copy("/usr/bin/id", &old).expect("a program");
+    chown(&old, Some(host.uids.front), None).expect("owner");
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o4755)).expect("mode");
+    // The proof: whatever the front may do, the agent may.
+    let ran = run(&mut host.as_agent(old.to_str().expect("path"), &["-u"])).expect(0);
+    assert_eq!(ran.out().trim(), host.uids.front.to_string());
+    fs::write("/etc/ssh/sshrc", "true\n").expect("sshrc");
+    fs::set_permissions("/etc/ssh/sshrc", fs::Permissions::from_mode(0o666)).expect("mode");
+    let (code, rows) = doctor(&["--agent", AGENT]);
+    assert_eq!(code, 1);
+    is(&rows, "hole", &["host.privileged-programs", "host.system-files"]);
+    is(&rows, "warning", &["sshd.system-rc"]);
+    let found = row(&rows, "host.privileged-programs")["found"].as_str().expect("text");
+    assert!(found.contains("countersign-sh.old is setuid countersign"), "{found}");
+
+    fs::remove_file(&old).expect("removed");
+    let tool = place.join("tool");
+    fs::copy("/usr/bin/id", &tool).expect("a program");
+    let set = "import os, struct, sys\nos.setxattr(sys.argv[1], 'security.capability', struct.pack('<5I', 0x2000001, 1 << 7, 0, 0, 0))";
+    run(Command::new("python3").args(["-c", set]).arg(&tool)).expect(0);
+    let (_, rows) = doctor(&["--agent", AGENT]);
+    let found = row(&rows, "host.privileged-programs")["found"].as_str().expect("text");
+    assert!(found.contains("tool has cap_setuid"), "{found}");
+    fs::remove_file(&tool).expect("removed");
+    let (_, rows) = doctor(&["--agent", AGENT]);
+    is(&rows, "ok", &["host.privileged-programs"]);
 }
 
 #[test]

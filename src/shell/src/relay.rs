@@ -21,6 +21,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const READ: usize = countersign_api::spool::MAX_DATA;
 /// A terminal that was quiet for so long after its command's end is drained.
 const QUIET_US: u64 = 100_000;
+/// What a pipe holds, in pages (pipe(7)); a packet takes one of them.
+const PIPE_PAGES: usize = 16;
 
 /// Why a running command was ended.
 #[derive(Debug)]
@@ -131,9 +133,8 @@ impl<'a> Relay<'a> {
         } else if let Wiring::Direct = wiring {
             spawner.spawn(order, &[outer.input.as_fd(), outer.output.as_fd(), outer.error.as_fd()])
         } else if let Wiring::Logged = wiring {
-            let (ours, theirs) = sys::pipe()?;
-            sys::set_nonblocking(ours.as_fd())?;
-            log = Some(TransferLog::new(ours));
+            let (ours, theirs) = TransferLog::new()?;
+            log = Some(ours);
             spawner.spawn(order, &[outer.input.as_fd(), outer.output.as_fd(), theirs.as_fd()])
         } else {
             let pipes = outer.pipes.take().ok_or(io::ErrorKind::NotConnected)?;
@@ -176,7 +177,8 @@ impl<'a> Relay<'a> {
     pub fn run(mut self) -> io::Result<Ended> {
         loop {
             if let Some(end) = self.done()? {
-                let files = self.log.as_ref().map(TransferLog::files);
+                self.hear_log_out()?;
+                let files = self.log.as_ref().and_then(TransferLog::files);
                 return Ok(Ended { end, stop: self.stop, files });
             }
             let (keys, wanted): (Vec<Key>, Vec<(BorrowedFd<'_>, Wanted)>) = self.wanted().into_iter().unzip();
@@ -327,6 +329,17 @@ impl<'a> Relay<'a> {
         let Some(log) = &mut self.log else { return Ok(()) };
         if let Err(error) = log.read(self.recorder)? {
             self.stop(Stop::Recorder(error));
+        }
+        Ok(())
+    }
+
+    /// What a command that was ended had still said: a pipe holds so many
+    /// messages.
+    fn hear_log_out(&mut self) -> io::Result<()> {
+        for _ in 0..=PIPE_PAGES {
+            if !matches!(self.stop, Some(Stop::Recorder(_))) {
+                self.read_log()?;
+            }
         }
         Ok(())
     }

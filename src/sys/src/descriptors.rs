@@ -137,6 +137,12 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC)?)
 }
 
+/// The same, but each write of at most 4096 bytes is a packet: one read gives
+/// one of them, whatever is in it (pipe(2), O_DIRECT).
+pub fn packets() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_DIRECT)?)
+}
+
 /// Makes an open file non-blocking, for everybody who shares it.
 pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);

@@ -1,11 +1,36 @@
 //! Files that only the right people can have written.
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+
+/// The capabilities that a program file gives whoever runs it, a bit each
+/// (capabilities(7)); none where it has none.
+pub fn capabilities(path: &Path) -> io::Result<u64> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // vfs_cap_data (linux/capability.h): magic, then permitted and inheritable words by turns, little-endian.
+    let mut data = [0u8; 24];
+    // SAFETY: the name ends with NUL, and the kernel writes at most as many bytes as it is told.
+    let length = unsafe {
+        libc::lgetxattr(path.as_ptr(), c"security.capability".as_ptr(), data.as_mut_ptr().cast(), data.len())
+    };
+    match Errno::result(length) {
+        Ok(_) => Ok(permitted(&data)),
+        Err(Errno::ENODATA | Errno::ENOTSUP) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn permitted(data: &[u8; 24]) -> u64 {
+    let [_, _, _, _, a, b, c, d, _, _, _, _, e, f, g, h, ..] = *data;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
 
 /// Why a file is not to be believed. The text says what to do.
 #[derive(Debug, thiserror::Error)]

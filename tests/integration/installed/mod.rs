@@ -17,4 +17,5 @@ mod programs;
 mod rsync_git;
 mod scripts;
 mod sftp;
+mod sftp_names;
 mod transfers;

@@ -145,6 +145,9 @@ checks! {
     PAM_GROUPS "account.pam-groups" Hole
         "pam_group gives a login groups that no group file shows."
         "take AGENT out of the lines of /etc/security/group.conf, or these groups";
+    SUBIDS "account.subids" Hole
+        "With ranges of subordinate ids newuidmap lets an approved line become other uids, and what runs as one of these outlives the login."
+        "usermod --del-subuids FIRST-LAST --del-subgids FIRST-LAST AGENT";
     POLKIT "account.polkit" Hole
         "A rule of polkit that lets the agent act makes any approved line a step to what it allows, mostly root."
         "look through the rule that is named; let it ask for a group that AGENT is not in";
@@ -191,6 +194,9 @@ checks! {
     USER_RC "sshd.user-rc" Hole
         "sshd runs ~/.ssh/rc, a file of the agent's, before the gate."
         "PermitUserRC no";
+    SYSTEM_RC "sshd.system-rc" Warning
+        "sshd runs /etc/ssh/sshrc as the agent, before the gate: what it runs and reads in turn must not be the agent's."
+        "rm /etc/ssh/sshrc, after a look at what it is there for";
     USER_ENVIRONMENT "sshd.user-environment" Hole
         "~/.ssh/environment and environment= in keys set variables before the gate starts."
         "PermitUserEnvironment no";
@@ -293,6 +299,9 @@ checks! {
     SYSTEM_FILES "host.system-files" Hole
         "Who can write to these becomes anybody, or has code of its own in every program and in the gate itself."
         "chown root:root FILE && chmod go-w FILE, and the same for the directories above it";
+    PRIVILEGED "host.privileged-programs" Hole
+        "A second program with the rights of the gate's accounts (an old login shell, kept beside), or a tool with root's, is a way past the gate for any approved line."
+        "rm PROGRAM, or: chmod u-s PROGRAM; setcap -r PROGRAM";
     SPACE "host.space" Hole
         "Below the reserve of 32 MiB new commands are refused."
         "make room on the file system of the state directory";

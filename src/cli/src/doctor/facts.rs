@@ -223,6 +223,8 @@ pub struct Account {
     pub ssh_dir: Known<Option<Node>>,
     /// Which of the files exist that sshd and PAM would read.
     pub personal: Known<Vec<String>>,
+    /// Ranges of subordinate ids that it may use: `FIRST-LAST`.
+    pub subids: Known<Vec<String>>,
 }
 
 impl Account {
@@ -302,6 +304,8 @@ pub struct Logins {
     pub pam_groups: Known<Vec<GroupLine>>,
     /// polkit's rules; `None` where there is no polkit.
     pub polkit: Known<Option<Vec<Document>>>,
+    /// /etc/ssh/sshrc, where there is one.
+    pub system_rc: Option<PathBuf>,
     /// A file that keeps everybody out, where one exists.
     pub nologin: Option<PathBuf>,
     /// Lines of /etc/shells.
@@ -371,6 +375,19 @@ pub struct Listener {
     pub pid: i32,
 }
 
+/// A program that has more rights than who runs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Privileged {
+    /// Its file.
+    pub path: PathBuf,
+    /// Device and inode.
+    pub file: (u64, u64),
+    /// The uid that it gets, where it is setuid.
+    pub setuid: Option<u32>,
+    /// The capabilities that it gets, a bit each.
+    pub capabilities: u64,
+}
+
 /// The daemon and its service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
@@ -400,6 +417,8 @@ pub struct Host {
     pub system_files: Known<Vec<Walk>>,
     /// What cron, at and systemd run.
     pub runs: Known<Vec<Run>>,
+    /// Programs that have more rights than who runs them.
+    pub privileged: Known<Vec<Privileged>>,
     /// Bytes free for the ledger.
     pub free_bytes: Known<u64>,
     /// How the service answered.

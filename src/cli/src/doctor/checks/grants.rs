@@ -15,7 +15,7 @@ const NOT_FOLLOWED: &[&str] = &["subject.user.", "subject.groups.", "isInNetGrou
 
 /// All of them.
 pub fn check(facts: &Facts, name: &str, account: &Account) -> Vec<Finding> {
-    vec![jobs(facts, name, account), groups(facts, name), polkit(facts, name, account)]
+    vec![jobs(facts, name, account), groups(facts, name), subids(account), polkit(facts, name, account)]
 }
 
 /// What an account may change on the way to a file. In a sticky directory the files of others stay.
@@ -59,6 +59,15 @@ fn groups(facts: &Facts, name: &str) -> Finding {
                 None => c::PAM_GROUPS.ok(format!("{} groups that lead nowhere", given.count())),
             }
         })
+    })
+}
+
+fn subids(account: &Account) -> Finding {
+    known(&c::SUBIDS, &account.subids, |ranges| match ranges.first() {
+        None => c::SUBIDS.ok("none, or nothing that would hand them out"),
+        Some(range) => c::SUBIDS
+            .open(format!("it may take {}", ranges.join(", ")))
+            .mended_by(format!("usermod --del-subuids {range} --del-subgids {range} AGENT")),
     })
 }
 

@@ -48,6 +48,7 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
             Some(why) => c::SYSTEM_FILES.open(why),
             None => c::SYSTEM_FILES.ok(format!("{} of them are root's alone", files.len())),
         }),
+        super::privileged::check(facts),
         known(&c::SPACE, &host.free_bytes, |free| {
             c::SPACE.judge(*free > RESERVE, format!("{} MiB free", free / 1024 / 1024))
         }),

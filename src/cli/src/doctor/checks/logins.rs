@@ -13,7 +13,12 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
         Some(path) => c::NOLOGIN.open(format!("there is {}", path.display())),
         None => c::NOLOGIN.ok("there is none"),
     };
+    let system_rc = match &facts.logins.system_rc {
+        Some(path) => c::SYSTEM_RC.open(format!("there is {}", path.display())),
+        None => c::SYSTEM_RC.ok("there is none"),
+    };
     vec![
+        system_rc,
         c::OTHER_DAEMONS.judge(daemons.is_empty(), others),
         nologin,
         readenv(facts),

@@ -5,6 +5,7 @@ mod grants;
 mod host;
 mod kernel;
 mod logins;
+mod privileged;
 mod program;
 #[cfg(test)]
 mod sample;

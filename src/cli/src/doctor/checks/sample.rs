@@ -77,6 +77,7 @@ fn agent() -> Agent {
         home_walk: Ok(home),
         ssh_dir: Ok(None),
         personal: Ok(vec![]),
+        subids: Ok(vec![]),
     };
     Agent {
         name: "deploy".to_owned(),
@@ -106,6 +107,7 @@ fn logins() -> Logins {
             walk: file("/usr/share/polkit-1/rules.d/50-default.rules"),
             text: Some("if (subject.isInGroup(\"netdev\")) return polkit.Result.YES;".to_owned()),
         }])),
+        system_rc: None,
         nologin: None,
         shells: Ok(vec!["/bin/bash".to_owned()]),
         chsh: Ok(walk("/usr/bin/chsh", Kind::File, 0, 0o4755)),
@@ -142,6 +144,17 @@ fn host() -> Host {
             by: "/etc/cron.d/logrotate".into(),
             way: walk("/usr/sbin/logrotate", Kind::File, 0, 0o755),
         }]),
+        privileged: Ok(vec![
+            Privileged { path: "/usr/bin/su".into(), file: (1, 9000), setuid: Some(0), capabilities: 0 },
+            // cap_net_raw
+            Privileged { path: "/usr/bin/ping".into(), file: (1, 9001), setuid: None, capabilities: 1 << 13 },
+            Privileged {
+                path: "/usr/bin/countersign-sh".into(),
+                file: shell().target().unwrap().file,
+                setuid: Some(FRONT),
+                capabilities: 0,
+            },
+        ]),
         free_bytes: Ok(1 << 30),
         service: Ok(Ok("https://countersign.example answers".to_owned())),
     }

@@ -102,6 +102,11 @@ fn job(f: &mut Facts, way: Walk) {
     f.host.runs.as_mut().unwrap().push(Run { user: "root".to_owned(), path, by: "/etc/cron.d/x".into(), way });
 }
 
+fn privileged(f: &mut Facts, path: &str, setuid: Option<u32>, capabilities: u64) {
+    let program = Privileged { path: path.into(), file: (1, 77), setuid, capabilities };
+    f.host.privileged.as_mut().unwrap().push(program);
+}
+
 fn rule(f: &mut Facts, text: &str) {
     f.logins.polkit.as_mut().unwrap().as_mut().unwrap()[0].text = Some(text.to_owned());
 }
@@ -141,6 +146,16 @@ const GRANTS: &[Case] = &[
     ("account.polkit", Hole, |f| {
         f.logins.polkit.as_mut().unwrap().as_mut().unwrap()[0].walk.nodes.last_mut().unwrap().uid = AGENT;
     }),
+    ("account.subids", Hole, |f| account(f).subids = Ok(vec!["100000-165535".to_owned()])),
+    ("account.subids", Unknown, |f| unread(&mut account(f).subids)),
+    ("host.privileged-programs", Hole, |f| privileged(f, "/usr/bin/countersign-sh.old", Some(FRONT), 0)),
+    ("host.privileged-programs", Hole, |f| privileged(f, "/usr/local/bin/x", Some(DAEMON), 0)),
+    ("host.privileged-programs", Hole, |f| privileged(f, "/usr/bin/python3.11", Some(0), 0)),
+    // cap_setuid
+    ("host.privileged-programs", Hole, |f| privileged(f, "/usr/bin/perl", None, 1 << 7)),
+    ("host.privileged-programs", State::Ok, |f| privileged(f, "/usr/bin/newuidmap", None, 1 << 7)),
+    ("host.privileged-programs", State::Ok, |f| privileged(f, "/usr/bin/sudo", Some(0), 0)),
+    ("host.privileged-programs", Unknown, |f| unread(&mut f.host.privileged)),
     ("account.polkit", Unknown, |f| unread(&mut f.logins.polkit)),
     ("pam.exec", Hole, |f| f.logins.pam_programs = Ok(vec![walk("/srv/x", Kind::File, AGENT, 0o755)])),
     ("pam.exec", Hole, |f| f.logins.pam_programs = Ok(vec![walk("/srv/x", Kind::File, 0, 0o775)])),
@@ -294,6 +309,7 @@ const HOST: &[Case] = &[
     ("host.space", Hole, |f| f.host.free_bytes = Ok(1 << 20)),
     ("host.scarce", Warning, |f| f.host.free_bytes = Ok(1 << 29)),
     ("host.service", Hole, |f| f.host.service = Ok(Err("no answer".to_owned()))),
+    ("sshd.system-rc", Warning, |f| f.logins.system_rc = Some("/etc/ssh/sshrc".into())),
     ("host.nologin", Warning, |f| f.logins.nologin = Some("/etc/nologin".into())),
     ("kernel.tiocsti", Hole, |f| sysctl(f, "dev.tty.legacy_tiocsti", Some("1"))),
     ("kernel.tiocsti", Hole, |f| sysctl(f, "dev.tty.legacy_tiocsti", None)),

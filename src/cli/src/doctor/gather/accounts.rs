@@ -88,6 +88,7 @@ fn account_of(user: &User) -> Account {
         home_walk: walk(&user.dir),
         ssh_dir: walk(&user.dir.join(".ssh")).map(|found| found.target().cloned()),
         personal: personal(&user.dir),
+        subids: super::privileged::subids(name, uid),
     }
 }
 

@@ -176,6 +176,7 @@ pub async fn host() -> Host {
         lock: state("journal/lock").and_then(|path| lock_holder(&path)),
         system_files: super::jobs::system_files(),
         runs: super::others::runs(),
+        privileged: super::privileged::programs(),
         free_bytes: state("").and_then(|path| free_bytes(&path)),
         service,
         config,

@@ -5,7 +5,7 @@ use super::walk::{names_in, system_file, walk};
 use crate::doctor::facts::{Known, Walk};
 use std::path::{Path, PathBuf};
 
-/// Who somebody is, what a program loads, what a shell reads first.
+/// Who somebody is, what a program loads, what a shell reads first, what root runs by itself.
 const SYSTEM_FILES: &[&str] = &[
     "/etc/passwd",
     "/etc/group",
@@ -27,9 +27,42 @@ const SYSTEM_FILES: &[&str] = &[
     "/etc/sudoers",
     "/etc/sudoers.d",
     "/etc/security",
+    "/etc/pam.conf",
+    "/etc/pam.d",
+    "/etc/update-motd.d",
+    "/etc/login.defs",
+    "/etc/subuid",
+    "/etc/subgid",
+    "/etc/ssh/sshrc",
+    "/etc/gitconfig",
+    "/etc/popt",
+    "/etc/popt.d",
+    "/etc/modprobe.d",
+    "/etc/udev/rules.d",
+    "/etc/tmpfiles.d",
+    "/etc/sysctl.d",
+    "/etc/logrotate.d",
+    "/etc/apt/apt.conf.d",
+    "/etc/dbus-1/system.d",
 ];
 /// Directories among them whose files count, too.
-const DIRECTORIES: &[&str] = &["/etc/ld.so.conf.d", "/etc/profile.d", "/etc/cron.d", "/etc/sudoers.d", "/etc/security"];
+const DIRECTORIES: &[&str] = &[
+    "/etc/ld.so.conf.d",
+    "/etc/profile.d",
+    "/etc/cron.d",
+    "/etc/sudoers.d",
+    "/etc/security",
+    "/etc/pam.d",
+    "/etc/update-motd.d",
+    "/etc/popt.d",
+    "/etc/modprobe.d",
+    "/etc/udev/rules.d",
+    "/etc/tmpfiles.d",
+    "/etc/sysctl.d",
+    "/etc/logrotate.d",
+    "/etc/apt/apt.conf.d",
+    "/etc/dbus-1/system.d",
+];
 /// Where units of systemd are.
 const UNITS: &[&str] = &[
     "/etc/systemd/system",

@@ -42,6 +42,7 @@ pub fn gather(sshd: Vec<SshdFiles>, unchecked: Unchecked, service: &str) -> Logi
         pam_programs: super::grants::pam_programs(),
         pam_groups: super::grants::pam_groups(service),
         polkit: super::grants::polkit(),
+        system_rc: first(&["/etc/ssh/sshrc"]),
         nologin: first(&["/etc/nologin", "/run/nologin", "/var/run/nologin"]),
         shells: shells(),
         chsh: walk(Path::new("/usr/bin/chsh")),

@@ -10,6 +10,7 @@ mod kernel;
 mod listeners;
 mod logins;
 mod others;
+mod privileged;
 mod program;
 mod sshd;
 mod walk;
