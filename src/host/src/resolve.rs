@@ -90,7 +90,7 @@ fn reported(report: &ShellReport, word: &str) -> Result<(), &'static str> {
         return Err("the shell did not say what names mean in it");
     }
     if !report.settings.is_empty() {
-        return Err("options or variables of the shell are not as they were at login");
+        return Err("options, variables, umask or limits of the shell are not as they were at login");
     }
     if report.aliases.iter().any(|name| name == word) {
         return Err("an alias");

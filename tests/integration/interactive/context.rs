@@ -45,6 +45,10 @@ fn a_name_with_another_meaning_is_for_a_person() {
         (format!("hash -p {place}/uname uname"), "hash -r"),
         ("export LD_PRELOAD=/tmp/x.so".to_owned(), "unset LD_PRELOAD"),
         ("export PATH=".to_owned(), "PATH=/usr/local/bin:/usr/bin:/bin"),
+        // Programs would go by a path of their own.
+        ("export -n PATH".to_owned(), "export PATH"),
+        ("__mask=$(umask); umask 0".to_owned(), "umask $__mask"),
+        ("__most=$(ulimit -S -f); ulimit -S -f 1".to_owned(), "ulimit -S -f $__most"),
     ] {
         login.line(&spoil);
         login.line("uname");

@@ -45,6 +45,8 @@ __cs_tell() {
   builtin declare -px
   builtin printf '\0O%s\n%s\n' "$1" "$BASHOPTS"
   builtin declare -p BASH_COMPAT CDPATH EXECIGNORE GLOBIGNORE IFS LANG LC_ALL LC_CTYPE MAILPATH PS4
+  builtin umask -p
+  builtin ulimit -a
   builtin printf '\0'
 }
 __cs_ready() {

@@ -90,6 +90,7 @@ impl Told {
             .symmetric_difference(&first.exported)
             .map(|line| variable(line))
             .filter(|name| !RESTLESS.contains(&name.as_str()) && name != "PATH")
+            .chain(self.hides_path(first).then(|| "PATH".to_owned()))
             .collect();
         let settings: BTreeSet<String> =
             self.set.own.symmetric_difference(&first.own).map(|line| setting(line)).collect();
@@ -111,6 +112,15 @@ impl Told {
             report.path = "…".to_owned();
         }
         report
+    }
+}
+
+impl Told {
+    /// Whether programs are not told of `PATH` any more: they then go by one of
+    /// their own. What it holds is told elsewhere.
+    fn hides_path(&self, first: &Set) -> bool {
+        let told = |set: &Set| set.exported.iter().any(|line| variable(line) == "PATH");
+        told(first) && !told(&self.set)
     }
 }
 
@@ -141,7 +151,8 @@ fn hashed(line: &str) -> Option<(String, String)> {
     Some((name.to_owned(), path.to_owned()))
 }
 
-/// `SHELLOPTS` and `BASHOPTS`, a line each, then variables.
+/// `SHELLOPTS` and `BASHOPTS`, a line each, then variables, the mask of new
+/// files and the limits (`open files   (-n) 1024`).
 fn settings(text: &str) -> BTreeSet<String> {
     let mut lines = text.lines();
     let options: Vec<&str> = lines.by_ref().take(2).flat_map(|list| list.split(':')).collect();
@@ -149,8 +160,14 @@ fn settings(text: &str) -> BTreeSet<String> {
     options.map(str::to_owned).chain(lines.map(str::to_owned)).collect()
 }
 
-/// The name of an option, or of the variable in such a line.
+/// The name of an option, a limit, or of the variable in such a line.
 fn setting(line: &str) -> String {
+    if line.starts_with("umask ") {
+        return "umask".to_owned();
+    }
+    if let Some((name, _)) = line.split_once(" (").filter(|_| !line.starts_with("declare ")) {
+        return format!("limit: {}", name.trim_end());
+    }
     let option = line.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     if option { line.to_owned() } else { variable(line) }
 }
@@ -211,6 +228,30 @@ mod tests {
         assert_eq!(report.hashed[0], ("ls".to_owned(), "/tmp/evil".to_owned()));
         assert_eq!(report.changed, ["HOME", "LD_PRELOAD"]);
         assert_eq!(report.settings, ["CDPATH", "IFS", "globstar", "monitor"]);
+    }
+
+    #[test]
+    fn masks_limits_and_a_path_that_is_not_handed_on_are_told() {
+        let with = |exported: &str, own: &str| {
+            let mut parts = CALM;
+            let own = format!("{}{own}", parts[5].1);
+            parts[4].1 = exported;
+            parts[5].1 = &own;
+            told(&parts)
+        };
+        let own = "umask 0022\nfile size                   (blocks, -f) unlimited\n";
+        let path = "declare -x HOME=\"/h\"\ndeclare -x PATH=\"/bin\"\n";
+        let first = with(path, own).set().clone();
+        let report = with(path, own).report(&first);
+        assert!(report.settings.is_empty() && report.changed.is_empty(), "{report:?}");
+        let report =
+            with("declare -x HOME=\"/h\"\n", &own.replace("0022", "0000").replace("unlimited", "0")).report(&first);
+        assert_eq!(
+            (report.settings, report.changed),
+            (vec!["limit: file size".to_owned(), "umask".to_owned()], vec!["PATH".to_owned()])
+        );
+        let other_path = path.replace("/bin", "/usr/bin");
+        assert!(with(&other_path, own).report(&first).changed.is_empty(), "it is told by itself");
     }
 
     #[test]
