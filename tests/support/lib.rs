@@ -8,6 +8,7 @@ pub mod cast;
 pub mod fake_host;
 pub mod fake_service;
 pub mod installation;
+pub mod interrupting;
 pub mod journal;
 pub mod namespace;
 pub mod parts;

@@ -61,7 +61,7 @@ pub fn hear_driver(bytes: &[u8], size: usize) -> Vec<Option<String>> {
                     let first = first.get_or_insert_with(|| told.set().clone());
                     heard.push(Some(format!("{status} {prompt} {:?}", told.report(first))));
                 }
-                Ok(Some(Said::Taken)) => heard.push(Some("taken".to_owned())),
+                Ok(Some(Said::Taken(word))) => heard.push(Some(format!("taken {word}"))),
                 Ok(None) => break,
                 Err(NotSaid) => {
                     heard.push(None);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use countersign_tests::cast::Cast;
 use countersign_tests::installation::{AGENT, Installation, Options};
+use countersign_tests::interrupting::INTERRUPTING;
 use countersign_tests::journal;
 use countersign_tests::run::{Ended, LIMIT, Running, eventually, run_with};
 use nix::sys::signal::Signal;
@@ -222,5 +223,21 @@ fn a_command_cannot_make_the_shell_read_for_itself() {
         let ended = client.wait(LIMIT);
         assert!(!exists(&host.home().join("made")), "{attack}: {}", ended.err());
     }
+    host.verify().expect(10);
+}
+
+/// A trap that leaves the function in which the shell reads a command, in the middle of that: the rest of it, quoted
+/// text, is no command, and nothing more runs.
+#[test]
+fn the_rest_of_a_command_that_was_broken_off_is_not_run() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    std::fs::write(host.home().join("interrupting.py"), INTERRUPTING).expect("file");
+    let rest = format!("{}0\tword\ttouch made #", "N".repeat(60_000));
+    let text = format!("trap return INT\npython3 interrupting.py\nsleep 1.5\n: \"{rest}\"\ntouch after\n");
+    let ended = approved(&host, &text);
+    journal::wait_for(&host.journal(), "session_closed", 1);
+    assert!(!host.home().join("made").exists(), "quoted text was run");
+    // Where it came too late for that the script has gone on.
+    assert!(ended.code() != 0 || host.home().join("after").exists(), "{}", ended.err());
     host.verify().expect(10);
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use countersign_tests::interrupting::INTERRUPTING;
 use countersign_tests::terminal::plain;
 
 use super::Login;
@@ -201,4 +202,28 @@ fn answers_with_line_ends_run_nothing() {
     assert_eq!(login.submitted(), [never, never, never, "echo fi''ne"]);
     assert!(!login.file("made").exists());
     login.leave();
+}
+
+/// A line of which the shell has read a part when it is interrupted: the rest of it, quoted text, is no line.
+#[test]
+fn the_rest_of_a_line_that_was_broken_off_is_not_run() {
+    let mut broken_off = false;
+    for _ in 0..5 {
+        let mut login = Login::new();
+        fs::write(login.file("interrupting.py"), INTERRUPTING).unwrap();
+        login.line("python3 interrupting.py");
+        moment(1000);
+        let line = format!(": \"{}0\ttouch made #\"", "E".repeat(60_000));
+        login.terminal.send(&format!("\x1b[200~{line}\x1b[201~\r"));
+        countersign_tests::journal::wait_for(&login.parts.journal(), "exec_finished", 2);
+        moment(500);
+        assert!(!login.file("made").exists(), "quoted text was run");
+        broken_off = !login.terminal.is_running();
+        if broken_off {
+            login.check(&[10]);
+            break;
+        }
+        login.leave();
+    }
+    assert!(broken_off, "the shell was never interrupted in time");
 }

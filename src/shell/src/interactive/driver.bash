@@ -73,12 +73,17 @@ __cs_ready() {
   [[ /dev/fd/2 -ef /dev/fd/61 ]] || __cs_elsewhere+=:stderr
   __cs_tell "$2$__cs_elsewhere" >&62 2>/dev/null || __cs_stop 98
   builtin printf 'R%s\t%s\0' "$__cs_was" "$__cs_message" >&62 || __cs_stop 90
-  IFS= builtin read -r -d '' -u 62 __cs_message || __cs_stop 91
+  # Leave for a line that was broken off before it began is for none.
+  while IFS= builtin read -r -d '' -u 62 __cs_message || __cs_stop 91; [[ $__cs_message == G ]]; do builtin :; done
   case $__cs_message in
   E*)
-    __cs_busy=1
-    builtin printf 'A\0' >&62 || __cs_stop 92
-    __cs_message=${__cs_message#?}
+    __cs_busy=1 __cs_message=${__cs_message#?}
+    # What ^C broke off while it was read is lost, and this may be the rest of
+    # it: the front knows the word of the line that it sent.
+    builtin printf 'A%s\0' "${__cs_message%%$'\t'*}" >&62 || __cs_stop 92
+    __cs_message=${__cs_message#*$'\t'}
+    IFS= builtin read -r -d '' -u 62 __cs_line || __cs_stop 91
+    [[ $__cs_line == G ]] || __cs_stop 93
     __cs_line=${__cs_message#*$'\t'}
     builtin return "${__cs_message%%$'\t'*}" ;;
   X*) __cs_stop "${__cs_message#?}" ;;

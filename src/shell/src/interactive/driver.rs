@@ -13,6 +13,8 @@ pub const START_FILE: i32 = 60;
 pub const TERMINAL: i32 = 61;
 pub const PRIVATE: i32 = 62;
 
+/// Longest word of a line, in bytes.
+const MAX_WORD: usize = 64;
 /// Longest message that is taken from bash, in bytes.
 const MAX_MESSAGE: usize = 64 * 1024;
 
@@ -34,13 +36,20 @@ pub fn start_file(mark: &str) -> io::Result<OwnedFd> {
     sys::descriptors::sealed_memory(c"countersign-driver", text.as_bytes())
 }
 
-/// The line to run, and the status that `$?` has before it.
-pub fn run(status: u8, line: &[u8]) -> Vec<u8> {
-    let mut message = format!("E{status}\t").into_bytes();
+/// A line to run, its letter first, then the word by which the driver says that
+/// it took this line, and the status that `$?` has before it.
+pub fn run(letter: char, word: &str, status: u8, line: &[u8]) -> Vec<u8> {
+    let mut message = format!("{letter}{word}\t{status}\t").into_bytes();
     message.extend_from_slice(line);
     message.push(0);
     message
 }
+
+/// That it may run what it took.
+pub const GO: &[u8] = b"G\0";
+
+/// The letter of a line to run.
+pub const LINE: char = 'E';
 
 /// The order to exit.
 pub fn exit(status: u8) -> Vec<u8> {
@@ -50,8 +59,8 @@ pub fn exit(status: u8) -> Vec<u8> {
 /// What bash says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
-    /// It took the line and runs it.
-    Taken,
+    /// It took the line of this word, and runs it when it may.
+    Taken(String),
     /// It is ready for a line.
     Ready {
         /// The last line's status.
@@ -110,7 +119,9 @@ impl Listener {
 
     fn parse(&mut self, message: &[u8]) -> Result<Said, NotSaid> {
         match message.split_first() {
-            Some((b'A', [])) => Ok(Said::Taken),
+            Some((b'A', word)) if word.len() <= MAX_WORD && word.iter().all(u8::is_ascii_alphanumeric) => {
+                Ok(Said::Taken(String::from_utf8_lossy(word).into_owned()))
+            }
             Some((b'R', rest)) if rest.len() <= MAX_MESSAGE => {
                 let text = String::from_utf8_lossy(rest);
                 let (status, prompt) = text.split_once('\t').ok_or(NotSaid)?;
@@ -131,7 +142,7 @@ mod tests {
 
     #[test]
     fn hears_what_the_driver_says_in_any_pieces() {
-        let stream = b"R130\t\x01\x1b[1m\x02a@b:~$ \0A\0R0\t$ \0";
+        let stream = b"R130\t\x01\x1b[1m\x02a@b:~$ \0Aw1\0R0\t$ \0";
         for cut in 0..stream.len() {
             let mut listener = Listener::default();
             let mut said = Vec::new();
@@ -166,7 +177,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for bad in [&b"\0"[..], b"B\0", b"R\0", b"R256\tx\0", b"Rx\ty\0", b"AA\0"] {
+        for bad in [&b"\0"[..], b"B\0", b"R\0", b"R256\tx\0", b"Rx\ty\0", b"Aa b\0", b"AE0\tx\0"] {
             let mut listener = Listener::default();
             listener.push(bad).unwrap();
             assert_eq!(listener.next(), Err(NotSaid), "{bad:?}");

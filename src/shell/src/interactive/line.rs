@@ -1,8 +1,8 @@
 //! A line that is held: asked about, answered, committed or refused.
 
 use super::away::AWAY;
+use super::notice;
 use super::session::{Pending, Session, State, Stop};
-use super::{driver, notice};
 use crate::editor::PASTE_MARKS_OFF;
 use crate::held::{Answer, Approved, Held};
 use crate::inspected::Inspected;
@@ -153,7 +153,7 @@ impl Session {
                 if !self.plain {
                     self.show(PASTE_MARKS_OFF.as_bytes())?;
                 }
-                self.wires.order(&driver::run(self.status, &line));
+                self.wires.run(self.status, &line)?;
                 let until_us = sys::boottime_us()?.saturating_add(TAKE_US);
                 self.state = State::Committing { id, until_us };
                 Ok(())

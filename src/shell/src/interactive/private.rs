@@ -1,6 +1,8 @@
 //! The private socket between front and driver.
 
-use super::driver::{Listener, NotSaid, Said};
+use super::driver::{GO, Listener, NotSaid, Said, run};
+use countersign_core::b64_encode;
+use countersign_ledger::random_bytes;
 use countersign_sys::{self as sys, Wanted};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::io;
@@ -17,6 +19,8 @@ pub struct Private {
     /// The process that spoke first, before any line: the shell itself. Jobs
     /// that it forks have copies of its end, and nothing to say.
     speaker: Option<i32>,
+    /// The word of the line that was sent and that it has not taken yet.
+    sent: Option<String>,
 }
 
 /// What was heard on it.
@@ -37,7 +41,10 @@ impl Private {
         let (ours, theirs) = pair()?;
         sys::set_nonblocking(ours.as_fd())?;
         sys::know_senders(ours.as_fd())?;
-        Ok((Self { socket: Some(ours), listener: Listener::default(), orders: Vec::new(), speaker: None }, theirs))
+        Ok((
+            Self { socket: Some(ours), listener: Listener::default(), orders: Vec::new(), speaker: None, sent: None },
+            theirs,
+        ))
     }
 
     /// While it is open, what to wait for on it.
@@ -51,6 +58,25 @@ impl Private {
     pub fn order(&mut self, bytes: &[u8]) {
         self.orders.extend_from_slice(bytes);
         self.push();
+    }
+
+    /// Queues a line to run. What the shell has read of it when a signal breaks
+    /// it off is lost, and it would take the rest for a line: so it says which
+    /// one it took, by a word that no text of a line can hold, and waits.
+    pub fn run(&mut self, letter: char, status: u8, line: &[u8]) -> io::Result<()> {
+        let word = random_word()?;
+        self.order(&run(letter, &word, status, line));
+        self.sent = Some(word);
+        Ok(())
+    }
+
+    /// It may run the line that was sent, and no other.
+    fn taken(&mut self, word: String) -> Heard {
+        if self.sent.take().as_ref() != Some(&word) {
+            return Heard::Nonsense;
+        }
+        self.order(GO);
+        Heard::Said(Said::Taken(word))
     }
 
     /// Sends what waits.
@@ -69,6 +95,7 @@ impl Private {
     /// Reads what the driver says.
     pub fn hear(&mut self) -> Heard {
         match self.listener.next() {
+            Ok(Some(Said::Taken(word))) => return self.taken(word),
             Ok(Some(said)) => return Heard::Said(said),
             Ok(None) => {}
             Err(NotSaid) => return Heard::Nonsense,
@@ -100,4 +127,10 @@ impl Private {
 /// A pair of connected sockets, closed on exec.
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?)
+}
+
+/// Letters and digits that nobody can guess.
+pub fn random_word() -> io::Result<String> {
+    let bytes = random_bytes::<16>().map_err(io::Error::other)?;
+    Ok(b64_encode(&bytes).replace(['-', '_'], "x"))
 }

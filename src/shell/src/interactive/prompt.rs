@@ -15,7 +15,7 @@ impl Session {
         loop {
             match (self.wires.hear(), &self.state) {
                 (Heard::Nothing, _) => break,
-                (Heard::Said(Said::Taken), State::Committing { id, .. }) => self.state = State::Running(*id),
+                (Heard::Said(Said::Taken(_)), State::Committing { id, .. }) => self.state = State::Running(*id),
                 (Heard::Said(Said::Ready { status, prompt, told }), State::Starting | State::Running(_))
                     if self.ready.is_none() =>
                 {

@@ -3,11 +3,9 @@
 //! nothing.
 
 use super::driver;
-use super::private::{Heard, Private, pair};
+use super::private::{Heard, Private, pair, random_word};
 use crate::pty::Pty;
 use crate::spawner::orders::{Order, Spawner, Unstarted};
-use countersign_core::b64_encode;
-use countersign_ledger::random_bytes;
 use countersign_sys::{self as sys, Wanted};
 use nix::errno::Errno;
 use std::io;
@@ -73,6 +71,11 @@ impl Wires {
         self.private.order(bytes);
     }
 
+    /// Queues a line for the driver to run.
+    pub fn run(&mut self, status: u8, line: &[u8]) -> io::Result<()> {
+        self.private.run(driver::LINE, status, line)
+    }
+
     /// Sends what waits.
     pub fn push(&mut self) {
         self.private.push();
@@ -119,9 +122,4 @@ impl Wires {
         buffer.truncate(filled);
         Ok((filled > 0).then_some(buffer))
     }
-}
-
-fn random_word() -> io::Result<String> {
-    let bytes = random_bytes::<16>().map_err(io::Error::other)?;
-    Ok(b64_encode(&bytes).replace(['-', '_'], "x"))
 }

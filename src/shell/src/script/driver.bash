@@ -45,8 +45,8 @@ __cs_ready() {
   __cs_tell "$2" >&62 2>/dev/null || __cs_stop 98
   __cs_return "$__cs_was"
   builtin printf 'R%s\t\0' "$__cs_was" >&62 || __cs_stop 90
-  IFS= builtin read -r -d '' -u 62 __cs_message || __cs_stop 91
-  builtin printf 'A\0' >&62 || __cs_stop 92
+  # Leave for a command that was broken off before it began is for none.
+  while IFS= builtin read -r -d '' -u 62 __cs_message || __cs_stop 91; [[ $__cs_message == G ]]; do builtin :; done
   case $__cs_message in
   N*) ;;
   F*) __cs_input=/dev/fd/61 ;;
@@ -55,6 +55,12 @@ __cs_ready() {
   *) __cs_stop 93 ;;
   esac
   __cs_message=${__cs_message#?}
+  # What a trap broke off while it was read is lost, and this may be the rest of
+  # it: the front knows the word of the command that it sent.
+  builtin printf 'A%s\0' "${__cs_message%%$'\t'*}" >&62 || __cs_stop 92
+  __cs_message=${__cs_message#*$'\t'}
+  IFS= builtin read -r -d '' -u 62 __cs_line || __cs_stop 91
+  [[ $__cs_line == G ]] || __cs_stop 93
   __cs_line=${__cs_message#*$'\t'}
   builtin return "${__cs_message%%$'\t'*}"
 }

@@ -27,15 +27,13 @@ pub fn arguments() -> Vec<CString> {
     flags.into_iter().chain([text, c"bash".to_owned()]).collect()
 }
 
-/// The command to run, and the status that `$?` has before it.
-pub fn run(input: Input, status: u8, command: &[u8]) -> Vec<u8> {
-    let word = match input {
-        Input::Empty => 'N',
-        Input::Fed => 'F',
-        Input::Program => 'P',
-    };
-    let mut message = format!("{word}{status}\t").into_bytes();
-    message.extend_from_slice(command);
-    message.push(0);
-    message
+impl Input {
+    /// The letter of a command that has it.
+    pub fn letter(self) -> char {
+        match self {
+            Self::Empty => 'N',
+            Self::Fed => 'F',
+            Self::Program => 'P',
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! A command of a script: held, answered, committed. One that does not run
 //! ends the login.
 
-use super::driver::{self, Input};
+use super::driver::Input;
 use super::session::{Pending, Session, State, Stop};
 use crate::held::{Answer, Approved, Held, Refusal};
 use crate::inspected::Inspected;
@@ -160,7 +160,7 @@ impl Session {
         };
         match approved.release(sys::boottime_us()?) {
             Ok(command) => {
-                self.wires.order(&driver::run(input, self.status, &command));
+                self.wires.run(input.letter(), self.status, &command)?;
                 let until_us = sys::boottime_us()?.saturating_add(TAKE_US);
                 self.state = State::Committing { id, fed: input == Input::Fed, until_us };
                 Ok(())

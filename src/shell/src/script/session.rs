@@ -303,9 +303,7 @@ impl Session {
         loop {
             match (self.wires.hear(), &self.state) {
                 (Heard::Nothing, _) => return Ok(()),
-                // It takes the order to exit like any other.
-                (Heard::Said(Said::Taken), State::Leaving) => {}
-                (Heard::Said(Said::Taken), State::Committing { id, fed, .. }) => {
+                (Heard::Said(Said::Taken(_)), State::Committing { id, fed, .. }) => {
                     self.state = State::Running { id: *id, fed: *fed };
                 }
                 (Heard::Said(Said::Ready { told, .. }), State::Starting) => {
