@@ -11,7 +11,7 @@ use crate::inner::InnerShell;
 use crate::interactive::driver;
 use crate::script::driver as script;
 use countersign_api::frame;
-use countersign_core::{b64_decode, b64_encode};
+use countersign_core::{Transfer, b64_decode, b64_encode};
 use countersign_sys::errand::{Ending, errand};
 use countersign_sys::signals::{Name, Signals};
 use countersign_sys::spawn::{Controlling, Leave, Program};
@@ -213,8 +213,13 @@ impl<'a> Office<'a> {
         terminal: bool,
         fds: Vec<OwnedFd>,
     ) -> io::Result<Program<'a>> {
-        let command = CString::new(b64_decode(command).map_err(io::Error::other)?)?;
+        let command = b64_decode(command).map_err(io::Error::other)?;
+        // What it reads and writes is the client's to say, in the agent's name: also `/proc/PID/mem`.
+        // Hooks of a push and filters of an archive are programs that may need more.
+        let apart = Transfer::of(&command).is_some_and(|one| !matches!(one, Transfer::GitPush | Transfer::GitArchive));
+        let command = CString::new(command)?;
         Ok(Program {
+            apart,
             file: file_of(shell)?,
             arguments: shell.arguments(command),
             environment: variables(environment)?,
@@ -245,6 +250,7 @@ impl<'a> Office<'a> {
             ],
             uid: Some(self.agent),
             terminal: Controlling::Output,
+            apart: false,
             inherited: self.inherited,
         })
     }
@@ -266,6 +272,7 @@ impl<'a> Office<'a> {
             ],
             uid: Some(self.agent),
             terminal: Controlling::None,
+            apart: false,
             inherited: self.inherited,
         })
     }

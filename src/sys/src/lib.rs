@@ -4,6 +4,7 @@
 //! Every `unsafe` block is one call with a SAFETY sentence. `nix` is used
 //! wherever it has the call.
 
+pub mod apart;
 pub mod clock;
 pub mod descriptors;
 pub mod directory;

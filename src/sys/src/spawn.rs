@@ -5,6 +5,7 @@
 //! and looks at the deadline itself; a child that does not get through in time
 //! is killed and reaped, and the kernel says whether it ever executed anything.
 
+use crate::apart::apart;
 use crate::identity::{Uids, set_uids};
 use crate::inherited::Inherited;
 use crate::process::{Forked, end_child, fork, parent_death_signal};
@@ -55,6 +56,9 @@ pub struct Program<'a> {
     pub further: Vec<(OwnedFd, i32)>,
     /// What becomes the controlling terminal.
     pub terminal: Controlling,
+    /// Whether it is kept from the memory of the user's other processes, where
+    /// the kernel can.
+    pub apart: bool,
     /// Limits and umask that it gets back.
     pub inherited: &'a Inherited,
 }
@@ -203,6 +207,9 @@ fn become_program(
     descriptors::close_from_3_on_exec()?;
     for (fd, number) in &program.further {
         descriptors::keep_as(fd, *number)?;
+    }
+    if program.apart {
+        apart()?;
     }
     // From here on nothing is left to do but to be allowed to.
     tell.write_all(&ALIVE)?;

@@ -5,7 +5,7 @@ use std::process::Command;
 use countersign_tests::cast::Cast;
 use countersign_tests::installation::{AGENT, Installation, Options};
 use countersign_tests::journal;
-use countersign_tests::run::{LIMIT, Running};
+use countersign_tests::run::{LIMIT, Running, eventually, run};
 use serde_json::Value;
 
 const READ_WRITE: &str = "/usr/lib/openssh/sftp-server -e -l INFO";
@@ -76,5 +76,32 @@ fn what_was_read_is_counted_or_said_not_to_be_known() {
         session(&host, r#"handle = opened(b"./" * 520 + b"kept"); assert b"text" in read(handle, 100); close(handle)"#);
     assert!(body["files"].is_null() && body["files_read"].is_null(), "{body}");
     assert!(markers.last().expect("a marker").contains("is not known"), "{markers:?}");
+    host.verify().expect(10);
+}
+
+/// Code in the memory of another program of the agent's, its shell for one, would run unasked.
+#[test]
+fn the_memory_of_other_programs_is_no_file() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let mut other = host.as_agent("/usr/bin/sleep", &["600"]).spawn().expect("a program of the agent");
+    let memory = format!("/proc/{}/mem", other.id());
+    eventually("it to run", LIMIT, || {
+        std::fs::read_to_string(format!("/proc/{}/comm", other.id())).ok().filter(|name| name == "sleep\n")
+    });
+    // The control: but for this, or Yama, any program of the agent's may.
+    let yama = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").is_ok_and(|value| value.trim() != "0");
+    let tried = run(&mut host.as_agent("/usr/bin/python3", &["-c", &format!("open({memory:?}, 'r+b')")]));
+    assert_eq!(tried.code() == 0, !yama, "{}", tried.err());
+    std::fs::write(host.home().join("kept"), "text").expect("file");
+    let code = format!(
+        "assert opened(b{memory:?}) == b'\\0\\0\\0\\x11Permission denied\\0\\0\\0\\0', 'it was opened'\nassert read(opened(b'kept'), 9)"
+    );
+    session(&host, &code);
+    // Renames from one directory to another still work.
+    let rename = "say(14, struct.pack('>I', 7) + text(b'd') + struct.pack('>I', 0)); say(18, struct.pack('>I', 8) + text(b'kept') + text(b'd/moved'))";
+    session(&host, rename);
+    assert!(host.home().join("d/moved").exists());
+    other.kill().expect("killed");
+    other.wait().expect("reaped");
     host.verify().expect(10);
 }
