@@ -18,4 +18,5 @@ mod rsync_git;
 mod scripts;
 mod sftp;
 mod sftp_names;
+mod storms;
 mod transfers;

@@ -227,3 +227,35 @@ fn the_rest_of_a_line_that_was_broken_off_is_not_run() {
     }
     assert!(broken_off, "the shell was never interrupted in time");
 }
+
+/// Sends its parent every signal that a shell outlives, as fast as it can, for some seconds.
+const STORM: &str = r#"
+import os, random, signal, time
+shell = os.getppid()
+if os.fork(): os._exit(0)
+os.setsid()
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+names = "INT WINCH TSTP TTIN TTOU CHLD URG TERM QUIT CONT".split()
+until = time.time() + 6
+while time.time() < until:
+    os.kill(shell, getattr(signal, "SIG" + random.choice(names)))
+    time.sleep(random.random() * 0.004)
+"#;
+
+#[test]
+fn a_storm_of_signals_lets_nothing_run() {
+    let mut login = Login::new();
+    fs::write(login.file("storm.py"), STORM).unwrap();
+    login.line("python3 storm.py");
+    for _ in 0..4 {
+        login.terminal.send("touch made #NEVER\r");
+        login.terminal.expect("denied");
+        moment(300);
+        login.terminal.send("touch other\r");
+        moment(500);
+    }
+    moment(4000);
+    login.ends("echo sti''ll", "still");
+    assert!(!login.file("made").exists());
+    login.leave();
+}
