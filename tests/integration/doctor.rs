@@ -248,6 +248,16 @@ fn what_others_run_or_give_is_seen() {
     is(&rows, "hole", &ids);
     let found = row(&rows, "account.others-jobs")["found"].as_str().expect("text");
     assert!(found.starts_with("/etc/cron.d/nightly has ") && found.contains("job.sh for root"), "{found}");
+
+    // What is added to a socket's unit runs as root, too.
+    fs::remove_file("/etc/cron.d/nightly").expect("removed");
+    let (_, rows) = doctor(&["--agent", AGENT]);
+    is(&rows, "ok", &["account.others-jobs"]);
+    fs::create_dir_all("/etc/systemd/system/x.socket.d").expect("directory");
+    let unit = format!("[Socket]\nExecStartPre={}\n", job.display());
+    fs::write("/etc/systemd/system/x.socket.d/more.conf", unit).expect("unit");
+    let (_, rows) = doctor(&["--agent", AGENT]);
+    is(&rows, "hole", &["account.others-jobs"]);
 }
 
 #[test]

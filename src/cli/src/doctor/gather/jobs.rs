@@ -44,6 +44,11 @@ const SYSTEM_FILES: &[&str] = &[
     "/etc/logrotate.d",
     "/etc/apt/apt.conf.d",
     "/etc/dbus-1/system.d",
+    "/etc/systemd/system-generators",
+    "/run/systemd/system-generators",
+    "/usr/local/lib/systemd/system-generators",
+    "/etc/systemd/system.conf",
+    "/etc/systemd/system.conf.d",
 ];
 /// Directories among them whose files count, too.
 const DIRECTORIES: &[&str] = &[
@@ -62,6 +67,10 @@ const DIRECTORIES: &[&str] = &[
     "/etc/logrotate.d",
     "/etc/apt/apt.conf.d",
     "/etc/dbus-1/system.d",
+    "/etc/systemd/system-generators",
+    "/run/systemd/system-generators",
+    "/usr/local/lib/systemd/system-generators",
+    "/etc/systemd/system.conf.d",
 ];
 /// Where units of systemd are.
 const UNITS: &[&str] = &[
@@ -118,9 +127,10 @@ pub fn units() -> Known<Vec<PathBuf>> {
         for name in names_in(directory)? {
             let path = directory.join(&name);
             let name = name.to_string_lossy();
-            if name.ends_with(".service") {
+            let is_unit = |name: &str| name.ends_with(".service") || name.ends_with(".socket");
+            if is_unit(&name) {
                 found.push(path);
-            } else if name.ends_with(".service.d") {
+            } else if name.strip_suffix(".d").is_some_and(is_unit) {
                 found.extend(names_in(&path)?.into_iter().map(|file| path.join(file)));
             }
         }
