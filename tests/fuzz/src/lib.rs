@@ -94,7 +94,7 @@ const EDITOR: &[&str] = &[
 /// Of an interactive login, and of a script: the second tells the same and has no prompt.
 const DRIVER: &[&str] = &[
     "R0\tagent@host:~$ \0",
-    "A\0R130\t$ \0",
+    "Aw0rd\0R130\t$ \0",
     "P/usr/bin\0Lalias ls='id'\n\0Fdeclare -f ls\ndeclare -fr __cs_stop\n\0Hbuiltin hash -p /usr/bin/id id\n\0Vdeclare -x HOME=\"/h\"\n\0R0\t\0A\0",
     "P/bin\0L\0F\0H\0Vdeclare -x A=\"1\"\n\0R0\t\0A\0P/bin\0L\0F\0H\0Vdeclare -x A=\"2\"\n\0R2\t\0",
 ];
