@@ -473,7 +473,8 @@ def read_scope(path):
         return None
     if set(part) == {"since"} and is_int(part["since"]) and 0 <= part["since"] < 2**64:
         return part["since"]
-    if set(part) == {"name", "logins"} and is_texts(part["logins"]) and all(map(is_id, part["logins"])):
+    if set(part) == {"name", "logins"} and is_text(part["name"]) and is_texts(part["logins"]) and all(map(is_id, part["logins"])) \
+            and len(set(part["logins"])) == len(part["logins"]):
         return part["logins"]
     raise Bad("part")
 
@@ -586,7 +587,6 @@ MEMBERS = {
     "gap": {"former": is_id, "head?": is_digest, "seq?": is_int, "why": is_text},
     **{kind: {"entries": is_objects, "reason": is_text, "recordings?": is_ids, "sigs?": is_texts} for kind in ("erasure", "redaction")},
 }
-PERSON = ["interactive_escape", "opaque_code"]
 IN_LOGIN = "session_opened command_submitted decided exec_started exec_seen exec_finished recording_chunk session_resumed session_closed".split()
 OF_HOST = "host_enrolled host_started host_stopped checkpoint key_rotated policy_changed policy_text clock_step redaction erasure pruned gap heartbeat".split()
 OF_SERVICE = "admin_act signed_in access rule_changed grant anomaly_triaged hold report_read".split()
@@ -813,7 +813,7 @@ class Run:
         self.jumped = self.jumped and blocks is None
         signed = self.signed(e)
         if blocks is not None and signed:
-            self.leave_out(blocks, e["seq"])
+            self.leave_out(blocks, e["seq"], e["prev"])
         if not self.place(e, signed):
             return
         self.tree(e)
@@ -830,8 +830,11 @@ class Run:
             start = stop
         return blocks
 
-    def leave_out(self, blocks, seq):
+    def leave_out(self, blocks, seq, last):
         root = None
+        # Nothing is between a certificate of the identity key and its start.
+        if self.starting:
+            self.add("key.start")
         self.log_lost = True
         if not self.broken:
             self.leaves += blocks
@@ -842,7 +845,7 @@ class Run:
                     head["found"] = head.get("found") or head["root"] == root
                     if head["root"] != root:
                         self.add("head.fork")
-        self.bridges.append((self.next, seq, root))
+        self.bridges.append((self.next, seq, root, last))
         self.next, self.prev, self.apart = seq, blocks[-1][1] if blocks[-1][0] == 0 else None, True
         self.stopped = None
 
@@ -1081,7 +1084,7 @@ class Run:
             if b["before"] > held:
                 return self.add("removal.early")
             if self.pruned is None or self.pruned[0] <= b["before"]:
-                self.pruned = (b["before"], digest(b["root"]))
+                self.pruned = (b["before"], digest(b["root"]), digest(b["head"]))
             return
         for entry in b["entries"]:
             seq, of, paths = entry.get("seq"), entry.get("of"), entry.get("paths")
@@ -1118,7 +1121,7 @@ class Run:
             if login not in self.erased:
                 self.add("recording.missing")
         used, logins = False, isinstance(self.scope, list)
-        for _, end, _ in self.bridges:
+        for _, end, _, _ in self.bridges:
             if logins or is_int(self.scope) and end <= self.scope:
                 continue
             if self.pruned and end <= self.pruned[0]:
@@ -1126,8 +1129,8 @@ class Run:
             else:
                 self.add("chain.seq")
         if used:
-            roots = [root for _, end, root in self.bridges if end == self.pruned[0]]
-            if not roots or roots[0] not in (None, self.pruned[1]):
+            ends = [(root, head) for _, end, root, head in self.bridges if end == self.pruned[0]]
+            if not ends or ends[0][0] not in (None, self.pruned[1]) or ends[0][1] != self.pruned[2]:
                 self.add("removal.entry")
             if self.admins is None:
                 self.add("pruned.declared")
@@ -1386,8 +1389,8 @@ class Run:
 
     def submitted(self, e, b, login, whole):
         login["commands"][b["id"]] = dict(leaf=e["leaf"], nonce=b["nonce"], wait=b["wait_ms"], mono=e["mono"], boot=e["boot"],
-                                          whole=whole, stale=False, words=b.get("words"), stage="waiting", late=False,
-                                          person=any(f in PERSON for f in b.get("flags", [])),
+                                          whole=whole and "beyond" not in b.get("hidden_kinds", []) + b.get("stdin_hidden_kinds", []), stale=False, words=b.get("words"), stage="waiting", late=False,
+                                          person="stdin" in b or bool(b.get("flags")),
                                           under=(self.force, b.get("authority"), b.get("people")))
         if b["id"] in self.submissions:
             self.flaw(login, "submission.repeat")
@@ -1479,7 +1482,8 @@ class Run:
             return self.flaw(login, "finish.of")
         if digest(b["of"]) != c["exec"]:
             self.flaw(login, "finish.of")
-        if c["late"] and b["end"] != "not_released":
+        never = b["end"] == "not_released" and "code" not in b and "signal" not in b
+        if c["late"] and not never:
             self.flaw(login, "decision.late")
         c["stage"] = "finished"
 
@@ -1542,7 +1546,7 @@ class Run:
                     self.add("recording.extra")
         self.left_out()
         for head in self.heads:
-            within = any(start <= head["last"] < end for start, end, _ in self.bridges) \
+            within = any(start <= head["last"] < end for start, end, _, _ in self.bridges) \
                 or isinstance(self.scope, list) and head["last"] >= self.next
             if head["host"] != self.host:
                 self.add("head.other_host")
@@ -1572,14 +1576,21 @@ def load_head(path):
 
 def verify(place, trust, heads):
     run = Run(trust, [dict(head) for head in heads])
-    root = next((r for r in (os.path.join(place, "host"), place) if os.path.isdir(os.path.join(r, "journal"))), None)
+    root = None
+    for up, name in ((place, "host"), (os.path.join(place, "host"), "journal"), (place, "journal")):
+        path = os.path.join(up, name)
+        if os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path)):
+            run.add("source.damaged")
+            return run
+        if name == "journal" and root is None and os.path.isdir(path):
+            root = up
     if root is None:
         run.add("source.unknown")
         return run
-    if root != place and os.path.exists(os.path.join(place, "journal")):
+    if root != place and os.path.lexists(os.path.join(place, "journal")):
         run.add("source.damaged")
     run.recordings = os.path.join(root, "recordings")
-    if os.path.exists(run.recordings) and not os.path.isdir(run.recordings):
+    if os.path.lexists(run.recordings) and (os.path.islink(run.recordings) or not os.path.isdir(run.recordings)):
         run.add("source.damaged")
     journal = os.path.join(root, "journal")
     try:

@@ -73,7 +73,7 @@ pub(crate) async fn run(enrolment: Enrolment) -> Result<(), HostError> {
         trial: enrolment.trial,
         former,
     };
-    identity.save_new(&enrolment.state)
+    identity.checked()?.save_new(&enrolment.state)
 }
 
 /// The host that has lost its key, and how far its ledger reaches. One whose

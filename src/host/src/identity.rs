@@ -46,7 +46,20 @@ impl Identity {
         }
         let mut text = String::new();
         file.take(MAX_BYTES).read_to_string(&mut text).map_err(|why| HostError::config("read", &path, why))?;
-        serde_json::from_str(&text).map_err(|why| HostError::config("read", &path, why))
+        let read: Self = serde_json::from_str(&text).map_err(|why| HostError::config("read", &path, why))?;
+        read.checked()
+    }
+
+    /// Refuses a service that has this host's own id or key: its ledger would
+    /// pass for this host's, and this host could decide for itself.
+    pub(crate) fn checked(self) -> Result<Self, HostError> {
+        if self.service.to_string() == self.host.to_string() || self.service_key == self.key {
+            return Err(HostError::Config(
+                "the service names this host's own id or key as its own; it is no service of this host, and nothing runs: enrol with another"
+                    .to_owned(),
+            ));
+        }
+        Ok(self)
     }
 
     /// Writes it, once; durable when this returns.
@@ -98,4 +111,40 @@ pub(crate) fn prepare_state(state: &Path) -> Result<(), HostError> {
         return Err(HostError::config("use", state, advice));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a service that takes this host's place would have it.
+    #[test]
+    fn a_service_is_another_than_the_host() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = Identity {
+            host: HostId::from_random([1; 16]),
+            name: "web-1".parse().unwrap(),
+            key: Digest([1; 32]),
+            service: ServiceId::from_random([2; 16]),
+            service_key: Digest([2; 32]),
+            service_url: "https://localhost".to_owned(),
+            fingerprint: None,
+            host_token: String::new(),
+            trial: false,
+            former: None,
+        };
+        assert!(good.clone().checked().is_ok());
+        let id = Identity { service: ServiceId::from_random([1; 16]), ..good.clone() };
+        let key = Identity { service_key: good.key, ..good.clone() };
+        for (name, bad) in [("id", id), ("key", key)] {
+            assert!(bad.clone().checked().is_err());
+            // Nor is one taken that stands there already.
+            let state = dir.path().join(name);
+            std::fs::create_dir(&state).unwrap();
+            bad.save_new(&state).unwrap();
+            assert!(Identity::load(&state).is_err());
+        }
+        good.save_new(dir.path()).unwrap();
+        assert_eq!(Identity::load(dir.path()).unwrap(), good);
+    }
 }

@@ -116,7 +116,15 @@ impl TrustFile {
 
     /// Reads its JSON.
     pub fn parse(json: &[u8]) -> Result<Self, TrustError> {
-        let file: Self = serde_json::from_slice(json).map_err(|error| TrustError::Content(error.to_string()))?;
+        let bad = |error: serde_json::Error| TrustError::Content(error.to_string());
+        let file: Self = serde_json::from_slice(json).map_err(bad)?;
+        // Derived readers also take the members of an object as a list without names.
+        let written: serde_json::Value = serde_json::from_slice(json).map_err(bad)?;
+        let listed = |name: &str| written.get(name).and_then(serde_json::Value::as_array).into_iter().flatten();
+        let mut objects = ["hosts", "services", "revoked"].into_iter().flat_map(listed).chain([&written]);
+        if !objects.all(serde_json::Value::is_object) {
+            return Err(TrustError::Content("it, or what it lists, is a list and must be an object".to_owned()));
+        }
         file.checked()
     }
 

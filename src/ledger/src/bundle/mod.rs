@@ -10,6 +10,7 @@ mod write;
 
 use crate::verify::parts::Scope;
 use countersign_core::LoginId;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -78,14 +79,24 @@ fn at(verb: &'static str, path: &Path) -> impl Fn(io::Error) -> BundleError + us
 
 /// What a manifest says that the bundle holds; `None` for a whole history.
 pub(crate) fn scope_of(text: &[u8]) -> Result<Option<Scope>, BundleError> {
-    let manifest: Manifest =
-        serde_json::from_slice(text).map_err(|error| BundleError::Damaged(format!("bundle.json: {error}")))?;
+    let bad = |error: serde_json::Error| BundleError::Damaged(format!("bundle.json: {error}"));
+    let manifest: Manifest = serde_json::from_slice(text).map_err(bad)?;
+    // Derived readers also take the members of an object as a list without names.
+    let written: serde_json::Value = serde_json::from_slice(text).map_err(bad)?;
+    if !written.is_object() || written.get("part").is_some_and(serde_json::Value::is_array) {
+        return Err(BundleError::Damaged("bundle.json is not an object".to_owned()));
+    }
     if manifest.fmt != FORMAT {
         return Err(BundleError::Damaged(format!("bundle.json is not of the format {FORMAT}")));
     }
     Ok(match manifest.part {
         None => None,
-        Some(Part { name: Some(name), logins: Some(logins), since: None }) => Some(Scope::Logins { name, logins }),
+        Some(Part { name: Some(name), logins: Some(logins), since: None }) => {
+            if logins.iter().collect::<BTreeSet<_>>().len() != logins.len() {
+                return Err(BundleError::Damaged("the part of bundle.json names a login twice".to_owned()));
+            }
+            Some(Scope::Logins { name, logins })
+        }
         Some(Part { name: None, logins: None, since: Some(since) }) => Some(Scope::Since(since)),
         Some(_) => {
             return Err(BundleError::Damaged(

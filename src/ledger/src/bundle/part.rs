@@ -9,7 +9,7 @@
 use super::write::{Contents, Piece, There, gather, put};
 use super::{BundleError, MAX_LINE, Part, Written, at};
 use crate::removal::Removal;
-use crate::verify::source::{Blob, KEPT, PROOF, host_folder};
+use crate::verify::source::{Blob, KEPT, PROOF};
 use crate::{Gaps, GapsMaker, Kind, Line, Value};
 use countersign_core::LoginId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,8 +42,8 @@ pub enum Since {
 /// Writes a part of the history in a state directory to a new file `out` (mode
 /// 0600; one that exists is refused). Fails where the history has nothing of it.
 pub fn part_of(dir: &Path, out: &Path, selection: &Selection) -> Result<Written, BundleError> {
-    let root = host_folder(dir).ok_or_else(|| BundleError::NotAState(dir.to_owned()))?;
-    let history = History { there: gather(&root)?, root };
+    let there = gather(dir)?;
+    let history = History { root: there.root.clone(), there };
     let seen = history.survey(selection)?;
     let plan = Plan::of(selection, &seen)?;
     let (kept, rest, gaps) = history.cut(&plan)?;
@@ -281,5 +281,5 @@ fn add(pieces: &mut Vec<Piece>, file: &Blob, (offset, length): (u64, u64)) {
         last.length = last.length.saturating_add(length);
         return;
     }
-    pieces.push(Piece::File(Blob { path: file.path.clone(), offset, length }));
+    pieces.push(Piece::File(file.part(offset, length)));
 }

@@ -6,9 +6,7 @@ use crate::verify::source::{Blob, JournalFile, KEPT, PROOF, first_seq_of};
 use crate::{Gaps, MAX_PROOF_BYTES};
 use countersign_core::LoginId;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{self, BufReader, Read};
 
 const BLOCK: u64 = 512;
 /// Most members a bundle may have.
@@ -35,10 +33,8 @@ pub(crate) fn looks_like_one(head: &[u8]) -> bool {
 }
 
 /// Reads the headers of a bundle; any doubt about its structure is an error.
-pub(crate) fn index(path: &Path) -> Result<Index, BundleError> {
-    let io_error = |error| BundleError::Io { verb: "read", path: path.to_owned(), error };
-    let file = File::open(path).map_err(io_error)?;
-    let total = file.metadata().map_err(io_error)?.len();
+pub(crate) fn index(whole: &Blob) -> Result<Index, BundleError> {
+    let total = whole.length;
     let mut index = Index {
         journal: Vec::new(),
         recordings: BTreeMap::new(),
@@ -48,11 +44,11 @@ pub(crate) fn index(path: &Path) -> Result<Index, BundleError> {
     };
     let mut seen = BTreeSet::new();
     let mut end = 0;
-    let mut archive = tar::Archive::new(BufReader::new(file));
     let damaged = |error: io::Error| BundleError::Damaged(error.to_string());
+    let mut archive = tar::Archive::new(BufReader::new(whole.seekable().map_err(damaged)?));
     for entry in archive.entries_with_seek().map_err(damaged)?.raw(true) {
         let entry = entry.map_err(damaged)?;
-        let (name, blob) = member(path, &entry, total)?;
+        let (name, blob) = member(whole, &entry, total)?;
         end = padded_end(&blob)?;
         if seen.len() >= MAX_MEMBERS {
             return Err(BundleError::Damaged(format!("more than {MAX_MEMBERS} members")));
@@ -65,19 +61,19 @@ pub(crate) fn index(path: &Path) -> Result<Index, BundleError> {
         }
         place(&mut index, name, blob)?;
     }
-    rest_is_empty(path, end, total)?;
+    rest_is_empty(whole, end)?;
     index.journal.sort_by_key(|file| (file.first_seq, file.name != format!("journal/{KEPT}")));
     Ok(index)
 }
 
 /// Name and place of a member: a regular file, wholly inside the tar.
-fn member<R: Read>(path: &Path, entry: &tar::Entry<'_, R>, total: u64) -> Result<(String, Blob), BundleError> {
+fn member<R: Read>(whole: &Blob, entry: &tar::Entry<'_, R>, total: u64) -> Result<(String, Blob), BundleError> {
     let bytes = entry.header().path_bytes();
     let name = std::str::from_utf8(&bytes).map_err(|_| BundleError::Damaged("a name is not UTF-8".to_owned()))?;
     if entry.header().entry_type() != tar::EntryType::Regular {
         return Err(BundleError::Damaged(format!("{name} is not a regular file")));
     }
-    let blob = Blob { path: path.to_owned(), offset: entry.raw_file_position(), length: entry.size() };
+    let blob = whole.part(entry.raw_file_position(), entry.size());
     if blob.offset.checked_add(blob.length).is_none_or(|end| end > total) {
         return Err(BundleError::Damaged(format!("{name} is cut")));
     }
@@ -142,17 +138,16 @@ fn text(blob: &Blob, most: u64) -> Result<Vec<u8>, BundleError> {
 }
 
 /// After the last member come zero blocks and nothing else: at least two.
-fn rest_is_empty(path: &Path, end: u64, total: u64) -> Result<(), BundleError> {
+fn rest_is_empty(whole: &Blob, end: u64) -> Result<(), BundleError> {
     let damaged = |error: io::Error| BundleError::Damaged(error.to_string());
-    let length = total.saturating_sub(end);
+    let length = whole.length.saturating_sub(end);
     if length < 2 * BLOCK || !length.is_multiple_of(BLOCK) {
         return Err(BundleError::Damaged("its end is cut".to_owned()));
     }
-    let mut file = File::open(path).map_err(damaged)?;
-    file.seek(SeekFrom::Start(end)).map_err(damaged)?;
+    let mut rest = whole.range(end, length).map_err(damaged)?;
     let mut buffer = [0; 8192];
     loop {
-        let read = file.read(&mut buffer).map_err(damaged)?;
+        let read = rest.read(&mut buffer).map_err(damaged)?;
         if read == 0 {
             return Ok(());
         }

@@ -1,20 +1,22 @@
 //! Writes a bundle of a whole history.
 
 use super::{BundleError, FORMAT, MANIFEST, MAX_LINE, Manifest, Part, RECIPE, VERIFY_BY_HAND, Written, at};
-use crate::verify::source::{Blob, KEPT, PROOF, first_seq_of, host_folder, list_recordings};
+use crate::verify::folder;
+use crate::verify::source::{
+    Blob, Folder, KEPT, Named, PROOF, first_seq_of, host_folder, list_recordings, there,
+};
 use countersign_core::LoginId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes the history in a state directory to a new file `out` (mode 0600; one
 /// that exists is refused). The same history gives the same bytes. The host may
 /// be running: what it adds meanwhile is left out.
 pub fn write(dir: &Path, out: &Path) -> Result<Written, BundleError> {
-    let root = host_folder(dir).ok_or_else(|| BundleError::NotAState(dir.to_owned()))?;
-    let There { journal, proof, recordings, left_out } = gather(&root)?;
+    let There { journal, proof, recordings, left_out, .. } = gather(dir)?;
     let recordings = recordings.into_iter().map(|(login, blob)| (format!("recordings/{login}.cast"), blob));
     let files = journal.into_iter().chain(proof).chain(recordings);
     let members = files.map(|(name, blob)| (name, vec![Piece::File(blob)])).collect();
@@ -35,6 +37,8 @@ pub(super) fn put(out: &Path, part: Option<Part>, contents: Contents) -> Result<
 
 /// What lies in a state directory, as long as it was when it was looked at.
 pub(super) struct There {
+    /// The folder that holds journal and recordings.
+    pub(super) root: PathBuf,
     /// Names in a bundle and bytes: first what a pruned history has kept.
     pub(super) journal: Vec<(String, Blob)>,
     /// The tree hashes of what such a one has not.
@@ -67,47 +71,46 @@ impl Piece {
 
 /// Fixes what goes in: journal files up to their last whole line, and the
 /// recordings that were there before or whose login that journal names.
-pub(super) fn gather(root: &Path) -> Result<There, BundleError> {
-    let journal_dir = root.join("journal");
-    let recordings_dir = root.join("recordings");
-    let list = || list_recordings(&recordings_dir).map_err(at("list", &recordings_dir));
+pub(super) fn gather(dir: &Path) -> Result<There, BundleError> {
+    let named = match folder::named(dir).map_err(at("read", dir))? {
+        Named::Folder(folder) => host_folder(&folder).map_err(at("read", dir))?,
+        Named::File(_) | Named::Other => None,
+    };
+    let (root, journal_dir) = named.ok_or_else(|| BundleError::NotAState(dir.to_owned()))?;
+    let list = || list_recordings(&root).map_err(at("list", &root.path.join("recordings")));
     let (before, _) = list()?;
     let (mut journal, mut left_out) = list_journal(&journal_dir)?;
     journal.sort();
     let mut files = Vec::new();
     for (_, name) in &journal {
-        let path = journal_dir.join(name);
-        let mut blob = Blob::whole(&path).map_err(at("read", &path))?;
+        let path = journal_dir.path.join(name);
+        let mut blob = journal_dir.file(name).map_err(at("read", &path))?;
         if journal.last().is_some_and(|(_, last)| last == name) {
             blob.length = whole_lines(&blob).map_err(at("read", &path))?;
         }
         files.push((format!("journal/{name}"), blob));
     }
-    let path = journal_dir.join(PROOF);
-    let proof = match Blob::whole(&path) {
-        Ok(blob) => Some((format!("journal/{PROOF}"), blob)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(at("read", &path)(error)),
-    };
+    let proof = there(journal_dir.file(PROOF)).map_err(at("read", &journal_dir.path.join(PROOF)))?;
+    let proof = proof.map(|blob| (format!("journal/{PROOF}"), blob));
     let (after, odd) = list()?;
     left_out.extend(odd.into_iter().map(|name| format!("recordings/{name}")));
     let before: BTreeSet<LoginId> = before.into_iter().collect();
     let mut recordings = BTreeMap::new();
     for login in after {
-        let path = recordings_dir.join(format!("{login}.cast"));
-        if before.contains(&login) || names_login(&files, login).map_err(at("read", &journal_dir))? {
-            recordings.insert(login, Blob::whole(&path).map_err(at("read", &path))?);
+        let name = format!("{login}.cast");
+        if before.contains(&login) || names_login(&files, login).map_err(at("read", &journal_dir.path))? {
+            let found = root.within("recordings").and_then(|folder| folder.file(&name));
+            recordings.insert(login, found.map_err(at("read", &root.path.join("recordings").join(name)))?);
         }
     }
-    Ok(There { journal: files, proof, recordings, left_out })
+    Ok(There { root: root.path, journal: files, proof, recordings, left_out })
 }
 
-type Named = Vec<(Option<u64>, String)>;
+type Listed = Vec<(Option<u64>, String)>;
 
-fn list_journal(dir: &Path) -> Result<(Named, Vec<String>), BundleError> {
+fn list_journal(dir: &Folder) -> Result<(Listed, Vec<String>), BundleError> {
     let (mut files, mut odd) = (Vec::new(), Vec::new());
-    for entry in std::fs::read_dir(dir).map_err(at("list", dir))? {
-        let name = entry.map_err(at("list", dir))?.file_name().to_string_lossy().into_owned();
+    for name in dir.names().map_err(at("list", &dir.path))? {
         match first_seq_of(&name) {
             Some(seq) => files.push((Some(seq), name)),
             // What was kept comes before everything.

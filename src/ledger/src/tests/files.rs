@@ -43,6 +43,12 @@ fn what_is_no_key_file_is_refused() {
     }
 }
 
+/// The values of an object of texts, without their names.
+fn listed(object: &str) -> String {
+    let parts: Vec<&str> = object.split('"').skip(1).step_by(2).collect();
+    format!("[\"{}\"]", parts.iter().skip(1).step_by(2).copied().collect::<Vec<_>>().join("\",\""))
+}
+
 #[test]
 fn a_trust_file_says_each_thing_once() {
     let good = golden("trust.json");
@@ -60,6 +66,9 @@ fn a_trust_file_says_each_thing_once() {
         (good.replace("web-1", "Web 1"), "not a name"),
         (good.replace(&service_key, &service_key[1..]), "base64url"),
         (good.clone() + "x", "trailing"),
+        // A list of values without names is none of these objects.
+        ("[\"cs-trust1\",[],[]]".to_owned(), "must be an object"),
+        (good.replace(host_part, &listed(host_part)), "must be an object"),
         (String::new(), "EOF"),
     ];
     for (text, why) in table {

@@ -5,11 +5,12 @@
 //! decisions name. What cannot be decided again is counted, never left out.
 
 use super::checks::Check;
+use super::decision::needs_person;
 use super::report::{Counts, Findings};
 use crate::openings::Shown;
 use crate::view::{Node, View};
 use crate::{Authority, Line, sha256};
-use countersign_core::{DecidedBy, Digest, Flag, HostId, Outcome};
+use countersign_core::{DecidedBy, Digest, HostId, Outcome};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -127,13 +128,12 @@ impl Kept {
             kind.map_or(Owned::Cut, |kind| Owned::Hidden(kind.to_owned()))
         };
         let word = |name: &str| body.get(name).and_then(View::as_text);
-        let people_only = |flag: View<'_>| flag.parse::<Flag>().is_none_or(Flag::needs_person);
         Self {
             pieces: (0..list("cmd").iter().count()).map(piece).collect(),
             shell: word("shell").unwrap_or_default().to_owned(),
             cwd: opened.and_then(|opened| opened.one("cwd")).map(text),
             words_known: word("words") == Some("known"),
-            needs_person: body.get("stdin").is_some() || list("flags").iter().any(people_only),
+            needs_person: needs_person(body),
             submitted_us: at_us,
         }
     }

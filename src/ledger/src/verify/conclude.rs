@@ -126,7 +126,9 @@ fn integrity(Facts { counts, head, epochs, part, .. }: &Facts, findings: &Findin
 }
 
 fn conformance(counts: &Counts, findings: &Findings) -> Axis {
-    let unknown = [Code::Invalid, Code::Missing, Code::Fork, Code::NoTrust].iter().any(|code| findings.has(*code));
+    // Without a clock that can be believed nobody knows what was in time.
+    let doubted = [Code::Invalid, Code::Missing, Code::Fork, Code::Time, Code::NoTrust];
+    let unknown = doubted.iter().any(|code| findings.has(*code)) || findings.count(Check::DecisionNotShown) > 0;
     let verdict = match (findings.has(Code::NotDecided), unknown) {
         (true, _) => "DEVIATES",
         (false, true) => "NOT SHOWN",

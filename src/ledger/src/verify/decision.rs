@@ -6,7 +6,10 @@ use super::keys::Key;
 use super::time::Boot;
 use crate::Statement;
 use crate::view::{Node as _, View};
-use countersign_core::{DecidedBy, Digest, HostId, Nonce, Outcome, b64_is_fixed};
+use countersign_core::{DecidedBy, Digest, Flag, HostId, Nonce, Outcome, b64_is_fixed};
+
+/// What `hidden_kinds` calls that which follows the excerpt of an over-long command.
+const BEYOND: &str = "beyond";
 
 /// What was asked: a `command_submitted`.
 #[derive(Debug, Clone)]
@@ -19,12 +22,30 @@ pub(super) struct Asked {
     pub boot: Boot,
     /// Whether the whole command is recorded.
     pub whole: bool,
-    /// Whether its `flags` leave it to a person.
+    /// Whether it is left to a person, see [`needs_person`].
     pub needs_person: bool,
     /// Whether the host knew every program it starts.
     pub words_known: bool,
     /// Who could let it run, as the administrators say.
     pub under: Under,
+}
+
+/// Whether a `command_submitted` leaves it to a person: a mark says so, one that
+/// this version does not know may, and nobody's rule has read a program that
+/// comes on standard input.
+pub(super) fn needs_person(submitted: &View<'_>) -> bool {
+    let flags = submitted.get("flags").and_then(View::as_list).unwrap_or_default();
+    submitted.get("stdin").is_some()
+        || flags.iter().any(|flag| flag.parse::<Flag>().is_none_or(Flag::needs_person))
+}
+
+/// Whether more was sent than is recorded of a command or its program: what
+/// follows the excerpt of a long one is hidden as `beyond`.
+pub(super) fn is_excerpt(submitted: &View<'_>) -> bool {
+    ["hidden_kinds", "stdin_hidden_kinds"].into_iter().any(|name| {
+        let kinds = submitted.get(name).and_then(View::as_list).unwrap_or_default();
+        kinds.iter().any(|kind| kind.as_text() == Some(BEYOND))
+    })
 }
 
 /// Whose word counts.

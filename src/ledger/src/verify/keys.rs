@@ -209,6 +209,15 @@ impl<'a> Keys<'a> {
         findings.add(Check::KeyEpoch, seq, None, format!("the epoch that begins at seq {} {text}", span.first));
     }
 
+    /// Entries before this one are left out. None is between a certificate of
+    /// the identity key and the start that it is for.
+    pub fn leave_out(&self, seq: u64, findings: &mut Findings) {
+        if self.starting {
+            let text = "entries are left out between a certificate of the identity key and the start of the daemon";
+            findings.add(Check::KeyStart, Some(seq), None, text);
+        }
+    }
+
     /// The identity key certifies where the signer starts, and so does the
     /// daemon: each `host_started` follows such a `key_rotated`, and nothing
     /// else does.

@@ -13,7 +13,7 @@ use super::resumed::{self, Front};
 use super::signatures::{Job, Queue, Sig};
 use crate::view::{Node, View};
 use crate::{Kind, Namespace};
-use countersign_core::{Digest, Flag, LoginId, Outcome, SubmissionId};
+use countersign_core::{Digest, LoginId, Outcome, SubmissionId};
 
 /// What a step may use and change.
 pub(super) struct Context<'a, 'r> {
@@ -254,6 +254,13 @@ impl Login {
     }
 }
 
+/// Whether an `exec_finished` says that nothing ran, and not beside it how that
+/// ended. Output proves nothing: what runs in the background goes on meanwhile.
+fn never_ran(finished: &View<'_>) -> bool {
+    let ended = ["code", "signal"].iter().any(|name| finished.get(name).is_some());
+    finished.get("end").and_then(View::as_text) == Some("not_released") && !ended
+}
+
 impl Step<'_, '_, '_> {
     /// Adds a finding. Where entries of the login are missing, an entry that
     /// does not fit counts as a consequence of that.
@@ -312,11 +319,8 @@ impl Step<'_, '_, '_> {
             wait_ms: body.get("wait_ms").and_then(View::as_int)?,
             mono: self.event.at.mono,
             boot: self.event.at.boot,
-            whole: self.event.whole,
-            needs_person: body
-                .get("flags")
-                .and_then(View::as_list)
-                .is_some_and(|flags| flags.iter().any(|flag| flag.parse::<Flag>().is_some_and(Flag::needs_person))),
+            whole: self.event.whole && !decision::is_excerpt(body),
+            needs_person: decision::needs_person(body),
             under: self.cx.vouching.authorities.submitted(*body),
             words_known: body.get("words").and_then(View::as_text) == Some("known"),
         };
@@ -437,8 +441,7 @@ impl Step<'_, '_, '_> {
                     self.flaw(Check::FinishOf, "of is not the leaf hash of the exec_started");
                 }
                 // The host looks at the clock once more after its last fsync.
-                let released = body.get("end").and_then(View::as_text) != Some("not_released");
-                if late && released {
+                if late && !never_ran(body) {
                     self.flaw(Check::DecisionLate, format!("{id} ran after the decision had expired"));
                 }
                 self.stage(id, Stage::Finished);

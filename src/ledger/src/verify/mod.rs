@@ -14,6 +14,7 @@ mod conclude;
 mod contents;
 mod decision;
 mod event;
+pub(crate) mod folder;
 mod ids;
 mod keys;
 mod lines;
@@ -46,7 +47,7 @@ use decision::{Moment, Vouching};
 use event::Event;
 use keys::Keys;
 use logins::{Context, Logins};
-use parts::Parts;
+use parts::{Bridge, Parts};
 use prepare::{Piece, Prepared};
 use recordings::Reader;
 use removals::{Declared, Removals};
@@ -253,7 +254,7 @@ impl<'a> Run<'a> {
         missing &= bridge.is_none();
         let signed = self.keys.signed(line, missing, queue, &mut self.findings);
         if let Some(subtrees) = bridge.filter(|_| signed) {
-            self.leave_out(&subtrees, line.seq);
+            self.leave_out(&subtrees, line);
         }
         if self.chain.place(line, leaf, signed, &mut self.findings) == Place::Elsewhere {
             return;
@@ -264,14 +265,15 @@ impl<'a> Run<'a> {
         self.entry(entry, missing);
     }
 
-    /// The entries up to `seq` are left out, and these stand for them.
-    fn leave_out(&mut self, subtrees: &[Subtree], seq: u64) {
-        let from = self.chain.next();
+    /// The entries before the line are left out, and these stand for them.
+    fn leave_out(&mut self, subtrees: &[Subtree], line: &Line<'_>) {
+        let (from, seq) = (self.chain.next(), line.seq);
+        self.keys.leave_out(seq, &mut self.findings);
         let last = subtrees.last().filter(|last| last.level() == 0).map(Subtree::hash);
         let root = self.trees.leave_out(subtrees, &mut self.findings);
         self.chain.leave_out(seq, last);
         self.times.leave_out();
-        self.parts.left_out(from, seq, root);
+        self.parts.left_out(Bridge { from, to: seq, root, head: line.prev });
     }
 
     /// Remembers how far the history reaches.

@@ -27,10 +27,15 @@ pub(crate) enum Scope {
 
 /// Entries left out one after the other.
 #[derive(Debug, Clone, Copy)]
-struct Bridge {
-    from: u64,
-    to: u64,
-    root: Option<Digest>,
+pub(super) struct Bridge {
+    /// The first.
+    pub from: u64,
+    /// The entry after the last.
+    pub to: u64,
+    /// Root of the tree up to there, where one can be known.
+    pub root: Option<Digest>,
+    /// L of the last, as the entry after it says.
+    pub head: Digest,
 }
 
 /// What is left out so far.
@@ -53,9 +58,9 @@ impl<'a> Parts<'a> {
         if from == 0 { None } else { self.gaps.bridge(from, to) }
     }
 
-    /// They are left out; `root` is that of the tree up to `to`.
-    pub fn left_out(&mut self, from: u64, to: u64, root: Option<Digest>) {
-        self.bridges.push(Bridge { from, to, root });
+    /// They are left out.
+    pub fn left_out(&mut self, bridge: Bridge) {
+        self.bridges.push(bridge);
     }
 
     /// Whether an entry is left out, or after the end of a part that has one.
@@ -96,7 +101,8 @@ impl<'a> Parts<'a> {
         }
         if let (true, Some(pruned)) = (used, pruned) {
             let end = self.bridges.iter().find(|bridge| bridge.to == pruned.before);
-            if end.is_none_or(|end| end.root.is_some_and(|root| root != pruned.root)) {
+            let other = |end: &Bridge| end.head != pruned.head || end.root.is_some_and(|root| root != pruned.root);
+            if end.is_none_or(other) {
                 let text = "pruned states another tree, or other entries, than are left out";
                 findings.add(Check::RemovalEntry, Some(pruned.seq), None, text);
             }

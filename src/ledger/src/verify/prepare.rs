@@ -15,7 +15,7 @@ use countersign_core::{Digest, LoginId};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{available_parallelism, scope};
+use std::thread::{Builder, available_parallelism, scope};
 
 /// Bytes of lines that one core has in memory.
 const BLOCK: usize = 256 * 1024;
@@ -61,7 +61,10 @@ fn each_line_by(reader: impl Read + Send, size: usize, cores: usize, take: &mut 
     let turns = Turns { state: Mutex::new(Turn { next: 0, broken: false, take }), changed: Condvar::new() };
     scope(|scope| {
         for _ in 1..cores {
-            scope.spawn(|| work(&feed, &turns, size, None));
+            // One core is enough, where no other thread is to be had.
+            if Builder::new().spawn_scoped(scope, || work(&feed, &turns, size, None)).is_err() {
+                break;
+            }
         }
         work(&feed, &turns, size, Some(first));
     });

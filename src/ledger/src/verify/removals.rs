@@ -31,6 +31,8 @@ pub(super) struct Pruned {
     pub seq: u64,
     pub before: u64,
     pub root: Digest,
+    /// L of the last entry that it is about.
+    pub head: Digest,
 }
 
 /// What was removed so far.
@@ -170,7 +172,9 @@ impl Removals {
     }
 
     fn prune(&mut self, said: &Declared<'_>, findings: &mut Findings) {
-        let (Some(before), Some(root)) = (said.body.get("before").and_then(View::as_int), said.body.member("root"))
+        let body = said.body;
+        let (Some(before), Some(root), Some(head)) =
+            (body.get("before").and_then(View::as_int), body.member("root"), body.member("head"))
         else {
             return;
         };
@@ -179,7 +183,7 @@ impl Removals {
             return findings.add(Check::RemovalEarly, Some(said.seq), None, text);
         }
         if self.pruned.is_none_or(|known| known.before <= before) {
-            self.pruned = Some(Pruned { seq: said.seq, before, root });
+            self.pruned = Some(Pruned { seq: said.seq, before, root, head });
         }
     }
 

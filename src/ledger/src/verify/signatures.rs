@@ -12,7 +12,7 @@ use countersign_core::Digest;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{Scope, available_parallelism};
+use std::thread::{Builder, Scope, available_parallelism};
 
 /// Signatures handed over at a time.
 const BATCH: usize = 256;
@@ -205,7 +205,10 @@ impl Queue {
         let jobs = Arc::new(Mutex::new(jobs));
         for _ in 0..cores {
             let (jobs, tell) = (Arc::clone(&jobs), tell.clone());
-            scope.spawn(move || work(&jobs, &tell));
+            // Where no thread is to be had there is nobody to receive, and the sender checks by itself.
+            if Builder::new().spawn_scoped(scope, move || work(&jobs, &tell)).is_err() {
+                break;
+            }
         }
         let (waiting, texts) = (VecDeque::new(), Texts::default());
         Self { mode, waiting, texts, workers, results, own: Vec::new(), handed: 0, covered: 0 }

@@ -2,47 +2,19 @@
 //! seen as journal files in order and recordings by login. Reads only.
 
 use super::checks::Check;
+use super::folder;
+pub(crate) use super::folder::{Blob, Folder, Named};
 use super::parts::Scope;
 use super::report::Findings;
 use crate::bundle;
 use crate::{Gaps, MAX_PROOF_BYTES};
 use countersign_core::LoginId;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-
-/// A run of bytes in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Blob {
-    /// The file.
-    pub path: PathBuf,
-    /// Where it starts.
-    pub offset: u64,
-    /// Its length in bytes.
-    pub length: u64,
-}
-
-impl Blob {
-    /// The whole of a regular file; a link or folder is an error.
-    pub fn whole(path: &Path) -> io::Result<Self> {
-        let meta = std::fs::symlink_metadata(path)?;
-        if !meta.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        Ok(Self { path: path.to_owned(), offset: 0, length: meta.len() })
-    }
-
-    /// Reads `length` bytes from `offset` on, both within the blob.
-    pub fn range(&self, offset: u64, length: u64) -> io::Result<impl Read + use<>> {
-        let mut file = File::open(&self.path)?;
-        file.seek(SeekFrom::Start(self.offset.saturating_add(offset)))?;
-        Ok(file.take(length))
-    }
-}
+use std::io::{self, Read};
+use std::path::Path;
 
 /// A journal file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct JournalFile {
     /// Its name as findings show it, e.g. `journal/0000000000000000.jsonl`.
     pub name: String,
@@ -57,9 +29,9 @@ pub(crate) struct JournalFile {
 pub(crate) enum Recordings {
     /// Only a journal was given.
     NotGiven,
-    /// In a folder; the list was made before the journal was looked at, so that
+    /// In `recordings` of this folder; the list was made before the journal was looked at, so that
     /// a login that opens meanwhile is not taken for a stray recording.
-    Folder(PathBuf, Vec<LoginId>),
+    Folder(Folder, Vec<LoginId>),
     /// In a bundle.
     Members(BTreeMap<LoginId, Blob>),
 }
@@ -70,11 +42,9 @@ impl Recordings {
         match self {
             Self::NotGiven => Ok(None),
             Self::Members(members) => Ok(members.get(&login).cloned()),
-            Self::Folder(dir, _) => match Blob::whole(&dir.join(format!("{login}.cast"))) {
-                Ok(blob) => Ok(Some(blob)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error),
-            },
+            Self::Folder(root, _) => {
+                there(root.within("recordings").and_then(|folder| folder.file(&format!("{login}.cast"))))
+            }
         }
     }
 
@@ -105,27 +75,24 @@ pub(crate) struct Source {
 /// nothing that can be verified.
 pub(super) fn open(path: &Path, findings: &mut Findings) -> Option<Source> {
     let shown = path.display().to_string();
-    let meta = match std::fs::metadata(path) {
-        Ok(meta) => meta,
+    let blob = match folder::named(path) {
+        Ok(Named::Folder(folder)) => return open_folder(&folder, findings),
+        Ok(Named::File(blob)) => blob,
+        Ok(Named::Other) => {
+            findings.add(Check::SourceUnknown, None, Some(&shown), "is neither a folder nor a regular file");
+            return None;
+        }
         Err(error) => {
             findings.add(Check::SourceUnknown, None, Some(&shown), format!("cannot be read: {error}"));
             return None;
         }
     };
-    if meta.is_dir() {
-        return open_folder(path, findings);
-    }
-    if !meta.is_file() {
-        findings.add(Check::SourceUnknown, None, Some(&shown), "is neither a folder nor a regular file");
-        return None;
-    }
-    match first_bytes(path) {
+    match first_bytes(&blob) {
         Ok(head) if head.first() == Some(&b'{') => {
-            let blob = Blob { path: path.to_owned(), offset: 0, length: meta.len() };
             let file = JournalFile { name: shown, first_seq: None, blob };
             Some(Source { journal: vec![file], recordings: Recordings::NotGiven, gaps: Gaps::default(), scope: None })
         }
-        Ok(head) if bundle::looks_like_one(&head) => open_bundle(path, &shown, findings),
+        Ok(head) if bundle::looks_like_one(&head) => open_bundle(&blob, &shown, findings),
         Ok(head) if head.is_empty() => {
             findings.add(Check::SourceEmpty, None, Some(&shown), "the file is empty");
             None
@@ -141,14 +108,14 @@ pub(super) fn open(path: &Path, findings: &mut Findings) -> Option<Source> {
     }
 }
 
-fn first_bytes(path: &Path) -> io::Result<Vec<u8>> {
+fn first_bytes(blob: &Blob) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(512);
-    File::open(path)?.take(512).read_to_end(&mut head)?;
+    blob.range(0, 512)?.read_to_end(&mut head)?;
     Ok(head)
 }
 
-fn open_bundle(path: &Path, shown: &str, findings: &mut Findings) -> Option<Source> {
-    match bundle::index(path) {
+fn open_bundle(blob: &Blob, shown: &str, findings: &mut Findings) -> Option<Source> {
+    match bundle::index(blob) {
         Ok(index) => {
             if !index.recipe_is_ours {
                 findings.warn("bundle.recipe", "VERIFY-BY-HAND.txt is missing or not the text this version writes");
@@ -163,25 +130,47 @@ fn open_bundle(path: &Path, shown: &str, findings: &mut Findings) -> Option<Sour
     }
 }
 
-/// The folder that holds `journal` (and `recordings`) under `dir`: `dir/host`
-/// of a state directory, or `dir` itself.
-pub(crate) fn host_folder(dir: &Path) -> Option<PathBuf> {
-    let host = dir.join("host");
-    [host, dir.to_owned()].into_iter().find(|folder| folder.join("journal").is_dir())
+/// The folder that holds `journal` (and `recordings`), and that journal:
+/// `dir/host` of a state directory, or `dir` itself. `None` where there is none.
+pub(crate) fn host_folder(dir: &Folder) -> io::Result<Option<(Folder, Folder)>> {
+    let host = there(dir.within("host"))?;
+    for root in host.into_iter().chain([dir.clone()]) {
+        if let Some(journal) = there(root.within("journal"))? {
+            return Ok(Some((root, journal)));
+        }
+    }
+    Ok(None)
 }
 
-fn open_folder(dir: &Path, findings: &mut Findings) -> Option<Source> {
-    let Some(root) = host_folder(dir) else {
-        let text = "holds neither host/journal nor journal; name a state directory, a journal file or a bundle";
-        findings.add(Check::SourceUnknown, None, Some(&dir.display().to_string()), text);
-        return None;
-    };
-    if root != dir && dir.join("journal").exists() {
-        let text = "holds both host/journal and journal: two histories; name the folder of the one that is meant";
-        findings.add(Check::SourceDamaged, None, Some(&dir.display().to_string()), text);
+/// What is not there is no error.
+pub(crate) fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
-    let recordings = root.join("recordings");
-    let listed = match list_recordings(&recordings) {
+}
+
+fn open_folder(dir: &Folder, findings: &mut Findings) -> Option<Source> {
+    let shown = dir.path.display().to_string();
+    let (root, journal) = match host_folder(dir) {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            let text = "holds neither host/journal nor journal; name a state directory, a journal file or a bundle";
+            findings.add(Check::SourceUnknown, None, Some(&shown), text);
+            return None;
+        }
+        Err(error) => {
+            let text = format!("its host or journal cannot be read: {error}");
+            findings.add(Check::SourceDamaged, None, Some(&shown), text);
+            return None;
+        }
+    };
+    if root.path != dir.path && !matches!(there(dir.within("journal")), Ok(None)) {
+        let text = "holds both host/journal and journal: two histories; name the folder of the one that is meant";
+        findings.add(Check::SourceDamaged, None, Some(&shown), text);
+    }
+    let listed = match list_recordings(&root) {
         Ok((listed, odd)) => {
             for name in odd {
                 findings.warn("recordings.odd", format!("recordings/{name} is no recording and was not looked at"));
@@ -193,15 +182,15 @@ fn open_folder(dir: &Path, findings: &mut Findings) -> Option<Source> {
             Vec::new()
         }
     };
-    let (gaps, scope) = match left_out(&root) {
+    let (gaps, scope) = match left_out(&root, &journal) {
         Ok(found) => found,
         Err(text) => {
             findings.add(Check::SourceDamaged, None, Some("journal"), text);
             return None;
         }
     };
-    match list_journal(&root.join("journal"), findings) {
-        Ok(journal) => Some(Source { journal, recordings: Recordings::Folder(recordings, listed), gaps, scope }),
+    match list_journal(&journal, findings) {
+        Ok(journal) => Some(Source { journal, recordings: Recordings::Folder(root, listed), gaps, scope }),
         Err(error) => {
             findings.add(Check::SourceUnknown, None, Some("journal"), format!("cannot be read: {error}"));
             None
@@ -212,31 +201,30 @@ fn open_folder(dir: &Path, findings: &mut Findings) -> Option<Source> {
 pub(crate) use crate::gaps::{KEPT, PROOF};
 
 /// `proof.json` of a journal, and the manifest of an unpacked bundle, where they are.
-fn left_out(root: &Path) -> Result<(Gaps, Option<Scope>), String> {
-    let read = |path: PathBuf, most: u64| match Blob::whole(&path) {
-        Ok(blob) if blob.length > most => Err(format!("{} is too long", path.display())),
-        Ok(_) => std::fs::read(&path).map(Some).map_err(|error| format!("{}: {error}", path.display())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(format!("{}: {error}", path.display())),
+fn left_out(root: &Folder, journal: &Folder) -> Result<(Gaps, Option<Scope>), String> {
+    let read = |folder: &Folder, name: &str, most: u64| {
+        let failed = |error: io::Error| format!("{}: {error}", folder.path.join(name).display());
+        let Some(blob) = there(folder.file(name)).map_err(failed)? else { return Ok(None) };
+        if blob.length > most {
+            return Err(format!("{} is too long", blob.path.display()));
+        }
+        let mut text = Vec::new();
+        blob.range(0, blob.length).and_then(|mut bytes| bytes.read_to_end(&mut text)).map_err(failed)?;
+        Ok(Some(text))
     };
-    let gaps = read(root.join("journal").join(PROOF), MAX_PROOF_BYTES)?;
+    let gaps = read(journal, PROOF, MAX_PROOF_BYTES)?;
     let gaps = gaps.map(|text| Gaps::parse(&text).map_err(|error| error.to_string())).transpose()?;
-    let manifest = read(root.join(bundle::MANIFEST), bundle::MAX_TEXT)?;
+    let manifest = read(root, bundle::MANIFEST, bundle::MAX_TEXT)?;
     let scope = manifest.map(|text| bundle::scope_of(&text).map_err(|error| error.to_string())).transpose()?;
     Ok((gaps.unwrap_or_default(), scope.flatten()))
 }
 
-/// Logins that have a recording in `dir`, and names that are none. A folder
-/// that is not there has none.
-pub(crate) fn list_recordings(dir: &Path) -> io::Result<(Vec<LoginId>, Vec<String>)> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
-        Err(error) => return Err(error),
-    };
+/// Logins that have a recording in `recordings` of `root`, and names that are
+/// none. A folder that is not there has none.
+pub(crate) fn list_recordings(root: &Folder) -> io::Result<(Vec<LoginId>, Vec<String>)> {
+    let Some(recordings) = there(root.within("recordings"))? else { return Ok((Vec::new(), Vec::new())) };
     let (mut logins, mut odd) = (Vec::new(), Vec::new());
-    for entry in entries {
-        let name = entry?.file_name().to_string_lossy().into_owned();
+    for name in recordings.names()? {
         match name.strip_suffix(".cast").and_then(|id| id.parse().ok()) {
             Some(login) => logins.push(login),
             None => odd.push(name),
@@ -254,10 +242,9 @@ pub(crate) fn first_seq_of(name: &str) -> Option<u64> {
     if plain { digits.parse().ok() } else { None }
 }
 
-fn list_journal(dir: &Path, findings: &mut Findings) -> io::Result<Vec<JournalFile>> {
+fn list_journal(dir: &Folder, findings: &mut Findings) -> io::Result<Vec<JournalFile>> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
+    for name in dir.names()? {
         let shown = format!("journal/{name}");
         let Some(first_seq) = first_seq_of(&name).or_else(|| (name == KEPT).then_some(0)) else {
             if name != "lock" && name != PROOF && !name.starts_with("torn-") {
@@ -265,7 +252,7 @@ fn list_journal(dir: &Path, findings: &mut Findings) -> io::Result<Vec<JournalFi
             }
             continue;
         };
-        match Blob::whole(&dir.join(&name)) {
+        match dir.file(&name) {
             Ok(blob) => files.push(JournalFile { name: shown, first_seq: Some(first_seq), blob }),
             Err(error) => findings.add(Check::SourceDamaged, None, Some(&shown), error.to_string()),
         }

@@ -49,6 +49,8 @@ impl Times {
             Some(Kind::HostStarted) => {
                 let ms = body.get("heartbeat_ms").and_then(View::as_int);
                 self.heartbeat_us = ms.map(|ms| ms.saturating_mul(1000));
+                // Also after another boot, where nothing was compared.
+                self.stopped = None;
             }
             Some(Kind::HostStopped) => self.stopped = self.last.map(|last| (last.boot, last.mono)),
             Some(_) | None => {}
@@ -126,11 +128,7 @@ impl Times {
     /// none is; but only a start ends that.
     fn silent(&mut self, line: &Line<'_>, kind: Option<Kind>, last: Last, findings: &mut Findings) {
         let since = match (self.stopped, kind) {
-            (Some(_), Some(Kind::ClockStep)) => return,
-            (Some(_), Some(Kind::HostStarted)) => {
-                self.stopped = None;
-                return;
-            }
+            (Some(_), Some(Kind::ClockStep | Kind::HostStarted)) => return,
             // What was still being done when it stopped comes right after.
             (Some((boot, mono)), _) if boot == last.boot => {
                 self.stopped = Some((boot, line.mono));

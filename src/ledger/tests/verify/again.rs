@@ -210,7 +210,9 @@ fn a_rule_of_the_administrators_document_must_be_one_and_speak() {
         expect(&ruled(&under_document(rules, line, by, 1), &auditors, Some(&Simple)), 50, check);
     }
     // What cannot be told is never 0.
-    expect(&ruled(&honest, &trust(), Some(&Simple)), 10, "decision.not_shown");
+    let unshown = ruled(&honest, &trust(), Some(&Simple));
+    expect(&unshown, 10, "decision.not_shown");
+    assert_eq!(unshown.conformance.verdict, "NOT SHOWN", "{}", unshown.text());
     expect(&ruled(&honest, &auditors, None), 10, "decision.not_shown");
     let no_text = under_document(RULE, "git status", "whitelist_rule:1", 0);
     expect(&ruled(&no_text, &auditors, Some(&Simple)), 10, "decision.not_shown");

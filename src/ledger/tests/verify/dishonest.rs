@@ -66,12 +66,26 @@ pub const LIES: &[(&str, Lie, u8, &str)] = &[
         "decision.needs_person",
     ),
     (
-        "lets run a program of which only a part is recorded",
+        "lets a rule run what a newer host marked",
+        |h| set(h, "submit3", "flags", Value::List(vec!["later_word".into()])),
+        50,
+        "decision.needs_person",
+    ),
+    ("lets a rule run a program that it does not mark", |h| program(h, "submit3", 2), 50, "decision.needs_person"),
+    ("lets run what follows an excerpt", |h| beyond(h, "submit1", "hidden_kinds"), 50, "decision.cut_command"),
+    ("lets run what follows a program", |h| beyond(h, "submit1", "stdin_hidden_kinds"), 50, "decision.cut_command"),
+    (
+        "ended late and says that it was not released",
         |h| {
-            let made = h.plan("submit1").vals.insert_list("stdin", vec![Some((Salt([5; 32]), b"id".to_vec()))]);
-            set(h, "submit1", "stdin", Value::List(made.into_iter().flatten().map(Value::from).collect()));
-            set(h, "submit1", "stdin_bytes", 3u64.into());
+            h.ruling("decide9").exp_ms = 1;
+            set(h, "finish9", "end", "not_released".into());
         },
+        50,
+        "decision.late",
+    ),
+    (
+        "lets run a program of which only a part is recorded",
+        |h| program(h, "submit1", 3),
         50,
         "decision.cut_command",
     ),
@@ -314,6 +328,18 @@ fn copy(h: &mut History, label: &str) -> Plan {
 
 fn set(h: &mut History, label: &str, member: &str, value: Value) {
     h.plan(label).body.insert(member.into(), value);
+}
+
+/// A program of two bytes on standard input, of which so many are said.
+fn program(history: &mut History, label: &str, bytes: u64) {
+    let made = history.plan(label).vals.insert_list("stdin", vec![Some((Salt([5; 32]), b"id".to_vec()))]);
+    set(history, label, "stdin", Value::List(made.into_iter().flatten().map(Value::from).collect()));
+    set(history, label, "stdin_bytes", bytes.into());
+}
+
+/// Says that its last hidden segment is what follows an excerpt.
+fn beyond(history: &mut History, label: &str, kinds: &str) {
+    set(history, label, kinds, Value::List(vec!["password".into(), "beyond".into()]));
 }
 
 fn unset(h: &mut History, label: &str, member: &str) {

@@ -1,7 +1,7 @@
 //! Bundles of a part of a history: what they prove, and what no removal hides.
 
-use crate::build::{History, expect, found, held, join, leaf_of, login, trust, write_state};
-use crate::removals::{of_host, prune, write_pruned};
+use crate::build::{BOOT, History, Who, expect, found, held, join, leaf_of, login, trust, write_state};
+use crate::removals::{both, of_host, prune, write_pruned};
 use crate::second::agrees;
 use countersign_ledger::verify::{Options, Report, verify_with};
 use countersign_ledger::{Line, tlog};
@@ -98,4 +98,43 @@ fn thousands_of_gaps_are_followed() {
     assert!(report.exit_code == 0 && report.counts.left_out > 1_900, "{}", report.text());
     let leaves: Vec<_> = lines.iter().map(|line| leaf_of(line)).collect();
     assert_eq!(report.up_to.unwrap().root, Some(tlog::root_of(&leaves)));
+}
+
+/// What it says that it holds is counted and shown: once each, and under names.
+#[test]
+fn what_a_part_holds_is_said_in_one_way() {
+    let mut history = held();
+    let (kept, proof) = part(&mut history);
+    let id = login(3);
+    for (scope, exit) in [
+        (format!("{{\"fmt\":\"cs-bundle1\",\"part\":{{\"name\":\"x\",\"logins\":[\"{id}\"]}}}}"), 0),
+        (format!("{{\"fmt\":\"cs-bundle1\",\"part\":{{\"name\":\"x\",\"logins\":[\"{id}\",\"{id}\"]}}}}"), 40),
+        (format!("{{\"fmt\":\"cs-bundle1\",\"part\":{{\"name\":1,\"logins\":[\"{id}\"]}}}}"), 40),
+        (format!("{{\"fmt\":\"cs-bundle1\",\"part\":[\"x\",[\"{id}\"],null]}}"), 40),
+        (format!("[\"cs-bundle1\",{{\"name\":\"x\",\"logins\":[\"{id}\"]}},\"s\"]"), 40),
+        ("[\"cs-bundle1\"]".to_owned(), 40),
+    ] {
+        let report = verified(&kept, &proof, &scope, &history, false);
+        assert_eq!(report.exit_code, exit, "{scope}\n{}", report.text());
+    }
+}
+
+/// Nothing stands between a certificate of the identity key and its start, so nothing is left out there either.
+#[test]
+fn nothing_is_left_out_between_a_certificate_and_its_start() {
+    let mut history = History::with_epochs();
+    history.open(3);
+    history.close(3, "exit");
+    history.stop();
+    history.rotate(Who::Host, Who::Epoch(2));
+    let between = history.plans.len();
+    history.add("beat", "heartbeat", None, []);
+    history.restart(BOOT);
+    history.checkpoint();
+    let lines = history.lines();
+    expect(&both(&history, &lines, &trust()), 40, "key.start");
+    let mut whole = prune(&lines, between + 1, &|seq, _| seq != between);
+    whole.kept.append(&mut whole.rest);
+    let scope = format!("{{\"fmt\":\"cs-bundle1\",\"part\":{{\"name\":\"x\",\"logins\":[\"{}\"]}}}}", login(3));
+    expect(&verified(&whole.kept, &whole.proof, &scope, &history, false), 40, "key.start");
 }

@@ -396,6 +396,9 @@ fn a_pruned_history_verifies_and_is_not_better_than_it_is() {
     expect(&both_pruned(&history, &pruned, &trust()), 41, "chain.seq");
     let (history, pruned) = pruned_history(|h| drop(h.plan("pruned").body.insert("root".into(), leaf_of_seq(8))));
     expect(&both_pruned(&history, &pruned, &trust()), 40, "removal.entry");
+    // Another last entry.
+    let (history, pruned) = pruned_history(|h| drop(h.plan("pruned").body.insert("head".into(), leaf_of_seq(8))));
+    expect(&both_pruned(&history, &pruned, &trust()), 40, "removal.entry");
     // More than the service ever held.
     let more = |h: &mut History| drop(h.plan("pruned").body.insert("before".into(), 10_000u64.into()));
     let (history, pruned) = pruned_history(more);

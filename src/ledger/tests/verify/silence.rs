@@ -1,6 +1,6 @@
 //! Silence is evidence while a daemon runs, and a stop that was none hides it.
 
-use crate::build::{BOOT, History, expect, trust};
+use crate::build::{BOOT, History, OTHER_BOOT, expect, trust};
 use crate::removals::both;
 use countersign_ledger::verify::Report;
 
@@ -46,4 +46,18 @@ fn only_a_start_ends_a_stop() {
     }
     expect(&after(stepped, "step"), 11, "time.silence");
     expect(&after(stepped, "open2"), 11, "time.silence");
+}
+
+/// What another boot begins with is compared with nothing before; its daemon promises as any.
+#[test]
+fn a_stop_ends_with_the_start_after_a_boot() {
+    fn rebooted(history: &mut History) {
+        history.stop();
+        history.restart(OTHER_BOOT);
+        history.plan("restarted").body.insert("heartbeat_ms".into(), 60_000u64.into());
+        history.add("step", "clock_step", None, [("by_ms", 0u64.into()), ("forward", true.into())]);
+    }
+    assert_eq!(after(rebooted, "restarted").exit_code, 0);
+    expect(&after(rebooted, "step"), 11, "time.silence");
+    expect(&after(rebooted, "open2"), 11, "time.silence");
 }

@@ -120,12 +120,19 @@ fn long_and_odd_lines_are_invalid() {
 #[test]
 fn odd_folders_are_odd_for_both() {
     const WITHIN: &str = "host/journal/0000000000000000.jsonl";
-    let verdicts: [(&str, &str, u8); 11] = [
+    let verdicts: [(&str, &str, u8); 18] = [
         ("nothing", "true", 10),
         ("a link", &format!("mv {WITHIN} x; ln -s ../../x {WITHIN}"), 40),
         ("a FIFO", "mkfifo host/journal/0000000000000099.jsonl", 40),
         ("a FIFO of hashes", "mkfifo host/journal/proof.json", 40),
         ("an endless link of hashes", "ln -s /dev/zero host/journal/proof.json", 40),
+        ("a host that is a link", "mv host x; ln -s x host", 40),
+        ("a host that is a file, beside a journal", "mv host/* .; rmdir host; touch host", 40),
+        ("a journal that is a link", "mv host/journal x; ln -s ../x host/journal", 40),
+        ("a journal that is a link to nothing", "rm -r host/journal; ln -s nothing host/journal", 40),
+        ("a second journal that is a link to nothing", "ln -s nothing journal", 40),
+        ("recordings that are a link", "mv host/recordings x; ln -s ../x host/recordings", 40),
+        ("a manifest that is a link", "echo '{\"fmt\":\"cs-bundle1\"}' > x; ln -s ../x host/bundle.json", 40),
         ("recordings that are no folder", "rm -r host/recordings; touch host/recordings", 40),
         ("digits of another script", &format!("cp {WITHIN} host/journal/{}.jsonl", "\u{660}".repeat(16)), 10),
         ("a part twice", &manifest("\"part\":{\"since\":1},\"part\":null"), 40),
