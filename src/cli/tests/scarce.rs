@@ -29,7 +29,7 @@ fn verify_needs_no_second_thread() {
             command.arg("--");
         }
         if limited {
-            command.args(["sh", "-c", "ulimit -u 0; exec \"$@\"", "sh"]);
+            command.args(["bash", "-c", "ulimit -u 0; exec \"$@\"", "sh"]);
         }
         let ran = command.arg(&program).args(["verify", "--trust"]).arg(&trust).arg(journal).output().unwrap();
         (ran.status.code(), String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap())
