@@ -1420,7 +1420,7 @@ class Run:
         if said is None or sig is None:
             if runs:
                 faults.append("decision.missing")
-            elif (said is None) != (sig is None):
+            elif (said is None) != (sig is None) or b["outcome"] == "denied" or b.get("by", "timeout").split(":")[0] not in ("timeout", "deny_rule"):
                 faults.append("refusal.statement")
         else:
             deadline = self.statement(e, b, c, said, sig, runs, faults)

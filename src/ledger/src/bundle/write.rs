@@ -2,9 +2,7 @@
 
 use super::{BundleError, FORMAT, MANIFEST, MAX_LINE, Manifest, Part, RECIPE, VERIFY_BY_HAND, Written, at};
 use crate::verify::folder;
-use crate::verify::source::{
-    Blob, Folder, KEPT, Named, PROOF, first_seq_of, host_folder, list_recordings, there,
-};
+use crate::verify::source::{Blob, Folder, KEPT, Named, PROOF, first_seq_of, host_folder, list_recordings, there};
 use countersign_core::LoginId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};

@@ -203,7 +203,7 @@ checks! {
     DecisionOutcome "decision.outcome" NotDecided
         "The statement does not say what `decided` claims: a refusal recorded as an approval, another decider, or a decider who cannot approve."
     DecisionNeedsPerson "decision.needs_person" NotDecided
-        "A rule or grant let a command run that the host had marked as one that only a person may let run (`flags`)."
+        "A rule or grant let a command run that only a person may let run: the host had marked it (`flags`, also with a mark that this version does not know), or it reads a program from standard input."
     DecisionWords "decision.words" NotDecided
         "A rule let a command run that starts a program which the host did not know as a builtin or as root's."
     DecisionRule "decision.rule" NotDecided
@@ -229,7 +229,7 @@ checks! {
     ReviewRevoked "review.revoked" NotDecided
         "A review is signed with a key that the trust file lists as revoked at that time."
     RefusalStatement "refusal.statement" Invalid
-        "The statement beside a refusal is malformed, not validly signed, or made for something else. (An approval beside a timeout is in order: it came too late.)"
+        "The statement beside a refusal is malformed, not validly signed, or made for something else, or there is none although somebody is said to have refused. (An approval beside a timeout is in order: it came too late.)"
     RefusalRule "refusal.rule" Invalid
         "A deny rule is said to have refused a command, and the policy that the statement names, evaluated again on what is recorded, does not."
     RunWithoutDecision "run.without_decision" NotDecided

@@ -35,8 +35,7 @@ pub(super) struct Asked {
 /// comes on standard input.
 pub(super) fn needs_person(submitted: &View<'_>) -> bool {
     let flags = submitted.get("flags").and_then(View::as_list).unwrap_or_default();
-    submitted.get("stdin").is_some()
-        || flags.iter().any(|flag| flag.parse::<Flag>().is_none_or(Flag::needs_person))
+    submitted.get("stdin").is_some() || flags.iter().any(|flag| flag.parse::<Flag>().is_none_or(Flag::needs_person))
 }
 
 /// Whether more was sent than is recorded of a command or its program: what
@@ -135,6 +134,10 @@ pub(super) fn lets_run<'b>(
 pub(super) fn refusal<'b>(body: View<'b>, asked: &Asked, host: HostId, keys: &[Key]) -> Ruled<'b> {
     let mut ruled = Ruled::default();
     match (body.get("statement"), body.get("sig").and_then(View::as_text)) {
+        (None, None) if needs_statement(body) => {
+            let text = "a refusal is somebody's, and there is no statement that they made it".to_owned();
+            ruled.faults.push((Check::RefusalStatement, text));
+        }
         (None, None) => {}
         (Some(statement), Some(sig)) => {
             if let Some(statement) = signed(statement, sig, keys, &mut ruled) {
@@ -147,6 +150,14 @@ pub(super) fn refusal<'b>(body: View<'b>, asked: &Asked, host: HostId, keys: &[K
     }
     ruled.faults.iter_mut().for_each(|(check, _)| *check = Check::RefusalStatement);
     ruled
+}
+
+/// Whether a refusal must be signed: what hosts refuse by themselves is nobody's,
+/// a deadline's or a deny rule's of the administrators.
+fn needs_statement(refused: View<'_>) -> bool {
+    let by = refused.member::<DecidedBy>("by");
+    refused.member("outcome") == Some(Outcome::Denied)
+        || by.is_some_and(|by| !matches!(by, DecidedBy::DenyRule(_) | DecidedBy::Timeout))
 }
 
 /// Reads a statement; its signature is left to be checked with many others.

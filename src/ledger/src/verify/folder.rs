@@ -72,9 +72,9 @@ impl Folder {
     /// A folder in it; one that is not there is an error of the kind `NotFound`.
     pub fn within(&self, name: &str) -> io::Result<Self> {
         let how = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
-        let fd = openat(&self.fd, name, how, Mode::empty()).map_err(|error| match error {
-            nix::Error::ELOOP | nix::Error::ENOTDIR => no("not a folder"),
-            other => other.into(),
+        let fd = openat(&self.fd, name, how, Mode::empty()).map_err(|error| {
+            let other = [nix::Error::ELOOP, nix::Error::ENOTDIR].contains(&error);
+            if other { no("not a folder") } else { error.into() }
         })?;
         Ok(Self { fd: Arc::new(fd), path: self.path.join(name) })
     }
@@ -87,7 +87,8 @@ impl Folder {
 
     /// The names of what is in it, in no order.
     pub fn names(&self) -> io::Result<Vec<String>> {
-        let mut dir = Dir::openat(&self.fd, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_DIRECTORY, Mode::empty())?;
+        let mut dir =
+            Dir::openat(&self.fd, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_DIRECTORY, Mode::empty())?;
         let mut names = Vec::new();
         for entry in dir.iter() {
             let name = entry?.file_name().to_string_lossy().into_owned();
@@ -101,9 +102,9 @@ impl Folder {
 
 /// Opens a regular file in a folder.
 fn open(folder: &OwnedFd, name: &Path) -> io::Result<File> {
-    let fd = openat(folder, name, HOW | OFlag::O_NOFOLLOW, Mode::empty()).map_err(|error| match error {
-        nix::Error::ELOOP | nix::Error::ENXIO => no("not a regular file"),
-        other => other.into(),
+    let fd = openat(folder, name, HOW | OFlag::O_NOFOLLOW, Mode::empty()).map_err(|error| {
+        let other = [nix::Error::ELOOP, nix::Error::ENXIO].contains(&error);
+        if other { no("not a regular file") } else { error.into() }
     })?;
     let file = File::from(fd);
     if file.metadata()?.is_file() { Ok(file) } else { Err(no("not a regular file")) }

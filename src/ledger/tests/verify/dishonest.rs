@@ -83,12 +83,7 @@ pub const LIES: &[(&str, Lie, u8, &str)] = &[
         50,
         "decision.late",
     ),
-    (
-        "lets run a program of which only a part is recorded",
-        |h| program(h, "submit1", 3),
-        50,
-        "decision.cut_command",
-    ),
+    ("lets run a program of which only a part is recorded", |h| program(h, "submit1", 3), 50, "decision.cut_command"),
     ("names another decider", |h| set(h, "decide1", "by", "boss".into()), 50, "decision.outcome"),
     ("names no decider", |h| unset(h, "decide1", "by"), 50, "decision.outcome"),
     ("leaves the statement out", |h| h.plan("decide1").ruling = None, 50, "decision.missing"),
@@ -103,6 +98,9 @@ pub const LIES: &[(&str, Lie, u8, &str)] = &[
     ("signs the statement itself", |h| h.ruling("decide9").signer = Who::Host, 50, "decision.key_unknown"),
     ("has a stranger sign the statement", |h| h.ruling("decide9").signer = Who::Stranger, 50, "decision.key_unknown"),
     ("breaks the statement's signature", |h| h.ruling("decide9").break_sig = true, 50, "decision.signature"),
+    ("makes up a person's refusal", |h| unsigned(h, "decide2", Some("on-call")), 40, "refusal.statement"),
+    ("makes up nobody's refusal", |h| unsigned(h, "decide2", None), 40, "refusal.statement"),
+    ("has a person answer too late", |h| unsigned(h, "decide4", Some("ops-lead")), 40, "refusal.statement"),
     ("turns the statement round", |h| h.ruling("decide9").choice = Choice::Deny, 50, "decision.outcome"),
     (
         "lets a timeout approve",
@@ -335,6 +333,15 @@ fn program(history: &mut History, label: &str, bytes: u64) {
     let made = history.plan(label).vals.insert_list("stdin", vec![Some((Salt([5; 32]), b"id".to_vec()))]);
     set(history, label, "stdin", Value::List(made.into_iter().flatten().map(Value::from).collect()));
     set(history, label, "stdin_bytes", bytes.into());
+}
+
+/// Decides without the service.
+fn unsigned(history: &mut History, label: &str, by: Option<&str>) {
+    history.plan(label).ruling = None;
+    match by {
+        Some(by) => set(history, label, "by", by.into()),
+        None => unset(history, label, "by"),
+    }
 }
 
 /// Says that its last hidden segment is what follows an excerpt.
