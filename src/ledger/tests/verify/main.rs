@@ -37,3 +37,4 @@ mod speed;
 mod splices;
 mod stamps;
 mod tamper;
+mod unbound;
