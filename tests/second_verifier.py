@@ -558,7 +558,7 @@ def is_statement(said):
 
 
 MEMBERS = {
-    "host_enrolled": dict(key=is_digest, name=is_name, service=is_id, service_key=is_digest, signer=is_text, software=is_text),
+    "host_enrolled": {"former?": is_id, "key": is_digest, "name": is_name, "service": is_id, "service_key": is_digest, "signer": is_text, "software": is_text},
     "host_started": {"heartbeat_ms?": is_int, "recovered?": is_object, "signer": is_text, "software": is_text},
     "host_stopped": dict(why=is_text),
     "checkpoint": dict(cosig=is_sig, log=is_object, note_key=is_text, note_sig=is_sig, root=is_digest, service=is_id, size=is_int, time=is_int),
@@ -750,7 +750,7 @@ class Run:
         self.entries = 0
         # What is left out as declared, and what was removed.
         self.gaps, self.scope, self.bridges, self.apart = {}, None, [], False
-        self.covered, self.pending, self.erased, self.absent, self.pruned, self.gapped = 0, {}, set(), {}, None, False
+        self.former, self.covered, self.pending, self.erased, self.absent, self.pruned, self.gapped = None, 0, {}, set(), {}, None, False
         # Keys: the epochs as (first seq, key, by the identity key), the one that the line at hand begins, and the one in force.
         self.epochs, self.begins, self.span, self.starting, self.unproven = [], None, None, False, None
         self.of_service, self.heartbeat, self.service, self.held_us = False, None, None, None
@@ -1036,9 +1036,12 @@ class Run:
             self.last_start = e["leaf"]
         if kind in ("host_enrolled", "host_started") and body.get("signer") != "own_uid":
             self.same_uid = True
-        if kind == "gap":
+        if kind == "gap" or kind == "host_enrolled" and "former" in body:
             self.add("gap.declared")
-            if self.gapped or self.known:
+        if kind == "host_enrolled":
+            self.former = body.get("former")
+        if kind == "gap":
+            if self.gapped or self.known or self.former not in (None, body.get("former")):
                 self.add("gap.place")
             self.gapped = True
         if kind == "checkpoint" and valid and not self.of_service:

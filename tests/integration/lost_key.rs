@@ -70,6 +70,8 @@ fn it_is_declared_and_never_better_than_incomplete() {
     case.parts.start_host();
     let gap = &journal::of_kind(&case.parts.journal(), "gap")[0];
     assert_eq!(gap["body"]["former"], case.id.as_str());
+    let enrolled = &journal::of_kind(&case.parts.journal(), "host_enrolled")[0];
+    assert_eq!(enrolled["body"]["former"], case.id.as_str());
     assert_eq!(gap["body"]["head"], leaf_hash(&last));
     assert_eq!(gap["body"]["why"], "identity_lost");
     assert_ne!(gap["host"], case.id.as_str(), "another id");

@@ -243,15 +243,8 @@ async fn start(
         identity,
     });
     if recovered.next_seq == 0 {
-        let identity = &host.identity;
         // By itself: it is the one entry that the identity key signs.
-        let enrolled = drafts::host_enrolled(
-            identity.key,
-            &identity.name,
-            identity.service,
-            identity.service_key,
-            identity.signer_word(),
-        );
+        let enrolled = drafts::host_enrolled(&host.identity);
         host.book.write_one(enrolled).await.map_err(unavailable)?;
     }
     let torn = recovered.torn.map(|torn| (torn.bytes, torn.digest));

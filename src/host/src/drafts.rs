@@ -2,34 +2,35 @@
 
 use crate::around::Around;
 use crate::claims;
+use crate::identity;
 use crate::recordings::tape::Chunk;
 use countersign_analysis::redact::{Counts, Kinds, scrub, scrub_bytes};
 use countersign_analysis::{Held, Segment};
 use countersign_api::context::Identity;
 use countersign_api::front::{Close, CommandEnd, Finished, Hello, NotReleased, ReleasedSegment, Submit};
 use countersign_api::service::FormerHost;
-use countersign_core::{
-    DecidedBy, Digest, HostId, LoginId, Name, Nonce, Outcome, Salt, ServiceId, SubmissionId, Transfer,
-};
+use countersign_core::{DecidedBy, Digest, HostId, LoginId, Nonce, Outcome, Salt, SubmissionId, Transfer};
 use countersign_ledger::tlog::ServiceStamp;
 use countersign_ledger::{Authority, Draft, Kind, Openings, RandomError, Value, body, commitment, random_bytes};
 
 /// What this program calls itself in the ledger.
 pub(crate) const SOFTWARE: &str = concat!("countersign ", env!("CARGO_PKG_VERSION"));
 
-/// `host_enrolled`
-pub(crate) fn host_enrolled(key: Digest, name: &Name, service: ServiceId, service_key: Digest, signer: &str) -> Draft {
-    plain(
-        Kind::HostEnrolled,
-        body([
-            ("key", key.into()),
-            ("name", name.as_str().into()),
-            ("service", service.to_string().into()),
-            ("service_key", service_key.into()),
-            ("signer", signer.into()),
-            ("software", SOFTWARE.into()),
-        ]),
-    )
+/// `host_enrolled`: the one entry that no part of the history lacks, so that it
+/// also names the host whose place this one took.
+pub(crate) fn host_enrolled(identity: &identity::Identity) -> Draft {
+    let mut members = vec![
+        ("key", identity.key.into()),
+        ("name", identity.name.as_str().into()),
+        ("service", identity.service.to_string().into()),
+        ("service_key", identity.service_key.into()),
+        ("signer", identity.signer_word().into()),
+        ("software", SOFTWARE.into()),
+    ];
+    if let Some(former) = identity.former {
+        members.push(("former", former.host.to_string().into()));
+    }
+    plain(Kind::HostEnrolled, body(members))
 }
 
 /// `host_started`; `torn` is what recovery cut off: its length and digest.

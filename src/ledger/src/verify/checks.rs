@@ -252,7 +252,7 @@ checks! {
         "Only a journal was given, so its recordings could not be checked. Verify the directory or a bundle."
     GapDeclared "gap.declared" Incomplete
         "The host lost its identity key and was enrolled anew: another history, of the id in `former`, went before, and between the two entries may be missing. Verify that one too, with the trust entry it had."
-    GapPlace "gap.place" Invalid "A `gap` stands after a login or a second time: it can only begin the history of a host that was enrolled anew, and excuses nothing."
+    GapPlace "gap.place" Invalid "A `gap` stands after a login or a second time, or names another host than `host_enrolled`: it can only begin the history of a host that was enrolled anew, and excuses nothing."
     RemovalEntry "removal.entry" Invalid
         "An `erasure` or `redaction` names an entry that has another hash, comes later, or has no such private value, or the recording of a login that had not begun or not ended; or a `pruned` states another tree than the one that is left."
     RemovalEarly "removal.early" Missing

@@ -75,6 +75,7 @@ pub(crate) const CLOSED: &[&str] =
 fn table(kind: Kind) -> Option<&'static [Member]> {
     match kind {
         Kind::HostEnrolled => Some(&[
+            ("former", Type::Id, false),
             ("key", Type::Digest, true),
             ("name", Type::Name, true),
             ("service", Type::Id, true),

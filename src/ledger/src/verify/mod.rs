@@ -169,6 +169,8 @@ struct Run<'a> {
     removals: Removals,
     whole: bool,
     gapped: bool,
+    /// Whose place `host_enrolled` says that this host took.
+    former: Option<String>,
 }
 
 impl<'a> Run<'a> {
@@ -199,6 +201,7 @@ impl<'a> Run<'a> {
             removals: Removals::new(trust),
             whole: options.whole,
             gapped: false,
+            former: None,
         }
     }
 
@@ -376,12 +379,19 @@ impl<'a> Run<'a> {
             // Once is enough: what the agent's uid could sign stays doubtful.
             self.keys.same_uid |= body.get("signer").and_then(View::as_text) != Some("own_uid");
         }
-        if kind == Some(Kind::Gap) {
-            let former = body.get("former").and_then(View::as_text).unwrap_or_default();
+        let former = body.get("former").and_then(View::as_text);
+        if kind == Some(Kind::Gap) || enrolled && former.is_some() {
+            let former = former.unwrap_or_default();
             let text = format!("the host lost its key and was enrolled anew; its history before is that of {former}");
             self.findings.add(Check::GapDeclared, Some(line.seq), None, text);
-            if std::mem::replace(&mut self.gapped, true) || self.counts.logins > 0 {
-                let text = "a gap stands after a login, or a second time";
+        }
+        if enrolled {
+            self.former = former.map(str::to_owned);
+        }
+        if kind == Some(Kind::Gap) {
+            let other = self.former.is_some() && self.former.as_deref() != former;
+            if std::mem::replace(&mut self.gapped, true) || self.counts.logins > 0 || other {
+                let text = "a gap stands after a login, a second time, or of another host than host_enrolled says";
                 self.findings.add(Check::GapPlace, Some(line.seq), None, text);
             }
         }

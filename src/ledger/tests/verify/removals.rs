@@ -448,6 +448,15 @@ fn a_gap_declares_and_excuses_nothing() {
     gap(&mut early);
     early.checkpoint();
     expect(&both(&early, &early.lines(), &trust()), 40, "gap.place");
+    // What host_enrolled says of it no part of the history lacks.
+    let mut named = History::with_signer("own_uid");
+    named.plan("enrolled").body.insert("former".into(), host().into());
+    named.checkpoint();
+    expect(&both(&named, &named.lines(), &trust()), 11, "gap.declared");
+    gap(&mut named);
+    expect(&both(&named, &named.lines(), &trust()), 11, "gap.declared");
+    named.plan("enrolled").body.insert("former".into(), login(1).to_string().into());
+    expect(&both(&named, &named.lines(), &trust()), 40, "gap.place");
     // By whoever has no key, where entries were cut out; and by the host itself.
     let mut history = held();
     let at = history.at("stamp1");
