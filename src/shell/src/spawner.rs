@@ -96,12 +96,11 @@ impl<'a> Office<'a> {
             let ready = sys::poll(&wanted, more.then_some(0))?;
             more = self.reap()?;
             if ready.first().is_some_and(|front| front.readable || front.hangup) {
-                let mut buffer = vec![0; MAX_ORDER];
-                let (n, fds) = sys::recv_with_fds(self.front.as_fd(), &mut buffer)?;
-                if n == 0 {
+                let (order, fds) = sys::recv_message(self.front.as_fd(), MAX_ORDER)?;
+                if order.is_empty() {
                     return Ok(());
                 }
-                self.obey(buffer.get(..n).unwrap_or_default(), fds)?;
+                self.obey(&order, fds)?;
             }
         }
     }

@@ -29,5 +29,6 @@ pub use identity::{Account, Uids, account_by_name, account_by_uid, at_secure, se
 pub use inherited::{Inherited, clear_environment, reset_scheduling, stop_timers};
 pub use process::{Forked, children, dumpable_off, end_tree, fork, parent_death_signal, reap, subreaper};
 pub use socket::{
-    Peer, finish_sending, know_senders, peer, recv_from_process, recv_with_fds, send_now, send_with_fd, seqpacket_pair,
+    Peer, finish_sending, know_senders, peer, recv_from_process, recv_message, recv_with_fds, send_now, send_with_fd,
+    seqpacket_pair,
 };

@@ -3,7 +3,7 @@
 
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixCredentials, getsockopt,
-    recvmsg, send, sendmsg, setsockopt, socketpair, sockopt,
+    recv, recvmsg, send, sendmsg, setsockopt, socketpair, sockopt,
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -79,6 +79,22 @@ pub fn recv_with_fds(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize
     Ok((message.bytes, fds))
 }
 
+/// Receives one message of a SOCK_SEQPACKET, of at most `most` bytes, with its
+/// descriptors. Takes memory for what there is, not for what there may be.
+pub fn recv_message(fd: BorrowedFd<'_>, most: usize) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let ask = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
+    let length = loop {
+        match recv(fd.as_raw_fd(), &mut [], ask) {
+            Err(nix::errno::Errno::EINTR) => {}
+            other => break other?,
+        }
+    };
+    let mut bytes = vec![0; length.min(most)];
+    let (n, fds) = recv_with_fds(fd, &mut bytes)?;
+    bytes.truncate(n);
+    Ok((bytes, fds))
+}
+
 /// Has the kernel say of everything that arrives at this socket from now on
 /// which process sent it.
 pub fn know_senders(fd: BorrowedFd<'_>) -> io::Result<()> {
@@ -136,6 +152,21 @@ mod tests {
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
         assert_eq!(text, "through");
+    }
+
+    #[test]
+    fn a_message_takes_the_room_it_needs() {
+        let (left, right) = seqpacket_pair().unwrap();
+        let (_reader, writer) = std::io::pipe().unwrap();
+        send_with_fd(left.as_fd(), b"hello", &[writer.as_fd()]).unwrap();
+        send_now(left.as_fd(), b"too long").unwrap();
+        send_now(left.as_fd(), &[7; 20_000]).unwrap();
+        drop(left);
+        let (bytes, fds) = recv_message(right.as_fd(), 5).unwrap();
+        assert_eq!((bytes.as_slice(), bytes.capacity(), fds.len()), (&b"hello"[..], 5, 1));
+        assert_eq!(recv_message(right.as_fd(), 7).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(recv_message(right.as_fd(), 1 << 20).unwrap().0, [7; 20_000]);
+        assert!(recv_message(right.as_fd(), 9).unwrap().0.is_empty(), "the end");
     }
 
     #[test]

@@ -12,9 +12,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Most bytes of one read.
-const READ: usize = 16 * 1024;
-/// What a busy terminal hands out in one read, at least.
-const PAGE: usize = 2048;
+const READ: usize = 32 * 1024;
+/// What a busy terminal hands out at once, at least and at most.
+const PIECE: usize = 2048;
+const MOST_PIECE: usize = 4096;
 
 /// The ends on this side.
 pub struct Wires {
@@ -104,14 +105,14 @@ impl Wires {
 
     /// Reads output of the inner terminal; `None` where there is none now.
     pub fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        let mut buffer = vec![0; 2 * READ];
-        let mut filled = 0;
-        while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
-            match nix::unistd::read(&self.pty.master, room) {
+        let mut read = Vec::new();
+        let mut piece = [0; MOST_PIECE];
+        while read.len() + MOST_PIECE <= READ {
+            match nix::unistd::read(&self.pty.master, &mut piece) {
                 Ok(n) => {
-                    filled += n;
-                    // A terminal hands out a page at a time: after less than that there is no more.
-                    if n < PAGE {
+                    read.extend_from_slice(piece.get(..n).unwrap_or_default());
+                    // After less than that there is no more.
+                    if n < PIECE {
                         break;
                     }
                 }
@@ -119,7 +120,6 @@ impl Wires {
                 Err(error) => return Err(error.into()),
             }
         }
-        buffer.truncate(filled);
-        Ok((filled > 0).then_some(buffer))
+        Ok((!read.is_empty()).then_some(read))
     }
 }

@@ -346,10 +346,9 @@ impl Spawner {
 
     /// Reads a report; `None` when the spawner is gone.
     pub fn report(&self) -> io::Result<Option<Report>> {
-        let mut buffer = vec![0; MAX_REPORT];
-        let (n, _) = sys::recv_with_fds(self.fd(), &mut buffer)?;
+        let (report, _) = sys::recv_message(self.fd(), MAX_REPORT)?;
         let mut decoder = frame::Decoder::default();
-        decoder.push(buffer.get(..n).unwrap_or_default());
+        decoder.push(&report);
         decoder.next_message().map_err(io::Error::other)
     }
 
