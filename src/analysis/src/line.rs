@@ -65,7 +65,7 @@ pub fn parse(line: &str, place: &Place<'_>) -> CommandLine {
 }
 
 fn on_this_stack(line: &str, place: &Place<'_>) -> CommandLine {
-    let mut gathered = Gathered::default();
+    let mut gathered = Gathered { shell: place.shell, ..Gathered::default() };
     // What was read before it stopped stays: bash runs the lines before one that it cannot read.
     if let Err(fact) = shell::read(line, &[(0, 0)], Vec::new(), 0, &mut gathered) {
         gathered.opaque.push(fact);

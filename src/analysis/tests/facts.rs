@@ -134,6 +134,19 @@ fn what_cannot_be_known_is_said() {
         ("firejail --profile x rm x", Opaque::UnknownOption),
         ("start-stop-daemon -S -x /bin/rm -- x", Opaque::UnknownOption),
         ("zsh -c 'ls'", Opaque::ForeignShell),
+        ("sh -c '((rm -rf x))'", Opaque::ForeignShell),
+        ("sh -c \"echo \\$'a\\\\'; rm x #'\"", Opaque::ForeignShell),
+        ("sh -c 'sh 10>/dev/null -c id'", Opaque::ForeignShell),
+        ("sh -c \"eval '((rm x))'\"", Opaque::ForeignShell),
+        ("sh -c \"command eval '((rm x))'\"", Opaque::ForeignShell),
+        ("sh -c \"trap '((rm x))' EXIT\"", Opaque::ForeignShell),
+        ("sudo dash <<'E'\n((rm x))\nE", Opaque::ForeignShell),
+        ("bash -c \"sh -c '((rm x))'\"", Opaque::ForeignShell),
+        ("find . -exec sh -c '((rm x))' \\;", Opaque::ForeignShell),
+        ("su -c '((rm x))' a", Opaque::ForeignShell),
+        ("flock f -c '((rm x))'", Opaque::ForeignShell),
+        ("watch '((rm x))'", Opaque::ForeignShell),
+        ("ssh h '((rm x))'", Opaque::ForeignShell),
         ("x='a[$(id)]'; echo $((x))", Opaque::Reevaluated),
         ("x='$(id)'; echo ${x@P}", Opaque::Reevaluated),
         ("echo $((1 + $(id)))", Opaque::Reevaluated),
@@ -159,7 +172,38 @@ fn another_shell_makes_opaque_what_it_would_read_otherwise() {
     assert_eq!(read("ls | wc -l", Shell::Posix), 0);
     assert_eq!(read("ls &> x", Shell::Posix), 1);
     assert_eq!(read("ls <(a)", Shell::Posix), 1);
+    assert_eq!(read("ls 10>x", Shell::Posix), 1);
+    for (line, in_bash) in [
+        ("eval '((1))'", 0),
+        ("command eval '((1))'", 0),
+        ("trap '((1))' EXIT", 0),
+        ("sh -c \"eval '((1))'\"", 1),
+        ("flock f -c \"eval '((1))'\"", 1),
+    ] {
+        assert_eq!(read(line, Shell::Bash), in_bash, "{line}");
+        assert_eq!(read(line, Shell::Posix), 1, "{line}");
+    }
+    for line in
+        ["bash -c '((1))'", "bash -c \"eval '((1))'\"", "bash <<'E'\n((1))\nE", "sudo bash -c '((1))'", "sh -c ls"]
+    {
+        assert_eq!((read(line, Shell::Bash), read(line, Shell::Posix)), (0, 0), "{line}");
+    }
     assert_eq!(read("ls", Shell::Other), 1);
+}
+
+/// Texts that run a command in dash, which is `sh` on Debian, and none that bash's grammar would show.
+#[test]
+fn what_dash_runs_behind_sh_is_seen_or_opaque() {
+    for text in ["((echo ran))", "echo $'a\\'; echo ran #'", "[[ a || echo ran ]]", "eval '((echo ran))'"] {
+        let quoted = text.replace('\'', "'\\''");
+        let line = format!("sh -c '{quoted}'");
+        assert!(!opaque(&line).is_empty(), "{line}");
+        let Ok(said) = std::process::Command::new("dash").args(["-c", text]).output() else {
+            eprintln!("SKIPPED: there is no dash here");
+            continue;
+        };
+        assert!(String::from_utf8_lossy(&said.stdout).lines().any(|line| line.starts_with("ran")), "{text}");
+    }
 }
 
 #[test]

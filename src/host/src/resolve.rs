@@ -182,6 +182,10 @@ mod tests {
         assert_eq!(exec().resolve("/usr/sbin/nologin").is, Resolution::Other);
         assert_eq!(transfer.resolve("/tmp/nologin").is, Resolution::Other);
         assert_eq!(Shell { name: "dash", ..exec() }.resolve("source").is, Resolution::Other);
+        // They run their words, which were read as data.
+        for (name, word) in [("tcsh", "repeat"), ("tcsh", "hup"), ("tcsh", "sched"), ("zsh", "emulate")] {
+            assert_eq!(Shell { name, ..exec() }.resolve(word).is, Resolution::Other, "{name} {word}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A text that a shell reads, as commands of the line.
 
-use crate::facts::{OpaqueFact, Origin, Runs, SimpleCommand, Word};
+use crate::facts::{Opaque, OpaqueFact, Origin, Runs, Shell, SimpleCommand, Word};
 use crate::shell::{self, Gathered};
 
 /// Reads the text of `word`, which `command` (at `parent`) runs. The parts of
@@ -8,7 +8,11 @@ use crate::shell::{self, Gathered};
 pub(super) fn read(word: &Word, by: Runs, parent: usize, command: &SimpleCommand, gathered: &mut Gathered) {
     let first = gathered.commands.len();
     let old_opaque = gathered.opaque.len();
+    let outside = std::mem::take(&mut gathered.bash_only);
     let read = shell::read(&word.text, &word.runs, command.context.clone(), 1, gathered);
+    if std::mem::replace(&mut gathered.bash_only, outside) && !is_for_bash(by, command, gathered) {
+        gathered.opaque.push(OpaqueFact { what: Opaque::ForeignShell, span: word.span });
+    }
     if let Err(fact) = read {
         gathered.opaque.push(OpaqueFact { what: fact.what, span: word.span });
     }
@@ -19,6 +23,25 @@ pub(super) fn read(word: &Word, by: Runs, parent: usize, command: &SimpleCommand
     for fact in gathered.opaque.iter_mut().skip(old_opaque) {
         within(word, &mut fact.span.start, &mut fact.span.end);
     }
+}
+
+/// Whether it is bash that reads a text of `command`. To dash `((rm x))` is two
+/// groups around a command, and `[[` a program.
+fn is_for_bash(by: Runs, command: &SimpleCommand, gathered: &Gathered) -> bool {
+    let is_bash = |command: &SimpleCommand| matches!(command.program_name(), Some("bash" | "rbash"));
+    if by != Runs::Eval {
+        return is_bash(command);
+    }
+    // The shell that the command stands in.
+    let mut at = command;
+    while let Origin::Command { parent, by } = at.origin {
+        let Some(above) = gathered.commands.get(parent) else { return false };
+        if by != Runs::Eval && !matches!(above.program_name(), Some("command" | "builtin")) {
+            return by == Runs::ShellText && is_bash(above);
+        }
+        at = above;
+    }
+    gathered.shell == Shell::Bash
 }
 
 /// A span of the text stays inside the word it came from.

@@ -21,7 +21,7 @@ mod second;
 mod simple;
 mod word;
 
-use crate::facts::{Context, Loop, Opaque, OpaqueFact, Redirection, SimpleCommand, Span};
+use crate::facts::{Context, Loop, Opaque, OpaqueFact, Redirection, Shell, SimpleCommand, Span};
 use heredoc::Pending;
 pub(crate) use nesting::Nesting;
 use second::Hole;
@@ -43,6 +43,8 @@ pub(crate) struct Gathered {
     pub shared_redirections: Vec<Redirection>,
     pub functions: Vec<String>,
     pub loops: Vec<Loop>,
+    /// The shell that reads the line.
+    pub shell: Shell,
     /// What only bash (and not every POSIX shell) reads this way.
     pub bash_only: bool,
     /// An arithmetic expression names a variable, whose value is an expression again.

@@ -203,7 +203,11 @@ impl Reader<'_> {
         let mut fd = None;
         if let Some(before) = before {
             match before.bare() {
-                Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => fd = digits.parse().ok(),
+                Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                    // To dash `10>` is a word and a redirection.
+                    self.out.bash_only |= digits.len() > 1;
+                    fd = digits.parse().ok();
+                }
                 Some(name)
                     if name.starts_with('{') && name.ends_with('}') && is_name(name.trim_matches(['{', '}'])) =>
                 {
