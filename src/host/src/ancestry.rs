@@ -11,7 +11,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Longest line of ancestors that is followed.
-const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 1024;
+/// How often it is followed anew because a process in it was gone.
+const MAX_TRIES: usize = 16;
+
+/// It cannot be told: the line is too long, or does not hold still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it cannot be told in which login this one was started")]
+pub(crate) struct Untold;
 
 /// The fronts of open logins, by process id.
 #[derive(Debug, Default)]
@@ -28,7 +35,7 @@ pub(crate) struct Front {
 
 impl Fronts {
     /// The login in whose processes this one was started.
-    pub(crate) fn outer(&self, pid: i32) -> Option<LoginId> {
+    pub(crate) fn outer(&self, pid: i32) -> Result<Option<LoginId>, Untold> {
         self.outer_by(pid, parent)
     }
 
@@ -38,15 +45,25 @@ impl Fronts {
         Front { fronts: self.clone(), pid }
     }
 
-    fn outer_by(&self, pid: i32, parent: impl Fn(i32) -> Option<i32>) -> Option<LoginId> {
-        let mut at = pid;
-        for _ in 0..MAX_DEPTH {
-            at = parent(at).filter(|pid| *pid > 1)?;
-            if let Some(login) = self.lock().get(&at) {
-                return Some(*login);
+    fn outer_by(&self, pid: i32, parent: impl Fn(i32) -> Option<i32>) -> Result<Option<LoginId>, Untold> {
+        for _ in 0..MAX_TRIES {
+            // A front that cannot be seen itself (`hidepid`, another name space) has no ancestors for us.
+            let Some(mut at) = parent(pid) else { return Ok(None) };
+            for _ in 0..MAX_DEPTH {
+                if at <= 1 {
+                    return Ok(None);
+                }
+                if let Some(login) = self.lock().get(&at) {
+                    return Ok(Some(*login));
+                }
+                match parent(at) {
+                    Some(above) => at = above,
+                    // It has ended since, and its children have another parent.
+                    None => break,
+                }
             }
         }
-        None
+        Err(Untold)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<i32, LoginId>> {
@@ -82,17 +99,38 @@ mod tests {
         let parent = |pid| {
             [(40, 30), (30, 20), (20, 11), (11, 10), (10, 1), (50, 1)].into_iter().find(|p| p.0 == pid).map(|p| p.1)
         };
-        assert_eq!(fronts.outer_by(40, parent), Some(two));
-        assert_eq!(fronts.outer_by(20, parent), Some(one), "not itself");
+        assert_eq!(fronts.outer_by(40, parent), Ok(Some(two)));
+        assert_eq!(fronts.outer_by(20, parent), Ok(Some(one)), "not itself");
         assert_eq!(
             (fronts.outer_by(10, parent), fronts.outer_by(50, parent), fronts.outer_by(7, parent)),
-            (None, None, None)
+            (Ok(None), Ok(None), Ok(None))
         );
-        assert_eq!(fronts.outer_by(60, |_| Some(60)), None, "a circle ends");
+        assert_eq!(fronts.outer_by(60, |_| Some(60)), Err(Untold), "a circle ends");
         drop(second);
-        assert_eq!(fronts.outer_by(40, parent), Some(one));
+        assert_eq!(fronts.outer_by(40, parent), Ok(Some(one)));
         drop(first);
-        assert_eq!(fronts.outer_by(40, parent), None);
+        assert_eq!(fronts.outer_by(40, parent), Ok(None));
+    }
+
+    #[test]
+    fn nobody_leaves_a_login_by_a_long_line_or_one_that_moves() {
+        let fronts = Arc::new(Fronts::default());
+        let one = LoginId::from_random([1; 16]);
+        let _first = fronts.enter(10, one);
+        assert_eq!(fronts.outer_by(500, |pid| Some(pid - 1)), Ok(Some(one)));
+        assert_eq!(fronts.outer_by(5000, |pid| Some(pid - 1)), Err(Untold));
+        // 40 → 30, which is gone when it is looked at; then 40 → 10.
+        let looks = std::cell::Cell::new(0);
+        let moves = |pid| {
+            looks.set(looks.get() + 1);
+            match (pid, looks.get()) {
+                (40, 1) => Some(30),
+                (40, _) => Some(10),
+                _ => None,
+            }
+        };
+        assert_eq!(fronts.outer_by(40, moves), Ok(Some(one)));
+        assert_eq!(fronts.outer_by(40, |pid| (pid == 40).then_some(30)), Err(Untold));
     }
 
     #[test]

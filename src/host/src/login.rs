@@ -198,7 +198,10 @@ fn fits(hello: &Hello) -> bool {
 
 async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Place) -> Result<Login, String> {
     let id = drafts::random_id(LoginId::from_random).map_err(|why| why.to_string())?;
-    let outer = connection.pid().and_then(|pid| host.fronts.outer(pid));
+    let outer = match connection.pid() {
+        Some(pid) => host.fronts.outer(pid).map_err(|why| why.to_string())?,
+        None => None,
+    };
     let identity = host.registry.identify(&connection.stream, &hello.agent);
     let draft = drafts::session_opened(id, hello, identity.as_ref(), place.turned_away(), outer)
         .map_err(|why| why.to_string())?;
