@@ -171,7 +171,7 @@ fn of_facts(line: &str, tree: &CommandLine) -> Starts {
         names_path: found.names_path,
         unsettled: is_unsettled(tree),
         directories: found.directories,
-        expands: expands(tree),
+        expands: expands(line, tree),
     }
 }
 

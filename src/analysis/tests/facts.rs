@@ -153,6 +153,20 @@ fn what_cannot_be_known_is_said() {
         ("n=$(cat x); echo $((n + 1))", Opaque::Reevaluated),
         ("test -v 'a[$(id)]'", Opaque::Reevaluated),
         ("unset 'a[`id`]'", Opaque::Reevaluated),
+        ("compgen -W '$(id)'", Opaque::Reevaluated),
+        ("declare -a a='($(id))'", Opaque::Reevaluated),
+        ("export -a a='(`id`)'", Opaque::Reevaluated),
+        ("declare -i n; n='a[$(id)]'", Opaque::Reevaluated),
+        ("RANDOM='a[$(id)]'", Opaque::Reevaluated),
+        ("HISTCMD='a[$(id)]'", Opaque::Reevaluated),
+        ("OPTIND='a[$(id)]'; getopts a b", Opaque::Reevaluated),
+        ("read RANDOM <<< 'a[$(id)]'", Opaque::Reevaluated),
+        ("for RANDOM in 'a[$(id)]'; do :; done", Opaque::Reevaluated),
+        ("strace -o '|id' true", Opaque::DynamicCommand),
+        ("env -S 'sh -c \": #\\nid\"'", Opaque::UnknownText),
+        ("su a -c true -c id", Opaque::UnknownText),
+        ("su a --comm id", Opaque::UnknownText),
+        ("x='a[$(id)]'; y=([x]=1)", Opaque::Reevaluated),
         ("alias ls=rm", Opaque::Redefined),
         ("hash -p /bin/rm ls; ls x", Opaque::Redefined),
         ("PATH=/tmp ls", Opaque::Redefined),
@@ -203,6 +217,24 @@ fn what_dash_runs_behind_sh_is_seen_or_opaque() {
             continue;
         };
         assert!(String::from_utf8_lossy(&said.stdout).lines().any(|line| line.starts_with("ran")), "{text}");
+    }
+}
+
+/// Lines by which bash evaluates a quoted text: it runs what stands in it, and the line is opaque.
+#[test]
+fn what_bash_evaluates_once_more_is_opaque() {
+    for line in [
+        "compgen -W '$(echo ran >&2)'",
+        "declare -a a='($(echo ran >&2))'",
+        "declare -i n; n='a[$(echo ran >&2)]'",
+        "RANDOM='a[$(echo ran >&2)]'",
+        "for RANDOM in 'a[$(echo ran >&2)]'; do :; done",
+        "x='a[$(echo ran >&2)]'; y=([x]=1)",
+        "env -S 'bash -c \": #\\necho ran >&2\"'",
+    ] {
+        assert!(!opaque(line).is_empty(), "{line}");
+        let said = std::process::Command::new("bash").args(["--norc", "-c", line]).output().unwrap();
+        assert!(String::from_utf8_lossy(&said.stderr).lines().any(|line| line == "ran"), "{line}: {said:?}");
     }
 }
 

@@ -20,7 +20,11 @@ pub(super) fn launches(name: &str, command: &SimpleCommand, gathered: &Gathered)
         "trap" => trap(arguments),
         "find" => after_exec(arguments, &["-exec", "-execdir", "-ok", "-okdir"]),
         "fd" | "fdfind" => after_exec(arguments, &["-x", "-X", "--exec", "--exec-batch"]),
-        "su" | "runuser" => su(name, arguments),
+        "su" | "runuser" => {
+            let mut found = su(name, arguments);
+            found.extend(several_texts(&found, arguments));
+            found
+        }
         "kubectl" | "oc" | "docker-compose" | "docker" | "podman" | "nix-shell" | "nix" | "capsh" | "mise"
         | "aws-vault" | "op" | "vault" | "doppler" | "chamber" => after_dashes(name, arguments),
         "parallel" => parallel(command),
@@ -105,6 +109,19 @@ fn su(name: &str, arguments: &[Word]) -> Vec<Launch> {
         }
     }
     Vec::new()
+}
+
+/// Where the text of `su` is not the one that was found: the last `-c` counts, and long names may be shortened.
+fn several_texts(found: &[Launch], arguments: &[Word]) -> Option<Launch> {
+    let is_text = |word: &&Word| {
+        let text = word.text.as_str();
+        let short = text.starts_with('-') && !text.starts_with("--") && text.contains('c');
+        short || text.starts_with("--c") || text.starts_with("--se")
+    };
+    let mut texts = arguments.iter().filter(is_text);
+    let (first, more) = (texts.next()?, texts.next());
+    let words = found.iter().any(|launch| matches!(launch, Launch::Words(..)));
+    (!words && (found.is_empty() || more.is_some())).then_some(Launch::Hidden(Opaque::UnknownText, first.span))
 }
 
 /// `kubectl exec POD -- COMMAND`: what comes after two dashes.

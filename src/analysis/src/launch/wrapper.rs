@@ -183,6 +183,11 @@ impl Wrapper {
                 search.words.get(search.at - 1).cloned()
             }
         };
+        // env reads escapes of its own (`\n`, `\_`, `${NAME}`), and comments.
+        let own = |text: &Word| self.names.contains(&"env") && text.text.contains(['\\', '$', '#']);
+        search
+            .found
+            .extend(value.as_ref().filter(|text| own(text)).map(|text| Launch::Hidden(Opaque::UnknownText, text.span)));
         search.found.extend(value.map(|text| Launch::Text(self.by, text)));
     }
 }

@@ -60,7 +60,14 @@ pub(super) fn is_unsettled(tree: &CommandLine) -> bool {
 
 /// Whether a line uses what a shell that goes on from line to line may have
 /// been told before.
-pub(super) fn expands(tree: &CommandLine) -> bool {
+pub(super) fn expands(line: &str, tree: &CommandLine) -> bool {
+    // Names in an expression are variables without a `$`, whose values are expressions again.
+    let compares = || ["-eq", "-ne", "-lt", "-le", "-gt", "-ge"].iter().any(|operator| line.contains(operator));
+    let lets = |command: &SimpleCommand| command.program_name() == Some("let");
+    let expression = line.replace("$((", "").contains("((");
+    if expression || line.contains("[[") && compares() || tree.commands.iter().any(lets) {
+        return true;
+    }
     let uses = |word: &Word| {
         word.unknown.contains(Unknown::PARAMETER)
             || word.unknown.contains(Unknown::ARITHMETIC) && word.text.contains(|c: char| c.is_alphabetic() || c == '_')

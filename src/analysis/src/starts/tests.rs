@@ -316,3 +316,14 @@ fn a_place_that_is_not_followed_is_unknown() {
         assert_eq!(scripts(line).join(" "), want, "{line}");
     }
 }
+
+#[test]
+fn an_expression_uses_what_the_shell_was_told_before() {
+    for line in ["((x)); true", "let x", "[[ x -eq 1 ]]; true", "for ((i=x;i;)); do true; done", "echo $((x))"] {
+        let found = starts(line, "bash");
+        assert!(!found.is_settled(true), "{line}");
+    }
+    for line in ["[[ -f x ]]; true", "ls -l"] {
+        assert!(starts(line, "bash").is_settled(true), "{line}");
+    }
+}
