@@ -165,6 +165,8 @@ fn what_cannot_be_known_is_said() {
         ("strace -o '|id' true", Opaque::DynamicCommand),
         ("env -S 'sh -c \": #\\nid\"'", Opaque::UnknownText),
         ("su a -c true -c id", Opaque::UnknownText),
+        ("env --split-s='sh -c \": #\\nid\"'", Opaque::UnknownText),
+        ("bash --init-file <(echo id) -i -c :", Opaque::InputProgram),
         ("su a --comm id", Opaque::UnknownText),
         ("x='a[$(id)]'; y=([x]=1)", Opaque::Reevaluated),
         ("alias ls=rm", Opaque::Redefined),
@@ -230,6 +232,7 @@ fn what_bash_evaluates_once_more_is_opaque() {
         "RANDOM='a[$(echo ran >&2)]'",
         "for RANDOM in 'a[$(echo ran >&2)]'; do :; done",
         "x='a[$(echo ran >&2)]'; y=([x]=1)",
+        "env --split-s='bash -c \": #\\necho ran >&2\"'",
         "env -S 'bash -c \": #\\necho ran >&2\"'",
     ] {
         assert!(!opaque(line).is_empty(), "{line}");

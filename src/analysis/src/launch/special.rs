@@ -236,6 +236,9 @@ fn interpreted(name: &str, known: &Interpreter, command: &SimpleCommand, gathere
     let words: Vec<&str> = arguments.iter().map(|word| word.text.as_str()).collect();
     let shell = known.is_shell();
     let mut found = Vec::new();
+    // `bash --init-file <(…) -i`: a file that a program writes.
+    let written = arguments.iter().filter(|word| shell && word.unknown.contains(Unknown::PROCESS));
+    found.extend(written.map(|word| Launch::Hidden(Opaque::InputProgram, word.span)));
     match known.reading(&words).source {
         Source::Nothing => {}
         Source::Word(index) => {

@@ -135,7 +135,9 @@ impl Wrapper {
     fn option<'w>(&self, word: &'w Word, search: &mut Search<'w>) {
         if let Some(long) = word.text.strip_prefix("--") {
             let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
-            if self.long_text.contains(&name) {
+            let is_known = self.long_flags.contains(&name) || self.long_valued.contains(&name);
+            // getopt takes shortened names.
+            if !is_known && !name.is_empty() && self.long_text.iter().any(|known| known.starts_with(name)) {
                 self.text_value(word, value.map(|_| name.len() + 3), search);
             } else if value.is_some() || self.long_flags.contains(&name) {
             } else if self.long_valued.contains(&name) || self.lenient {
