@@ -5,6 +5,8 @@
 //! hours, anomalies, risk; the whitelist and grants; the class's threshold;
 //! a person. Each step is written down, so that a verdict can be explained.
 
+mod code;
+
 use crate::pattern::Could;
 use crate::policy::Policy;
 use crate::reading::Reading;
@@ -301,6 +303,8 @@ impl Policy {
             Some(format!("class {class} lets nothing pass that no rule knows"))
         } else if asked.whole.is_none() || !facts.reading.parsed || !facts.reading.opaque.is_empty() {
             Some(format!("not all that it runs can be seen: {}", facts.reading.opaque.join(", ")))
+        } else if facts.reading.commands.iter().any(|words| code::holds_code(words)) {
+            Some("it holds code in a language that is not read".to_owned())
         } else if asked.terminal {
             Some("on a terminal only rules let pass".to_owned())
         } else if !crate::rule_shells().contains(&asked.shell) {

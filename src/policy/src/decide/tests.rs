@@ -271,6 +271,7 @@ fn a_class_lets_pass_what_is_under_its_threshold() {
         ("anomaly", Question { anomalies: vec!["unusual_program".to_owned(), "risk_spike".to_owned()], ..low.clone() }),
         ("secret", Question { secrets: vec!["email".to_owned()], ..low.clone() }),
         ("unparsed", Question { line: "ls ((".to_owned(), ..low.clone() }),
+        ("code", Question { line: "perl -e 'open F,q(x|)'".to_owned(), ..low.clone() }),
         ("dash runs it", Question { line: "sh -c '((rm -rf x))'".to_owned(), ..low.clone() }),
     ] {
         assert_eq!(word(&policy, &q), "ask:1", "{what}");
