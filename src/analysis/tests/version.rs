@@ -8,7 +8,7 @@ use countersign_analysis::{VERSION, analyze};
 use std::fmt::Write;
 
 /// The version, and the SHA-256 of its answers to [`LINES`].
-const PINNED: (u32, &str) = (7, "c8a171086f04087bb12094812fa69175e8852e5bf097b5f99575a9370259ac70");
+const PINNED: (u32, &str) = (8, "29d2b62f4f578e1727708c818dee62a7ebfa8174cc0a9ec5daf304105f3cf0b0");
 
 /// Lines of all kinds. Add some where a change of yours is not seen by these;
 /// never take one away.
@@ -130,6 +130,10 @@ const LINES: &[&str] = &[
     "ssh -G h",
     "visudo -c",
     "sed -i 's/{{DB_PASSWORD}}/@@DB_PASSWORD@@/' x",
+    "sh -c '((rm -rf x))'",
+    "compgen -W '$(id)'",
+    "env -S 'sh -c \": #\\nid\"'",
+    "psql -v password=reboot",
 ];
 
 fn answers() -> String {
