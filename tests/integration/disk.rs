@@ -149,7 +149,9 @@ fn no_inode_left_means_that_nothing_runs() {
     assert_eq!(ended.out(), "");
     assert!(!made_file.exists());
     let closed = journal::wait_for(&parts.journal(), "session_closed", 2);
-    assert_eq!(closed["body"]["why"], "killed");
+    // The spool may have been made ahead; then it is the recording that cannot be.
+    let why = closed["body"]["why"].as_str().expect("why");
+    assert!(["killed", "disk_full"].contains(&why), "{why}");
     fs::remove_dir_all(&fillers).expect("fillers");
     run(&mut parts.front(&line)).expect(0);
     assert!(made_file.exists(), "it goes on when there are some");

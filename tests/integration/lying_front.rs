@@ -245,3 +245,55 @@ fn descriptors_that_it_passes_do_not_stay() {
     journal::wait_for(&parts.journal(), "session_closed", 1);
     parts.verify().expect(10);
 }
+
+/// A login of one command begins in the ledger with that command: one fsync, one moment.
+#[test]
+fn a_login_of_one_command_begins_with_it() {
+    let parts = Parts::new();
+    parts.reviewer().allow("echo fits");
+    run(&mut parts.front("echo fits")).expect(0);
+    let lines = parts.journal();
+    let at = |kind: &str| journal::of_kind(&lines, kind)[0]["at"].clone();
+    assert_eq!(at("session_opened"), at("command_submitted"));
+    parts.verify().expect(10);
+}
+
+/// One that says nothing does not stay unknown.
+#[test]
+fn a_login_without_a_command_is_in_the_ledger_soon() {
+    let parts = Parts::new();
+    let front = Front::let_in(&parts);
+    journal::wait_for(&parts.journal(), "session_opened", 1);
+    eventually("its recording", LIMIT, || parts.recording().exists().then_some(()));
+    drop(front);
+    assert_eq!(journal::wait_for(&parts.journal(), "session_closed", 1)["body"]["why"], "killed");
+    // And one that is gone before that.
+    drop(Front::let_in(&parts));
+    assert_eq!(journal::wait_for(&parts.journal(), "session_closed", 2)["body"]["why"], "killed");
+    parts.verify().expect(10);
+}
+
+/// Where the host is lost before that, nothing has happened, and nothing is left that says otherwise.
+#[test]
+fn a_host_lost_before_the_first_command_leaves_no_login() {
+    let mut parts = Parts::new();
+    let files = |parts: &Parts, name: &str| std::fs::read_dir(parts.host_dir().join(name)).expect(name).count();
+    let opened = |parts: &Parts| journal::of_kind(&parts.journal(), "session_opened").len();
+    let mut before = 0;
+    for _ in 0..20 {
+        let front = Front::let_in(&parts);
+        parts.host.take().expect("a host").kill();
+        let (begun, recordings) = (opened(&parts), files(&parts, "recordings"));
+        drop(front);
+        parts.start_host();
+        if begun == before {
+            assert_eq!(recordings, before, "a recording that no entry names");
+            assert_eq!(files(&parts, "spool"), 0, "its spool stays");
+            let verified = parts.verify();
+            assert!([0, 10, 11].contains(&verified.code()), "{}{}", verified.out(), verified.err());
+            return;
+        }
+        before = begun;
+    }
+    panic!("the host was never quick enough to be lost before it wrote down that a login begins");
+}

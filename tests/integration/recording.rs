@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use countersign_tests::programs::asciinema;
 use countersign_tests::run::{LIMIT, Running, eventually, run};
 use countersign_tests::terminal::Terminal;
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use crate::lying_front::hello;
 
@@ -36,6 +37,12 @@ fn plays(file: &Path) {
     run(Command::new("script").args(["-qefc", &line, "/dev/null"]).env("TERM", "xterm-256color")).expect(0);
 }
 
+/// The spool of the login that this entry opens.
+fn spool(parts: &Parts, opened: &Value) -> PathBuf {
+    let login = opened["sess"]["id"].as_str().expect("a login");
+    parts.host_dir().join("spool").join(format!("{login}.spool"))
+}
+
 /// What was shown is recorded, plays, and verifies with one of these codes.
 #[track_caller]
 fn whole(parts: &Parts, shown: &[u8], codes: &[i32]) {
@@ -44,8 +51,9 @@ fn whole(parts: &Parts, shown: &[u8], codes: &[i32]) {
     plays(&parts.recording());
     let verified = parts.verify();
     assert!(codes.contains(&verified.code()), "{}{}", verified.out(), verified.err());
-    let left = std::fs::read_dir(parts.host_dir().join("spool")).expect("spool").count();
-    assert_eq!(left, 0, "spools are dropped");
+    for opened in journal::of_kind(&parts.journal(), "session_opened") {
+        assert!(!spool(parts, &opened).exists(), "spools are dropped");
+    }
 }
 
 #[test]
@@ -162,9 +170,8 @@ fn a_front_that_writes_nonsense_ends_its_login() {
         // It keeps no descriptor of the spool: the host waits for nobody.
         let count = stream.read(&mut [0; 4096]).expect("an answer");
         assert!(count > 0, "it is let in");
-        let spools = std::fs::read_dir(parts.host_dir().join("spool")).expect("spool");
-        let path = spools.map(|entry| entry.expect("entry").path()).next().expect("a spool");
-        std::fs::write(path, written).expect("nonsense");
+        let opened = journal::wait_for(&parts.journal(), "session_opened", 1);
+        std::fs::write(spool(&parts, &opened), written).expect("nonsense");
         let told = FrontMessage::Spooled { bytes: said };
         stream.write_all(&encode(&told).expect("frame")).expect("spooled");
         let closed = journal::wait_for(&parts.journal(), "session_closed", 1);

@@ -4,8 +4,9 @@
 use crate::approvals::Approvals;
 use crate::connection::Connection;
 use crate::cut;
+use crate::no_ruling::{NoRuling, given_up_by};
 use crate::resolve::{Shell, is_roots, is_roots_directory};
-use crate::submission::{Asking, NoRuling, given_up_by};
+use crate::submission::Asking;
 use countersign_analysis::{Search, Starts};
 use countersign_api::context::{
     Context, FileSeen, MAX_NAMES, Resolution, SCRIPT_EXCERPT, Script, ShellReport, Unread, Word,

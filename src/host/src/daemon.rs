@@ -15,7 +15,8 @@ use crate::identity::{self, Identity};
 use crate::listener;
 use crate::policies::Policies;
 use crate::quotas::Quotas;
-use crate::recordings::{tape, uploads::Uploads};
+use crate::recordings::spool::{self, Spools};
+use crate::recordings::uploads::Uploads;
 use crate::recovery;
 use crate::registry::{self, Registry};
 use crate::removals;
@@ -54,6 +55,7 @@ pub(crate) struct Host {
     pub(crate) policies: Policies,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) room: Room,
+    pub(crate) spools: Arc<Spools>,
     pub(crate) fronts: Arc<Fronts>,
     pub(crate) absents: Absents,
     pub(crate) approvals: Approvals,
@@ -218,7 +220,7 @@ async fn start(
     let service =
         Service::new(url, identity.fingerprint, Some(identity.host_token.clone())).map_err(HostError::Config)?;
     removals::drop_recordings(&settings.state, &removals::gone(&settings.state, &recovered)?)?;
-    let uploads = tape::drop_others(&settings.state, &recovered.open_logins)
+    let uploads = spool::drop_others(&settings.state, &recovered.open_logins)
         .and_then(|()| returning::drop_others(&settings.state, &recovered.open_logins))
         .and_then(|()| Uploads::new(&settings.state, &recovered.open_logins))
         .map_err(|why| HostError::Config(format!("cannot list {}: {why}", settings.state.display())))?;
@@ -234,6 +236,7 @@ async fn start(
         absents: Absents::default(),
         quotas: Quotas::new(settings.logins_per_agent, settings.submissions_per_minute),
         room,
+        spools: Arc::default(),
         approvals: Approvals::default(),
         registry: Registry::default(),
         places: Arc::new(Semaphore::new(MAX_LOGINS)),

@@ -31,6 +31,8 @@ mod identity;
 mod listener;
 mod login;
 mod lost;
+mod no_ruling;
+mod opening;
 mod own_rules;
 mod peer;
 mod policies;

@@ -3,7 +3,7 @@
 //!
 //! | state | may come | then |
 //! |---|---|---|
-//! | new | `Hello` | `session_opened` durable, `Welcome` → idle |
+//! | new | `Hello` | `session_opened` durable ([`crate::opening`]: of a login of one command with that), `Welcome` → idle |
 //! | new | `Resume` of a front that is waited for ([`crate::returning`]) | `session_resumed` durable, `Resumed` → idle or running |
 //! | idle | `Submit` | held ([`crate::submission`]), perhaps after `Inspect` and `Inspected` → running or idle |
 //! | idle, running | `Spooled` | `recording_chunk`s, `Taken` → the same |
@@ -18,9 +18,11 @@ use crate::connection::Connection;
 use crate::daemon::Host;
 use crate::drafts;
 use crate::lost::{Lost, closed, lost_word};
+use crate::opening::{ALONE_AFTER, Opening};
 use crate::quotas::Place;
 use crate::recordings::keep::{self, KeepError};
-use crate::recordings::tape::Tape;
+use crate::recordings::spool::Spool;
+use crate::recordings::tape::{Tape, TapeError};
 use crate::returning::{self, Absent, Card};
 use crate::room::{FILE_BYTES, Full, SUBMISSION_BYTES};
 use crate::secrets;
@@ -52,6 +54,7 @@ pub(crate) struct Login {
     keeps_shell: bool,
     /// A line that ran may have put code into that shell.
     rewired: bool,
+    opening: Opening,
     running: Option<(SubmissionId, Digest)>,
     tape: Option<Tape>,
     /// Where it may outlive this daemon.
@@ -77,6 +80,7 @@ impl Login {
             transfer: false,
             keeps_shell: true,
             rewired: absent.card.is_rewired(),
+            opening: Opening::default(),
             running,
             tape: Some(absent.tape),
             card: Some(absent.card),
@@ -197,7 +201,11 @@ fn fits(hello: &Hello) -> bool {
 }
 
 async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Place) -> Result<Login, String> {
-    let id = drafts::random_id(LoginId::from_random).map_err(|why| why.to_string())?;
+    let spool = host.spools.take(host.state());
+    let id = match &spool {
+        Ok(spool) => spool.login,
+        Err(_) => drafts::random_id(LoginId::from_random).map_err(|why| why.to_string())?,
+    };
     let outer = match connection.pid() {
         Some(pid) => host.fronts.outer(pid).map_err(|why| why.to_string())?,
         None => None,
@@ -205,11 +213,6 @@ async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Pl
     let identity = host.registry.identify(&connection.stream, &hello.agent);
     let draft = drafts::session_opened(id, hello, identity.as_ref(), place.turned_away(), outer)
         .map_err(|why| why.to_string())?;
-    if let Err(why) = host.book.write_one(draft).await {
-        host.ledger_failed(&why);
-        return Err(format!("the ledger of this host cannot be written: {why}"));
-    }
-    // The ledger first: a recording that no entry names would look like one too many.
     let mut login = Login {
         id,
         agent: hello.agent.clone(),
@@ -218,25 +221,14 @@ async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Pl
         transfer: hello.kind == LoginKind::Transfer,
         keeps_shell: matches!(hello.kind, LoginKind::Interactive | LoginKind::Stdin),
         rewired: false,
+        opening: Opening::ahead(draft),
         running: None,
         tape: None,
         card: None,
         lost: "killed",
         _front: connection.pid().map(|pid| host.fronts.enter(pid, id)),
     };
-    let let_in = match Tape::create(host.state(), id, host.identity.host, hello) {
-        Ok((tape, theirs)) => {
-            login.tape = Some(tape);
-            // Before the front can begin anything.
-            let lasting = connection.pid().filter(|_| hello.kind == LoginKind::Interactive && hello.resume.is_some());
-            login.card = lasting.and_then(|pid| Card::write(host.state(), id, pid));
-            let welcome = HostMessage::Welcome { login: id, host: host.identity.host, ahead: host.room.ahead() };
-            let sent = connection.send_with(&welcome, &theirs).await;
-            sent.map_err(|why| format!("the front was gone before it was let in: {why}"))
-        }
-        Err(why) => Err(format!("the recording cannot be made on this host: {why}")),
-    };
-    match let_in {
+    match let_in(host, connection, hello, (&mut login, spool)).await {
         Ok(()) => Ok(login),
         Err(reason) => {
             close_lost(host, login).await;
@@ -245,12 +237,48 @@ async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Pl
     }
 }
 
+/// Hands its spool to the front. A login of one command begins in the ledger
+/// with that, all others before they are welcome.
+async fn let_in(
+    host: &Host,
+    connection: &mut Connection,
+    hello: &Hello,
+    (login, spool): (&mut Login, Result<Spool, TapeError>),
+) -> Result<(), String> {
+    let (tape, theirs) = spool
+        .and_then(|spool| Tape::create(host.state(), spool, host.identity.host, hello))
+        .map_err(|why| format!("the recording cannot be made on this host: {why}"))?;
+    login.opening.records_in(tape.recording());
+    login.tape = Some(tape);
+    if !matches!(hello.kind, LoginKind::Exec | LoginKind::Transfer) {
+        login.opening.settle(host).await.map_err(|why| match why {
+            KeepError::Ledger(why) => format!("the ledger of this host cannot be written: {why}"),
+            why @ (KeepError::Tape(_) | KeepError::Full(_)) => {
+                format!("the recording cannot be made on this host: {why}")
+            }
+        })?;
+    }
+    // Before the front can begin anything.
+    let lasting = connection.pid().filter(|_| hello.kind == LoginKind::Interactive && hello.resume.is_some());
+    login.card = lasting.and_then(|pid| Card::write(host.state(), login.id, pid));
+    let welcome = HostMessage::Welcome { login: login.id, host: host.identity.host, ahead: host.room.ahead() };
+    let sent = connection.send_with(&welcome, &theirs).await;
+    let (spools, state) = (Arc::clone(&host.spools), host.state().to_owned());
+    // Whether it comes in time or not: whoever finds none makes one.
+    drop(tokio::task::spawn_blocking(move || spools.refill(&state)));
+    sent.map_err(|why| format!("the front was gone before it was let in: {why}"))
+}
+
 /// Takes messages until the login is over. `true` where it was closed in
 /// order, `false` where the front is gone or broke the table.
 async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Result<bool, KeepError> {
     loop {
         let message = tokio::select! {
             message = connection.next() => message,
+            () = tokio::time::sleep(ALONE_AFTER), if login.opening.is_ahead() => {
+                login.opening.settle(host).await?;
+                continue;
+            }
             // What runs may go on, and a front that can comes back to the next
             // daemon; it sees that this one is gone.
             () = host.stopping() => {
@@ -261,6 +289,9 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
                 return Ok(false);
             }
         };
+        if !matches!(message, Ok(Some(FrontMessage::Submit(_)))) {
+            login.opening.settle(host).await?;
+        }
         match (message, login.running) {
             (Ok(Some(FrontMessage::Submit(submit))), None) => {
                 if let Some(why) = host.refuses() {
@@ -280,7 +311,10 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
                 if let Some(tape) = &mut login.tape {
                     tape.learn(&secrets::of(&sent.held));
                 }
-                match submission::run(host, connection, login.asking(), &submit, sent).await? {
+                let mut opening = std::mem::take(&mut login.opening);
+                let fate = submission::run(host, connection, (login.asking(), &mut opening), &submit, sent).await;
+                login.opening = opening;
+                match fate? {
                     Fate::Running { id, of, rewires } => {
                         login.running = Some((id, of));
                         login.rewired |= rewires;
@@ -406,7 +440,19 @@ async fn abandon(host: &Arc<Host>, connection: Connection, login: Login) {
     }
 }
 
-async fn close_lost(host: &Host, login: Login) {
+async fn close_lost(host: &Host, mut login: Login) {
+    let settled = login.opening.settle(host).await;
+    let made = login.tape.take_if(|tape| tape.is_made());
+    if let Some(unmade) = login.tape.take() {
+        unmade.close();
+    }
+    login.tape = made;
+    match settled {
+        // There is no such login.
+        Err(KeepError::Ledger(why)) => return host.ledger_failed(&why),
+        Err(why) => tracing::error!("login {}: {why}", login.id),
+        Ok(()) => {}
+    }
     let (place, before) = (login.place, login.tape.as_ref().map_or(0, Tape::recorded));
     let open = Lost {
         login: login.id,

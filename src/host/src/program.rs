@@ -1,8 +1,8 @@
 //! The program that a line reads from its standard input: held with it.
 
 use crate::connection::Connection;
+use crate::no_ruling::{NoRuling, cancel_word};
 use crate::sent::beside_others;
-use crate::submission::{NoRuling, cancel_word};
 use countersign_analysis::Held;
 use countersign_api::front::{FrontMessage, HostMessage, ProgramEnd, Submit};
 use countersign_core::{NotProgram, b64_decode};

@@ -7,11 +7,13 @@
 //! spool is dropped before its chunk is in the ledger.
 //!
 //! [`convert`] turns records into lines (pure), [`redaction`] is the seam where
-//! secrets leave, [`tape`] has the two files, [`keep`] puts chunks into the
+//! secrets leave, [`spool`] has what waits for the next login, [`tape`] the two
+//! files of one, [`keep`] puts chunks into the
 //! ledger, [`uploads`] sends recordings to the service.
 
 pub(crate) mod convert;
 pub(crate) mod keep;
 pub(crate) mod redaction;
+pub(crate) mod spool;
 pub(crate) mod tape;
 pub(crate) mod uploads;

@@ -8,19 +8,20 @@ use crate::clock::boottime_us;
 use crate::connection::Connection;
 use crate::daemon::Host;
 use crate::drafts::{self, Decided, Released};
+use crate::no_ruling::{NoRuling, STOPPING, failed, given_up, no_answer, stopping};
+use crate::opening::Opening;
 use crate::own_rules::{Line, Own};
 use crate::policies::NoPolicy;
 use crate::program::with_program;
 use crate::quotas::Place;
+use crate::recordings::keep::KeepError;
+use crate::recordings::tape::TapeError;
 use crate::returning::Card;
 use crate::ruling::{Asked, Permit, Ruling, Said, WORDS_NOT_KNOWN, judge};
 use crate::sent::Sent;
 use crate::service::ServiceError;
 use countersign_analysis::{Held, NotAsked};
-use countersign_api::frame::BadFrame;
-use countersign_api::front::{
-    CancelWhy, CommandEnd, Finished, FrontMessage, HostMessage, NotReleased, Release, Submit,
-};
+use countersign_api::front::{CommandEnd, Finished, HostMessage, NotReleased, Release, Submit};
 use countersign_api::service::SignedDecision;
 use countersign_core::{DecidedBy, Digest, Exit, LoginId, Outcome, SubmissionId, Transfer};
 use std::ffi::OsStr;
@@ -78,19 +79,11 @@ struct Submission<'a> {
     card: Option<&'a Card>,
 }
 
-/// Why there is no ruling.
-pub(crate) enum NoRuling {
-    Cancelled(&'static str),
-    FrontGone,
-    Failed { why: &'static str, reason: String },
-    TimedOut,
-}
-
 /// Holds one line from its arrival to its end or release.
 pub(crate) async fn run(
     host: &Host,
     connection: &mut Connection,
-    asking: Asking<'_>,
+    (asking, opening): (Asking<'_>, &mut Opening),
     submit: &Submit,
     sent: Sent,
 ) -> Result<Fate, WriteError> {
@@ -100,6 +93,17 @@ pub(crate) async fn run(
         return Ok(Fate::FrontGone);
     }
     let mut gone = None;
+    // What the front is to read may take a while.
+    if held.wants_program || held.starts.as_ref().is_some_and(|starts| !starts.scripts.is_empty()) {
+        match opening.settle(host).await {
+            Ok(()) => {}
+            Err(KeepError::Ledger(why)) => return Err(why),
+            Err(why) => {
+                connection.fatal(&format!("the recording cannot be made on this host: {why}")).await;
+                return Ok(Fate::FrontGone);
+            }
+        }
+    }
     if held.wants_program {
         let Some(read) = with_program(connection, submit, held).await else {
             connection.fatal("the program on standard input cannot be read; the login is ended").await;
@@ -116,7 +120,8 @@ pub(crate) async fn run(
     let starts = held.starts.take().filter(|_| held.not_asked.is_none() && gone.is_none());
     let (around, stopped) = around::look(connection, &asking, &host.approvals, submit, (&bytes, &cwd, starts)).await;
     let gone = gone.or(stopped);
-    let submission = match record(host, asking, submit, &cwd, (&held, around, transfer), authority).await {
+    let recorded = record(host, (asking, opening), submit, &cwd, (&held, around, transfer), authority).await;
+    let submission = match recorded {
         Ok(submission) => submission,
         Err(why) if why.is_no_space() => {
             connection
@@ -130,29 +135,51 @@ pub(crate) async fn run(
         }
         Err(other) => return Err(other),
     };
-    if let Some(gone) = gone {
-        host.shipper.outbox().unhold(submission.seq);
-        return submission.given_up(connection, gone).await;
+    let recording = opening.begin_recording();
+    let unasked = match (gone, &held.not_asked, unusable, &submission.asked.own) {
+        (Some(gone), ..) => Unasked::GivenUp(gone),
+        (None, Some(why), ..) => Unasked::NotHeld(why),
+        (None, None, Some(why), _) => Unasked::Unusable(why),
+        (None, None, None, Own::Refuses(rule)) => Unasked::Blocked(*rule),
+        (None, None, None, _) => {
+            let (ruling, recording) = tokio::join!(submission.ruling(connection), recording);
+            return match recording {
+                Ok(()) => follow(host, connection, submission, ruling).await,
+                Err(why) => submission.unrecorded(connection, &why).await,
+            };
+        }
+    };
+    host.shipper.outbox().unhold(submission.seq);
+    match (recording.await, unasked) {
+        (Err(why), _) => submission.unrecorded(connection, &why).await,
+        (Ok(()), Unasked::GivenUp(gone)) => submission.given_up(connection, gone).await,
+        (Ok(()), Unasked::NotHeld(why)) => submission.not_asked(connection, why).await,
+        (Ok(()), Unasked::Unusable(why)) => {
+            let reason = format!("who may approve on this host cannot be told, so nothing runs: {why}");
+            submission.failed(connection, "authority_unusable", &reason).await
+        }
+        (Ok(()), Unasked::Blocked(rule)) => submission.blocked(connection, rule).await,
     }
-    if let Some(why) = &held.not_asked {
-        host.shipper.outbox().unhold(submission.seq);
-        return submission.not_asked(connection, why).await;
-    }
-    if let Some(why) = unusable {
-        host.shipper.outbox().unhold(submission.seq);
-        let reason = format!("who may approve on this host cannot be told, so nothing runs: {why}");
-        return submission.failed(connection, "authority_unusable", &reason).await;
-    }
-    if let Own::Refuses(rule) = submission.asked.own {
-        host.shipper.outbox().unhold(submission.seq);
-        return submission.blocked(connection, rule).await;
-    }
-    follow(host, connection, submission).await
+}
+
+/// Why nobody is asked about a line that stands in the ledger.
+enum Unasked<'a> {
+    GivenUp(NoRuling),
+    NotHeld(&'a NotAsked),
+    /// The administrators' document.
+    Unusable(String),
+    /// By this rule of theirs.
+    Blocked(u64),
 }
 
 /// Does what the ruling on a line that was asked about says.
-async fn follow(host: &Host, connection: &mut Connection, submission: Submission<'_>) -> Result<Fate, WriteError> {
-    match submission.ruling(connection).await {
+async fn follow(
+    host: &Host,
+    connection: &mut Connection,
+    submission: Submission<'_>,
+    ruling: Result<Ruling, NoRuling>,
+) -> Result<Fate, WriteError> {
+    match ruling {
         Ok(Ruling::Run(_)) if host.is_stopping() => submission.failed(connection, "host_stopping", STOPPING).await,
         Ok(Ruling::Run(permit)) => match host.policies.keep_of(host, &permit.said, &submission.asked.own).await {
             Ok(()) => submission.release(connection, *permit).await,
@@ -203,7 +230,7 @@ pub(crate) async fn turn_away(
 /// Writes `command_submitted`; durable when this returns.
 async fn record<'a>(
     host: &'a Host,
-    Asking { login, agent, terminal, place, card, .. }: Asking<'a>,
+    (Asking { login, agent, terminal, place, card, .. }, opening): (Asking<'a>, &mut Opening),
     submit: &'a Submit,
     cwd: &'a [u8],
     (held, around, transfer): (&Held, Around, Option<Transfer>),
@@ -221,7 +248,7 @@ async fn record<'a>(
         (wait_ms, place.turned_away()),
         authority.as_ref().map(|document| &document.authority),
     )?;
-    let written = host.book.write_one(draft).await?;
+    let written = opening.write(host, vec![draft]).await?.pop().ok_or(WriteError::Gone)?;
     let rules = authority.as_ref().and_then(|document| document.rules.as_ref());
     let line = Line {
         host: host.identity.host,
@@ -388,6 +415,10 @@ impl Submission<'_> {
         self.refuse(connection, Outcome::Error, None, reason, Exit::Unavailable).await
     }
 
+    async fn unrecorded(&self, connection: &mut Connection, why: &TapeError) -> Result<Fate, WriteError> {
+        self.failed(connection, "host_failed", &format!("the recording cannot be made on this host: {why}")).await
+    }
+
     async fn blocked(&self, connection: &mut Connection, rule: u64) -> Result<Fate, WriteError> {
         let by = DecidedBy::DenyRule(rule);
         self.decide(Outcome::Blocked, Some(&by), Some("authority_denies")).await?;
@@ -443,45 +474,4 @@ impl Submission<'_> {
         };
         Ok(if connection.send(&refused).await.is_ok() { Fate::Refused } else { Fate::FrontGone })
     }
-}
-
-/// Waits until the front gives up, goes away, or says something that is not
-/// allowed while a line is held.
-async fn given_up(connection: &mut Connection, submit: &Submit) -> NoRuling {
-    given_up_by(connection.next().await, submit)
-}
-
-/// What a message means that comes in place of an expected one.
-pub(crate) fn given_up_by(message: Result<Option<FrontMessage>, BadFrame>, submit: &Submit) -> NoRuling {
-    match message {
-        Ok(Some(FrontMessage::Cancel { nonce, why })) if nonce == submit.nonce => NoRuling::Cancelled(cancel_word(why)),
-        Ok(_) | Err(_) => NoRuling::FrontGone,
-    }
-}
-
-pub(crate) fn cancel_word(why: CancelWhy) -> &'static str {
-    match why {
-        CancelWhy::Hangup => "hangup",
-        CancelWhy::Interrupt => "interrupt",
-    }
-}
-
-const STOPPING: &str = "the daemon of this host is stopping; submit it again in a moment";
-
-fn stopping() -> NoRuling {
-    NoRuling::Failed { why: "host_stopping", reason: STOPPING.to_owned() }
-}
-
-fn failed(error: ServiceError) -> NoRuling {
-    let why = match &error {
-        ServiceError::Unreachable(_) => "service_unreachable",
-        ServiceError::Refused { .. } | ServiceError::Conflict(_) | ServiceError::Held(_) => "service_refused",
-        ServiceError::Local(_) => "host_failed",
-        ServiceError::Malformed(_) => "reply_malformed",
-    };
-    NoRuling::Failed { why, reason: error.to_string() }
-}
-
-fn no_answer(wait_ms: u64) -> String {
-    format!("nobody answered within {} s", wait_ms.div_ceil(1000))
 }

@@ -47,6 +47,10 @@ fn begin() -> Result<Ending, Failure> {
         Request::Run(..) | Request::Shell | Request::Script => Err(RefusedLogin::SftpRefused),
     };
     let kind = request.kind();
+    if matches!(kind, LoginKind::Exec | LoginKind::Transfer) {
+        // What is around its only line, while it is let in.
+        spawner.begin_branch().map_err(|e| Failure::system("cannot look around", &e))?;
+    }
     // A transfer has its descriptors to itself, whatever they are.
     outer.tty &= kind != LoginKind::Transfer;
     // Only a shell at a prompt outlives a restart of the host.

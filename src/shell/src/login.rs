@@ -80,8 +80,6 @@ impl Login {
         let has_one_line = matches!(hello.kind, LoginKind::Exec | LoginKind::Transfer);
         link.send(&FrontMessage::Hello(hello));
         let until_us = now_us()? + HOST_US;
-        // While the host writes down that it begins.
-        let branch = if has_one_line { branch(&spawner)? } else { None };
         let id = match wait(&mut link, Some((&mut outer, pty.as_mut())), until_us)? {
             Event::Host(HostMessage::Welcome { login, .. }) => login,
             Event::Host(HostMessage::Fatal { reason, exit }) => return Err(fatal(&reason, exit)),
@@ -90,6 +88,8 @@ impl Login {
             Event::Lost(why) => return Err(unavailable(why)),
         };
         let file = link.take_descriptor().ok_or_else(|| unavailable("countersign-hostd gave no spool"))?;
+        let failed = |why| Failure::system("cannot look around", &why);
+        let branch = if has_one_line { spawner.branch().map_err(failed)? } else { None };
         match Recorder::begin(file) {
             Ok(recorder) => {
                 let inspected = Inspected::default();
@@ -371,6 +371,8 @@ impl Login {
         let finished = Finished { id, end, stdout_bytes, stderr_bytes, files };
         let close = Close { why, refused: None, spool_bytes: self.recorder.length() };
         self.link.send(&FrontMessage::Ended { finished, close });
+        // While the host writes it down.
+        self.spawner.finish();
         kept(&mut self.link)
     }
 
@@ -396,11 +398,6 @@ impl Login {
         let signs = self.outer.turn(ready, true).map_err(failed)?;
         Ok(signs.iter().any(|sign| *sign != Sign::Resized))
     }
-}
-
-/// The branch that is checked out in the working directory, as the agent sees it.
-fn branch(spawner: &Spawner) -> Result<Option<String>, Failure> {
-    Ok(spawner.look(true, &[]).map_err(|e| Failure::system("cannot look around", &e))?.0.branch)
 }
 
 /// Waits for the host, and for the client where it still matters.

@@ -194,8 +194,9 @@ fn output_waits_when_the_spool_is_full_and_the_line_ends_with_the_login() {
     login.terminal.expect("y\ny\n");
     login.kill_host();
     assert_eq!(login.terminal.end().code(), Some(69));
-    let spool = std::fs::read_dir(login.parts.host_dir().join("spool")).expect("spool").next().expect("one");
-    let length = spool.expect("entry").metadata().expect("size").len();
+    let spools = std::fs::read_dir(login.parts.host_dir().join("spool")).expect("spool");
+    let lengths = spools.map(|spool| spool.expect("entry").metadata().expect("size").len());
+    let length = lengths.max().expect("a spool");
     assert!(length < 64 * 1024 * 1024, "the spool is bounded: {length}");
     login.parts.start_host();
     assert_eq!(journal::wait_for(&login.parts.journal(), "session_closed", 1)["body"]["why"], "recovered");

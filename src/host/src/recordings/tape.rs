@@ -12,6 +12,7 @@
 
 use super::convert::{Converter, Unreadable};
 use super::redaction::for_recordings;
+use super::spool::{Spool, spool_path};
 use countersign_analysis::redact::{Kinds, Known};
 use countersign_api::front::Hello;
 use countersign_api::recording::{Header, Origin};
@@ -23,6 +24,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Bytes of one read of a spool: more than its longest record.
@@ -82,6 +84,11 @@ pub(crate) enum TapeError {
 }
 
 impl TapeError {
+    /// There is no recording.
+    pub(crate) fn not_made(why: io::Error) -> Self {
+        Self::Io { what: "make a recording", why }
+    }
+
     /// Whether the front is at fault.
     pub(crate) fn is_fronts(&self) -> bool {
         match self {
@@ -91,11 +98,33 @@ impl TapeError {
     }
 }
 
+/// The recording of a login: its header, until the ledger has the login, then a file.
+pub(crate) struct Recording {
+    path: PathBuf,
+    header: Vec<u8>,
+    file: OnceLock<File>,
+}
+
+impl Recording {
+    /// The file, which is made where it is not there yet.
+    pub(crate) fn file(&self) -> Result<&File, TapeError> {
+        if self.file.get().is_none() {
+            // One that could not be written the last time is begun anew.
+            let made =
+                OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&self.path);
+            let made = made.map_err(TapeError::not_made)?;
+            made.write_all_at(&self.header, 0).map_err(io_error("write a recording"))?;
+            return Ok(self.file.get_or_init(|| made));
+        }
+        self.file.get().ok_or_else(|| TapeError::not_made(io::ErrorKind::NotFound.into()))
+    }
+}
+
 /// A login's spool and recording.
 pub(crate) struct Tape {
     spool: File,
     spool_path: PathBuf,
-    recording: File,
+    recording: Arc<Recording>,
     converter: Converter,
     /// Bytes and number of the chunks in the ledger.
     recorded: u64,
@@ -109,37 +138,11 @@ pub(crate) fn recording_path(state: &Path, login: LoginId) -> PathBuf {
     state.join("recordings").join(format!("{login}.cast"))
 }
 
-/// The spool of a login.
-pub(crate) fn spool_path(state: &Path, login: LoginId) -> PathBuf {
-    state.join("spool").join(format!("{login}.spool"))
-}
-
-/// Drops the spools that no open login has: a crash came between the end of a
-/// login and this.
-pub(crate) fn drop_others(state: &Path, open: &[OpenLogin]) -> io::Result<()> {
-    let kept: Vec<PathBuf> = open.iter().map(|login| spool_path(state, login.id)).collect();
-    for entry in std::fs::read_dir(state.join("spool"))? {
-        let path = entry?.path();
-        if !kept.contains(&path) {
-            std::fs::remove_file(path)?;
-        }
-    }
-    Ok(())
-}
-
 impl Tape {
-    /// Makes both files; the second value is what the front is handed: open
-    /// for append only, and locked.
-    pub(crate) fn create(state: &Path, login: LoginId, host: HostId, hello: &Hello) -> Result<(Self, File), TapeError> {
-        let spool_path = spool_path(state, login);
-        let made = |path: &Path| OpenOptions::new().append(true).create_new(true).mode(0o600).open(path);
-        let theirs = made(&spool_path).map_err(io_error("make a spool"))?;
-        theirs.lock_shared().map_err(io_error("lock a spool"))?;
-        let spool = open(&spool_path).map_err(io_error("open a spool"))?;
-        let path = recording_path(state, login);
-        made(&path).map_err(io_error("make a recording"))?;
-        let recording = open(&path).map_err(io_error("open a recording"))?;
-
+    /// The tape of a login that begins; the second value is what the front is
+    /// handed. The recording is made when the ledger has the login.
+    pub(crate) fn create(state: &Path, spool: Spool, host: HostId, hello: &Hello) -> Result<(Self, File), TapeError> {
+        let Spool { login, path: spool_path, file: spool, theirs } = spool;
         let redaction = for_recordings();
         let terminal = hello.terminal.as_ref();
         let origin = Origin {
@@ -154,9 +157,10 @@ impl Tape {
             .and_then(|now_us| Ok(Header::new(origin, now_us / 1_000_000, size, terminal.map(|t| t.term.as_str()))?))
             .and_then(|header| Ok(header.to_line()?))
             .map_err(io_error("make the header of a recording"))?;
-        recording.write_all_at(&header, 0).map_err(io_error("write a recording"))?;
         let mut converter = Converter::new(terminal.is_some(), redaction, SpoolPlace::default());
         converter.begin(&header);
+        let recording = Recording { path: recording_path(state, login), header, file: OnceLock::new() };
+        let recording = Arc::new(recording);
         Ok((Self { spool, spool_path, recording, converter, recorded: 0, chunks: 0, dropped: 0 }, theirs))
     }
 
@@ -180,7 +184,19 @@ impl Tape {
             converter.begin(&line);
         }
         let (recorded, chunks) = (login.recording_bytes, login.chunks);
+        let path = recording_path(state, login.id);
+        let recording = Arc::new(Recording { path, header: line, file: OnceLock::from(recording) });
         Ok(Some(Self { spool, spool_path, recording, converter, recorded, chunks, dropped: 0 }))
+    }
+
+    /// Where its chunks go.
+    pub(crate) fn recording(&self) -> Arc<Recording> {
+        Arc::clone(&self.recording)
+    }
+
+    /// Whether its recording was made.
+    pub(crate) fn is_made(&self) -> bool {
+        self.recording.file.get().is_some()
     }
 
     /// Learns secrets that the output may repeat.
@@ -266,8 +282,9 @@ impl Tape {
         if piece.lines.is_empty() {
             return Ok(None);
         }
-        self.recording.write_all_at(piece.lines, self.recorded).map_err(io_error("write a recording"))?;
-        self.recording.sync_data().map_err(io_error("write a recording"))?;
+        let recording = self.recording.file()?;
+        recording.write_all_at(piece.lines, self.recorded).map_err(io_error("write a recording"))?;
+        recording.sync_data().map_err(io_error("write a recording"))?;
         Ok(Some(Chunk {
             index: self.chunks,
             offset: self.recorded,
@@ -309,12 +326,13 @@ impl Tape {
     /// Cuts the recording to this length, where it is longer: an earlier run
     /// of the daemon may have written lines that came into no chunk.
     pub(crate) fn settle(&self, length: u64) -> Result<(), TapeError> {
-        let settled = self.recording.metadata().and_then(|found| {
+        let recording = self.recording.file()?;
+        let settled = recording.metadata().and_then(|found| {
             if found.len() <= length {
                 return Ok(());
             }
-            self.recording.set_len(length)?;
-            self.recording.sync_data()
+            recording.set_len(length)?;
+            recording.sync_data()
         });
         settled.map_err(io_error("cut a recording"))
     }
@@ -338,7 +356,7 @@ pub(crate) fn cut(state: &Path, login: LoginId, length: u64) -> io::Result<()> {
 }
 
 /// The spool is opened for writing too, for dropping pieces needs that.
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(path)
 }
 
@@ -364,7 +382,7 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     Ok(count)
 }
 
-fn io_error(what: &'static str) -> impl Fn(io::Error) -> TapeError {
+pub(super) fn io_error(what: &'static str) -> impl Fn(io::Error) -> TapeError {
     move |why| TapeError::Io { what, why }
 }
 

@@ -284,6 +284,27 @@ impl Spawner {
         }
     }
 
+    /// Says that nothing more comes, and waits until the spawner has ended
+    /// what is left and is gone. Done at the latest when this is dropped.
+    pub fn finish(&self) {
+        if self.reaped.get() {
+            return;
+        }
+        let until = sys::finish_sending(self.socket.as_fd()).map(|()| Instant::now() + END);
+        while until.as_ref().is_ok_and(|until| Instant::now() < *until) {
+            let ready = sys::poll(&[(self.socket.as_fd(), Wanted::Read)], Some(100)).unwrap_or_default();
+            // What it still reports is of no interest now; an error or nothing read is its end.
+            if ready.first().is_some_and(|r| r.readable || r.hangup) && !matches!(self.report(), Ok(Some(_))) {
+                // Its socket closes while it exits, so this takes no time; it leaves no zombie behind.
+                if !self.reaped.replace(true) {
+                    let (Ok(()) | Err(_)) = sys::process::wait(self.pid);
+                }
+                return;
+            }
+        }
+        self.put_down();
+    }
+
     /// The shell's working directory, as bytes; `None` where the spawner does
     /// not know it any more. An end that is reported meanwhile is handed back.
     pub fn place(&self) -> io::Result<(Option<Vec<u8>>, Option<Report>)> {
@@ -301,6 +322,17 @@ impl Spawner {
         let silent = FileSeen::Unread { why: Unread::NoAnswer, stamp: String::new() };
         seen.files.resize(paths.len(), silent);
         Ok((seen, ended))
+    }
+
+    /// Has the spawner look for the branch while the front does something else.
+    /// Nothing else may be asked before [`Spawner::branch`].
+    pub fn begin_branch(&self) -> io::Result<()> {
+        self.send(&Order::Look(Asked { branch: true, paths: Vec::new() }), &[])
+    }
+
+    /// The branch that is checked out in the working directory, as the agent sees it.
+    pub fn branch(&self) -> io::Result<Option<String>> {
+        Ok(if let (Report::Seen(seen), _) = self.heard()? { seen.branch } else { None })
     }
 
     /// Names in a directory that begin with `prefix`, as the agent sees them.
@@ -325,6 +357,10 @@ impl Spawner {
     /// beside it.
     fn ask(&self, order: &Order) -> io::Result<(Report, Option<Report>)> {
         self.send(order, &[])?;
+        self.heard()
+    }
+
+    fn heard(&self) -> io::Result<(Report, Option<Report>)> {
         let mut ended = None;
         loop {
             match self.answer()? {
@@ -364,21 +400,7 @@ impl Spawner {
 }
 
 impl Drop for Spawner {
-    /// Says that nothing more comes, and waits until the spawner has ended
-    /// what is left and is gone.
     fn drop(&mut self) {
-        let until = sys::finish_sending(self.socket.as_fd()).map(|()| Instant::now() + END);
-        while until.as_ref().is_ok_and(|until| Instant::now() < *until) {
-            let ready = sys::poll(&[(self.socket.as_fd(), Wanted::Read)], Some(100)).unwrap_or_default();
-            // What it still reports is of no interest now; an error or nothing read is its end.
-            if ready.first().is_some_and(|r| r.readable || r.hangup) && !matches!(self.report(), Ok(Some(_))) {
-                // Its socket closes while it exits, so this takes no time; it leaves no zombie behind.
-                if !self.reaped.replace(true) {
-                    let (Ok(()) | Err(_)) = sys::process::wait(self.pid);
-                }
-                return;
-            }
-        }
-        self.put_down();
+        self.finish();
     }
 }

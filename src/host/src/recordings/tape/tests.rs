@@ -1,6 +1,7 @@
 //! A daemon that ends between any two steps of a chunk.
 
 use super::*;
+use crate::recordings::spool::drop_others;
 use countersign_api::front::{LoginKind, PROTOCOL};
 use countersign_api::recording::{Stream, rebuild};
 use countersign_api::spool;
@@ -40,7 +41,11 @@ fn begun(state: &Path) -> (Tape, File) {
         claims: Vec::new(),
         resume: None,
     };
-    Tape::create(state, login(), HostId::from_random([2; 16]), &hello).unwrap()
+    let (tape, front) =
+        Tape::create(state, Spool::of(state, login()).unwrap(), HostId::from_random([2; 16]), &hello).unwrap();
+    assert!(!recording_path(state, login()).exists(), "the ledger has no such login yet");
+    tape.recording().file().unwrap();
+    (tape, front)
 }
 
 fn append(spool: &mut File, at_us: u64, data: &[u8]) {
