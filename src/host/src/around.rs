@@ -122,6 +122,7 @@ fn plans(found: &Starts, words: &[Word], home: &str, shell: &Shell<'_>) -> Vec<P
             let only_here = script.search == Search::Nowhere || shell.has_nothing_named(&script.path);
             let at_home = |chain: &Vec<String>| chain.iter().chain([&script.path]).any(|step| step.starts_with('~'));
             let told = script.after.as_ref().filter(|chain| !(moved && at_home(chain)));
+            let told = told.filter(|chain| !leaves_a_link(chain, shell.report.is_some()));
             let place = told.filter(|_| only_here || script.search != Search::First).map(|chain| {
                 let steps = chain.iter().chain([&script.path]);
                 steps.fold(PathBuf::new(), |at, step| match step.strip_prefix("~/") {
@@ -135,6 +136,16 @@ fn plans(found: &Starts, words: &[Word], home: &str, shell: &Shell<'_>) -> Vec<P
             Plan { path: asked.clone().unwrap_or_else(|| script.path.clone()), asked, or_elsewhere }
         })
         .collect()
+}
+
+/// Whether a line that goes to these directories may be elsewhere than their
+/// path says: where `cd ..` leaves a directory that was entered by a link, the
+/// shell goes to that of the link, and the kernel to that of what it leads to.
+/// `may_be_linked`: the shell may have gone into one before.
+fn leaves_a_link(chain: &[String], may_be_linked: bool) -> bool {
+    let mut parts = chain.iter().flat_map(|step| step.split('/')).filter(|part| !matches!(*part, "" | "."));
+    let climbs_first = parts.by_ref().take_while(|part| *part == "..").count() > 0;
+    climbs_first && may_be_linked || parts.any(|part| part == "..")
 }
 
 /// Has the front look at the files.
@@ -222,9 +233,24 @@ mod tests {
             ("PATH=/tmp:$PATH; . x.sh", "?"),
             ("PATH=/tmp:$PATH bash x.sh", "x.sh?"),
             ("PATH=/tmp:$PATH; . ./x.sh", "./x.sh"),
+            // Where `b` is a link, the shell is where that stands.
+            ("cd b/.. && ./x.sh", "?"),
+            ("cd b && cd .. && ./x.sh", "?"),
+            ("cd ~/b/../c && ./x.sh", "?"),
+            ("cd .. && ./x.sh", ".././x.sh"),
+            ("cd ../../b && ./x.sh", "../../b/./x.sh"),
+            ("cd ../b/.. && ./x.sh", "?"),
+            ("cd b && ../x.sh", "b/../x.sh"),
+            ("cd b/.. && /opt/x.sh", "/opt/x.sh"),
         ] {
             assert_eq!(place(line), want, "{line}");
         }
+    }
+
+    #[test]
+    fn a_shell_that_goes_on_may_stand_in_a_link() {
+        assert!(leaves_a_link(&["..".to_owned()], true) && !leaves_a_link(&["..".to_owned()], false));
+        assert!(!leaves_a_link(&["a".to_owned(), "./b".to_owned()], true));
     }
 
     #[test]

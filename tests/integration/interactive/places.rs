@@ -125,3 +125,26 @@ fn a_script_ends_where_it_is_nowhere() {
     parts.verify().expect(10);
     run(std::process::Command::new("rm").arg("-rf").arg(Path::new(&parts.file("")))).expect(0);
 }
+
+/// `cd ..` leaves a link to where that stands, and the kernel to where it leads: the script there was shown, and the
+/// other one run.
+#[test]
+fn a_script_behind_a_link_that_is_left_is_not_shown_as_another() {
+    let mut login = Login::new();
+    fs::create_dir_all(login.file("real/deep")).expect("directory");
+    std::os::unix::fs::symlink("real/deep", login.file("link")).expect("link");
+    fs::write(login.file("real/x.sh"), "echo harmless\n").expect("script");
+    fs::write(login.file("x.sh"), "echo st''range\n").expect("script");
+    let shown = |login: &Login| {
+        let entry = journal::of_kind(&login.parts.journal(), "command_submitted").pop().expect("a line");
+        entry["vals"]["context"][1].as_str().expect("text").to_owned()
+    };
+    login.ends("cd link/.. && bash x.sh", "strange");
+    assert!(shown(&login).contains("unresolved") && !shown(&login).contains("harmless"), "{}", shown(&login));
+    login.line("cd link");
+    login.ends("cd .. && bash x.sh", "strange");
+    assert!(shown(&login).contains("unresolved") && !shown(&login).contains("harmless"), "{}", shown(&login));
+    login.ends("cd link && bash ../x.sh", "harmless");
+    assert!(shown(&login).contains("harmless"), "{}", shown(&login));
+    login.leave();
+}
