@@ -59,6 +59,7 @@ dash:inner shells
 fish:inner shells
 git:refused transfers
 jq:the dependency floors and verification by hand
+locales:a locale in which a backslash may be half a letter
 mount:installed tests
 openssh-client:installed tests and verification by hand
 openssh-server:installed tests

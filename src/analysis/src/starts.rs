@@ -49,8 +49,10 @@ const OWN_DESCRIPTORS: u32 = 10;
 const EXPANDED: &[&str] = &["PS0", "PS1", "PS2", "PS4", "PROMPT_COMMAND", "MAILPATH"];
 /// Builtins that assign to the variables among their words.
 const ASSIGNING: &[&str] = &["export", "declare", "typeset", "local", "readonly", "read", "printf"];
-/// How names of the driven shell's own begin (`driver.bash`).
-const DRIVER: &str = "__cs_";
+/// What a line that may meddle with the shell's inside holds: how names of the
+/// driven shell's own begin (`driver.bash`), and variables by which a shell loads
+/// tables and code for a locale and keeps them.
+const INSIDE: [&str; 3] = ["__cs_", "LOCPATH", "GCONV_PATH"];
 
 /// A file that a line would run as a program.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,7 +143,7 @@ fn of_facts(line: &str, tree: &CommandLine) -> Starts {
     };
     found.rewires = !tree.functions.is_empty()
         || REWIRING.into_iter().any(doubts)
-        || line.contains(DRIVER)
+        || INSIDE.iter().any(|name| line.contains(name))
         || tree.shared_redirections.iter().any(|one| reaches_own(one, line));
     // Other than where it is expanded, it may be changed.
     let moves_home =

@@ -187,6 +187,8 @@ fn no_rule_speaks_for_a_command_that_this_shell_reads_otherwise() {
         "shopt -s expand_aliases; alias then='then touch made;'",
         "CDPATH=/tmp",
         "shopt -s extglob",
+        "readonly X",
+        "auto_resume=exact",
         "shopt -s localvar_inherit; declare -u __cs_message",
         "v=20; exec {v}</dev/null",
     ] {

@@ -2,11 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use countersign_tests::journal;
-use countersign_tests::run::{LIMIT, eventually};
+use countersign_tests::parts::Parts;
+use countersign_tests::person::Person;
+use countersign_tests::run::{LIMIT, eventually, run};
+use countersign_tests::terminal::Terminal;
 
-use super::Login;
+use super::{Login, shell};
 
 impl Login {
     /// Lets this line pass by rule, on a terminal too.
@@ -137,6 +141,65 @@ fn aliases_and_settings_that_change_what_a_line_means_are_for_a_person() {
         login.line(line);
         assert_eq!(login.outcome(), "whitelisted", "{mend}");
     }
+    login.leave_with_rules();
+}
+
+/// In GBK a backslash may be half a letter, and what it quoted is run. A shell stays in a locale whose variables are
+/// as they were: one that was loaded from elsewhere, or the last one where `LANG` is not installed.
+#[test]
+fn a_locale_that_stays_when_its_variables_go_is_for_a_person() {
+    let line = "echo 你\\;touch made";
+    for name in ["LOCPATH", "\"LOC\"\"PATH\""] {
+        let mut login = Login::new();
+        let place = login.file("l");
+        fs::create_dir(&place).expect("directory");
+        for locale in ["zh_CN.GBK", "C.UTF-8"] {
+            // It says by 1 that not all of GBK is there.
+            run(Command::new("localedef").args(["-i", "zh_CN", "-f", "GBK", "--no-archive"]).arg(place.join(locale)));
+            assert!(place.join(locale).join("LC_CTYPE").exists(), "the Debian package locales is needed");
+        }
+        login.allow(line);
+        login.line(line);
+        assert_eq!(login.outcome(), "whitelisted", "the control");
+        let place = place.display();
+        login.line(&format!("declare -x {name}={place}; /bin/true; LC_ALL=zh_CN.GBK; unset LC_ALL; unset {name}"));
+        login.line(line);
+        assert_eq!(login.outcome(), "approved", "{name}");
+        assert!(login.file("made").exists(), "which is why");
+        login.leave_with_rules();
+    }
+    let parts = Parts::new();
+    let person = Person::at_work(&parts.scratch.join("reviewer.toml"));
+    let mut terminal = Terminal::start(shell(&parts, "xterm").env("LANG", "xx_XX.UTF-8"), 120, 40);
+    terminal.prompt();
+    let mut login = Login { parts, person: Some(person), terminal };
+    login.allow("uname");
+    for (spoil, outcome) in [("true", "whitelisted"), ("LC_ALL=C.UTF-8", "approved"), ("LC_ALL=C", "whitelisted")] {
+        login.line(&format!("{spoil}; unset LC_ALL"));
+        login.line("uname");
+        assert_eq!(login.outcome(), outcome, "{spoil}");
+    }
+    login.leave_with_rules();
+}
+
+/// `X=1 program` runs the program without it where `X` is read-only, and one word a stopped job where that is wished.
+#[test]
+fn a_variable_that_cannot_be_set_and_jobs_in_a_programs_place_are_for_a_person() {
+    let mut login = Login::new();
+    login.allow("MODE=dry printenv MODE");
+    login.allow("sleep");
+    login.ends("MODE=dry printenv MODE", "dry\n");
+    login.line("sleep");
+    assert_eq!(login.outcome(), "whitelisted", "the control");
+    login.line("auto_resume=substring");
+    login.line("sleep");
+    assert_eq!(login.outcome(), "approved");
+    login.line("unset auto_resume");
+    login.line("sleep");
+    assert_eq!(login.outcome(), "whitelisted");
+    login.line("readonly MODE");
+    login.line("MODE=dry printenv MODE");
+    assert_eq!(login.outcome(), "approved");
     login.leave_with_rules();
 }
 

@@ -161,8 +161,17 @@ pub(super) const TAKES_RESPONSE_FILES: &[&str] = &[
     "jar",
 ];
 
-/// Programs that run their operands, which no table of wrappers follows.
+/// Programs that run their operands, which no table of wrappers follows, or not
+/// as files of this host.
 pub(super) const HOLDS_COMMANDS: &[&str] = &[
+    "chroot",
+    "unshare",
+    "nsenter",
+    "systemd-nspawn",
+    "sg",
+    "fakechroot",
+    "trickle",
+    "logsave",
     "choom",
     "chronic",
     "ifne",

@@ -54,7 +54,7 @@ pub(super) fn is_unsettled(tree: &CommandLine) -> bool {
     let set = (!read).then(|| set_names(tree).map(|(name, _)| name).collect());
     let line = Known { set, chosen, settled };
     tree.shared_redirections.iter().any(|one| line.opens(&one.target))
-        || tree.loops.iter().any(|one| acts(&one.name) || one.words.iter().any(assigns_what_acts))
+        || tree.loops.iter().any(|one| decides(&one.name) || one.words.iter().any(assigns_what_acts))
         || tree.commands.iter().any(|command| line.leaves_open(command, &tree.commands))
 }
 
@@ -68,8 +68,13 @@ pub(super) fn expands(line: &str, tree: &CommandLine) -> bool {
     if expression || line.contains("[[") && compares() || tree.commands.iter().any(lets) {
         return true;
     }
+    // `~-`, `~+`, `~1`: where the shell was before, what `PWD` says, a list of its own.
+    let earlier = |text: &str| {
+        text.strip_prefix('~').is_some_and(|rest| rest.starts_with(['-', '+']) || begins_with_a_digit(rest))
+    };
     let uses = |word: &Word| {
         word.unknown.contains(Unknown::PARAMETER)
+            || word.unknown.contains(Unknown::TILDE) && earlier(&word.text)
             || word.unknown.contains(Unknown::ARITHMETIC) && word.text.contains(|c: char| c.is_alphabetic() || c == '_')
     };
     let redirected = |command: &SimpleCommand| command.redirections.iter().any(|one| uses(&one.target));
@@ -193,23 +198,39 @@ fn are_found_paths(command: &SimpleCommand, all: &[SimpleCommand]) -> bool {
     !find.arguments().iter().any(|word| word.text.starts_with("-files0"))
 }
 
-/// Whether a variable decides what runs and has no value that is known to be harmless.
+/// Whether a variable decides what runs, or how the rest is read, and has no
+/// value that is known to be harmless.
 fn sets_what_acts(one: &Assignment) -> bool {
-    let harmless = |word: &Word| word.exact().is_some_and(is_harmless);
-    acts(&one.name) && !(one.plain && one.values.iter().all(harmless))
+    let harmless = |word: &Word| word.exact().is_some_and(|value| is_harmless_for(&one.name, value));
+    decides(&one.name) && !(one.plain && one.values.iter().all(harmless))
+}
+
+/// A variable that acts, or a locale: in GBK a backslash may be half a letter,
+/// and the shell goes on reading the line in it.
+fn decides(name: &str) -> bool {
+    acts(name) || is_locale(name)
+}
+
+fn is_locale(name: &str) -> bool {
+    name == "LANG" || name.starts_with("LC_")
+}
+
+fn is_harmless_for(name: &str, value: &str) -> bool {
+    let utf8 = || value.rsplit_once('.').is_some_and(|(_, codeset)| matches!(codeset, "UTF-8" | "utf8"));
+    if is_locale(name) { matches!(value, "" | "C" | "POSIX") || utf8() } else { is_harmless(value) }
 }
 
 /// The same of a word like `NAME=VALUE`. What it is added to (`+=`), and an element of an array, is not known.
 fn gives_what_acts(text: &str) -> bool {
-    let harmless = |left: &str, value| !left.ends_with(['+', ']']) && is_harmless(value);
-    given(text).is_some_and(|(left, value)| acts(name_of(left)) && !harmless(left, value))
+    let harmless = |left: &str, value| !left.ends_with(['+', ']']) && is_harmless_for(left, value);
+    given(text).is_some_and(|(left, value)| decides(name_of(left)) && !harmless(left, value))
 }
 
 /// Whether a word names such a variable, which a builtin then gives a value: `NAME`, `NAME[0]`, `-vNAME`, `-raNAME`.
 fn names_what_acts(text: &str) -> bool {
     // A builtin has few options without a value; where it could begin within a character nothing does.
     let attached = (2..=8).filter(|_| text.starts_with('-')).filter_map(|from| text.get(from..));
-    !text.contains('=') && std::iter::once(text).chain(attached).any(|name| acts(name_of(name)))
+    !text.contains('=') && std::iter::once(text).chain(attached).any(|name| decides(name_of(name)))
 }
 
 /// `${NAME:=…}` of such a variable.
@@ -218,7 +239,7 @@ fn assigns_what_acts(word: &Word) -> bool {
         && word.text.split("${").skip(1).any(|rest| {
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
             let (name, after) = rest.split_at(end);
-            acts(name) && (after.starts_with(":=") || after.starts_with('='))
+            decides(name) && (after.starts_with(":=") || after.starts_with('='))
         })
 }
 
@@ -264,6 +285,9 @@ fn runs_more(name: &str, arguments: &[Word]) -> bool {
     }
     match name {
         "git" if git_runs_more(&texts) => return true,
+        "su" | "runuser" if shells(&texts).any(|shell| !shell.is_some_and(|path| path.starts_with('/'))) => {
+            return true;
+        }
         "ssh" | "scp" | "sftp" if texts.iter().any(|text| text.to_ascii_lowercase().contains("command")) => {
             return true;
         }
@@ -291,6 +315,19 @@ fn runs_more(name: &str, arguments: &[Word]) -> bool {
         };
     }
     !READS_ONLY.contains(&name) && texts.iter().any(|text| names_a_place_here(text))
+}
+
+/// The shells that the options of `su` name; `None` for one that cannot be told.
+fn shells<'w>(texts: &'w [&'w str]) -> impl Iterator<Item = Option<&'w str>> {
+    texts.iter().enumerate().filter_map(|(at, text)| {
+        let next = || texts.get(at + 1).copied();
+        if let Some(long) = text.strip_prefix("--") {
+            let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+            return (name.len() >= 2 && "shell".starts_with(name)).then(|| value.or_else(next));
+        }
+        let (_, attached) = text.strip_prefix('-')?.split_once('s')?;
+        Some(Some(attached).filter(|path| !path.is_empty()).or_else(next))
+    })
 }
 
 /// Settings that name programs, and subcommands that run one.
@@ -366,6 +403,10 @@ pub(super) fn files_it_may_run(name: &str, arguments: &[Word]) -> Vec<String> {
     let lists = TAKES_RESPONSE_FILES.contains(&name);
     let mut files = Vec::new();
     let mut named = false;
+    if matches!(name, "su" | "runuser") {
+        let texts: Vec<&str> = arguments.iter().map(|word| word.exact().unwrap_or_default()).collect();
+        files.extend(shells(&texts).flatten().filter(|path| path.contains('/')).map(str::to_owned));
+    }
     for word in arguments {
         let Some(text) = word.exact() else {
             named = false;
@@ -390,6 +431,10 @@ fn names_a_place_here(text: &str) -> bool {
     let value = text.split_once('=').map_or("", |(_, value)| value);
     let attached = text.strip_prefix('-').and_then(|rest| rest.get(1..)).unwrap_or_default();
     begins_here(text) || begins_here(value) || begins_here(attached)
+}
+
+fn begins_with_a_digit(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn begins_here(text: &str) -> bool {

@@ -323,7 +323,30 @@ fn an_expression_uses_what_the_shell_was_told_before() {
         let found = starts(line, "bash");
         assert!(!found.is_settled(true), "{line}");
     }
-    for line in ["[[ -f x ]]; true", "ls -l"] {
+    for line in ["rm -r ~-/x", "rm -r ~+/x", "cat ~1/x", "ls > ~-"] {
+        let found = starts(line, "bash");
+        assert!(found.is_settled(false) && !found.is_settled(true), "{line}");
+    }
+    for line in ["[[ -f x ]]; true", "ls -l", "rm -r ~/x ~a/x '~-'"] {
         assert!(starts(line, "bash").is_settled(true), "{line}");
     }
+}
+
+/// A shell keeps the tables and the code that a locale brought, whatever its variables say later.
+#[test]
+fn what_a_locale_is_loaded_from_stays() {
+    for line in ["export LOCPATH=/x", "GCONV_PATH=/x; true", "read -r LOCPATH < f", "env GCONV_PATH=/x iconv"] {
+        assert!(starts(line, "bash").rewires, "{line}");
+    }
+    assert!(!starts("LC_ALL=C sort x", "bash").rewires);
+}
+
+/// It runs in place of the one that the account has.
+#[test]
+fn the_shell_that_su_is_given_is_a_script() {
+    for line in ["su -s /srv/x a -c id", "su a --shell=/srv/x -c id", "su -s/srv/x a -c id", "runuser --sh /srv/x a"] {
+        let scripts = starts(line, "bash").scripts;
+        assert!(scripts.iter().any(|script| script.path == "/srv/x"), "{line}: {scripts:?}");
+    }
+    assert_eq!(starts("su a -c id", "bash").scripts, Vec::new());
 }

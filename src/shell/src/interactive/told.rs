@@ -151,19 +151,31 @@ fn hashed(line: &str) -> Option<(String, String)> {
     Some((name.to_owned(), path.to_owned()))
 }
 
-/// `SHELLOPTS` and `BASHOPTS`, a line each, then variables, the mask of new
-/// files and the limits (`open files   (-n) 1024`).
+/// `SHELLOPTS` and `BASHOPTS`, a line each, then variables, those that cannot be
+/// set (`X=1 program` runs it without them), how the locale reads some letters,
+/// the mask of new files and the limits (`open files   (-n) 1024`).
 fn settings(text: &str) -> BTreeSet<String> {
     let mut lines = text.lines();
     let options: Vec<&str> = lines.by_ref().take(2).flat_map(|list| list.split(':')).collect();
     let options = options.into_iter().filter(|name| !name.is_empty() && !HARMLESS.contains(name));
-    options.map(str::to_owned).chain(lines.map(str::to_owned)).collect()
+    options.map(str::to_owned).chain(lines.map(fixed)).collect()
+}
+
+/// A variable that cannot be set without its value: some are the shell's own and
+/// change all the time.
+fn fixed(line: &str) -> String {
+    let flags = line.strip_prefix("declare -").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    let named = if flags.contains('r') { line.split('=').next() } else { None };
+    named.unwrap_or(line).to_owned()
 }
 
 /// The name of an option, a limit, or of the variable in such a line.
 fn setting(line: &str) -> String {
     if line.starts_with("umask ") {
         return "umask".to_owned();
+    }
+    if line.starts_with("letters ") {
+        return "locale".to_owned();
     }
     if let Some((name, _)) = line.split_once(" (").filter(|_| !line.starts_with("declare ")) {
         return format!("limit: {}", name.trim_end());
@@ -252,6 +264,24 @@ mod tests {
         );
         let other_path = path.replace("/bin", "/usr/bin");
         assert!(with(&other_path, own).report(&first).changed.is_empty(), "it is told by itself");
+    }
+
+    #[test]
+    fn what_cannot_be_set_and_what_a_locale_left_are_told() {
+        let with = |own: &str| {
+            let mut parts = CALM;
+            let own = format!("{}{own}", parts[5].1);
+            parts[5].1 = &own;
+            told(&parts)
+        };
+        let own = "declare -r SHELLOPTS=\"a\"\nletters 225: :ab\n";
+        let first = with(own).set().clone();
+        let settings = |own: &str| with(own).report(&first).settings;
+        assert!(settings(&own.replace("\"a\"", "\"b\"")).is_empty(), "the shell's own value");
+        assert_eq!(settings(&format!("{own}declare -r MODE\n")), ["MODE"]);
+        assert_eq!(settings(&format!("{own}declare -ar MODE=([0]=\"x\")\n")), ["MODE"]);
+        assert_eq!(settings(&own.replace("225", "224")), ["locale"]);
+        assert_eq!(settings("declare -r SHELLOPTS=\"a\"\n"), ["locale"], "it says nothing of it any more");
     }
 
     #[test]

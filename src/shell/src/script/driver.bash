@@ -7,6 +7,11 @@
 # checked here; lists and not conditions, so that `set -n` ends them.
 # It would be the longest that the shell waits for a command.
 readonly TMOUT=0
+# By these bytes the shell shows how it reads a line. What a locale has done stays
+# when its variables are as they were: LOCPATH, or a LANG that is not installed.
+builtin printf -v __cs_letters '\\x%x' {32..126} {128..255}
+builtin printf -v __cs_letters "$__cs_letters\\xc3\\xa9"
+readonly __cs_letters
 PS4='+ ' __cs_status=0 __cs_input= __cs_line=
 __cs_stop() { builtin exit "$1"; exit "$1"; builtin kill -KILL "$$"; kill -KILL "$$"; }
 # Redirections are undone from copies that a command can reach by number.
@@ -27,7 +32,9 @@ __cs_tell() {
   builtin printf '\0V'
   builtin declare -px
   builtin printf '\0O%s\n%s\n' "$1" "$BASHOPTS"
-  builtin declare -p BASH_COMPAT CDPATH EXECIGNORE GLOBIGNORE IFS LANG LC_ALL LC_CTYPE MAILPATH PS4
+  builtin declare -p BASH_COMPAT CDPATH EXECIGNORE GLOBIGNORE IFS LANG LC_ALL LC_CTYPE MAILPATH PS4 auto_resume
+  builtin declare -pr
+  builtin printf 'letters %s:%s:%s\n' "${#__cs_letters}" "${__cs_letters//[![:blank:]]}" "${__cs_letters//[![:alnum:]]}"
   builtin umask -p
   builtin ulimit -a
   builtin printf '\0'

@@ -39,6 +39,13 @@ fn names_of_files_and_what_is_read_may_be_options() {
         "find . -exec unheard-of {} \\;",
         "find . -exec gzip -{} \\;",
         "find $X -exec gzip {} \\;",
+        // The rest of the line is read in it.
+        "LC_ALL=zh_CN.GBK; echo hi",
+        "LANG=zh_CN\necho hi",
+        "export LC_CTYPE=ja_JP.SJIS",
+        "read LC_ALL < f",
+        "for LANG in zh_TW.BIG5; do :; done",
+        ": ${LC_ALL:=zh_CN.GBK}",
     ];
     let wrong: Vec<&str> = lines.into_iter().filter(|line| !unsettled(line)).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
@@ -60,6 +67,9 @@ fn names_of_files_and_what_is_read_may_be_options() {
         "X=$(cat f)",
         "find . -name '*.log' -exec gzip {} \\;",
         "find /srv -type f -exec chmod 640 {} +",
+        "LC_ALL=C sort x",
+        "LANG=de_DE.UTF-8; sort x",
+        "LC_ALL= ls",
     ];
     let wrong: Vec<&str> = lines.into_iter().filter(|line| unsettled(line)).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
@@ -71,6 +81,14 @@ fn options_and_operands_name_programs() {
         "run-parts ./d",
         "run-parts /srv/d",
         "choom -n 0 ./x.sh",
+        "chroot /srv/a /srv/x",
+        "unshare -r /srv/x",
+        "nsenter -t 1 /srv/x",
+        "su -s x a",
+        "su a -s",
+        "su -ls ./x a",
+        "su --shell=x a",
+        "runuser a --sh ./x",
         "choom -n 0 /srv/a/x.sh",
         "nawk -f x.awk",
         "awk -fx.awk",
