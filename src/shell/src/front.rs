@@ -63,7 +63,7 @@ fn begin() -> Result<Ending, Failure> {
     if matches!(kind, LoginKind::Exec | LoginKind::Stdin) && !relayed {
         let failed = |e| Failure::system("cannot make pipes for the command", &e);
         outer.pipes = Some(as_agent(start.uids, || Ok([sys::pipe()?, sys::pipe()?])).map_err(failed)?);
-        outer.feed = Some(as_agent(start.uids, sys::pipe).map_err(failed)?);
+        outer.feed = Some(as_agent(start.uids, sys::pipe_read_twice).map_err(failed)?);
     }
     give_up_agent(start.uids).map_err(|e| Failure::system("cannot change user", &e))?;
     let raw = if relayed { Some(sys::duplicate(0).and_then(Raw::enter)) } else { None };

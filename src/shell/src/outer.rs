@@ -29,8 +29,9 @@ pub struct Outer {
     /// `output` and `error`: read end, write end. They belong to the agent, so
     /// that a command may open them by name (`/dev/stderr`).
     pub pipes: Option<[(OwnedFd, OwnedFd); 2]>,
-    /// The same for the standard input of a script's commands.
-    pub feed: Option<(OwnedFd, OwnedFd)>,
+    /// The same for the standard input of a script's commands: what these read
+    /// from, what we read from, write end.
+    pub feed: Option<(OwnedFd, OwnedFd, OwnedFd)>,
     signals: Signals,
     typed: Vec<u8>,
     typing: bool,

@@ -137,6 +137,16 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC)?)
 }
 
+/// The same, with a read end more that never blocks: an open file of its own,
+/// so that whoever has the other one cannot change that. (read end, own read
+/// end, write end)
+pub fn pipe_read_twice() -> io::Result<(OwnedFd, OwnedFd, OwnedFd)> {
+    let (read, write) = pipe()?;
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let own = open(format!("/proc/self/fd/{}", read.as_raw_fd()).as_str(), flags, Mode::empty())?;
+    Ok((read, own, write))
+}
+
 /// The same, but each write of at most 4096 bytes is a packet: one read gives
 /// one of them, whatever is in it (pipe(2), O_DIRECT).
 pub fn packets() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -292,6 +302,17 @@ mod tests {
         let (_reader, writer) = pipe().unwrap();
         let full = (0..1000).find_map(|_| write_now(writer.as_fd(), &[0; 65536]).err());
         assert_eq!(full.map(|e| e.kind()), Some(io::ErrorKind::WouldBlock));
+    }
+
+    #[test]
+    fn the_own_end_of_a_pipe_never_blocks() {
+        let (theirs, own, write) = pipe_read_twice().unwrap();
+        fcntl(&theirs, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+        assert_eq!(nix::unistd::read(&own, &mut [0; 8]), Err(Errno::EAGAIN));
+        nix::unistd::write(&write, b"x").unwrap();
+        assert_eq!(nix::unistd::read(&own, &mut [0; 8]), Ok(1));
+        drop(write);
+        assert_eq!(nix::unistd::read(&own, &mut [0; 8]), Ok(0));
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub mod terminal;
 
 pub use clock::{boot_id, boottime_us, realtime_us};
 pub use descriptors::{
-    Ready, Wanted, close_from_3, duplicate, ensure_standard, pipe, poll, set_nonblocking, sleep_ms, write_now,
+    Ready, Wanted, close_from_3, duplicate, ensure_standard, pipe, pipe_read_twice, poll, set_nonblocking, sleep_ms,
+    write_now,
 };
 pub use directory::working_directory;
 pub use files::{Untrusted, free_bytes, open_trusted, trust_place, trusted_directory, trusted_target};

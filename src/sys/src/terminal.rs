@@ -2,8 +2,10 @@
 
 use nix::sys::termios::{SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+
+use crate::descriptors::{self, Wanted};
 
 pub use crate::descriptors::is_terminal;
 
@@ -13,10 +15,12 @@ mod ioctls {
     nix::ioctl_write_int_bad!(set_controlling, libc::TIOCSCTTY);
     nix::ioctl_read_bad!(get_size, libc::TIOCGWINSZ, libc::winsize);
     nix::ioctl_write_ptr_bad!(set_size, libc::TIOCSWINSZ, libc::winsize);
+    nix::ioctl_write_int_bad!(open_peer, libc::TIOCGPTPEER);
 }
 
-/// Most reads, of at most 0.1 s each, until a mark must have come back.
+/// Most reads until a mark must have come back, and how long each waits, in ms.
 const MARK_READS: u32 = 64;
+const MARK_READ_MS: u32 = 100;
 
 /// A terminal's size in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +76,16 @@ pub fn open(path: &Path) -> io::Result<OwnedFd> {
     Ok(nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())?)
 }
 
+/// Opens the slave of a pseudo-terminal whose master this is, for reading that
+/// never blocks, whatever modes others give it; nobody else has this one.
+pub fn peer(master: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC | libc::O_NONBLOCK;
+    // SAFETY: TIOCGPTPEER takes a number only.
+    let fd = unsafe { ioctls::open_peer(master.as_raw_fd(), flags) }?;
+    // SAFETY: the kernel has just made this descriptor, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// Gives one terminal the modes of another (echo, control characters, speed).
 pub fn copy_modes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
     tcsetattr(to, SetArg::TCSANOW, &tcgetattr(from)?)?;
@@ -80,12 +94,13 @@ pub fn copy_modes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
 
 /// What was typed into a pseudo-terminal and not read by anybody: taken back
 /// through its slave, up to a mark that is written into its master. The slave's
-/// modes are as before when this returns. `mark` must be unguessable.
+/// modes are as before when this returns. `mark` must be unguessable, and `slave`
+/// one of [`peer`]: programs on it may change its modes meanwhile.
 pub fn take_back(master: BorrowedFd<'_>, slave: BorrowedFd<'_>, mark: &[u8]) -> io::Result<Vec<u8>> {
     let before = tcgetattr(slave)?;
     let mut raw = before.clone();
     cfmakeraw(&mut raw);
-    for (index, value) in [(SpecialCharacterIndices::VMIN, 0), (SpecialCharacterIndices::VTIME, 1)] {
+    for (index, value) in [(SpecialCharacterIndices::VMIN, 0), (SpecialCharacterIndices::VTIME, 0)] {
         if let Some(slot) = raw.control_chars.get_mut(index as usize) {
             *slot = value;
         }
@@ -108,7 +123,11 @@ fn read_to_mark(master: BorrowedFd<'_>, slave: BorrowedFd<'_>, mark: &[u8]) -> i
                 Err(error) => return Err(error.into()),
             }
         }
-        let n = nix::unistd::read(slave, &mut buffer)?;
+        descriptors::poll(&[(slave, Wanted::Read)], Some(MARK_READ_MS))?;
+        let n = match nix::unistd::read(slave, &mut buffer) {
+            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => 0,
+            other => other?,
+        };
         taken.extend_from_slice(buffer.get(..n).unwrap_or_default());
         if let Some(at) = taken.windows(mark.len()).position(|window| window == mark) {
             taken.truncate(at);
@@ -189,5 +208,17 @@ mod tests {
         assert_eq!(tcgetattr(fd).unwrap(), before);
         assert!(open(&name(fd).unwrap()).is_ok());
         assert!(is_terminal(fd));
+    }
+
+    #[test]
+    fn what_was_typed_comes_back_and_modes_of_others_block_nothing() {
+        let pair = nix::pty::openpty(None, None).unwrap();
+        let own = peer(pair.master.as_fd()).unwrap();
+        nix::unistd::write(&pair.master, b"typed ahead").unwrap();
+        assert_eq!(take_back(pair.master.as_fd(), own.as_fd(), b"\0mark\0").unwrap(), b"typed ahead");
+        // Where it waits for the end of a line, as after what a program does on its own descriptor.
+        assert!(tcgetattr(&pair.slave).unwrap().local_flags.contains(nix::sys::termios::LocalFlags::ICANON));
+        nix::unistd::write(&pair.master, b"no end").unwrap();
+        assert_eq!(nix::unistd::read(&own, &mut [0; 8]), Err(nix::errno::Errno::EAGAIN));
     }
 }

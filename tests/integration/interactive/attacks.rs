@@ -2,12 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::time::Duration;
 
 use countersign_tests::interrupting::INTERRUPTING;
+use countersign_tests::journal;
+use countersign_tests::parts::Parts;
+use countersign_tests::person::Person;
+use countersign_tests::run::{LIMIT, Running, eventually};
 use countersign_tests::terminal::plain;
 
-use super::Login;
+use super::{Login, shell};
 
 fn moment(ms: u64) {
     std::thread::sleep(Duration::from_millis(ms));
@@ -258,4 +263,59 @@ fn a_storm_of_signals_lets_nothing_run() {
     login.ends("echo sti''ll", "still");
     assert!(!login.file("made").exists());
     login.leave();
+}
+
+/// The inner terminal, put back by a program of the agent's each time the front makes it raw: a read of the front
+/// never came back, the login heard nothing any more, and what ran in it outlived its client.
+#[test]
+fn a_terminal_whose_modes_are_changed_all_the_time_holds_up_no_login() {
+    const MODES: &str = "import os, signal, termios\n\
+        for one in (signal.SIGTTOU, signal.SIGHUP): signal.signal(one, signal.SIG_IGN)\n\
+        fd = os.open('/dev/tty', os.O_RDWR)\n\
+        modes = termios.tcgetattr(fd)\n\
+        modes[3] |= termios.ICANON\n\
+        open('pid', 'w').write(str(os.getpid()))\n\
+        while True: termios.tcsetattr(fd, termios.TCSANOW, modes)\n";
+    let mut login = Login::new();
+    fs::write(login.file("modes.py"), MODES).expect("program");
+    login.terminal.send("python3 modes.py & python3 modes.py & while [ ! -s pid ]; do sleep 0.1; done\r");
+    let pid = login.file("pid");
+    let pid = eventually("the program", LIMIT, || fs::read_to_string(&pid).ok().filter(|pid| !pid.is_empty()));
+    // It must have been quicker than the front once; then the login is ended or waits for what never comes.
+    for _ in 0..40 {
+        if login.terminal.is_running() {
+            login.terminal.send("\r");
+            login.terminal.send("true\r");
+        }
+        moment(100);
+    }
+    if login.terminal.is_running() {
+        login.terminal.hang_up();
+    }
+    eventually("its end", LIMIT, || (!Path::new("/proc").join(&pid).exists()).then_some(()));
+    journal::wait_for(&login.parts.journal(), "session_closed", 1);
+    login.check(&[10, 11]);
+}
+
+/// The same by the pipe that the commands of a script read: whoever has our copy of it makes it block, and empties it.
+#[test]
+fn a_pipe_that_is_made_to_block_holds_up_no_script() {
+    const PIPE: &str = "import fcntl, os\n\
+        open('pid', 'w').write(str(os.getpid()))\n\
+        if os.fork():\n    while True: fcntl.fcntl(0, fcntl.F_SETFL, 0)\n\
+        while True:\n    try: os.read(0, 65536)\n    except BlockingIOError: pass\n";
+    let parts = Parts::new();
+    let _person = Person::at_work(&parts.scratch.join("reviewer.toml"));
+    fs::write(parts.file("pipe.py"), PIPE).expect("program");
+    let mut script = Running::start(&mut shell(&parts, "dumb"), None);
+    script.write(
+        b"for n in {10..15}; do [ -p /proc/$$/fd/$n ] && exec python3 pipe.py <&$n >/dev/null 2>&1 & done; sleep 1\n",
+    );
+    let pid = parts.file("pid");
+    let pid = eventually("the program", LIMIT, || fs::read_to_string(&pid).ok().filter(|pid| !pid.is_empty()));
+    // Before the end of input: after it, no read waits for more.
+    journal::wait_for(&parts.journal(), "exec_finished", 1);
+    script.wait(LIMIT);
+    eventually("its end", LIMIT, || (!Path::new("/proc").join(&pid).exists()).then_some(()));
+    journal::wait_for(&parts.journal(), "session_closed", 1);
 }

@@ -23,7 +23,8 @@ pub struct Wires {
     pub pty: Pty,
     /// The word of the mark on the inner terminal.
     pub word: String,
-    slave: OwnedFd,
+    /// To take back what no program read.
+    back: OwnedFd,
     private: Private,
     input: OwnedFd,
 }
@@ -44,8 +45,9 @@ impl Wires {
         let start_file = driver::start_file(&word)?;
         let order = Order::Shell { environment };
         let fds = [slave.as_fd(), their_input.as_fd(), theirs.as_fd(), start_file.as_fd()];
+        let back = sys::terminal::peer(pty.master.as_fd())?;
         let started = spawner.spawn(&order, &fds);
-        Ok(started.map(|()| Self { pty, word, slave, private, input }))
+        Ok(started.map(|()| Self { pty, word, back, private, input }))
     }
 
     /// The private socket, while it is open, and what to wait for on it.
@@ -100,7 +102,7 @@ impl Wires {
     /// What was typed into the inner terminal and read by no program.
     pub fn take_back(&self) -> io::Result<Vec<u8>> {
         let mark = format!("\0CS{}\0", random_word()?);
-        sys::terminal::take_back(self.pty.master.as_fd(), self.slave.as_fd(), mark.as_bytes())
+        sys::terminal::take_back(self.pty.master.as_fd(), self.back.as_fd(), mark.as_bytes())
     }
 
     /// Reads output of the inner terminal; `None` where there is none now.

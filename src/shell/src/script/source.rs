@@ -31,17 +31,19 @@ pub struct Source {
     /// What was read from the client and by no command.
     buffer: Vec<u8>,
     ended: bool,
-    /// The ends of the pipe; the writing one until its end was passed on.
+    /// The ends of the pipe; the writing one until its end was passed on. What
+    /// commands read from is theirs, and never read here: it may block.
     pipe: OwnedFd,
+    back: OwnedFd,
     feed: Option<OwnedFd>,
 }
 
 impl Source {
-    /// Reads from `from`; `pipe` is what commands have as standard input.
-    pub fn new(from: OwnedFd, (pipe, feed): (OwnedFd, OwnedFd)) -> io::Result<Self> {
-        sys::set_nonblocking(pipe.as_fd())?;
+    /// Reads from `from`; `pipe` is what commands have as standard input, and
+    /// `back` what they left there is read from.
+    pub fn new(from: OwnedFd, (pipe, back, feed): (OwnedFd, OwnedFd, OwnedFd)) -> io::Result<Self> {
         sys::set_nonblocking(feed.as_fd())?;
-        Ok(Self { from, buffer: Vec::new(), ended: false, pipe, feed: Some(feed) })
+        Ok(Self { from, buffer: Vec::new(), ended: false, pipe, back, feed: Some(feed) })
     }
 
     /// The reading end, for the shell.
@@ -105,7 +107,7 @@ impl Source {
         let mut unread = Vec::new();
         let mut buffer = [0; READ];
         loop {
-            match nix::unistd::read(&self.pipe, &mut buffer) {
+            match nix::unistd::read(&self.back, &mut buffer) {
                 Ok(0) | Err(Errno::EAGAIN) => break,
                 Ok(n) => unread.extend_from_slice(buffer.get(..n).unwrap_or_default()),
                 Err(Errno::EINTR) => {}
@@ -134,7 +136,7 @@ impl Source {
     }
 
     fn holds_unread(&self) -> io::Result<bool> {
-        let ready = sys::poll(&[(self.pipe.as_fd(), Wanted::Read)], Some(0))?;
+        let ready = sys::poll(&[(self.back.as_fd(), Wanted::Read)], Some(0))?;
         Ok(ready.first().is_some_and(|pipe| pipe.readable))
     }
 }
@@ -201,7 +203,7 @@ mod tests {
 
     fn source(bytes: &[u8], ended: bool) -> Source {
         let (from, _) = sys::pipe().unwrap();
-        let mut source = Source::new(from, sys::pipe().unwrap()).unwrap();
+        let mut source = Source::new(from, sys::pipe_read_twice().unwrap()).unwrap();
         (source.buffer, source.ended) = (bytes.to_vec(), ended);
         source
     }
