@@ -35,11 +35,13 @@ pub struct Options {
     pub user_environment: bool,
     /// How long an answer counts, in ms.
     pub wait_ms: u64,
+    /// Mounts `/proc` with these options, for the daemon's group to see it all.
+    pub proc: Option<&'static str>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { pam: true, user_environment: false, wait_ms: 20_000 }
+        Self { pam: true, user_environment: false, wait_ms: 20_000, proc: None }
     }
 }
 
@@ -91,6 +93,10 @@ impl Installation {
         install_programs(uids);
         let mut this =
             Self { uids, service: None, host: None, sshd: None, port: free_port(), _namespace: namespace, scratch };
+        if let Some(options) = options.proc {
+            let options = format!("{options},gid={}", uids.host);
+            mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), Some(options.as_str())).expect("proc");
+        }
         this.make_homes_and_keys();
         this.configure(options);
         let url = this.start_service("127.0.0.1:0");

@@ -125,6 +125,7 @@ impl<'a> Office<'a> {
                 self.start(program, None)
             }
             (Order::Where, State::Running(pid)) if fds.is_empty() => self.tell(&Report::Here { path: here(pid) }),
+            (Order::Driven, State::Running(pid)) if fds.is_empty() => self.tell(&Report::Driven { is: is_driven(pid) }),
             (Order::Look(asked), State::Idle | State::Running(_)) if fds.is_empty() => {
                 // Before anything runs, this is where a line would start.
                 let base = match self.state {
@@ -158,7 +159,7 @@ impl<'a> Office<'a> {
                 self.tell(&Report::History { text: String::from_utf8(text).unwrap_or_default() })
             }
             // It ended while the front was asking.
-            (Order::Where | Order::Look(_) | Order::List { .. }, State::Over) if fds.is_empty() => {
+            (Order::Where | Order::Driven | Order::Look(_) | Order::List { .. }, State::Over) if fds.is_empty() => {
                 self.tell(&Report::Here { path: String::new() })
             }
             (Order::Hangup, State::Running(_) | State::Over) if fds.is_empty() => self.hang_up(),
@@ -168,6 +169,7 @@ impl<'a> Office<'a> {
                 | Order::Shell { .. }
                 | Order::Script { .. }
                 | Order::Where
+                | Order::Driven
                 | Order::Look(_)
                 | Order::List { .. }
                 | Order::History { .. }
@@ -350,6 +352,12 @@ impl<'a> Office<'a> {
 fn here(pid: i32) -> String {
     let path = sys::working_directory(pid).unwrap_or_default();
     b64_encode(path.as_os_str().as_bytes())
+}
+
+/// Whether a process is the interactive shell as we started it.
+fn is_driven(pid: i32) -> bool {
+    let ours: Vec<u8> = driver::arguments().iter().flat_map(|word| word.to_bytes_with_nul().to_vec()).collect();
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|found| found == ours)
 }
 
 /// Reads or replaces the history file with the agent's rights: a regular file

@@ -9,6 +9,7 @@ mod commands;
 mod context;
 mod environment;
 mod hang_up;
+mod hidden_proc;
 mod identity;
 mod interactive;
 mod nested;

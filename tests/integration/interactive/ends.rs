@@ -125,3 +125,28 @@ fn a_line_that_the_shell_does_not_take_has_an_end() {
     assert!(!login.file("made").exists());
     login.check(&[10]);
 }
+
+/// What the spawner says of the shell's end comes beside the answer to a question that the front asks at the same
+/// time: a front that then waited for it once more heard nothing any more, and what ran beside the shell lived on.
+#[test]
+fn a_shell_that_ends_while_its_front_asks_something_ends_the_login() {
+    for typed in ["true\r", "ls /\t"] {
+        let mut login = Login::new();
+        // A job that has copies of the shell's sockets: that they are closed tells nobody of its end.
+        login.line("echo $$ >shell; (while :; do sleep 1; done) & echo $! >sleep");
+        let pid = |name: &str| std::fs::read_to_string(login.file(name)).expect("file").trim().parse().expect("a pid");
+        let (shell, sleep): (i32, i32) = (pid("shell"), pid("sleep"));
+        let signal = |pid, signal| kill(Pid::from_raw(pid), signal).expect("signal");
+        // Both are there when it looks again.
+        signal(login.terminal.pid(), Signal::SIGSTOP);
+        std::thread::sleep(Duration::from_millis(100));
+        signal(shell, Signal::SIGKILL);
+        std::thread::sleep(Duration::from_millis(300));
+        login.terminal.send(typed);
+        std::thread::sleep(Duration::from_millis(100));
+        signal(login.terminal.pid(), Signal::SIGCONT);
+        login.terminal.end();
+        all_gone(&[shell, sleep]);
+        login.check(&[10]);
+    }
+}

@@ -337,8 +337,8 @@ checks! {
         "Unprivileged user namespaces make much of the kernel reachable that is else root's."
         "sysctl kernel.unprivileged_userns_clone=0 (Debian), or user.max_user_namespaces=0";
     HIDEPID "kernel.hidepid" Warning
-        "Without hidepid the agent sees the command lines of everybody's processes."
-        "mount -o remount,hidepid=invisible /proc (and in /etc/fstab)";
+        "Without hidepid the agent sees the command lines of everybody's processes; the daemon must see all of them all the same."
+        "mount -o remount,hidepid=invisible,gid=countersign-hostd /proc (and in /etc/fstab)";
     CLOCK "kernel.clock" Warning
         "The times in the record are this clock's; one that is not synchronised is declared as an anomaly by verify."
         "timedatectl set-ntp true";

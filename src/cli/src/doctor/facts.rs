@@ -393,6 +393,8 @@ pub struct Privileged {
 pub struct Host {
     /// `countersign` and `countersign-hostd`.
     pub users: [SystemUser; 2],
+    /// The groups of countersign-hostd.
+    pub daemon_gids: Vec<u32>,
     /// The gid of countersign-agents.
     pub agents_gid: Option<u32>,
     /// Its configuration file's way.

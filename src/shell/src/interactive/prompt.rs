@@ -37,8 +37,15 @@ impl Session {
                     | State::Running(_)
                     | State::Replaced(None),
                 ) => {}
-                (Heard::Closed, State::Running(_)) if self.wires.is_driven() => return self.let_go(),
-                (Heard::Closed, State::Running(id)) => self.state = State::Replaced(Some(*id)),
+                (Heard::Closed, State::Running(id)) => {
+                    let id = *id;
+                    if self.is_driven()? {
+                        return self.let_go();
+                    }
+                    if !matches!(self.state, State::Over) {
+                        self.state = State::Replaced(Some(id));
+                    }
+                }
                 // The shell is on its way out; how it ended is told by the spawner.
                 (Heard::Closed, State::Over | State::Replaced(_)) => break,
                 (Heard::Closed, _) if self.end.is_some() => break,
@@ -60,6 +67,14 @@ impl Session {
             }
         }
         self.drain()
+    }
+
+    /// Whether the shell is as it was started. Where it has ended meanwhile, the
+    /// login is over.
+    pub(super) fn is_driven(&mut self) -> io::Result<bool> {
+        let (is, ended) = self.login.spawner.is_driven()?;
+        ended.map_or(Ok(()), |report| self.ended(report))?;
+        Ok(is && !matches!(self.state, State::Over))
     }
 
     /// The shell closed what it hears us by, and is still the shell: what it

@@ -104,9 +104,9 @@ pub fn run(mut login: Login) -> Result<Ending, Failure> {
     let plain = terminal == Terminal::Dumb;
     let home = login.environment.iter().find(|(name, _)| name == "HOME").map_or("", |(_, value)| value);
     let history_file = format!("{home}/{HISTORY_FILE}");
-    let (history, _) = login.spawner.history(&history_file, None).map_err(failed)?;
+    let (history, ended) = login.spawner.history(&history_file, None).map_err(failed)?;
     let outlet = Outlet::new(login.outer.output.try_clone().map_err(failed)?);
-    let session = Session {
+    let mut session = Session {
         mark: Mark::new(&wires.word),
         editor: Editor::new(terminal, size.columns, size.rows, History::from_text(&history), needs_more),
         history_file,
@@ -127,6 +127,7 @@ pub fn run(mut login: Login) -> Result<Ending, Failure> {
         wires,
         login,
     };
+    ended.map_or(Ok(()), |report| session.ended(report)).map_err(failed)?;
     session.serve()
 }
 
@@ -180,7 +181,7 @@ impl Session {
             }
         }
         self.heard_driver()?;
-        if let_go && self.stop.is_none() && self.wires.is_driven() {
+        if let_go && self.stop.is_none() && self.is_driven()? {
             self.let_go()?;
         }
         self.heard_client(outer)?;
@@ -188,7 +189,8 @@ impl Session {
             self.type_in();
         }
         self.heard_host(link)?;
-        if spawner {
+        // Its end may have been told beside an answer since.
+        if spawner && self.end.is_none() {
             self.heard_spawner()?;
         }
         self.on_time()?;

@@ -60,15 +60,6 @@ impl Wires {
         self.input.as_fd()
     }
 
-    /// Whether what leads the inner terminal's session is the shell as we
-    /// started it: not ended, and not replaced by `exec`.
-    pub fn is_driven(&self) -> bool {
-        let leader = sys::terminal::session(self.pty.master.as_fd());
-        let found = leader.and_then(|pid| std::fs::read(format!("/proc/{pid}/cmdline")));
-        let ours = driver::arguments().iter().flat_map(|word| word.to_bytes_with_nul().to_vec()).collect::<Vec<u8>>();
-        found.is_ok_and(|found| found == ours)
-    }
-
     /// Queues an order for the driver and sends what can be sent.
     pub fn order(&mut self, bytes: &[u8]) {
         self.private.order(bytes);

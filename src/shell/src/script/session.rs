@@ -208,7 +208,8 @@ impl Session {
         self.heard_driver()?;
         self.heard_client(outer)?;
         self.heard_host(link)?;
-        if spawner {
+        // Its end may have been told beside an answer since.
+        if spawner && self.end.is_none() {
             self.heard_spawner()?;
         }
         self.on_time()?;

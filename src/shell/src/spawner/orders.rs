@@ -62,6 +62,8 @@ pub enum Order {
     },
     /// Say where the shell is.
     Where,
+    /// Say whether what was started is the interactive shell as it was started.
+    Driven,
     /// Look at files around a line with the agent's rights.
     Look(Asked),
     /// List the names in a directory that begin with a prefix, with the agent's
@@ -139,6 +141,12 @@ pub enum Report {
         /// Its path, base64url.
         path: String,
     },
+    /// Whether it is the interactive shell as it was started: not ended, and not
+    /// replaced by `exec`.
+    Driven {
+        /// Whether it is.
+        is: bool,
+    },
     /// What was seen; without files where there was no answer.
     Seen(Seen),
     /// Names in a directory, and whether each is one itself.
@@ -172,6 +180,7 @@ impl Report {
             Self::Spawned
             | Self::Failed { .. }
             | Self::Here { .. }
+            | Self::Driven { .. }
             | Self::Seen(_)
             | Self::Names { .. }
             | Self::History { .. } => None,
@@ -244,6 +253,7 @@ impl Spawner {
             Ok(
                 Some(
                     Report::Here { .. }
+                    | Report::Driven { .. }
                     | Report::Seen(_)
                     | Report::Names { .. }
                     | Report::History { .. }
@@ -314,6 +324,15 @@ impl Spawner {
         })
     }
 
+    /// Whether the interactive shell is as it was started. The spawner knows: where
+    /// `/proc` is hidden (`hidepid`), the front sees no process of the agent's.
+    pub fn is_driven(&self) -> io::Result<(bool, Option<Report>)> {
+        Ok(match self.ask(&Order::Driven)? {
+            (Report::Driven { is }, ended) => (is, ended),
+            (_, ended) => (false, ended),
+        })
+    }
+
     /// What is around a line, as the agent sees it. A file of which nothing was
     /// heard in time counts as not read.
     pub fn look(&self, branch: bool, paths: &[String]) -> io::Result<(Seen, Option<Report>)> {
@@ -365,7 +384,11 @@ impl Spawner {
         loop {
             match self.answer()? {
                 Some(
-                    answer @ (Report::Here { .. } | Report::Seen(_) | Report::Names { .. } | Report::History { .. }),
+                    answer @ (Report::Here { .. }
+                    | Report::Driven { .. }
+                    | Report::Seen(_)
+                    | Report::Names { .. }
+                    | Report::History { .. }),
                 ) => {
                     return Ok((answer, ended));
                 }

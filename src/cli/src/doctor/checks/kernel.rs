@@ -20,18 +20,23 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
         ),
         values(kernel, &c::PTRACE, &[("kernel.yama.ptrace_scope", &["1", "2", "3"])]),
         userns(kernel),
-        known(&c::HIDEPID, &kernel.proc_options, |options| {
-            let hidden = options
-                .split(',')
-                .any(|word| word.starts_with("hidepid=") && word != "hidepid=0" && word != "hidepid=off");
-            let found = if hidden { "set" } else { "not set; the gate does not need it" };
-            // Told, never held against a host: systemd's logind and others do not work with it.
-            c::HIDEPID.ok(found)
-        }),
+        known(&c::HIDEPID, &kernel.proc_options, |options| hidepid(options, &facts.host.daemon_gids)),
         known(&c::CLOCK, &kernel.clock, |synchronised| {
             c::CLOCK.judge(*synchronised, if *synchronised { "synchronised" } else { "not synchronised" })
         }),
     ]
+}
+
+/// That it is not set is told, never held against a host: systemd's logind and
+/// others do not work with it.
+fn hidepid(options: &str, daemon: &[u32]) -> Finding {
+    let value = |name: &str| options.split(',').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    let sees = value("gid").and_then(|gid| gid.parse().ok()).is_some_and(|gid: u32| daemon.contains(&gid));
+    match value("hidepid") {
+        None | Some("0" | "off") => c::HIDEPID.ok("not set; the gate does not need it"),
+        Some(_) if sees => c::HIDEPID.ok("set, and the daemon sees every process"),
+        Some(_) => c::HIDEPID.open("set, and the daemon does not see the fronts of logins: nested logins, who sshd let in and logins after its restart are not known to it"),
+    }
 }
 
 /// A kernel before 6.2 has no such switch, and TIOCSTI always works there.

@@ -122,6 +122,7 @@ fn host() -> Host {
     let user = |name, uid| SystemUser { name, entry: Some((uid, "/usr/sbin/nologin".into(), Ok(Password::Locked))) };
     Host {
         users: [user("countersign", FRONT), user("countersign-hostd", DAEMON)],
+        daemon_gids: vec![DAEMON],
         agents_gid: Some(AGENTS_GID),
         config_walk: Ok(file("/etc/countersign/hostd.toml")),
         config: Ok(HostConfig {
@@ -194,7 +195,7 @@ pub fn facts() -> Facts {
             .map(sysctl)
             .into(),
             core_program: None,
-            proc_options: Ok("rw,hidepid=2".to_owned()),
+            proc_options: Ok(format!("rw,gid={DAEMON},hidepid=2")),
             clock: Ok(true),
         },
     }

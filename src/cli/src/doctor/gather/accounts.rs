@@ -93,12 +93,17 @@ fn account_of(user: &User) -> Account {
 }
 
 fn groups(user: &User) -> Vec<(u32, String)> {
-    let listed = CString::new(user.name.as_str()).ok().and_then(|name| getgrouplist(&name, user.gid).ok());
-    let name = |gid: Gid| {
-        let group = Group::from_gid(gid).ok().flatten();
-        (gid.as_raw(), group.map_or_else(|| gid.to_string(), |group| group.name))
+    let name = |gid: u32| {
+        let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
+        (gid, group.map_or_else(|| gid.to_string(), |group| group.name))
     };
-    listed.unwrap_or_else(|| vec![user.gid]).into_iter().map(name).collect()
+    gids(user).into_iter().map(name).collect()
+}
+
+/// Ids of the groups of an account.
+pub fn gids(user: &User) -> Vec<u32> {
+    let listed = CString::new(user.name.as_str()).ok().and_then(|name| getgrouplist(&name, user.gid).ok());
+    listed.unwrap_or_else(|| vec![user.gid]).into_iter().map(Gid::as_raw).collect()
 }
 
 /// Password and expiry of an account, by the shadow file.

@@ -1,6 +1,6 @@
 //! The login shell, the daemon and its service as they are installed.
 
-use super::accounts::{GROUP, login_shells, shadow};
+use super::accounts::{GROUP, gids, login_shells, shadow};
 use super::walk::{read, walk};
 use crate::doctor::facts::{Host, HostConfig, Kind, Known, Listener, Program, ShellConfig, SystemUser, Walk};
 use crate::pin::tls_to;
@@ -165,6 +165,7 @@ pub async fn host() -> Host {
     };
     Host {
         users: [user("countersign"), user("countersign-hostd")],
+        daemon_gids: User::from_name("countersign-hostd").ok().flatten().map_or_else(Vec::new, |user| gids(&user)),
         agents_gid: Group::from_name(GROUP).ok().flatten().map(|group| group.gid.as_raw()),
         config_walk: walk(Path::new(HOST_CONFIG)),
         socket_walk: socket.and_then(|path| walk(&path)),
