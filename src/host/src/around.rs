@@ -123,6 +123,8 @@ fn plans(found: &Starts, words: &[Word], home: &str, shell: &Shell<'_>) -> Vec<P
             let at_home = |chain: &Vec<String>| chain.iter().chain([&script.path]).any(|step| step.starts_with('~'));
             let told = script.after.as_ref().filter(|chain| !(moved && at_home(chain)));
             let told = told.filter(|chain| !leaves_a_link(chain, shell.report.is_some()));
+            let stays = |chain: &Vec<String>| chain.is_empty() && !at_home(chain);
+            let told = told.filter(|chain| stays(chain) || shell.goes_where_it_says());
             let place = told.filter(|_| only_here || script.search != Search::First).map(|chain| {
                 let steps = chain.iter().chain([&script.path]);
                 steps.fold(PathBuf::new(), |at, step| match step.strip_prefix("~/") {
@@ -264,6 +266,26 @@ mod tests {
         };
         assert_eq!(asked("bash ~/x.sh; bash ./y.sh"), [None, Some("./y.sh".to_owned())]);
         assert_eq!(asked("cd ~ && bash x.sh"), [None]);
+    }
+
+    /// `CDPATH`, or an option by which `cd` guesses, sends it elsewhere.
+    #[test]
+    fn where_a_shell_goes_that_was_told_something_is_not_known() {
+        let told = |settings: &[&str]| ShellReport {
+            settings: settings.iter().map(|name| (*name).to_owned()).collect(),
+            complete: true,
+            ..ShellReport::default()
+        };
+        for (settings, unreliable, want) in
+            [(&["CDPATH"][..], None, None), (&[], Some("x"), None), (&[], None, Some("sub/./x.sh"))]
+        {
+            let report = told(settings);
+            let shell = Shell { name: "bash", path: "/usr/bin", report: Some(&report), anywhere: false, unreliable };
+            let asked = |line: &str| plans(&starts(line, "bash"), &[], "/home/a", &shell).remove(0).asked;
+            assert_eq!(asked("cd sub && ./x.sh").as_deref(), want);
+            assert_eq!(asked("~/x.sh").as_deref(), want.map(|_| "/home/a/x.sh"));
+            assert_eq!(asked("./x.sh").as_deref(), Some("./x.sh"));
+        }
     }
 
     #[test]

@@ -54,6 +54,13 @@ impl Shell<'_> {
         told && self.path.split(':').all(|directory| Path::new(directory).is_absolute() && absent(directory))
     }
 
+    /// Whether `cd` and `~` mean in it what they always do: no `CDPATH`, no option
+    /// that lets `cd` guess, no word of its own.
+    pub(crate) fn goes_where_it_says(&self) -> bool {
+        let calm = |report: &ShellReport| report.complete && report.settings.is_empty();
+        self.unreliable.is_none() && self.report.is_none_or(calm)
+    }
+
     /// The program file, or nothing for a builtin.
     fn find(&self, word: &str) -> Result<Option<PathBuf>, &'static str> {
         if let Some(why) = self.unreliable {

@@ -146,5 +146,13 @@ fn a_script_behind_a_link_that_is_left_is_not_shown_as_another() {
     assert!(shown(&login).contains("unresolved") && !shown(&login).contains("harmless"), "{}", shown(&login));
     login.ends("cd link && bash ../x.sh", "harmless");
     assert!(shown(&login).contains("harmless"), "{}", shown(&login));
+    // The same by `CDPATH`.
+    fs::create_dir_all(login.file("other/deep")).expect("directory");
+    fs::write(login.file("real/deep/y.sh"), "echo harmless\n").expect("script");
+    fs::write(login.file("other/deep/y.sh"), "echo st''range\n").expect("script");
+    let line = format!("cd {}; CDPATH={}", login.file("real").display(), login.file("other").display());
+    login.line(&line);
+    login.ends("cd deep && bash ./y.sh", "strange");
+    assert!(shown(&login).contains("unresolved") && !shown(&login).contains("harmless"), "{}", shown(&login));
     login.leave();
 }
