@@ -158,7 +158,9 @@ fn of_facts(line: &str, tree: &CommandLine) -> Starts {
             found.fed(command, &tree.commands, &place);
         }
         for script in found.scripts.iter_mut().skip(known).take(MAX_SCRIPTS.saturating_sub(known)) {
-            let replaced = is_replaced(&script.path, &tree.commands, index) || (moves_home && is_at_home(script));
+            let chain = script.after.as_deref().unwrap_or_default();
+            let replaced =
+                is_replaced(&script.path, chain, &tree.commands, index) || (moves_home && is_at_home(script));
             script.after = script.after.take().filter(|_| !replaced);
         }
     }

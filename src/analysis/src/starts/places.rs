@@ -54,6 +54,28 @@ const READERS: &[&str] = &[
 /// known before the line runs.
 const WRITERS: &[&str] = &["cp", "install", "ln", "mv", "rsync", "tar", "unzip"];
 
+/// Programs that put files where they like: out of archives, from elsewhere, or
+/// from another time.
+const UNPACKERS: &[&str] = &[
+    "tar", "bsdtar", "gtar", "unzip", "7z", "7za", "7zr", "cpio", "ar", "pax", "patch", "rsync", "scp", "wget", "svn",
+    "hg",
+];
+/// What git does without touching the files that are checked out.
+const GIT_READS: &[&str] = &[
+    "status",
+    "log",
+    "diff",
+    "show",
+    "fetch",
+    "rev-parse",
+    "branch",
+    "remote",
+    "ls-files",
+    "describe",
+    "blame",
+    "push",
+];
+
 /// Where a line may be, as far as its own `cd`s tell. Each place is a chain of
 /// directories, or `None` where it cannot be told.
 #[derive(Debug, Clone)]
@@ -147,7 +169,20 @@ pub(super) fn places(commands: &[SimpleCommand]) -> Vec<Places> {
         let repeats = command.context.iter().any(|one| matches!(one, Context::Loop | Context::Function(_)));
         repeats && !matches!(movement(command), Move::No)
     };
-    if commands.iter().any(again) {
+    // A function runs where it is called.
+    let called = |command: &SimpleCommand| command.context.iter().any(|one| matches!(one, Context::Function(_)));
+    // `cdspell` and `cdable_vars` are options of shopt.
+    let sends = |command: &SimpleCommand| match command.program_name() {
+        Some("shopt") => command.arguments().iter().any(|word| word.exact().is_none_or(|text| text.starts_with("cd"))),
+        Some("enable" | "alias") => true,
+        Some(_) | None => {
+            let told = command.arguments().iter().any(|word| word.text.contains("CDPATH"));
+            told || command.assignments.iter().any(|one| one.name == "CDPATH")
+        }
+    };
+    let moves = |command: &SimpleCommand| !matches!(movement(command), Move::No);
+    let elsewhere = commands.iter().any(|command| called(command) || sends(command)) && commands.iter().any(moves);
+    if elsewhere || commands.iter().any(again) {
         shell = Places::unknown();
     }
     for (index, command) in commands.iter().enumerate() {
@@ -222,9 +257,16 @@ fn leads_away(name: &str, starter: &SimpleCommand, child: &SimpleCommand) -> boo
 /// Whether the line may put another file at a path before its command at
 /// `index` runs it, as far as names tell: then what stands there now is not
 /// what will run.
-pub(super) fn is_replaced(path: &str, commands: &[SimpleCommand], index: usize) -> bool {
-    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | "." | ".." | "~")).collect();
-    let names = |text: &str| text.trim_end_matches('/').rsplit('/').next().is_some_and(|name| parts.contains(&name));
+pub(super) fn is_replaced(path: &str, after: &[String], commands: &[SimpleCommand], index: usize) -> bool {
+    let steps = after.iter().map(String::as_str).chain([path]).flat_map(|step| step.split('/'));
+    let parts: Vec<&str> = steps.filter(|part| !matches!(*part, "" | "." | ".." | "~")).collect();
+    let is_it = |text: &str| text.trim_end_matches('/').rsplit('/').next().is_some_and(|name| parts.contains(&name));
+    // Also `of=x` and `-ox`.
+    let names = |text: &str| {
+        let value = text.split_once('=').map_or(text, |(_, value)| value);
+        let attached = text.strip_prefix('-').and_then(|rest| rest.get(1..)).unwrap_or(text);
+        is_it(text) || is_it(value) || is_it(attached)
+    };
     let names_it = |word: &Word| word.exact().is_some_and(names);
     let repeats = commands.get(index).is_some_and(|command| command.context.contains(&Context::Loop));
     let others = commands.iter().enumerate().filter(|(at, other)| {
@@ -238,8 +280,25 @@ pub(super) fn is_replaced(path: &str, commands: &[SimpleCommand], index: usize) 
         });
         let base = command.program_name().unwrap_or_default();
         let made_up = WRITERS.contains(&base) && command.arguments().iter().any(|word| word.exact().is_none());
-        written || made_up || (!READERS.contains(&base) && command.arguments().iter().any(names_it))
+        written
+            || made_up
+            || unpacks(base, command.arguments())
+            || (!READERS.contains(&base) && command.arguments().iter().any(names_it))
     })
+}
+
+/// Whether a program puts files in places that its words do not name.
+fn unpacks(name: &str, arguments: &[Word]) -> bool {
+    let option = |word: &Word| {
+        let text = word.text.as_str();
+        let short = text.starts_with('-') && !text.starts_with("--") && text.contains(['O', 'J', 'K']);
+        short || ["--remote", "--config", "--output-dir"].iter().any(|long| text.starts_with(long))
+    };
+    match name {
+        "git" => !arguments.iter().any(|word| word.exact().is_some_and(|text| GIT_READS.contains(&text))),
+        "curl" => arguments.iter().any(option),
+        _ => UNPACKERS.contains(&name),
+    }
 }
 
 /// Whether a command starts another, itself or through others.

@@ -289,6 +289,23 @@ fn a_place_that_is_not_followed_is_unknown() {
         "cp sub/* . && bash x.sh",
         "mv x.sh y.sh; bash x.sh",
         "{ echo id | tee x.sh; } && bash x.sh",
+        "CDPATH=/srv; cd sub && bash x.sh",
+        "CDPATH=/srv cd sub && bash x.sh",
+        "read CDPATH < f; cd sub && bash x.sh",
+        ": ${CDPATH:=/srv}; cd sub && bash x.sh",
+        "shopt -s cdable_vars; cd sub && bash x.sh",
+        "f() { bash x.sh; }; cd sub && f",
+        "dd if=y of=x.sh && bash x.sh",
+        "sort -ox.sh y && bash x.sh",
+        "tar xf a.tar && bash x.sh",
+        "unzip a && bash x.sh",
+        "git checkout other && bash x.sh",
+        "patch < p && bash x.sh",
+        "rsync h:a . && bash x.sh",
+        "scp 'h:*' . && bash x.sh",
+        "curl -OJ http://h/ && bash x.sh",
+        "ln -sfn /srv sub; cd sub && bash x.sh",
+        "mv /srv sub && cd sub && bash x.sh",
     ] {
         let found: Vec<String> = scripts(line).into_iter().filter(|one| one.ends_with("x.sh")).collect();
         assert!(!found.is_empty() && found.iter().all(|one| one.starts_with("?:")), "{line}: {found:?}");
@@ -312,6 +329,11 @@ fn a_place_that_is_not_followed_is_unknown() {
         ("bash x.sh; rm -f x.sh", "x.sh"),
         (". /etc/cd.sh && bash /srv/x.sh", "/etc/cd.sh /srv/x.sh"),
         ("./x.sh > log && bash y.sh", "./x.sh y.sh"),
+        ("set -e; cd sub && bash x.sh", "sub:x.sh"),
+        ("shopt -s nullglob; cd sub && bash x.sh", "sub:x.sh"),
+        ("f() { :; }; bash x.sh", "x.sh"),
+        ("git status && curl -fsS http://h/ && bash x.sh", "x.sh"),
+        ("dd if=x.sh of=y && bash z.sh", "z.sh"),
     ] {
         assert_eq!(scripts(line).join(" "), want, "{line}");
     }
