@@ -361,7 +361,9 @@ fn is_driven(pid: i32) -> bool {
 }
 
 /// Reads or replaces the history file with the agent's rights: a regular file
-/// of the agent's own, never through a link.
+/// of the agent's own, never through a link. One that has other names too could
+/// be a file that something runs or reads its settings from, and lines that were
+/// denied would be written there.
 fn history(file: &str, text: Option<&str>, agent: u32) -> io::Result<String> {
     use std::io::{Read as _, Write as _};
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -391,7 +393,7 @@ fn history(file: &str, text: Option<&str>, agent: u32) -> io::Result<String> {
 fn is_own_file(open: &std::fs::File, agent: u32) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
     let found = open.metadata()?;
-    Ok(found.is_file() && found.uid() == agent)
+    Ok(found.is_file() && found.uid() == agent && found.nlink() == 1)
 }
 
 /// Names below a directory, read with the agent's rights.

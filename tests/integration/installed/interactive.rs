@@ -72,7 +72,7 @@ fn history_is_a_file_of_the_agent_and_nothing_else() {
     host.reviewer().approve("echo on''ce");
     terminal.expect("once\n");
     leave(terminal);
-    // A link, a FIFO, a directory, 100 KiB of control characters: a prompt, and nothing written elsewhere.
+    // A link, another name of a file, a FIFO, a directory, 100 KiB of control characters: a prompt, and nothing written elsewhere.
     let victim = host.home().join("victim");
     fs::write(&victim, "mine\n").unwrap();
     chown(&victim, Some(host.uids.agent), None).unwrap();
@@ -80,6 +80,12 @@ fn history_is_a_file_of_the_agent_and_nothing_else() {
     symlink(&victim, &file).unwrap();
     leave(login(&host));
     assert_eq!(fs::read_to_string(&victim).unwrap(), "mine\n");
+    fs::remove_file(&file).unwrap();
+    // No line that could have been typed: it would not be written again.
+    fs::write(&victim, "mi\\qe\n").unwrap();
+    fs::hard_link(&victim, &file).unwrap();
+    leave(login(&host));
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "mi\\qe\n");
     fs::remove_file(&file).unwrap();
     nix::unistd::mkfifo(&file, Mode::from_bits_truncate(0o666)).unwrap();
     chown(&file, Some(host.uids.agent), None).unwrap();
