@@ -16,6 +16,7 @@
 
 mod decode;
 mod encode;
+mod escape;
 
 pub use decode::{BadRecording, Event, MAX_LINE, Reader, Rebuilt, Recording, What, rebuild};
 pub use encode::Encoder;

@@ -26,6 +26,9 @@ const CORRECTIONS: u32 = 3;
 /// comes in four pieces within a few ms, and each request is a commit at the
 /// service. A submission waits for nothing and takes along what is there.
 const TOGETHER: Duration = Duration::from_millis(10);
+/// How long chunks of recordings wait for more of them, where nothing else is
+/// waiting: a flood of output brings many a second.
+const OUTPUT_TOGETHER: Duration = Duration::from_millis(250);
 /// Pauses between tries while the service is away.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -45,6 +48,8 @@ struct Waiting {
     end: u64,
     /// Submissions that are about to be asked.
     held: BTreeSet<u64>,
+    /// Something else than chunks of recordings has come since it was last sent.
+    prompt: bool,
 }
 
 impl Waiting {
@@ -72,6 +77,7 @@ impl Outbox {
             if line.line.contains(r#""kind":"command_submitted""#) {
                 waiting.held.insert(line.seq);
             }
+            waiting.prompt |= !line.line.contains(r#""kind":"recording_chunk""#);
         }
         while waiting.bytes > KEPT_BYTES {
             waiting.drop_first();
@@ -82,12 +88,29 @@ impl Outbox {
 
     /// Lets a `command_submitted` go with the ordinary stream.
     pub(crate) fn unhold(&self, seq: u64) {
-        self.lock().held.remove(&seq);
+        let mut waiting = self.lock();
+        waiting.held.remove(&seq);
+        waiting.prompt = true;
+        drop(waiting);
         self.wake.notify_one();
     }
 
     pub(crate) fn poke(&self) {
+        self.lock().prompt = true;
         self.wake.notify_one();
+    }
+
+    /// Waits until there is something to send, and for what may go with it:
+    /// `longest` where that is nothing but chunks of recordings.
+    async fn filled(&self, longest: Duration) {
+        self.wake.notified().await;
+        tokio::time::sleep(TOGETHER).await;
+        let end = tokio::time::Instant::now() + longest;
+        while !self.lock().prompt {
+            if tokio::time::timeout_at(end, self.wake.notified()).await.is_err() {
+                return;
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -209,8 +232,7 @@ impl Shipper {
             match self.drain().await {
                 Ok(()) => {
                     pause = FIRST_PAUSE;
-                    self.outbox.wake.notified().await;
-                    tokio::time::sleep(TOGETHER).await;
+                    self.outbox.filled(OUTPUT_TOGETHER).await;
                 }
                 Err(why) => {
                     tracing::warn!("cannot ship the ledger, will try again: {why}");
@@ -225,6 +247,7 @@ impl Shipper {
     /// batches a submission may go first.
     pub(crate) async fn drain(&self) -> Result<(), ServiceError> {
         let mut corrections = 0;
+        self.outbox.lock().prompt = false;
         let acknowledged = loop {
             let mut next = self.next.lock().await;
             let from = self.wanted(&mut next).await?;
@@ -308,5 +331,37 @@ struct Held<'a> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.outbox.unhold(self.seq);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_core::Digest;
+
+    fn line(seq: u64, kind: &str) -> Written {
+        Written { seq, leaf: Digest::ZERO, line: format!(r#"{{"kind":"{kind}"}}"#), mono_us: 0, at_us: 0 }
+    }
+
+    #[tokio::test]
+    async fn chunks_wait_for_more_and_nothing_waits_behind_them() {
+        let outbox = Outbox::starting_at(0);
+        let hour = Duration::from_secs(3600);
+        let ways: [&dyn Fn(); 3] =
+            [&|| outbox.add(&[line(1, "exec_finished")]), &|| outbox.poke(), &|| outbox.unhold(0)];
+        for other in ways {
+            outbox.lock().prompt = false;
+            outbox.add(&[line(0, "recording_chunk")]);
+            let mut filled = std::pin::pin!(outbox.filled(hour));
+            assert!(tokio::time::timeout(TOGETHER * 3, &mut filled).await.is_err(), "more chunks may come");
+            outbox.add(&[line(0, "recording_chunk")]);
+            assert!(tokio::time::timeout(TOGETHER * 3, &mut filled).await.is_err(), "more chunks may come");
+            other();
+            filled.await;
+        }
+        // They do not wait for ever.
+        outbox.lock().prompt = false;
+        outbox.add(&[line(0, "recording_chunk")]);
+        outbox.filled(Duration::ZERO).await;
     }
 }

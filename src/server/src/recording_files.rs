@@ -5,6 +5,7 @@
 use crate::refusal::Refusal;
 use crate::state::{StateDir, StateError, io_error, make_private_dir};
 use crate::store::{Appending, Chunk, HostCaller, Recording, Store};
+use axum::body::Bytes;
 use countersign_api::service::RecordingReply;
 use countersign_core::{Digest, LoginId};
 use ring::digest::{Context, SHA256};
@@ -47,17 +48,17 @@ impl RecordingFiles {
         (self.state.recording(recording.host, recording.login), recording.verified)
     }
 
-    /// Appends bytes at `offset`, durable when this returns.
+    /// Appends bytes, in pieces, at `offset`; durable when this returns.
     pub async fn append(
         &self,
         store: &Store,
         host: &HostCaller,
         login: LoginId,
         offset: u64,
-        bytes: Vec<u8>,
+        pieces: Vec<Bytes>,
     ) -> Result<RecordingReply, Refusal> {
         let _one_at_a_time = self.appending.lock().await;
-        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let end = pieces.iter().fold(offset, |end, piece| end.saturating_add(len(piece)));
         let Some(Appending { recording: known, others, chunks }) = store.appending(login, end).await? else {
             let ours = store.login_host(login).await? == Some(host.id);
             return Err(if ours { not_announced(0) } else { UNKNOWN_LOGIN });
@@ -78,7 +79,7 @@ impl RecordingFiles {
         self.room_for(end.saturating_sub(offset))?;
         let path = self.state.recording(host.id, login);
         let verified = known.verified;
-        let work = tokio::task::spawn_blocking(move || write_and_check(&path, offset, &bytes, &chunks, verified));
+        let work = tokio::task::spawn_blocking(move || write_and_check(&path, offset, &pieces, &chunks, verified));
         let checked = match work.await {
             Ok(Ok(checked)) => checked,
             Ok(Err(error)) => {
@@ -173,7 +174,7 @@ struct Checked {
 fn write_and_check(
     path: &Path,
     offset: u64,
-    bytes: &[u8],
+    pieces: &[Bytes],
     chunks: &[Chunk],
     verified: u64,
 ) -> Result<Checked, StateError> {
@@ -187,11 +188,15 @@ fn write_and_check(
     // A crash may have left bytes that nobody was told of.
     file.set_len(offset).map_err(io("cut"))?;
     file.seek(SeekFrom::Start(offset)).map_err(io("seek in"))?;
-    file.write_all(bytes).map_err(io("write"))?;
-    let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    let mut end = offset;
+    for piece in pieces {
+        file.write_all(piece).map_err(io("write"))?;
+        end = end.saturating_add(len(piece));
+    }
     let mut checked = Checked { verified, mismatch: false };
     for chunk in chunks.iter().filter(|c| c.start.saturating_add(c.length) <= end) {
-        if digest_of(&mut file, chunk.start, chunk.length).map_err(io("read"))? != Some(chunk.digest) {
+        let digest = digest_of(&file, (offset, pieces), chunk).map_err(io("read"))?;
+        if digest != Some(chunk.digest) {
             checked.mismatch = true;
             file.set_len(checked.verified).map_err(io("cut"))?;
             break;
@@ -202,11 +207,30 @@ fn write_and_check(
     Ok(checked)
 }
 
-/// SHA-256 of a piece of a file; `None` where the file is too short.
-fn digest_of(file: &mut File, start: u64, length: u64) -> std::io::Result<Option<Digest>> {
+fn len(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// SHA-256 of a chunk that ends in new bytes, which begin at `at`: what is
+/// before them is read back. `None` where the file is too short.
+fn digest_of(file: &File, (mut at, new): (u64, &[Bytes]), chunk: &Chunk) -> std::io::Result<Option<Digest>> {
+    let end = chunk.start.saturating_add(chunk.length);
+    let mut context = Context::new(&SHA256);
+    if chunk.start < at && !hash_file(file, chunk.start, at.min(end) - chunk.start, &mut context)? {
+        return Ok(None);
+    }
+    for piece in new {
+        let place = |of: u64| usize::try_from(of.saturating_sub(at)).unwrap_or(usize::MAX).min(piece.len());
+        context.update(piece.get(place(chunk.start)..place(end)).unwrap_or_default());
+        at = at.saturating_add(len(piece));
+    }
+    Ok(context.finish().as_ref().try_into().ok().map(Digest).filter(|_| at >= end))
+}
+
+/// Hashes a piece of a file. `false` where the file is too short.
+fn hash_file(mut file: &File, start: u64, length: u64, context: &mut Context) -> std::io::Result<bool> {
     file.seek(SeekFrom::Start(start))?;
     let mut piece = file.take(length);
-    let mut context = Context::new(&SHA256);
     let mut buffer = vec![0; 64 * 1024];
     let mut seen = 0u64;
     loop {
@@ -215,6 +239,5 @@ fn digest_of(file: &mut File, start: u64, length: u64) -> std::io::Result<Option
         context.update(bytes);
         seen = seen.saturating_add(u64::try_from(read).unwrap_or(0));
     }
-    let digest = context.finish().as_ref().try_into().ok().map(Digest);
-    Ok(digest.filter(|_| seen == length))
+    Ok(seen == length)
 }

@@ -104,7 +104,12 @@ impl Link {
 
     /// Up to where the spool may be written for now.
     pub fn reach(&self) -> u64 {
-        self.taken.saturating_add(self.ahead)
+        self.taken.saturating_add(self.ahead())
+    }
+
+    /// How far ahead of the host the spool may be, in bytes.
+    pub fn ahead(&self) -> u64 {
+        self.ahead
     }
 
     /// Takes the descriptor that came with the last message.

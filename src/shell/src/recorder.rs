@@ -17,6 +17,12 @@ use std::os::fd::OwnedFd;
 const CHUNK_BYTES: u64 = 64 * 1024;
 /// … or so many microseconds.
 const CHUNK_US: u64 = 5_000_000;
+/// While output floods it is told no more often than so many microseconds apart:
+/// each time is a chunk, and each chunk a wait for the disk and a statement …
+const FLOOD_US: u64 = 100_000;
+/// … unless so many bytes, or this part of what may be ahead of it, have come.
+const FLOOD_BYTES: u64 = 1024 * 1024;
+const FLOOD_PART: u64 = 4;
 /// Every so many bytes it is looked whether there is room left …
 const LOOK_BYTES: u64 = 1024 * 1024;
 /// … and below this the recording ends: the ledger must still be able to say
@@ -37,8 +43,10 @@ pub struct Recorder {
     /// Bytes in the spool, and how many of them the host was told of.
     length: u64,
     told: u64,
-    /// When the first byte was written that the host was not told of.
+    /// When the first byte was written that the host was not told of, and when
+    /// it was told last.
     untold_since_us: u64,
+    told_us: u64,
     totals: [u64; 2],
     /// What the totals were when the last command began.
     before: [u64; 2],
@@ -57,6 +65,7 @@ impl Recorder {
             length: 0,
             told: 0,
             untold_since_us: started_us,
+            told_us: 0,
             totals: [0, 0],
             before: [0, 0],
             failed: false,
@@ -96,19 +105,22 @@ impl Recorder {
     }
 
     /// What the host is to be told now, if enough was written or waited long
-    /// enough.
-    pub fn due(&mut self) -> Option<FrontMessage> {
-        let old = self.due_ms().is_some_and(|ms| ms == 0);
-        if self.length - self.told >= CHUNK_BYTES || old { self.tell() } else { None }
+    /// enough. `ahead` is how far this may be ahead of it, in bytes.
+    pub fn due(&mut self, ahead: u64) -> Option<FrontMessage> {
+        let most = FLOOD_BYTES.min(ahead / FLOOD_PART).max(CHUNK_BYTES);
+        let due = self.untold() >= most || self.due_ms().is_some_and(|ms| ms == 0);
+        if due { self.tell() } else { None }
     }
 
     /// In how many milliseconds the host is to be told.
     pub fn due_ms(&self) -> Option<u32> {
-        if self.length == self.told {
+        if self.untold() == 0 {
             return None;
         }
-        let age_us = sys::boottime_us().map_or(CHUNK_US, |now| now.saturating_sub(self.untold_since_us));
-        u32::try_from(CHUNK_US.saturating_sub(age_us).div_ceil(1000)).ok()
+        let flood = self.untold() >= CHUNK_BYTES;
+        let (since_us, wait_us) = if flood { (self.told_us, FLOOD_US) } else { (self.untold_since_us, CHUNK_US) };
+        let age_us = sys::boottime_us().map_or(CHUNK_US, |now| now.saturating_sub(since_us));
+        u32::try_from(wait_us.saturating_sub(age_us).div_ceil(1000)).ok()
     }
 
     /// What the host was not told of, if there is anything.
@@ -117,6 +129,8 @@ impl Recorder {
             return None;
         }
         self.told = self.length;
+        // Where the clock cannot be read, the next time is sooner.
+        self.told_us = sys::boottime_us().unwrap_or(0);
         Some(FrontMessage::Spooled { bytes: self.length })
     }
 
@@ -128,6 +142,10 @@ impl Recorder {
     /// The host that has taken so much was told of nothing beyond that.
     pub fn untell(&mut self, taken: u64) {
         self.told = self.told.min(taken);
+    }
+
+    fn untold(&self) -> u64 {
+        self.length.saturating_sub(self.told)
     }
 
     /// Whether more is in the spool than should be for now.
@@ -199,5 +217,67 @@ impl Recorder {
         // Where this fails too, the host leaves the torn record out by itself.
         let (Ok(()) | Err(_)) = self.spool.set_len(self.length);
         Err(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_api::front::SPOOL_AHEAD;
+
+    fn told(due: Option<FrontMessage>) -> Option<u64> {
+        due.map(|message| if let FrontMessage::Spooled { bytes } = message { bytes } else { panic!("{message:?}") })
+    }
+
+    /// A recorder that wrote so many bytes, and was told of nothing.
+    fn after(pieces: u64) -> Recorder {
+        let mut recorder = Recorder::begin(tempfile::tempfile().unwrap().into()).unwrap();
+        write(&mut recorder, pieces);
+        recorder
+    }
+
+    fn write(recorder: &mut Recorder, pieces: u64) {
+        for _ in 0..pieces {
+            recorder.output(Stream::Stdout, &[b'x'; spool::MAX_DATA]).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_host_is_told_at_once_of_what_comes_after_a_pause() {
+        let mut recorder = after(0);
+        recorder.output(Stream::Stdout, b"little").unwrap();
+        assert_eq!(told(recorder.due(SPOOL_AHEAD)), None);
+        write(&mut recorder, 1);
+        assert_eq!(told(recorder.due(SPOOL_AHEAD)), Some(recorder.length()));
+        assert_eq!(recorder.due_ms(), None);
+    }
+
+    #[test]
+    fn in_a_flood_the_host_is_told_of_larger_pieces() {
+        let mut recorder = after(1);
+        // It was told a moment ago, however slow this test is.
+        recorder.told_us = u64::MAX;
+        assert_eq!(told(recorder.due(SPOOL_AHEAD)), None);
+        assert_eq!(recorder.due_ms(), Some(u32::try_from(FLOOD_US / 1000).unwrap()));
+        write(&mut recorder, FLOOD_BYTES / CHUNK_BYTES - 2);
+        assert_eq!(told(recorder.due(SPOOL_AHEAD)), None);
+        write(&mut recorder, 1);
+        assert_eq!(told(recorder.due(SPOOL_AHEAD)), Some(recorder.length()));
+        // Not long after all: the pause is over.
+        write(&mut recorder, 1);
+        recorder.told_us = 0;
+        assert_eq!(told(recorder.due(SPOOL_AHEAD)), Some(recorder.length()));
+    }
+
+    /// Else a front would wait for a host that was told of nothing.
+    #[test]
+    fn a_front_that_may_not_be_far_ahead_tells_sooner() {
+        for (ahead, pieces) in [(256 * 1024, 1), (0, 1), (2 * 1024 * 1024, 8)] {
+            let mut recorder = after(pieces - 1);
+            recorder.told_us = u64::MAX;
+            assert_eq!(told(recorder.due(ahead)), None, "{ahead}");
+            write(&mut recorder, 1);
+            assert_eq!(told(recorder.due(ahead)), Some(recorder.length()), "{ahead}");
+        }
     }
 }

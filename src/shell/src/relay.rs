@@ -205,7 +205,7 @@ impl<'a> Relay<'a> {
                 self.type_in();
             }
             self.heard_host(link);
-            if let Some(due) = self.recorder.due() {
+            if let Some(due) = self.recorder.due(self.link.ahead()) {
                 self.link.send(&due);
             }
         }

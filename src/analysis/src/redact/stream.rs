@@ -8,13 +8,17 @@
 
 mod clean;
 mod group;
+mod lines;
+mod signs;
 
 use super::scrub::Counts;
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Match};
-use clean::{Clean, Lines};
+use aho_corasick::AhoCorasick;
+use clean::Clean;
 use countersign_core::mark;
+use lines::Lines;
+use signs::{RAW, READ, Signs};
 use std::borrow::Cow;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 /// A line is looked at in pieces of at most so many bytes, and no more than
 /// that is held back.
@@ -24,90 +28,6 @@ const OVERLAP: usize = 8 * 1024;
 /// Shorter secrets of a command are not looked for in its output: they would
 /// hide ordinary words.
 const SHORTEST_KNOWN: usize = 6;
-
-/// What a line without a secret has none of. In lower case.
-const STEMS: &[&str] = &[
-    "pass",
-    "pwd",
-    "psw",
-    "psk",
-    "secret",
-    "token",
-    "key",
-    "auth",
-    "cred",
-    "bearer",
-    "basic ",
-    "sess",
-    "cookie",
-    "sig",
-    "pat",
-    "jwt",
-    "mnemonic",
-    "pin",
-    "otp",
-    "code",
-    "hash",
-    "seed",
-    "salt",
-    "dsn",
-    "webhook",
-    "sid",
-    "identified by",
-    "requirepass",
-    "csrf",
-    "assertion",
-    "sas",
-    "pw",
-    "@",
-];
-
-/// Behind what a stem may stand that is written otherwise: such a line is read
-/// before it is judged.
-const CONTROLS: &[&str] = &["\x1b", "\x08", " \r"];
-
-/// A stem that is a name only by itself: most of the words it begins are not.
-const ALONE: &str = "code";
-
-/// Finds what a secret has.
-struct Signs {
-    /// Stems, then the beginnings of known forms. Without it every text is suspect.
-    automaton: Option<AhoCorasick>,
-    stems: usize,
-}
-
-/// In raw bytes that cannot be read line by line.
-static RAW: LazyLock<Signs> = LazyLock::new(|| Signs::new(CONTROLS));
-/// In what a person would read.
-static READ: LazyLock<Signs> = LazyLock::new(|| Signs::new(&[]));
-
-impl Signs {
-    fn new(controls: &[&'static str]) -> Self {
-        let stems = STEMS.iter().chain(controls).copied();
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(stems.chain(super::provider::beginnings()))
-            .ok();
-        Self { automaton, stems: STEMS.len() + controls.len() }
-    }
-
-    /// Where the first one begins.
-    fn first(&self, text: &[u8]) -> Option<usize> {
-        let Some(automaton) = &self.automaton else { return Some(0) };
-        automaton.find_overlapping_iter(text).find(|hit| self.counts(text, *hit)).map(|hit| hit.start())
-    }
-
-    /// Whether a hit can be what it looks like: `codec` is no name of a code,
-    /// and what follows the beginning of a form can be its token.
-    fn counts(&self, text: &[u8], hit: Match) -> bool {
-        if let Some(form) = hit.pattern().as_usize().checked_sub(self.stems) {
-            return super::provider::may_be(text, hit.start(), form);
-        }
-        let found = text.get(hit.range()).unwrap_or_default();
-        found != ALONE.as_bytes() || !text.get(hit.end()).is_some_and(u8::is_ascii_lowercase)
-    }
-}
 
 /// Secrets that are known already, from the command lines of a login. Kept in
 /// memory only.
@@ -161,11 +81,12 @@ impl Stream {
         }
         let mut whole = std::mem::take(&mut self.held);
         whole.extend_from_slice(bytes);
-        let used = self.ready(&whole);
-        let out = self.clean(whole.get(..used).unwrap_or_default()).into_owned();
-        whole.drain(..used);
-        self.held = whole;
-        Cow::Owned(out)
+        self.held = whole.split_off(self.ready(&whole));
+        let without = match self.clean(&whole) {
+            Cow::Owned(without) => Some(without),
+            Cow::Borrowed(_) => None,
+        };
+        Cow::Owned(without.unwrap_or(whole))
     }
 
     /// How many of the last bytes are held back.

@@ -1,8 +1,10 @@
 //! Bytes to lines.
 
 use super::Stream;
+use super::escape::escape;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
 use std::io::Write as _;
 
 /// Most raw bytes in one `o` event, so that no line comes near the limit of a
@@ -50,15 +52,36 @@ impl Encoder {
         lines: &mut Vec<u8>,
     ) -> Result<usize, serde_json::Error> {
         let mut released = 0;
+        // What most output takes: its escapes are few.
+        lines.reserve(bytes.len() + bytes.len() / 4);
         for piece in bytes.chunks(PIECE) {
-            let mut whole = std::mem::take(self.held_mut(stream));
-            whole.extend_from_slice(piece);
-            let (complete, valid) = measure(&whole);
-            *self.held_mut(stream) = whole.split_off(complete);
-            self.emit(at_us, stream, &whole, valid, lines)?;
-            released += whole.len();
+            let held = std::mem::take(self.held_mut(stream));
+            let whole =
+                if held.is_empty() { Cow::Borrowed(piece) } else { Cow::Owned([held.as_slice(), piece].concat()) };
+            released += match std::str::from_utf8(&whole) {
+                Ok(text) => {
+                    self.text(at_us, stream, text, lines)?;
+                    whole.len()
+                }
+                Err(_) => self.partly(at_us, stream, &whole, lines)?,
+            };
         }
         Ok(released)
+    }
+
+    /// Bytes of which some are not UTF-8, or the last character is not whole.
+    fn partly(
+        &mut self,
+        at_us: u64,
+        stream: Stream,
+        bytes: &[u8],
+        lines: &mut Vec<u8>,
+    ) -> Result<usize, serde_json::Error> {
+        let (complete, valid) = measure(bytes);
+        let (now, later) = bytes.split_at(complete);
+        *self.held_mut(stream) = later.to_vec();
+        self.emit(at_us, stream, now, valid, lines)?;
+        Ok(complete)
     }
 
     /// How many bytes of an incomplete character of this stream are held.
@@ -118,28 +141,41 @@ impl Encoder {
         if bytes.is_empty() {
             return Ok(());
         }
-        if self.stream != Some(stream) {
-            self.stream = Some(stream);
-            self.line(at_us, 'x', stream.as_str(), lines)?;
-        }
-        let text = String::from_utf8_lossy(bytes);
-        if self.tty {
-            self.line(at_us, 'o', &text, lines)?;
-        } else {
-            self.line(at_us, 'o', &text.replace('\n', "\r\n"), lines)?;
-        }
+        self.text(at_us, stream, &String::from_utf8_lossy(bytes), lines)?;
         if !valid {
             self.line(at_us, 'x', &format!("raw:{}", STANDARD.encode(bytes)), lines)?;
         }
         Ok(())
     }
 
+    fn text(&mut self, at_us: u64, stream: Stream, text: &str, lines: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        if self.stream != Some(stream) {
+            self.stream = Some(stream);
+            self.line(at_us, 'x', stream.as_str(), lines)?;
+        }
+        self.event(at_us, 'o', text, !self.tty, lines)
+    }
+
     fn line(&mut self, at_us: u64, code: char, data: &str, lines: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        self.event(at_us, code, data, false, lines)
+    }
+
+    fn event(
+        &mut self,
+        at_us: u64,
+        code: char,
+        data: &str,
+        crlf: bool,
+        lines: &mut Vec<u8>,
+    ) -> Result<(), serde_json::Error> {
         self.last_us = self.last_us.max(at_us);
         let (seconds, micros) = (self.last_us / 1_000_000, self.last_us % 1_000_000);
-        write!(lines, "[{seconds}.{micros:06},\"{code}\",").map_err(serde_json::Error::io)?;
-        serde_json::to_writer(&mut *lines, data)?;
-        lines.extend_from_slice(b"]\n");
+        write!(lines, "[{seconds}.{micros:06},\"{code}\",\"").map_err(serde_json::Error::io)?;
+        escape(data, crlf, lines);
+        lines.extend_from_slice(b"\"]\n");
         Ok(())
     }
 }

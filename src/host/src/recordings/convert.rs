@@ -166,7 +166,10 @@ impl Converter {
         self.raw -= raw;
         (self.safe.lines, self.safe.raw) = (0, 0);
         self.counts = Counts::default();
-        self.lines.shrink_to(MAX_HELD_LINES);
+        // While output floods the memory is used again.
+        if lines <= MAX_HELD_LINES {
+            self.lines.shrink_to(MAX_HELD_LINES);
+        }
     }
 
     fn record(&mut self, at_us: u64, what: What<'_>, length: usize) -> Result<(), Unreadable> {

@@ -29,8 +29,9 @@ use std::time::Duration;
 
 /// Bytes of one read of a spool: more than its longest record.
 const READ: usize = 256 * 1024;
-/// A chunk ends when its lines are so many bytes, or the spool has no more.
-const CHUNK_LINES: usize = 1024 * 1024;
+/// A chunk ends when its lines are so many bytes, or the spool has no more. A
+/// front in full flood tells of half as many raw bytes at once.
+const CHUNK_LINES: usize = 2 * 1024 * 1024;
 /// A spool is dropped in pieces of at least so many bytes, and at its end.
 const DROP: i64 = 64 * 1024;
 /// Most reads of zeros: more than may wait in a spool.

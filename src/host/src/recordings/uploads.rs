@@ -11,8 +11,9 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Bytes of one upload.
-const PIECE: u64 = 1024 * 1024;
+/// Bytes of one upload: each is a commit and a wait for the disk at the service,
+/// which takes bodies of up to 8 MiB.
+const PIECE: u64 = 4 * 1024 * 1024;
 
 /// Pieces of recordings that the service does not have yet.
 pub(crate) struct Uploads {
@@ -136,7 +137,7 @@ impl Uploads {
 fn read_piece(path: &Path, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(offset))?;
-    let mut piece = Vec::new();
+    let mut piece = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     file.take(length).read_to_end(&mut piece)?;
     Ok(piece)
 }

@@ -1,6 +1,6 @@
 //! What hosts ask.
 
-use super::{Asked, Body, MAX_POLL, Raw};
+use super::{Asked, Body, MAX_POLL, Pieces};
 use crate::app::{App, now_ms, to_the_end};
 use crate::auth::{Host, Ledger};
 use crate::checkpoints;
@@ -111,13 +111,11 @@ pub async fn recording(
     Host(host): Host,
     Path(login): Path<String>,
     Asked(asked): Asked<Offset>,
-    Raw(bytes): Raw,
+    Pieces(pieces): Pieces,
 ) -> Result<Json<RecordingReply>, Refusal> {
     let login: LoginId = login.parse().map_err(|_| Refusal::NotFound("no such login on this host"))?;
-    to_the_end(
-        async move { app.recordings.append(&app.store, &host, login, asked.offset, bytes.to_vec()).await.map(Json) },
-    )
-    .await
+    to_the_end(async move { app.recordings.append(&app.store, &host, login, asked.offset, pieces).await.map(Json) })
+        .await
 }
 
 /// Reads lines; many of them where no request waits for the thread.

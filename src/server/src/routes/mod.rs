@@ -9,7 +9,7 @@ mod rules;
 use crate::app::App;
 use crate::refusal::Refusal;
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request};
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
@@ -19,6 +19,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +32,8 @@ pub const MAX_ENROLL_BYTES: usize = 16 * 1024;
 pub const MAX_POLL: Duration = Duration::from_secs(30);
 /// Longest request, its body and the longest wait included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+const TORN: &str = "the body could not be read to its end";
 
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
@@ -102,9 +106,31 @@ impl FromRequest<Arc<App>> for Raw {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 Refusal::TooLarge
             } else {
-                Refusal::BadRequest("the body could not be read to its end".to_owned())
+                Refusal::BadRequest(TORN.to_owned())
             }
         })
+    }
+}
+
+/// A long body in the pieces in which it came, so that nothing of it is copied;
+/// within the limit.
+struct Pieces(Vec<Bytes>);
+
+impl FromRequest<Arc<App>> for Pieces {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, _app: &Arc<App>) -> Result<Self, Refusal> {
+        let mut body = request.into_body();
+        let (mut pieces, mut length) = (Vec::new(), 0usize);
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            let frame = frame.map_err(|_| Refusal::BadRequest(TORN.to_owned()))?;
+            let Ok(piece) = frame.into_data() else { continue };
+            length = length.saturating_add(piece.len());
+            if length > MAX_BODY_BYTES {
+                return Err(Refusal::TooLarge);
+            }
+            pieces.push(piece);
+        }
+        Ok(Self(pieces))
     }
 }
 

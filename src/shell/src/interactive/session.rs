@@ -196,7 +196,7 @@ impl Session {
         self.on_time()?;
         // While a line is held the host takes nothing but its cancellation.
         let silent = self.is_away() || matches!(self.state, State::Pending(_));
-        if let Some(due) = if silent { None } else { self.login.recorder.due() } {
+        if let Some(due) = if silent { None } else { self.login.recorder.due(self.login.link.ahead()) } {
             self.login.link.send(&due);
         }
         if !self.outlet.is_open() && self.stop.is_none() {

@@ -226,7 +226,9 @@ impl Session {
             | State::Over => {}
         }
         // While a command is held the host takes nothing but its cancellation.
-        if let (false, Some(due)) = (matches!(self.state, State::Pending(_)), self.login.recorder.due()) {
+        if let (false, Some(due)) =
+            (matches!(self.state, State::Pending(_)), self.login.recorder.due(self.login.link.ahead()))
+        {
             self.login.link.send(&due);
         }
         Ok(())

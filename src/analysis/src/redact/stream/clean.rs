@@ -78,57 +78,6 @@ pub(super) fn strip(line: &[u8], text: &mut Vec<u8>) -> bool {
     })
 }
 
-/// What a person would read of several lines, and where each begins.
-#[derive(Debug)]
-pub(super) struct Lines<'a> {
-    pub(super) text: Cow<'a, [u8]>,
-    /// Where each line begins in the text and in the raw bytes; empty where that is the same.
-    places: Vec<(usize, usize)>,
-}
-
-impl<'a> Lines<'a> {
-    /// The bytes themselves.
-    pub(super) fn raw(bytes: &'a [u8]) -> Self {
-        Self { text: Cow::Borrowed(bytes), places: Vec::new() }
-    }
-
-    /// `None` where the lines cannot be read one by one.
-    pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
-        if is_plain(bytes) {
-            return Some(Self::raw(bytes));
-        }
-        let (mut text, mut places, mut at) = (Vec::with_capacity(bytes.len()), Vec::new(), 0);
-        while at < bytes.len() {
-            let rest = bytes.get(at..).unwrap_or_default();
-            let line = memchr::memchr(b'\n', rest).and_then(|end| rest.get(..=end)).unwrap_or(rest);
-            places.push((text.len(), at));
-            if !strip(line, &mut text) {
-                return None;
-            }
-            at += line.len();
-        }
-        Some(Self { text: Cow::Owned(text), places })
-    }
-
-    /// Where the line begins, in the raw bytes, that holds this byte of the text.
-    pub(super) fn begin(&self, at: usize) -> usize {
-        if self.places.is_empty() {
-            return memchr::memrchr(b'\n', self.text.get(..at).unwrap_or_default()).map_or(0, |n| n + 1);
-        }
-        let line = self.places.partition_point(|(start, _)| *start <= at);
-        line.checked_sub(1).and_then(|line| self.places.get(line)).map_or(0, |(_, raw)| *raw)
-    }
-
-    /// Where the line that begins at this raw byte begins in the text.
-    pub(super) fn place(&self, raw: usize) -> usize {
-        if self.places.is_empty() {
-            return raw;
-        }
-        let line = self.places.partition_point(|(_, start)| *start < raw);
-        self.places.get(line).map_or(self.text.len(), |(start, _)| *start)
-    }
-}
-
 /// What takes the pieces that a person would read.
 trait Reader {
     fn text(&mut self, text: &str, at: usize);
@@ -223,7 +172,7 @@ fn walk(raw: &str, reader: &mut impl Reader) -> bool {
 
 /// Length of the escape sequence at the start (ECMA-48), at least 1, and
 /// whether its end is there.
-fn escape(bytes: &[u8]) -> (usize, bool) {
+pub(super) fn escape(bytes: &[u8]) -> (usize, bool) {
     let until = |from: usize, ends: fn(u8) -> bool| {
         let rest = bytes.get(from..).unwrap_or_default();
         rest.iter().take(4096).position(|b| ends(*b)).map_or((bytes.len(), false), |n| (from + n + 1, true))
