@@ -241,3 +241,47 @@ fn hash_file(mut file: &File, start: u64, length: u64, context: &mut Context) ->
     }
     Ok(seen == length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever pieces the bytes come in, and whatever of a chunk was there before.
+    #[test]
+    fn a_chunk_has_its_digest_however_it_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recording");
+        let bytes: Vec<u8> = (0..200u8).cycle().take(100).collect();
+        let chunk = |start: usize, end: usize| Chunk {
+            start: start as u64,
+            length: (end - start) as u64,
+            digest: countersign_ledger::sha256(&bytes[start..end]),
+        };
+        let chunks = [chunk(0, 7), chunk(7, 60), chunk(60, 61), chunk(61, 100)];
+        for size in [1, 7, 100] {
+            for before in (0..100).step_by(3) {
+                let pieces: Vec<Bytes> = bytes[before..].chunks(size).map(Bytes::copy_from_slice).collect();
+                std::fs::write(&path, &bytes[..before]).unwrap();
+                let verified =
+                    chunks.iter().map(|c| c.start + c.length).rfind(|end| *end <= before as u64).unwrap_or(0);
+                let unchecked: Vec<Chunk> = chunks.iter().filter(|c| c.start >= verified).cloned().collect();
+                let checked = write_and_check(&path, before as u64, &pieces, &unchecked, verified).unwrap();
+                assert_eq!((checked.verified, checked.mismatch), (100, false), "{before} {size}");
+                assert_eq!(std::fs::read(&path).unwrap(), bytes);
+
+                // A byte that is another, before the new ones or among them.
+                std::fs::write(&path, &bytes[..before]).unwrap();
+                let mut lie = unchecked.clone();
+                lie[0].digest = Digest::ZERO;
+                let checked = write_and_check(&path, before as u64, &pieces, &lie, verified).unwrap();
+                assert_eq!((checked.verified, checked.mismatch), (verified, true), "{before} {size}");
+                assert_eq!(std::fs::read(&path).unwrap(), bytes[..usize::try_from(verified).unwrap()]);
+            }
+        }
+        // What should be there is not.
+        std::fs::write(&path, b"").unwrap();
+        let file = File::open(&path).unwrap();
+        assert_eq!(digest_of(&file, (7, &[Bytes::from_static(b"x")]), &chunk(0, 8)).unwrap(), None);
+        assert_eq!(digest_of(&file, (7, &[]), &chunk(7, 8)).unwrap(), None);
+    }
+}

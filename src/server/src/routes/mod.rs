@@ -119,19 +119,22 @@ struct Pieces(Vec<Bytes>);
 impl FromRequest<Arc<App>> for Pieces {
     type Rejection = Refusal;
     async fn from_request(request: Request, _app: &Arc<App>) -> Result<Self, Refusal> {
-        let mut body = request.into_body();
-        let (mut pieces, mut length) = (Vec::new(), 0usize);
-        while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-            let frame = frame.map_err(|_| Refusal::BadRequest(TORN.to_owned()))?;
-            let Ok(piece) = frame.into_data() else { continue };
-            length = length.saturating_add(piece.len());
-            if length > MAX_BODY_BYTES {
-                return Err(Refusal::TooLarge);
-            }
-            pieces.push(piece);
-        }
-        Ok(Self(pieces))
+        pieces(request.into_body()).await.map(Self)
     }
+}
+
+async fn pieces(mut body: axum::body::Body) -> Result<Vec<Bytes>, Refusal> {
+    let (mut pieces, mut length) = (Vec::new(), 0usize);
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|_| Refusal::BadRequest(TORN.to_owned()))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        length = length.saturating_add(piece.len());
+        if length > MAX_BODY_BYTES {
+            return Err(Refusal::TooLarge);
+        }
+        pieces.push(piece);
+    }
+    Ok(pieces)
 }
 
 /// What stands behind the question mark.
@@ -144,5 +147,17 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Asked<T> {
             .await
             .map(|Query(asked)| Self(asked))
             .map_err(|error: QueryRejection| Refusal::BadRequest(error.body_text()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_long_body_is_taken_up_to_the_limit() {
+        let most = pieces(vec![b'x'; MAX_BODY_BYTES].into()).await.unwrap();
+        assert_eq!(most.iter().map(Bytes::len).sum::<usize>(), MAX_BODY_BYTES);
+        assert!(matches!(pieces(vec![b'x'; MAX_BODY_BYTES + 1].into()).await, Err(Refusal::TooLarge)));
     }
 }
