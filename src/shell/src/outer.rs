@@ -9,6 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Most bytes of input that wait for a command to be decided on.
 const MAX_TYPED: usize = 64 * 1024;
+/// Bytes of one read.
+const READ: usize = 4096;
 /// Most reads of what is dropped.
 const DROPS: usize = 16;
 /// ^C.
@@ -35,6 +37,8 @@ pub struct Outer {
     signals: Signals,
     typed: Vec<u8>,
     typing: bool,
+    /// What is read goes through here; most of it is never touched.
+    buffer: Vec<u8>,
 }
 
 /// What the client did.
@@ -55,7 +59,18 @@ impl Outer {
         let tty = [&input, &output, &error].into_iter().all(terminal::is_terminal);
         let wanted = [Name::SIGHUP, Name::SIGINT, Name::SIGTERM, Name::SIGQUIT, Name::SIGWINCH];
         let signals = Signals::take_over(&wanted)?;
-        Ok(Self { input, output, error, tty, pipes: None, feed: None, signals, typed: Vec::new(), typing: tty })
+        Ok(Self {
+            input,
+            output,
+            error,
+            tty,
+            pipes: None,
+            feed: None,
+            signals,
+            typed: Vec::new(),
+            typing: tty,
+            buffer: vec![0; READ],
+        })
     }
 
     /// The size of its terminal; nothing where it has none.
@@ -124,15 +139,14 @@ impl Outer {
 
     /// Reads input; whether ^C was in it where that is a sign.
     fn read_input(&mut self, pending: bool) -> io::Result<bool> {
-        let mut buffer = [0; 4096];
-        let room = MAX_TYPED.saturating_sub(self.typed.len()).min(buffer.len());
-        let n = match nix::unistd::read(&self.input, buffer.get_mut(..room).unwrap_or_default()) {
+        let room = MAX_TYPED.saturating_sub(self.typed.len()).min(READ);
+        let n = match nix::unistd::read(&self.input, self.buffer.get_mut(..room).unwrap_or_default()) {
             Ok(n) => n,
             Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => return Ok(false),
             Err(nix::errno::Errno::EIO) => 0,
             Err(error) => return Err(error.into()),
         };
-        let bytes = buffer.get(..n).unwrap_or_default();
+        let bytes = self.buffer.get(..n).unwrap_or_default();
         self.typing = n > 0;
         if pending && bytes.contains(&INTERRUPT) {
             self.typed.clear();

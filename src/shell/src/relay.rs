@@ -19,6 +19,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Most bytes that become one record.
 const READ: usize = countersign_api::spool::MAX_DATA;
+/// A read that brought less than so many bytes found all there was.
+const FEW: usize = 64;
+/// About how many descriptors there are to wait for.
+const MOST_WAITED_FOR: usize = 12;
 /// A terminal that was quiet for so long after its command's end is drained.
 const QUIET_US: u64 = 100_000;
 /// What a pipe holds, in pages (pipe(7)); a packet takes one of them.
@@ -212,7 +216,7 @@ impl<'a> Relay<'a> {
     }
 
     fn wanted(&self) -> Vec<(Key, (BorrowedFd<'_>, Wanted))> {
-        let mut list = Vec::new();
+        let mut list = Vec::with_capacity(MOST_WAITED_FOR);
         if self.link.is_open() {
             let [read, write] = self.link.wanted();
             list.extend([(Key::LinkRead, read), (Key::LinkWrite, write)]);
@@ -300,6 +304,11 @@ impl<'a> Relay<'a> {
             match nix::unistd::read(fd, room) {
                 Ok(0) | Err(Errno::EIO) => {
                     ended = true;
+                    break;
+                }
+                // An echo, mostly, with nothing behind it.
+                Ok(n) if n < FEW => {
+                    filled += n;
                     break;
                 }
                 Ok(n) => filled += n,
