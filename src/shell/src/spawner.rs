@@ -132,12 +132,18 @@ impl<'a> Office<'a> {
                     State::Running(pid) => format!("/proc/{pid}/cwd"),
                     State::Idle | State::Over => ".".to_owned(),
                 };
-                let (seen, _ending) =
-                    self.errand(|| frame::encode(&look::look(base.as_ref(), &asked)).unwrap_or_default());
+                let place = match self.state {
+                    State::Running(pid) => sys::working_directory(pid),
+                    State::Idle | State::Over => std::env::current_dir(),
+                };
+                // Mostly there is nothing to be seen, and no child is needed to tell.
+                let plain = asked.paths.is_empty() && place.as_ref().is_ok_and(|at| look::is_outside_git(at));
+                let look = || frame::encode(&look::look(base.as_ref(), &asked)).unwrap_or_default();
+                let (seen, _ending) = if plain { (Vec::new(), None) } else { self.errand(look) };
                 let mut decoder = frame::Decoder::default();
                 decoder.push(&seen);
                 let mut seen: Seen = decoder.next_message().unwrap_or_default().unwrap_or_default();
-                // Never what the errand says, which runs as the agent.
+                // Never what the errand says, which runs as the agent; and as it is afterwards.
                 seen.here = match self.state {
                     State::Running(pid) => here(pid),
                     State::Idle | State::Over => String::new(),

@@ -8,7 +8,7 @@ use countersign_api::context::{FileSeen, MAX_SCRIPT, SCRIPT_EXCERPT, Unread};
 use countersign_core::b64_encode;
 use countersign_ledger::sha256;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{FUSE_SUPER_MAGIC, PROC_SUPER_MAGIC, fstatfs};
 use std::fs::{File, Metadata, OpenOptions};
@@ -32,6 +32,16 @@ pub fn look(base: &Path, asked: &Asked) -> Seen {
         // The spawner says that itself.
         here: String::new(),
     }
+}
+
+/// Whether no `.git` is at or above a directory, as far as the kernel remembers.
+/// Asks no disk and no server, and so never waits (`RESOLVE_CACHED`, openat2(2)):
+/// `false` where it would have to, or on a kernel before 5.12.
+pub fn is_outside_git(directory: &Path) -> bool {
+    let cached = ResolveFlag::from_bits_retain(nix::libc::RESOLVE_CACHED) | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).resolve(cached);
+    let absent = |above: &Path| openat2(AT_FDCWD, &above.join(".git"), how).err() == Some(Errno::ENOENT);
+    directory.is_absolute() && directory.ancestors().take(MAX_UP).all(absent)
 }
 
 /// What the files at these paths are.
@@ -231,6 +241,24 @@ mod tests {
         assert_eq!(before, file(&link));
         std::fs::write(&target, "other").unwrap();
         assert_ne!(before, file(&link), "what it leads to has changed");
+    }
+
+    #[test]
+    fn no_repository_is_told_from_memory() {
+        let place = tempfile::tempdir().unwrap();
+        let deep = place.path().join("a/b");
+        std::fs::create_dir_all(&deep).unwrap();
+        let remembered = |place: &Path| {
+            assert_eq!(branch(place), None);
+            is_outside_git(place)
+        };
+        assert!(remembered(&deep), "{deep:?}");
+        assert!(!is_outside_git(Path::new("a")), "relative to what?");
+        assert!(is_outside_git(&place.path().join("gone")), "there is none in what is not there");
+        // Whatever it is, the closer look tells.
+        symlink("/etc", place.path().join(".git")).unwrap();
+        assert!(!remembered(&deep));
+        assert!(!remembered(place.path()));
     }
 
     #[test]
