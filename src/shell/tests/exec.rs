@@ -73,7 +73,8 @@ fn random_bytes_pass_unchanged_both_ways() {
     assert!(shown.stdout == random && shown.stderr == random, "{} {}", shown.stdout.len(), shown.stderr.len());
     let (log, recording, _dir) = host.over();
     assert_recorded(&recording, &shown);
-    assert!(log.spooled().len() > 10);
+    // 6 MB, of which the host is told at least each MiB.
+    assert!(log.spooled().len() >= 5, "{:?}", log.spooled());
 }
 
 #[test]
