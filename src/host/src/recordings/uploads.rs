@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of one upload: each is a commit and a wait for the disk at the service,
 /// which takes bodies of up to 8 MiB.
-const PIECE: u64 = 4 * 1024 * 1024;
+const PIECE: u64 = 2 * 1024 * 1024;
 
 /// Pieces of recordings that the service does not have yet.
 pub(crate) struct Uploads {

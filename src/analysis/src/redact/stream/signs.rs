@@ -117,7 +117,9 @@ impl Signs {
             states = [next(s, *a), next(t, *b), next(u, *c), next(v, *d)];
             if states.iter().any(|state| dfa.is_special(*state)) {
                 for ((found, state), (at, _)) in found.iter_mut().zip(states).zip(from) {
-                    *found = found.or_else(|| self.sign(dfa, text, state, at + i + 1));
+                    if found.is_none() && dfa.is_special(state) {
+                        *found = self.sign(dfa, text, state, at + i + 1);
+                    }
                 }
             }
         }
