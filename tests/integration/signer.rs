@@ -8,6 +8,7 @@ use countersign_tests::journal;
 use countersign_tests::parts::Parts;
 use countersign_tests::run::{Daemon, LIMIT, Running, eventually, run};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 /// The only child of the daemon.
@@ -48,6 +49,18 @@ fn the_signer_has_one_descriptor_and_no_system_calls() {
         let stat = fs::read_to_string(format!("/proc/{signer}/stat"));
         stat.map_or(true, |stat| stat.contains(") Z ")).then_some(())
     });
+}
+
+/// A host that stops is no attack: the kernel has nothing to log of its signer.
+#[test]
+fn the_signer_ends_in_order() {
+    // Whose parent has ended comes to this process.
+    nix::sys::prctl::set_child_subreaper(true).expect("subreaper");
+    let mut parts = Parts::new();
+    let signer = Pid::from_raw(signer_of(&parts));
+    assert_eq!(parts.host.take().expect("a host").terminate(), 0);
+    let ended = eventually("the end of the signer", LIMIT, || waitpid(signer, None).ok());
+    assert!(!matches!(ended, WaitStatus::Signaled(_, Signal::SIGSYS, _)), "{ended:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use countersign_ledger::{EpochSigner, InProcessSigner, RemoteSigner, Signer as _
 use countersign_sys as sys;
 use nix::sys::signal::SigSet;
 use std::io::Write as _;
+use std::mem::ManuallyDrop;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -51,10 +52,12 @@ fn child(link: UnixStream, parent: i32, state: &Path, identity: &Identity) -> st
     let loaded = InProcessSigner::load(&key_path(state));
     let host = identity.host;
     let (link, _) = sys::sandbox::lock_in(OwnedFd::from(link))?;
+    // To close it is forbidden by now, and would be told to the kernel's log as an attack: it ends with the process.
+    let link = ManuallyDrop::new(link);
     match loaded {
-        Ok(key) => serve_signer(link, &mut EpochSigner::new(key, host)),
+        Ok(key) => serve_signer(&*link, &mut EpochSigner::new(key, host)),
         Err(why) => refuse_signer(
-            link,
+            &*link,
             &format!("{why}. No new key is made silently: restore the identity key, or enrol this host anew"),
         ),
     }
