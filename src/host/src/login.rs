@@ -201,16 +201,17 @@ fn fits(hello: &Hello) -> bool {
 }
 
 async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Place) -> Result<Login, String> {
-    let spool = host.spools.take(host.state());
-    let id = match &spool {
-        Ok(spool) => spool.login,
-        Err(_) => drafts::random_id(LoginId::from_random).map_err(|why| why.to_string())?,
-    };
     let outer = match connection.pid() {
         Some(pid) => host.fronts.outer(pid).map_err(|why| why.to_string())?,
         None => None,
     };
     let identity = host.registry.identify(&connection.stream, &hello.agent);
+    // Not before it is known who comes: whoever is sent away uses up none.
+    let spool = host.spools.take(host.state());
+    let id = match &spool {
+        Ok(spool) => spool.login,
+        Err(_) => drafts::random_id(LoginId::from_random).map_err(|why| why.to_string())?,
+    };
     let draft = drafts::session_opened(id, hello, identity.as_ref(), place.turned_away(), outer)
         .map_err(|why| why.to_string())?;
     let mut login = Login {

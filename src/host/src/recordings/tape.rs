@@ -109,15 +109,14 @@ pub(crate) struct Recording {
 impl Recording {
     /// The file, which is made where it is not there yet.
     pub(crate) fn file(&self) -> Result<&File, TapeError> {
-        if self.file.get().is_none() {
-            // One that could not be written the last time is begun anew.
-            let made =
-                OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&self.path);
-            let made = made.map_err(TapeError::not_made)?;
-            made.write_all_at(&self.header, 0).map_err(io_error("write a recording"))?;
-            return Ok(self.file.get_or_init(|| made));
+        if let Some(file) = self.file.get() {
+            return Ok(file);
         }
-        self.file.get().ok_or_else(|| TapeError::not_made(io::ErrorKind::NotFound.into()))
+        // One that could not be written the last time is begun anew.
+        let made = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&self.path);
+        let made = made.map_err(TapeError::not_made)?;
+        made.write_all_at(&self.header, 0).map_err(io_error("write a recording"))?;
+        Ok(self.file.get_or_init(|| made))
     }
 }
 
