@@ -60,6 +60,9 @@ fn begin() -> Result<Ending, Failure> {
     let relayed = outer.tty && matches!(kind, LoginKind::Exec | LoginKind::Interactive);
     let pty = if relayed { Some(open_pty(&outer, start.uids)) } else { None };
     let pty = pty.transpose().map_err(|e| Failure::system("cannot open a terminal for the command", &e))?;
+    if relayed {
+        as_agent(start.uids, || Ok(outer.open_screen())).map_err(|e| Failure::system("cannot change user", &e))?;
+    }
     if matches!(kind, LoginKind::Exec | LoginKind::Stdin) && !relayed {
         let failed = |e| Failure::system("cannot make pipes for the command", &e);
         outer.pipes = Some(as_agent(start.uids, || Ok([sys::pipe()?, sys::pipe()?])).map_err(failed)?);

@@ -1,6 +1,7 @@
 //! The side of the client: standard descriptors, its terminal, its signals,
 //! and whether it is still there.
 
+use crate::outlet::Outlet;
 use countersign_sys::signals::{Name, Signals};
 use countersign_sys::terminal::{self, Size};
 use countersign_sys::{self as sys, Ready, Wanted};
@@ -27,6 +28,10 @@ pub struct Outer {
     pub error: OwnedFd,
     /// Whether all three are a terminal.
     pub tty: bool,
+    /// Whether input and output are one terminal.
+    one: bool,
+    /// The terminal, opened once more: to write to without waiting.
+    screen: Option<OwnedFd>,
     /// The pipes that a command without a terminal writes to in place of
     /// `output` and `error`: read end, write end. They belong to the agent, so
     /// that a command may open them by name (`/dev/stderr`).
@@ -57,6 +62,7 @@ impl Outer {
     pub fn take() -> io::Result<Self> {
         let [input, output, error] = [sys::duplicate(0)?, sys::duplicate(1)?, sys::duplicate(2)?];
         let tty = [&input, &output, &error].into_iter().all(terminal::is_terminal);
+        let one = tty && terminal::is_same(input.as_fd(), output.as_fd())?;
         let wanted = [Name::SIGHUP, Name::SIGINT, Name::SIGTERM, Name::SIGQUIT, Name::SIGWINCH];
         let signals = Signals::take_over(&wanted)?;
         Ok(Self {
@@ -64,6 +70,8 @@ impl Outer {
             output,
             error,
             tty,
+            one,
+            screen: None,
             pipes: None,
             feed: None,
             signals,
@@ -78,6 +86,20 @@ impl Outer {
         terminal::size(self.input.as_fd()).unwrap_or(Size { columns: 0, rows: 0 })
     }
 
+    /// Opens the terminal once more, to show what a command writes; for whom it
+    /// belongs to. Where that may not be, each write looks for room first.
+    pub fn open_screen(&mut self) {
+        self.screen = terminal::open_again(self.output.as_fd()).ok();
+    }
+
+    /// Where standard output is shown.
+    pub fn outlet(&self) -> io::Result<Outlet> {
+        match &self.screen {
+            Some(screen) => Ok(Outlet::own(screen.try_clone()?)),
+            None => Ok(Outlet::new(self.output.try_clone()?)),
+        }
+    }
+
     /// What to wait for. End of input is never a hang-up: `ssh -n` has it at
     /// once.
     pub fn wanted(&self) -> [(BorrowedFd<'_>, Wanted); 3] {
@@ -88,7 +110,8 @@ impl Outer {
             (true, false) => (self.input.as_fd(), Wanted::Hangup),
             (false, _) => (self.output.as_fd(), Wanted::Hangup),
         };
-        [(self.signals.as_fd(), Wanted::Read), (self.output.as_fd(), Wanted::Hangup), input]
+        let output = if self.one && self.tty { input.0 } else { self.output.as_fd() };
+        [(self.signals.as_fd(), Wanted::Read), (output, Wanted::Hangup), input]
     }
 
     /// Looks at what a wait brought. `pending`: ^C is a sign, not input.

@@ -8,6 +8,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+/// What one read of a terminal gives at most (`N_TTY_BUF_SIZE` of Linux, less
+/// one); after less there is no more for now.
+pub const PIECE: usize = 4095;
+/// Most that is read at once: about what the client's terminal takes at once.
+/// While it waits for room for more, nothing would be read.
+pub const AT_ONCE: usize = 2 * PIECE;
+
 /// An inner terminal, seen from the front. Never through `take_writer`, whose
 /// end types a newline and ^D into the terminal.
 pub struct Pty {

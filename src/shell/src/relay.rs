@@ -5,7 +5,7 @@ use crate::feed::{Feed, Input};
 use crate::link::{Heard, Link};
 use crate::outer::{Outer, Sign};
 use crate::outlet::Outlet;
-use crate::pty::Pty;
+use crate::pty::{AT_ONCE, PIECE, Pty};
 use crate::recorder::{Recorder, RecordingFailed};
 use crate::spawner::orders::{KILLED, Order, Report, Spawner, Unstarted};
 use crate::transfer_log::TransferLog;
@@ -17,10 +17,8 @@ use nix::errno::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Most bytes that become one record.
+/// Most bytes that are read of a pipe at once, and become one record.
 const READ: usize = countersign_api::spool::MAX_DATA;
-/// A read that brought less than so many bytes found all there was.
-const FEW: usize = 64;
 /// About how many descriptors there are to wait for.
 const MOST_WAITED_FOR: usize = 12;
 /// A terminal that was quiet for so long after its command's end is drained.
@@ -127,11 +125,12 @@ impl<'a> Relay<'a> {
         spawner: &'a Spawner,
     ) -> io::Result<Result<Self, Unstarted>> {
         let (mut sources, mut feed, mut log) = (Vec::new(), None, None);
+        let at_once = if pty.is_some() { AT_ONCE } else { READ };
         // Nothing may fail after the order: what fails here was not started.
         let active_us = sys::boottime_us()?;
         let started = if let Some(pty) = &mut pty {
             let slave = pty.slave.take().ok_or(io::ErrorKind::NotConnected)?;
-            let outlet = Outlet::new(outer.output.try_clone()?);
+            let outlet = outer.outlet()?;
             sources.push(Source { fd: Some(pty.master.try_clone()?), stream: Stream::Stdout, outlet });
             spawner.spawn(order, &[slave.as_fd(), slave.as_fd(), slave.as_fd()])
         } else if let Wiring::Direct = wiring {
@@ -167,7 +166,7 @@ impl<'a> Relay<'a> {
             pty,
             spawner,
             sources,
-            buffer: vec![0; READ],
+            buffer: vec![0; at_once],
             feed,
             log,
             end: None,
@@ -306,8 +305,8 @@ impl<'a> Relay<'a> {
                     ended = true;
                     break;
                 }
-                // An echo, mostly, with nothing behind it.
-                Ok(n) if n < FEW => {
+                // There was no more.
+                Ok(n) if n < PIECE => {
                     filled += n;
                     break;
                 }

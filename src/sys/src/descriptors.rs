@@ -183,16 +183,23 @@ pub struct Ready {
 }
 
 /// Waits until one of the descriptors is ready or the time is over; answers in
-/// the same order. `None` waits for ever. A signal that interrupts is answered
-/// as "nothing is ready".
+/// the same order, each what was wanted of it. `None` waits for ever. A signal
+/// that interrupts is answered as "nothing is ready". A descriptor that is wanted
+/// twice is asked once: a terminal's answer is dear.
 pub fn poll(wanted: &[(BorrowedFd<'_>, Wanted)], timeout_ms: Option<u32>) -> io::Result<Vec<Ready>> {
-    let mut list: Vec<PollFd<'_>> = wanted.iter().map(|(fd, want)| PollFd::new(*fd, events(*want))).collect();
+    let mut list: Vec<PollFd<'_>> = Vec::with_capacity(wanted.len());
+    for (fd, want) in wanted {
+        match list.iter_mut().find(|known| known.as_fd().as_raw_fd() == fd.as_raw_fd()) {
+            Some(known) => known.set_events(known.events() | events(*want)),
+            None => list.push(PollFd::new(*fd, events(*want))),
+        }
+    }
     let timeout = match timeout_ms {
         None => PollTimeout::NONE,
         Some(ms) => PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX),
     };
     match nix::poll::poll(&mut list, timeout) {
-        Ok(_) => Ok(list.iter().map(ready).collect()),
+        Ok(_) => Ok(wanted.iter().map(|(fd, want)| ready(&list, *fd, *want)).collect()),
         Err(Errno::EINTR) => Ok(vec![Ready::default(); wanted.len()]),
         Err(error) => Err(error.into()),
     }
@@ -233,6 +240,15 @@ pub fn write_piece(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
+/// Writes what fits now to a descriptor that is in non-blocking mode and nobody
+/// else's. `WouldBlock` where nothing fits.
+pub fn write_own(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    match nix::unistd::write(fd, bytes) {
+        Err(Errno::EINTR) => Err(io::ErrorKind::WouldBlock.into()),
+        other => Ok(other?),
+    }
+}
+
 /// Reads what is there now: for a descriptor that `poll` called readable, whose
 /// mode others share and which is therefore left in blocking mode.
 pub fn read_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
@@ -265,11 +281,12 @@ fn events(want: Wanted) -> PollFlags {
     }
 }
 
-fn ready(fd: &PollFd<'_>) -> Ready {
-    let seen = fd.revents().unwrap_or(PollFlags::POLLERR);
+fn ready(list: &[PollFd<'_>], fd: BorrowedFd<'_>, want: Wanted) -> Ready {
+    let asked = list.iter().find(|known| known.as_fd().as_raw_fd() == fd.as_raw_fd());
+    let seen = asked.and_then(PollFd::revents).unwrap_or(PollFlags::POLLERR);
     Ready {
-        readable: seen.contains(PollFlags::POLLIN),
-        writable: seen.contains(PollFlags::POLLOUT),
+        readable: want == Wanted::Read && seen.contains(PollFlags::POLLIN),
+        writable: want == Wanted::Write && seen.contains(PollFlags::POLLOUT),
         hangup: seen.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL),
     }
 }
@@ -313,6 +330,25 @@ mod tests {
         assert_eq!(nix::unistd::read(&own, &mut [0; 8]), Ok(1));
         drop(write);
         assert_eq!(nix::unistd::read(&own, &mut [0; 8]), Ok(0));
+    }
+
+    #[test]
+    fn one_descriptor_is_answered_as_often_as_it_is_wanted() {
+        let (one, other) = nix::sys::socket::socketpair(
+            nix::sys::socket::AddressFamily::Unix,
+            nix::sys::socket::SockType::Stream,
+            None,
+            nix::sys::socket::SockFlag::empty(),
+        )
+        .unwrap();
+        let fd = one.as_fd();
+        let ask = || poll(&[(fd, Wanted::Read), (fd, Wanted::Hangup), (fd, Wanted::Write)], Some(0)).unwrap();
+        let nothing = Ready::default();
+        assert_eq!(ask(), [nothing, nothing, Ready { writable: true, ..nothing }]);
+        nix::unistd::write(&other, b"x").unwrap();
+        assert_eq!(ask(), [Ready { readable: true, ..nothing }, nothing, Ready { writable: true, ..nothing }]);
+        drop(other);
+        assert!(ask().iter().all(|state| state.hangup));
     }
 
     #[test]

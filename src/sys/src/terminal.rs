@@ -76,6 +76,23 @@ pub fn open(path: &Path) -> io::Result<OwnedFd> {
     Ok(nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())?)
 }
 
+/// Opens a terminal once more, for writing that never blocks; nobody else has
+/// this one. An error where the effective uid may not, or somebody has it to
+/// himself.
+pub fn open_again(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    use nix::fcntl::OFlag;
+    let flags = OFlag::O_WRONLY | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let again = nix::fcntl::open(path.as_str(), flags, nix::sys::stat::Mode::empty())?;
+    if is_same(fd, again.as_fd())? { Ok(again) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
+/// Whether two descriptors are of one terminal.
+pub fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> io::Result<bool> {
+    let [one, other] = [nix::sys::stat::fstat(one)?, nix::sys::stat::fstat(other)?];
+    Ok((one.st_dev, one.st_ino, one.st_rdev) == (other.st_dev, other.st_ino, other.st_rdev))
+}
+
 /// Opens the slave of a pseudo-terminal whose master this is, for reading that
 /// never blocks, whatever modes others give it; nobody else has this one.
 pub fn peer(master: BorrowedFd<'_>) -> io::Result<OwnedFd> {
@@ -220,5 +237,19 @@ mod tests {
         assert!(tcgetattr(&pair.slave).unwrap().local_flags.contains(nix::sys::termios::LocalFlags::ICANON));
         nix::unistd::write(&pair.master, b"no end").unwrap();
         assert_eq!(nix::unistd::read(&own, &mut [0; 8]), Err(nix::errno::Errno::EAGAIN));
+    }
+
+    #[test]
+    fn a_terminal_that_is_opened_again_never_blocks() {
+        let pair = nix::pty::openpty(None, None).unwrap();
+        let again = open_again(pair.slave.as_fd()).unwrap();
+        let full = (0..1000).find_map(|_| descriptors::write_own(again.as_fd(), &[b'x'; 4096]).err());
+        assert_eq!(full.map(|e| e.kind()), Some(io::ErrorKind::WouldBlock));
+        // The others' way of writing to it is what it was.
+        let flags = nix::fcntl::fcntl(&pair.slave, nix::fcntl::FcntlArg::F_GETFL).unwrap();
+        assert_eq!(flags & libc::O_NONBLOCK, 0);
+        assert!(is_same(again.as_fd(), pair.slave.as_fd()).unwrap());
+        let other = nix::pty::openpty(None, None).unwrap();
+        assert!(!is_same(again.as_fd(), other.slave.as_fd()).unwrap());
     }
 }

@@ -105,7 +105,7 @@ pub fn run(mut login: Login) -> Result<Ending, Failure> {
     let home = login.environment.iter().find(|(name, _)| name == "HOME").map_or("", |(_, value)| value);
     let history_file = format!("{home}/{HISTORY_FILE}");
     let (history, ended) = login.spawner.history(&history_file, None).map_err(failed)?;
-    let outlet = Outlet::new(login.outer.output.try_clone().map_err(failed)?);
+    let outlet = login.outer.outlet().map_err(failed)?;
     let mut session = Session {
         mark: Mark::new(&wires.word),
         editor: Editor::new(terminal, size.columns, size.rows, History::from_text(&history), needs_more),

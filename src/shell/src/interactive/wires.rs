@@ -4,18 +4,12 @@
 
 use super::driver;
 use super::private::{Heard, Private, pair, random_word};
-use crate::pty::Pty;
+use crate::pty::{AT_ONCE, PIECE, Pty};
 use crate::spawner::orders::{Order, Spawner, Unstarted};
 use countersign_sys::{self as sys, Wanted};
 use nix::errno::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-/// Most bytes of one read.
-const READ: usize = 32 * 1024;
-/// What a busy terminal hands out at once, at least and at most.
-const PIECE: usize = 2048;
-const MOST_PIECE: usize = 4096;
 
 /// The ends on this side.
 pub struct Wires {
@@ -99,12 +93,11 @@ impl Wires {
     /// Reads output of the inner terminal; `None` where there is none now.
     pub fn read(&self) -> io::Result<Option<Vec<u8>>> {
         let mut read = Vec::new();
-        let mut piece = [0; MOST_PIECE];
-        while read.len() + MOST_PIECE <= READ {
+        let mut piece = [0; PIECE];
+        while read.len() + PIECE <= AT_ONCE {
             match nix::unistd::read(&self.pty.master, &mut piece) {
                 Ok(n) => {
                     read.extend_from_slice(piece.get(..n).unwrap_or_default());
-                    // After less than that there is no more.
                     if n < PIECE {
                         break;
                     }
