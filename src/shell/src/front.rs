@@ -61,7 +61,8 @@ fn begin() -> Result<Ending, Failure> {
     let pty = if relayed { Some(open_pty(&outer, start.uids)) } else { None };
     let pty = pty.transpose().map_err(|e| Failure::system("cannot open a terminal for the command", &e))?;
     if relayed {
-        as_agent(start.uids, || Ok(outer.open_screen())).map_err(|e| Failure::system("cannot change user", &e))?;
+        outer.screen = as_agent(start.uids, || Ok(terminal::open_again(outer.output.as_fd()).ok()))
+            .map_err(|e| Failure::system("cannot change user", &e))?;
     }
     if matches!(kind, LoginKind::Exec | LoginKind::Stdin) && !relayed {
         let failed = |e| Failure::system("cannot make pipes for the command", &e);

@@ -30,8 +30,10 @@ pub struct Outer {
     pub tty: bool,
     /// Whether input and output are one terminal.
     one: bool,
-    /// The terminal, opened once more: to write to without waiting.
-    screen: Option<OwnedFd>,
+    /// The terminal, opened once more, by whom it belongs to: what a command
+    /// writes is shown there without waiting. Where that may not be (`su` on
+    /// another's terminal), each write looks for room first.
+    pub screen: Option<OwnedFd>,
     /// The pipes that a command without a terminal writes to in place of
     /// `output` and `error`: read end, write end. They belong to the agent, so
     /// that a command may open them by name (`/dev/stderr`).
@@ -84,12 +86,6 @@ impl Outer {
     /// The size of its terminal; nothing where it has none.
     pub fn size(&self) -> Size {
         terminal::size(self.input.as_fd()).unwrap_or(Size { columns: 0, rows: 0 })
-    }
-
-    /// Opens the terminal once more, to show what a command writes; for whom it
-    /// belongs to. Where that may not be, each write looks for room first.
-    pub fn open_screen(&mut self) {
-        self.screen = terminal::open_again(self.output.as_fd()).ok();
     }
 
     /// Where standard output is shown.

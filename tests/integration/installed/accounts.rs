@@ -12,13 +12,15 @@ use countersign_tests::namespace::owner_and_mode;
 use countersign_tests::run::{LIMIT, Running, eventually, run};
 use nix::sys::signal::Signal;
 
-/// Processes whose command line begins with a program of ours and which run as this effective uid.
+/// The login shells of this installation (there may be others on the machine), with their uids.
 fn fronts(host: &Installation) -> Vec<(i32, String)> {
     let own = |pid: i32| {
         let exe = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?.trim().replace('\t', " ");
-        (exe == Path::new(PROGRAMS).join("countersign-sh")).then_some((pid, uids))
+        let of_this = |uid: u32| uids.split(' ').any(|one| one == uid.to_string());
+        let is_own = of_this(host.uids.front) || of_this(host.uids.agent);
+        (is_own && exe == Path::new(PROGRAMS).join("countersign-sh")).then_some((pid, uids))
     };
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
