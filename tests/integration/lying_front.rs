@@ -258,6 +258,49 @@ fn a_login_of_one_command_begins_with_it() {
     parts.verify().expect(10);
 }
 
+/// What it left behind is ended after the ledger has its end: a login that is started meanwhile is one within it.
+#[test]
+fn a_login_is_known_until_its_front_is_gone() {
+    let parts = Parts::new();
+    parts.reviewer().allow("echo fits");
+    let mut front = Front::let_in(&parts);
+    front.say(&named("close", close()));
+    front.until("kept");
+    let outer = journal::wait_for(&parts.journal(), "session_opened", 1)["sess"]["id"].clone();
+    run(&mut parts.front("echo fits")).expect(0);
+    let nested = |number: usize| {
+        let opened = journal::wait_for(&parts.journal(), "session_opened", number);
+        opened["body"]["nested"].clone()
+    };
+    assert_eq!(nested(2), outer);
+    drop(front);
+    eventually("a login of its own", LIMIT, || {
+        let before = journal::of_kind(&parts.journal(), "session_opened").len();
+        run(&mut parts.front("echo fits")).expect(0);
+        nested(before + 1).is_null().then_some(())
+    });
+    parts.verify().expect(10);
+}
+
+/// Nor does one whose commands are beyond the agent's quota.
+#[test]
+fn a_login_that_is_turned_away_is_in_the_ledger_first() {
+    let parts = Parts::with_quota(1);
+    for number in 1..4 {
+        let mut front = Front::let_in(&parts);
+        front.say(&submit("echo waits"));
+        if number > 1 {
+            front.until("refused");
+            assert_eq!(journal::of_kind(&parts.journal(), "session_opened").len(), number);
+        } else {
+            front.until("pending");
+        }
+        drop(front);
+        journal::wait_for(&parts.journal(), "session_closed", number);
+    }
+    parts.verify().expect(10);
+}
+
 /// One that says nothing does not stay unknown.
 #[test]
 fn a_login_without_a_command_is_in_the_ledger_soon() {

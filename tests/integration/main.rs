@@ -25,6 +25,7 @@ mod recording;
 mod redaction;
 mod removals;
 mod samples;
+mod screens;
 mod signer;
 mod trial;
 mod under_load;

@@ -3,14 +3,16 @@
 //! where the output is no terminal.
 
 use crate::failure::Failure;
+use crate::wrap::folded;
 use countersign_core::visible;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 
-/// Writes text to stdout.
+/// Writes text to stdout; a line that is longer than the terminal is wide is broken here.
 pub fn show(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
+    let text = folded(text, columns());
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| written(&e))
 }
 
@@ -22,17 +24,19 @@ pub fn show_raw(text: &str) -> Result<(), Failure> {
 
 /// Columns of the terminal that stdout is; `None` where it is none.
 pub fn columns() -> Option<usize> {
-    if !io::stdout().is_terminal() {
-        return None;
-    }
-    let asked = crossterm::terminal::size().map_or(0, |(columns, _)| usize::from(columns));
-    Some(if asked == 0 { 80 } else { asked })
+    io::stdout().is_terminal().then(width)
 }
 
-/// Writes one line to stderr. A closed stderr is nobody's loss.
+fn width() -> usize {
+    let asked = crossterm::terminal::size().map_or(0, |(columns, _)| usize::from(columns));
+    if asked == 0 { 80 } else { asked }
+}
+
+/// Writes one line to stderr, broken as on stdout. A closed stderr is nobody's loss.
 pub fn note(text: &str) {
+    let columns = io::stderr().is_terminal().then(width);
     let mut err = anstream::stderr().lock();
-    writeln!(err, "{text}").unwrap_or_default();
+    writeln!(err, "{}", folded(text, columns)).unwrap_or_default();
 }
 
 /// Writes a value as one line of JSON to stdout.

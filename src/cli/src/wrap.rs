@@ -1,31 +1,82 @@
-//! Breaking lines ourselves, so that what an agent wrote never begins a line.
+//! Breaking lines ourselves: what an agent wrote never begins a row of the terminal. Every further row of a
+//! line begins with [`MARK`], and no line of ours does: long text cannot pass for another line (`verified user …`).
 
+use std::borrow::Cow;
+
+/// What begins each further row of a line.
+const MARK: &str = "↪ ";
+/// Its columns, at most.
+const MARK_COLUMNS: usize = 3;
 /// A line that has less room than this begins under the last column instead.
 const MIN_ROOM: usize = 20;
 /// Where lines go that have too little room.
 const NARROW_INDENT: usize = 4;
+/// Least columns between a mark and the end of its row.
+const LEAST_ROOM: usize = 2;
 
 /// `text`, which holds no control character, for a terminal of `columns` whose
-/// cursor stands at `indent`: cut into lines that begin there. `None`: as it is.
+/// cursor stands at `indent`: cut into rows that begin there. `None`: as it is.
 pub fn wrapped(text: &str, indent: usize, columns: Option<usize>) -> String {
     let Some(columns) = columns else { return text.to_owned() };
     let narrow = columns < indent.saturating_add(MIN_ROOM);
     let indent = if narrow { NARROW_INDENT } else { indent };
-    let room = columns.saturating_sub(indent).max(2);
-    let next = format!("\n{:indent$}", "");
-    let mut out = if narrow { next.clone() } else { String::new() };
-    let mut used = 0;
+    let margin = format!("\n{:indent$}", "");
+    let mut out = if narrow { margin.clone() } else { String::new() };
+    let mut row = Row::new(columns.saturating_sub(indent));
     for c in text.chars() {
-        // Some are wider than one column and some terminals disagree: two is the most.
-        let width = if c.is_ascii() { 1 } else { 2 };
-        if used + width > room {
-            out.push_str(&next);
-            used = 0;
+        if !row.takes(c) {
+            out.push_str(&margin);
+            out.push_str(MARK);
         }
         out.push(c);
-        used += width;
     }
     out
+}
+
+/// Lines of ours, with our styles in them, for a terminal of `columns`: what is longer than it is cut into rows
+/// here. `None`: as they are.
+pub fn folded(text: &str, columns: Option<usize>) -> Cow<'_, str> {
+    let Some(columns) = columns.filter(|columns| text.lines().any(|line| line.len() > *columns)) else {
+        return Cow::Borrowed(text);
+    };
+    let mut out = String::with_capacity(text.len());
+    let (mut row, mut in_style) = (Row::new(columns), false);
+    for c in text.chars() {
+        match c {
+            '\n' => row = Row::new(columns),
+            // A style ends with its first letter.
+            '\x1b' => in_style = true,
+            c if in_style => in_style = !c.is_ascii_alphabetic(),
+            c if !row.takes(c) => {
+                out.push('\n');
+                out.push_str(MARK);
+            }
+            _ => {}
+        }
+        out.push(c);
+    }
+    Cow::Owned(out)
+}
+
+/// A row that is being filled.
+struct Row {
+    room: usize,
+    next: usize,
+}
+
+impl Row {
+    fn new(columns: usize) -> Self {
+        Self { room: columns.max(LEAST_ROOM), next: columns.saturating_sub(MARK_COLUMNS).max(LEAST_ROOM) }
+    }
+
+    /// Whether the character stands in this row; else it is the first of the next.
+    fn takes(&mut self, c: char) -> bool {
+        // Some are wider than one column and some terminals disagree: two is the most.
+        let width = if c.is_ascii() { 1 } else { 2 };
+        let fits = width <= self.room;
+        self.room = if fits { self.room } else { self.next } - width;
+        fits
+    }
 }
 
 #[cfg(test)]
@@ -33,15 +84,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_begin_where_the_text_began() {
+    fn rows_begin_where_the_text_began_and_are_marked() {
         assert_eq!(wrapped("abcdef", 4, None), "abcdef");
         assert_eq!(wrapped("abcdef", 4, Some(80)), "abcdef");
-        assert_eq!(
-            wrapped(&"x".repeat(50), 4, Some(24)).lines().nth(1),
-            Some(format!("    {}", "x".repeat(20)).as_str())
-        );
-        assert_eq!(wrapped(&"✓".repeat(11), 0, Some(20)), format!("{}\n✓", "✓".repeat(10)));
-        assert_eq!(wrapped("abcdefgh", 30, Some(10)), "\n    abcdef\n    gh");
+        let rows = wrapped(&"x".repeat(50), 4, Some(24));
+        assert_eq!(rows.lines().nth(1), Some(format!("    ↪ {}", "x".repeat(17)).as_str()));
+        assert_eq!(wrapped(&"✓".repeat(11), 0, Some(20)), format!("{}\n↪ ✓", "✓".repeat(10)));
+        assert_eq!(wrapped("abcdefgh", 30, Some(10)), "\n    abcdef\n    ↪ gh");
         assert_eq!(wrapped("ab", 30, Some(1)), "\n    ab");
+    }
+
+    #[test]
+    fn lines_that_are_too_long_are_cut_and_their_styles_count_for_nothing() {
+        assert_eq!(folded("abcdef\nxy", None), "abcdef\nxy");
+        assert_eq!(folded("abcdef\nxy", Some(6)), "abcdef\nxy");
+        assert_eq!(folded("\x1b[1mabcdef\x1b[0m\nx\n", Some(6)), "\x1b[1mabcdef\x1b[0m\nx\n");
+        assert_eq!(folded("\x1b[1mabcdefghi\x1b[0m\nabcdefg\n", Some(6)), "\x1b[1mabcdef\n↪ ghi\x1b[0m\nabcdef\n↪ g\n");
+        assert_eq!(folded("ab\n", Some(1)), "ab\n");
+        for columns in 1..40 {
+            let text = format!("{}é{}", "verified ".repeat(20), "✓".repeat(30));
+            for row in folded(&text, Some(columns)).lines().skip(1) {
+                assert!(row.starts_with(MARK), "{columns}: {row}");
+            }
+        }
     }
 }

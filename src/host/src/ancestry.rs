@@ -31,6 +31,7 @@ pub(crate) struct Fronts {
 pub(crate) struct Front {
     fronts: Arc<Fronts>,
     pid: i32,
+    login: LoginId,
 }
 
 impl Fronts {
@@ -42,7 +43,7 @@ impl Fronts {
     /// Enters a login's front.
     pub(crate) fn enter(self: &Arc<Self>, pid: i32, login: LoginId) -> Front {
         self.lock().insert(pid, login);
-        Front { fronts: self.clone(), pid }
+        Front { fronts: self.clone(), pid, login }
     }
 
     fn outer_by(&self, pid: i32, parent: impl Fn(i32) -> Option<i32>) -> Result<Option<LoginId>, Untold> {
@@ -73,7 +74,11 @@ impl Fronts {
 
 impl Drop for Front {
     fn drop(&mut self) {
-        self.fronts.lock().remove(&self.pid);
+        let mut open = self.fronts.lock();
+        // Its number may be another front's by now.
+        if open.get(&self.pid) == Some(&self.login) {
+            open.remove(&self.pid);
+        }
     }
 }
 
@@ -110,6 +115,19 @@ mod tests {
         assert_eq!(fronts.outer_by(40, parent), Ok(Some(one)));
         drop(first);
         assert_eq!(fronts.outer_by(40, parent), Ok(None));
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_is_the_later_logins() {
+        let fronts = Arc::new(Fronts::default());
+        let (one, two) = (LoginId::from_random([1; 16]), LoginId::from_random([2; 16]));
+        let first = fronts.enter(10, one);
+        let second = fronts.enter(10, two);
+        drop(first);
+        let parent = |pid| (pid == 40).then_some(10);
+        assert_eq!(fronts.outer_by(40, parent), Ok(Some(two)));
+        drop(second);
+        assert!(fronts.lock().is_empty());
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl Connection {
         }
     }
 
+    /// Waits until the front is gone, or says something more.
+    pub(crate) async fn gone(&mut self) {
+        drop(self.next().await);
+    }
+
     /// Sends a message; an error means that the front is gone.
     pub(crate) async fn send(&mut self, message: &HostMessage) -> io::Result<()> {
         self.send_all(std::slice::from_ref(message)).await

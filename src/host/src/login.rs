@@ -62,7 +62,7 @@ pub(crate) struct Login {
     /// What it is closed as where the front does not close it.
     lost: &'static str,
     /// Makes what is started in this login known as nested.
-    _front: Option<Front>,
+    front: Option<Front>,
 }
 
 impl Login {
@@ -85,7 +85,7 @@ impl Login {
             tape: Some(absent.tape),
             card: Some(absent.card),
             lost: "killed",
-            _front: Some(absent.front),
+            front: Some(absent.front),
         }
     }
 
@@ -140,7 +140,7 @@ pub(crate) async fn serve(host: Arc<Host>, stream: UnixStream) {
     };
     let Some(mut login) = login else { return };
     match walk(&host, &mut connection, &mut login).await {
-        Ok(true) => {}
+        Ok(true) => leave(&host, connection, login).await,
         Ok(false) => abandon(&host, connection, login).await,
         Err(KeepError::Ledger(why)) => {
             host.ledger_failed(&why);
@@ -227,7 +227,7 @@ async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Pl
         tape: None,
         card: None,
         lost: "killed",
-        _front: connection.pid().map(|pid| host.fronts.enter(pid, id)),
+        front: connection.pid().map(|pid| host.fronts.enter(pid, id)),
     };
     match let_in(host, connection, hello, (&mut login, spool)).await {
         Ok(()) => Ok(login),
@@ -300,6 +300,7 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
                     return Ok(false);
                 }
                 if let Some(reason) = login.may_not_submit(host, &submit) {
+                    login.opening.settle(host).await?;
                     match submission::turn_away(connection, &submit, reason).await? {
                         Fate::FrontGone => return Ok(false),
                         Fate::Refused | Fate::Running { .. } => continue,
@@ -430,6 +431,18 @@ fn close_word(why: CloseWhy) -> &'static str {
         CloseWhy::DiskFull => "disk_full",
         CloseWhy::Refused => "refused",
     }
+}
+
+/// A login that is closed: its front goes when what ran has left nothing behind.
+/// What that still starts is a login within this one.
+async fn leave(host: &Host, mut connection: Connection, login: Login) {
+    let Login { place, front, .. } = login;
+    drop(place);
+    tokio::select! {
+        () = connection.gone() => {}
+        () = host.stopping() => {}
+    }
+    drop(front);
 }
 
 /// Closes what a front left open. While the daemon stops, the next start does.
