@@ -301,6 +301,34 @@ fn a_login_that_is_turned_away_is_in_the_ledger_first() {
     parts.verify().expect(10);
 }
 
+/// Logins that begin one after the other are bounded as those at the same time are: each is in the record.
+#[test]
+fn an_agent_that_logs_in_without_a_pause_is_turned_away() {
+    let parts = Parts::new();
+    let enter = |uid: u32| {
+        let mut front = Front::connected(&parts);
+        let FrontMessage::Hello(mut hello) = hello() else { panic!("no hello") };
+        hello.uid = uid;
+        front.send(&encode(&FrontMessage::Hello(hello)).expect("frame"));
+        let answer = front.next().expect("an answer");
+        if answer["t"] == "welcome" {
+            front.say(&named("close", close()));
+            front.until("kept");
+        }
+        answer
+    };
+    let mut let_in = 0;
+    let refused = (0..5000).map(|_| enter(70_001)).find(|answer| {
+        let_in += usize::from(answer["t"] == "welcome");
+        answer["t"] == "fatal"
+    });
+    let refused = refused.expect("it is turned away");
+    assert!(let_in >= 240 && refused["exit"] == 126, "{let_in}: {refused}");
+    assert!(refused["reason"].as_str().expect("a text").contains("240 times within a minute"), "{refused}");
+    assert_eq!(enter(70_002)["t"], "welcome", "another agent");
+    parts.verify().expect(10);
+}
+
 /// One that says nothing does not stay unknown.
 #[test]
 fn a_login_without_a_command_is_in_the_ledger_soon() {

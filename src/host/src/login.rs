@@ -168,12 +168,12 @@ async fn begin(host: &Host, connection: &mut Connection, hello: &Hello) -> Optio
         connection.fatal(&why).await;
         return None;
     }
-    let Some(place) = host.quotas.enter(hello.uid) else {
-        let most = host.settings.logins_per_agent;
-        connection
-            .end(&format!("this account has {most} logins open, and more are not let in; end one first"), Exit::Refused)
-            .await;
-        return None;
+    let place = match host.quotas.enter(hello.uid, boottime_us()) {
+        Ok(place) => place,
+        Err(crowded) => {
+            connection.end(&crowded.to_string(), Exit::Refused).await;
+            return None;
+        }
     };
     if let Some(full) = host.room.refuses(place.uid(), 0, boottime_us()) {
         place.turn_away();

@@ -1,12 +1,17 @@
 //! What one agent may take of the host, so that it cannot lock out the others:
-//! logins at a time, submissions a minute. What goes beyond is refused unasked
-//! and counted; the count stands in the agent's next entry.
+//! logins at a time and a minute, submissions a minute. What goes beyond is
+//! refused unasked and counted; the count stands in the agent's next entry.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One minute in µs.
 const MINUTE_US: u64 = 60_000_000;
+/// Logins of an agent a minute: so many for each submission that it may make,
+/// since a login whose command is refused is in the record too …
+const LOGINS_FOR_EACH: u64 = 4;
+/// … and at least so many.
+const LEAST_LOGINS: u64 = 240;
 
 /// The limits and what each agent has taken.
 pub(crate) struct Quotas {
@@ -18,10 +23,39 @@ pub(crate) struct Quotas {
 #[derive(Debug, Default)]
 struct Taken {
     logins: usize,
-    /// Submissions that may still come, in µs of a minute, and when that was.
-    credit_us: u64,
-    at_us: Option<u64>,
+    begun: Credit,
+    submitted: Credit,
     turned_away: u64,
+}
+
+/// What may still come: µs of a minute, and when that was.
+#[derive(Debug, Default)]
+struct Credit {
+    left_us: u64,
+    at_us: Option<u64>,
+}
+
+impl Credit {
+    /// Whether one more of so many a minute may come now (CLOCK_BOOTTIME in µs).
+    fn takes(&mut self, per_minute: u64, now_us: u64) -> bool {
+        let since_us = self.at_us.map_or(MINUTE_US, |at| now_us.saturating_sub(at));
+        self.left_us = self.left_us.saturating_add(since_us).min(MINUTE_US);
+        self.at_us = Some(now_us);
+        let left = self.left_us.checked_sub(MINUTE_US / per_minute);
+        self.left_us = left.unwrap_or(self.left_us);
+        left.is_some()
+    }
+}
+
+/// Why an agent is not let in. The text says what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Crowded {
+    /// It has so many logins open.
+    #[error("this account has {0} logins open, and more are not let in; end one first")]
+    AtOnce(usize),
+    /// It began so many in a minute.
+    #[error("this account has logged in {0} times within a minute; wait, then log in again")]
+    Often(u64),
 }
 
 /// A place for one login; given back when dropped.
@@ -35,16 +69,24 @@ impl Quotas {
         Arc::new(Self { logins, per_minute: per_minute.max(1), agents: Mutex::default() })
     }
 
-    /// A place for a login of this agent, if one is left.
-    pub(crate) fn enter(self: &Arc<Self>, uid: u32) -> Option<Place> {
+    /// A place for a login of this agent (CLOCK_BOOTTIME in µs), or why there is none.
+    pub(crate) fn enter(self: &Arc<Self>, uid: u32, now_us: u64) -> Result<Place, Crowded> {
+        let often = self.per_minute.saturating_mul(LOGINS_FOR_EACH).max(LEAST_LOGINS);
         let mut agents = self.lock();
         let taken = agents.entry(uid).or_default();
-        if taken.logins >= self.logins {
+        let crowded = if taken.logins >= self.logins {
+            Some(Crowded::AtOnce(self.logins))
+        } else if taken.begun.takes(often, now_us) {
+            None
+        } else {
+            Some(Crowded::Often(often))
+        };
+        if let Some(crowded) = crowded {
             taken.turned_away += 1;
-            return None;
+            return Err(crowded);
         }
         taken.logins += 1;
-        Some(Place { quotas: self.clone(), uid })
+        Ok(Place { quotas: self.clone(), uid })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u32, Taken>> {
@@ -60,22 +102,13 @@ impl Place {
 
     /// Whether one more submission may come now (CLOCK_BOOTTIME in µs).
     pub(crate) fn may_submit(&self, now_us: u64) -> bool {
-        let price_us = MINUTE_US / self.quotas.per_minute;
         let mut agents = self.quotas.lock();
         let taken = agents.entry(self.uid).or_default();
-        let since_us = taken.at_us.map_or(MINUTE_US, |at| now_us.saturating_sub(at));
-        taken.credit_us = taken.credit_us.saturating_add(since_us).min(MINUTE_US);
-        taken.at_us = Some(now_us);
-        match taken.credit_us.checked_sub(price_us) {
-            Some(left) => {
-                taken.credit_us = left;
-                true
-            }
-            None => {
-                taken.turned_away += 1;
-                false
-            }
+        let may = taken.submitted.takes(self.quotas.per_minute, now_us);
+        if !may {
+            taken.turned_away += 1;
         }
+        may
     }
 
     /// Counts that something was refused for another reason.
@@ -104,23 +137,34 @@ mod tests {
     #[test]
     fn one_agent_cannot_take_the_places_of_another() {
         let quotas = Quotas::new(2, 60);
-        let held: Vec<Place> = (0..2).filter_map(|_| quotas.enter(1000)).collect();
+        let held: Vec<Place> = (0..2).filter_map(|_| quotas.enter(1000, 0).ok()).collect();
         assert_eq!(held.len(), 2);
-        assert!(quotas.enter(1000).is_none());
-        assert!(quotas.enter(1001).is_some());
+        assert_eq!(quotas.enter(1000, 0).err(), Some(Crowded::AtOnce(2)));
+        assert!(quotas.enter(1001, 0).is_ok());
         drop(held);
-        let place = quotas.enter(1000).unwrap();
+        let place = quotas.enter(1000, 0).unwrap();
         assert_eq!((place.turned_away(), place.turned_away()), (1, 0));
     }
 
     #[test]
     fn sixty_at_once_then_one_a_second() {
         let quotas = Quotas::new(2, 60);
-        let place = quotas.enter(1000).unwrap();
+        let place = quotas.enter(1000, 0).unwrap();
         let now_us = 5_000_000;
         assert_eq!((0..100).filter(|_| place.may_submit(now_us)).count(), 60);
         assert!(!place.may_submit(now_us + 900_000));
         assert!(place.may_submit(now_us + 1_100_000));
         assert_eq!(place.turned_away(), 41);
+    }
+    #[test]
+    fn logins_that_begin_one_after_the_other_are_counted_too() {
+        for (per_minute, most) in [(1, 240), (60, 240), (1000, 4000)] {
+            let quotas = Quotas::new(2, per_minute);
+            let entered = |now_us: u64| (0..5000).filter(|_| quotas.enter(1000, now_us).is_ok()).count();
+            assert_eq!(entered(7_000_000), most);
+            assert_eq!(quotas.enter(1000, 7_000_000).err(), Some(Crowded::Often(u64::try_from(most).unwrap())));
+            assert!(quotas.enter(1001, 7_000_000).is_ok(), "another agent");
+            assert_eq!(entered(7_000_000 + MINUTE_US / 2), most / 2);
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! nobody took the login up before.
 
 use crate::ancestry::Front;
+use crate::clock::boottime_us;
 use crate::connection::Connection;
 use crate::daemon::Host;
 use crate::drafts;
@@ -186,7 +187,7 @@ pub(crate) fn expect(host: &Arc<Host>, login: &OpenLogin, tape: Tape, started: D
     let (Some((uid, _, terminal)), Some(anchor), Some(card)) = (lasting, login.resume, card) else {
         return Some(tape);
     };
-    let Some(place) = host.quotas.enter(*uid) else { return Some(tape) };
+    let Ok(place) = host.quotas.enter(*uid, boottime_us()) else { return Some(tape) };
     let absent = Absent {
         login: login.id,
         anchor,
