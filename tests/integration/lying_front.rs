@@ -109,6 +109,13 @@ fn finished(id: &Value) -> Value {
     json!({ "id": id, "end": { "exited": 0 }, "stdout_bytes": 0, "stderr_bytes": 0 })
 }
 
+/// A line of more bytes than it says.
+fn longer_than_it_says() -> Value {
+    let mut line = submit("echo fits");
+    line["total_bytes"] = 4.into();
+    line
+}
+
 fn close() -> Value {
     json!({ "why": "exit", "refused": null, "spool_bytes": 0 })
 }
@@ -133,6 +140,7 @@ fn what_it_may_not_say_ends_its_login_and_no_other() {
         ("files that nobody asked for", json!({ "t": "inspected", "nonce": b64_encode(&[7; 16]), "files": [] })),
         ("a message that is none", json!({ "t": "approve", "id": ID })),
         ("a member that is none", named("close", json!({ "why": "exit", "refused": null, "spool_bytes": 0, "x": 1 }))),
+        ("a line that is longer than it says", longer_than_it_says()),
         ("more than there is in its spool", json!({ "t": "spooled", "bytes": u64::MAX })),
     ]
     .into_iter()
@@ -195,6 +203,21 @@ fn what_waits_is_neither_run_nor_sent_twice() {
     let decided = journal::of_kind(&parts.journal(), "decided");
     assert!(decided.len() == 3 && decided.iter().all(|entry| entry["body"]["outcome"] != "approved"), "{decided:?}");
     assert!(journal::of_kind(&parts.journal(), "exec_started").is_empty());
+    parts.verify().expect(10);
+}
+
+/// The ledger has the length that the front says.
+#[test]
+fn a_program_that_is_longer_than_it_says_ends_its_login() {
+    let parts = Parts::new();
+    let mut front = Front::let_in(&parts);
+    front.say(&submit("bash -s"));
+    front.until("want_program");
+    let (nonce, bytes) = (b64_encode(&[7; 16]), b64_encode(b"echo fits"));
+    front.say(&json!({ "t": "program", "nonce": nonce, "bytes": bytes, "total_bytes": 4, "end": "whole" }));
+    let heard = front.rest();
+    assert!(heard.iter().all(|message| message["t"] == "fatal"), "{heard:?}");
+    journal::wait_for(&parts.journal(), "session_closed", 1);
     parts.verify().expect(10);
 }
 

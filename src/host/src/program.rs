@@ -2,7 +2,7 @@
 
 use crate::connection::Connection;
 use crate::no_ruling::{NoRuling, cancel_word};
-use crate::sent::beside_others;
+use crate::sent::{beside_others, fits};
 use countersign_analysis::Held;
 use countersign_api::front::{FrontMessage, HostMessage, ProgramEnd, Submit};
 use countersign_core::{NotProgram, b64_decode};
@@ -13,7 +13,7 @@ const PROGRAM_WITHIN: Duration = Duration::from_secs(90);
 
 /// Asks the front for the program on standard input and adds it to what is
 /// held; also why there is nobody to go on for. `None` where it cannot be
-/// analysed.
+/// analysed, or is longer than the front says.
 pub(crate) async fn with_program(
     connection: &mut Connection,
     submit: &Submit,
@@ -30,6 +30,7 @@ pub(crate) async fn with_program(
         Ok(_) | Err(_) => return Some((held, Some(NoRuling::FrontGone))),
     };
     let Ok(sent) = b64_decode(&program.bytes) else { return Some((held, Some(NoRuling::FrontGone))) };
+    fits(&sent, program.total_bytes)?;
     let bad = match program.end {
         ProgramEnd::Whole => None,
         ProgramEnd::TooLong => Some(NotProgram::TooLong),

@@ -24,6 +24,7 @@ impl Sent {
     /// `None` where a front broke the protocol, or the line cannot be analysed.
     pub(crate) async fn read(host: &Host, asking: Asking<'_>, submit: &Submit) -> Option<Self> {
         let (bytes, cwd) = (b64_decode(&submit.command).ok()?, b64_decode(&submit.cwd).ok()?);
+        fits(&bytes, submit.total_bytes)?;
         let (bytes, transfer) = (Arc::<[u8]>::from(bytes.as_slice()), Transfer::of(&bytes));
         let sent = Arc::clone(&bytes);
         let (terminal, nested) = (asking.terminal || asking.transfer, host.settings.nested);
@@ -32,6 +33,11 @@ impl Sent {
             beside_others(submit.command.len(), move || hold(&sent, total, Input { shell: &shell, terminal, nested }));
         Some(Self { bytes, held: held.await?, transfer, cwd })
     }
+}
+
+/// Nothing where a front sent more than it says that there is: the ledger has the length that it says.
+pub(crate) fn fits(sent: &[u8], total_bytes: u64) -> Option<()> {
+    u64::try_from(sent.len()).is_ok_and(|sent| sent <= total_bytes).then_some(())
 }
 
 /// Does work on so many bytes, on another thread where they are many. `None`
