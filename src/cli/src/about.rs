@@ -6,8 +6,11 @@ use countersign_core::visible;
 
 /// Most names of one list that are shown in a line.
 const SHOWN_NAMES: usize = 12;
+/// Most characters of a statement that are shown where several submissions are.
+const SHOWN_CLAIM: usize = 240;
 
-/// One line of text for each fact; with `contents`, scripts are shown too.
+/// One line of text for each fact; with `contents`, scripts are shown too, and
+/// what the agent states is shown whole.
 pub fn lines(about: &About, contents: bool) -> Vec<String> {
     let context = &about.context;
     let mut lines = Vec::new();
@@ -22,10 +25,19 @@ pub fn lines(about: &About, contents: bool) -> Vec<String> {
         lines.push("⚑ it runs more files than are listed here".to_owned());
     }
     for (member, text) in &about.claimed.members {
-        lines.push(format!("claimed {}: {}", visible(member), visible(text)));
+        let text = if contents { visible(text) } else { beginning(&visible(text)) };
+        lines.push(format!("claimed {}: {text}", visible(member)));
     }
     lines.extend(about.claimed_error.as_ref().map(|why| format!("⚑ claimed, and not readable: {}", visible(why))));
     lines
+}
+
+/// Nothing rests on a statement, and sixteen of 16 KiB would hide what else waits.
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CLAIM) {
+        Some((end, _)) => format!("{} … (all of it: countersign show)", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 fn who(about: &About) -> Option<String> {
@@ -153,6 +165,19 @@ mod tests {
         }
         assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{7}', '\r']) && !text.contains("deploy\nnow"), "{text}");
         assert!(!lines(&about, false).join("\n").contains("│"));
+    }
+
+    #[test]
+    fn a_long_statement_hides_nothing_else() {
+        let mut about = About::default();
+        about.context.words = Some(Vec::new());
+        for (length, whole) in [(SHOWN_CLAIM, true), (SHOWN_CLAIM + 1, false), (16_000, false)] {
+            about.claimed.members.insert("task".into(), "é".repeat(length));
+            let [short, all] = [false, true].map(|contents| lines(&about, contents).remove(0));
+            assert_eq!(all, format!("claimed task: {}", "é".repeat(length)));
+            assert_eq!(short == all, whole, "{length}");
+            assert!(short.chars().count() < SHOWN_CLAIM + 60 && short.contains(&"é".repeat(SHOWN_CLAIM)), "{short}");
+        }
     }
 
     #[test]
