@@ -62,7 +62,7 @@ pub(crate) struct Login {
     /// What it is closed as where the front does not close it.
     lost: &'static str,
     /// Makes what is started in this login known as nested.
-    front: Option<Front>,
+    _front: Option<Front>,
 }
 
 impl Login {
@@ -85,7 +85,7 @@ impl Login {
             tape: Some(absent.tape),
             card: Some(absent.card),
             lost: "killed",
-            front: Some(absent.front),
+            _front: Some(absent.front),
         }
     }
 
@@ -227,7 +227,7 @@ async fn open(host: &Host, connection: &mut Connection, hello: &Hello, place: Pl
         tape: None,
         card: None,
         lost: "killed",
-        front: connection.pid().map(|pid| host.fronts.enter(pid, id)),
+        _front: connection.pid().map(|pid| host.fronts.enter(pid, id)),
     };
     match let_in(host, connection, hello, (&mut login, spool)).await {
         Ok(()) => Ok(login),
@@ -434,15 +434,13 @@ fn close_word(why: CloseWhy) -> &'static str {
 }
 
 /// A login that is closed: its front goes when what ran has left nothing behind.
-/// What that still starts is a login within this one.
+/// What that still starts is a login within this one, whose place stays taken.
 async fn leave(host: &Host, mut connection: Connection, login: Login) {
-    let Login { place, front, .. } = login;
-    drop(place);
     tokio::select! {
         () = connection.gone() => {}
         () = host.stopping() => {}
     }
-    drop(front);
+    drop(login);
 }
 
 /// Closes what a front left open. While the daemon stops, the next start does.
