@@ -355,9 +355,10 @@ impl Found {
         let own = |text: &str| is_own(text);
         let redirected = command.redirections.iter().any(|one| reaches_own(one, line));
         let reads = matches!(command.program_name(), Some("read" | "mapfile" | "readarray"));
-        let named =
-            |pair: &[Word]| matches!(pair, [u, fd] if u.text == "-u" && (fd.exact().is_none() || own(&fd.text)));
-        let attached = |word: &Word| word.text.strip_prefix("-u").is_some_and(own);
+        // `-u 62`, `-ru 62`, `-ru62`; where an option's own value looks like it, too.
+        let option = |word: &Word| word.text.starts_with('-');
+        let named = |pair: &[Word]| matches!(pair, [u, fd] if option(u) && u.text.ends_with('u') && (fd.exact().is_none() || own(&fd.text)));
+        let attached = |word: &Word| option(word) && word.text.rsplit_once('u').is_some_and(|(_, fd)| own(fd));
         redirected || reads && (command.arguments().windows(2).any(named) || command.arguments().iter().any(attached))
     }
 
