@@ -38,6 +38,9 @@ fn an_agents_long_text_begins_no_row() {
         assert!(rows.len() > 2, "{view:?}: {rows:?}");
         let forged: Vec<_> = rows.iter().filter(|row| row.trim_start().starts_with(FORGED)).collect();
         assert!(forged.is_empty(), "{view:?}: {forged:?}");
+        // Nor is anything broken twice.
+        let stray = rows.iter().filter(|row| row.starts_with('↪') && row.chars().count() < 8).count();
+        assert!(stray == 0 || view[0] != "pending", "{view:?}: {rows:?}");
     }
     client.wait(LIMIT).expect(0);
 }

@@ -145,7 +145,9 @@ pub fn queue(rows: &[PendingSubmission], programs: &[Option<String>], columns: O
     let mut text = format!("{}\n", paint(FAINT, &head));
     let indent = id_width + route_width + left_width + 6;
     for (index, (row, [id, route, left])) in rows.iter().zip(&cells).enumerate() {
-        let line = wrapped(&command(&row.command), indent, columns);
+        // What stands before it may be wider than it has letters.
+        let wide = route.chars().filter(|c| !c.is_ascii()).count();
+        let line = wrapped(&command(&row.command), indent, columns.map(|columns| columns.saturating_sub(wide)));
         let id = paint(BOLD, &format!("{id:id_width$}"));
         text.push_str(&format!("{id}  {route:route_width$}  {left:>left_width$}  {line}\n"));
         for mark in unusual(row, false) {
