@@ -5,7 +5,7 @@
 //! sense is refused, never guessed at.
 
 use countersign_analysis::redact::scrub_script;
-use countersign_core::{CommandText, DecidedBy, Digest, Flag, Nonce, Outcome, SubmissionId, mark, unmarked};
+use countersign_core::{CommandText, DecidedBy, Digest, Flag, LoginId, Nonce, Outcome, SubmissionId, mark, unmarked};
 use countersign_ledger::{Entry, Kind, Opened, Value, sha256};
 
 /// A fact of one entry.
@@ -21,6 +21,8 @@ pub enum Fact {
         tty: bool,
         /// Source address as claimed, empty where there is none.
         source_ip: String,
+        /// The login that it was started in, as its host found it.
+        nested: Option<LoginId>,
         /// What the agent states of itself, as JSON; empty where it states nothing.
         claimed: String,
         /// What was wrong with it.
@@ -149,6 +151,7 @@ pub fn fact_of(entry: &Entry, opened: &Opened) -> Result<Option<Fact>, String> {
             source_ip: text_of(opened, "source")
                 .and_then(|s| s.split_whitespace().next().map(str::to_owned))
                 .unwrap_or_default(),
+            nested: body.maybe("nested")?,
             claimed: text_of(opened, "claimed").unwrap_or_default(),
             claimed_error: body.maybe("claimed_error")?,
             identity: text_of(opened, "identity")

@@ -26,6 +26,30 @@ fn a_login_within_a_login_is_gated_again_and_known_as_such() {
     host.verify().expect(10);
 }
 
+/// A grant is one session's, and what was denied in a session is held against what comes later in it.
+#[test]
+fn a_login_within_a_login_is_of_its_session_whatever_it_claims() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let line = format!("SSH_CONNECTION='203.0.113.9 1 203.0.113.1 22' {PROGRAMS}/countersign-sh -c 'echo inner'");
+    let client = Running::start(&mut host.ssh(&line), Some(b""));
+    let reviewer = host.reviewer();
+    reviewer.approve(&line);
+    reviewer.approve("echo inner");
+    client.wait(LIMIT).expect(0);
+    let opened = journal::of_kind(&host.journal(), "session_opened");
+    assert!(opened[1]["vals"]["source"][1].as_str().is_some_and(|source| source.starts_with("203.0.113.9")));
+    let sessions: Vec<_> = reviewer.audit().iter().map(|row| row["session"].clone()).collect();
+    assert!(sessions.len() == 2 && sessions[0] == sessions[1], "{sessions:?}");
+    // From elsewhere it is another one.
+    let mut elsewhere = host.as_agent(&format!("{PROGRAMS}/countersign-sh"), &["-c", "echo elsewhere"]);
+    let other = Running::start(elsewhere.env("SSH_CONNECTION", "203.0.113.9 1 203.0.113.1 22"), Some(b""));
+    reviewer.approve("echo elsewhere");
+    other.wait(LIMIT).expect(0);
+    let rows = reviewer.audit();
+    let row = rows.iter().find(|row| row["command"] == "echo elsewhere").expect("its row");
+    assert_ne!(row["session"], sessions[0]);
+}
+
 #[test]
 fn what_opens_a_shell_is_marked_or_refused() {
     let Some(mut host) = Installation::new(Options::default()) else { return };

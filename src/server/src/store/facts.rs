@@ -126,12 +126,13 @@ pub async fn keep(tx: &mut Tx, new: &New<'_>, login: LoginId, fact: &Fact) -> Re
 }
 
 async fn open_login(tx: &mut Tx, new: &New<'_>, login: LoginId, opened: &Fact) -> Result<(), FactError> {
-    let Fact::SessionOpened { agent, kind, tty, source_ip, claimed, claimed_error, identity } = opened else {
+    let Fact::SessionOpened { agent, kind, tty, source_ip, nested, claimed, claimed_error, identity } = opened else {
         return Ok(());
     };
     // A verified identity tells sessions apart better than an address.
     let source = identity.as_deref().and_then(credential_of).unwrap_or_else(|| source_ip.clone());
-    let Some(session) = sessions::session_for(tx, login, new.entry.host, agent, &source, new.at_ms()).await? else {
+    let logins = (login, *nested);
+    let Some(session) = sessions::session_for(tx, logins, new.entry.host, agent, &source, new.at_ms()).await? else {
         return Err(FactError::Contradicts(format!("login {login} was opened before")));
     };
     new.bind(OPENED)

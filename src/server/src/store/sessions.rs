@@ -1,5 +1,6 @@
 //! Work sessions: logins of one agent, one host and one source address less
-//! than 30 minutes apart, named `<agent>-NN`.
+//! than 30 minutes apart, named `<agent>-NN`. A login within a login belongs to
+//! the session of that one, whatever address it claims.
 
 use super::{Store, StoreError, Tx, number, parsed};
 use countersign_api::service::SessionRow;
@@ -24,7 +25,7 @@ pub struct SessionOf {
 /// too old. `None` where there is a login of this id already.
 pub async fn session_for(
     tx: &mut Tx,
-    login: LoginId,
+    (login, outer): (LoginId, Option<LoginId>),
     host: HostId,
     agent: &str,
     source: &str,
@@ -32,9 +33,10 @@ pub async fn session_for(
 ) -> Result<Option<SessionOf>, StoreError> {
     let (taken, known, next): (bool, Option<String>, i64) = sqlx::query_as(
         "SELECT EXISTS (SELECT 1 FROM logins WHERE id = $5), \
+         COALESCE((SELECT session FROM logins WHERE id = $6 AND host = $2 AND agent = $1), \
          (SELECT name FROM sessions WHERE agent = $1 AND host = $2 AND source = $3 AND (last_at_ms > $4 \
          OR EXISTS (SELECT 1 FROM logins WHERE session = sessions.name AND closed_at_ms IS NULL)) \
-         ORDER BY number DESC LIMIT 1), \
+         ORDER BY number DESC LIMIT 1)), \
          (SELECT COALESCE(MAX(number), 0) + 1 FROM sessions WHERE agent = $1)",
     )
     .bind(agent)
@@ -42,6 +44,7 @@ pub async fn session_for(
     .bind(source)
     .bind(at_ms.saturating_sub(APART_MS))
     .bind(login.to_string())
+    .bind(outer.map(|outer| outer.to_string()))
     .fetch_one(&mut **tx)
     .await?;
     let begins = known.is_none();
