@@ -260,6 +260,31 @@ fn what_others_run_or_give_is_seen() {
     is(&rows, "hole", &["account.others-jobs"]);
 }
 
+/// A mail server runs what `~/.forward` of the agent names, unless its mail goes to somebody else.
+#[test]
+fn mail_that_would_run_something_is_seen() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let place = Path::new("/usr/local/sbin");
+    cover(place, "mode=755");
+    fs::write("/etc/aliases", "postmaster: root\n").expect("aliases");
+    fs::write(place.join("exim4"), "").expect("a mail server");
+    fs::write(host.home().join(".forward"), "|/tmp/x\n").expect("file");
+    let (code, rows) = doctor(&["--agent", AGENT]);
+    assert_eq!(code, 1);
+    is(&rows, "hole", &["account.mail"]);
+    let found = row(&rows, "account.mail")["found"].as_str().expect("text");
+    assert!(found.contains("exim4 reads ~/.forward") && found.contains("there is ~/.forward"), "{found}");
+
+    fs::write("/etc/aliases", format!("{AGENT}: root\n")).expect("aliases");
+    is(&doctor(&["--agent", AGENT]).1, "ok", &["account.mail"]);
+    fs::write("/etc/aliases", format!("{AGENT}: root, {AGENT}\n")).expect("aliases");
+    is(&doctor(&["--agent", AGENT]).1, "hole", &["account.mail"]);
+    fs::remove_file(place.join("exim4")).expect("removed");
+    if !["postfix", "exim4", "exim", "smtpd"].iter().any(|server| Path::new("/usr/sbin").join(server).exists()) {
+        is(&doctor(&["--agent", AGENT]).1, "ok", &["account.mail"]);
+    }
+}
+
 #[test]
 fn programs_that_give_an_agent_other_rights_are_seen() {
     let Some(host) = Installation::new(Options::default()) else { return };

@@ -124,6 +124,12 @@ checks! {
     AT "account.at" Hole
         "at and batch run lines later, outside of the login that was decided."
         "echo root > /etc/at.allow (one name a line; the agent not among them)";
+    SCHEDULERS "account.schedulers" Hole
+        "incron and fcron run lines later, outside of the login that was decided."
+        "echo root > /etc/incron.allow (or fcron.allow; one name a line; the agent not among them)";
+    MAIL "account.mail" Hole
+        "A mail server runs what ~/.forward or the like names, as the account and outside of any login; one approved line can write that file."
+        "echo 'AGENT: root' >> /etc/aliases && newaliases (qmail, Courier: no mail for the account), or take the mail server out";
     LINGER "account.linger" Hole
         "A lingering user manager runs the agent's own units without any login."
         "loginctl disable-linger AGENT";
@@ -134,7 +140,7 @@ checks! {
         "Who can write the agent's ~/.ssh can plant what approved lines use."
         "chown AGENT: HOME/.ssh && chmod 0700 HOME/.ssh";
     PERSONAL "account.personal-files" Warning
-        "sshd and PAM read these files of the agent before the gate, the moment one setting allows it."
+        "sshd, PAM and other ways in read these files of the agent before the gate, the moment one setting allows it."
         "remove the file, after a look at who put it there";
     PATH "account.path" Hole
         "Whoever can write to a directory of the configured PATH decides what an approved word runs."

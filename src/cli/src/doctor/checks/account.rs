@@ -2,7 +2,7 @@
 
 use super::known;
 use crate::doctor::catalogue::{self as c, Check};
-use crate::doctor::facts::{Account, Agent, Facts, Kind, Known, Lists, Node, Password, Walk, same_file};
+use crate::doctor::facts::{Account, Agent, Facts, Kind, Known, Lists, Mail, Node, Password, Walk, same_file};
 use crate::doctor::finding::Finding;
 
 /// Groups whose members can become root, or reach what the gate protects.
@@ -217,17 +217,34 @@ fn scheduler(check: &'static Check, installed: bool, lists: &Known<Lists>, name:
 /// Ways to run something later.
 fn later(name: &str, account: &Account) -> Vec<Finding> {
     let scheduled = &account.scheduled;
-    vec![
+    let mut all = vec![
         scheduler(&c::CRON, scheduled.cron, &scheduled.cron_lists, name, true),
         known(&c::CRONTAB, &scheduled.jobs, |jobs| match jobs.first() {
             Some(job) => c::CRONTAB.open(format!("there is {}", job.display())),
             None => c::CRONTAB.ok("none"),
         }),
         scheduler(&c::AT, scheduled.at, &scheduled.at_lists, name, false),
+        known(&c::MAIL, &account.mail, mail),
         known(&c::LINGER, &account.linger, |linger| {
             c::LINGER.judge(!linger, if *linger { "its user manager lingers" } else { "no lingering" })
         }),
-    ]
+    ];
+    all.extend(scheduled.others.iter().map(|other| scheduler(&c::SCHEDULERS, true, &other.lists, name, true)));
+    if scheduled.others.is_empty() {
+        all.push(c::SCHEDULERS.ok("none beside cron and at"));
+    }
+    all
+}
+
+fn mail(mail: &Mail) -> Finding {
+    let heeds = mail.servers.iter().filter(|server| mail.elsewhere.is_none() || !server.aliases);
+    let open: Vec<String> = heeds.map(|server| format!("{} reads {}", server.name, server.file)).collect();
+    match (&open[..], &mail.elsewhere) {
+        ([], Some(to)) if !mail.servers.is_empty() => c::MAIL.ok(format!("its mail goes to {to}")),
+        ([], _) => c::MAIL.ok("no mail server that would run something for it"),
+        (open, _) if mail.files.is_empty() => c::MAIL.open(open.join(", ")),
+        (open, _) => c::MAIL.open(format!("{}; there is {}", open.join(", "), mail.files.join(", "))),
+    }
 }
 
 fn home(account: &Account) -> Vec<Finding> {

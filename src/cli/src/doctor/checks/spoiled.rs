@@ -53,6 +53,16 @@ fn each(cases: &[Case]) {
     }
 }
 
+fn schedules(f: &mut Facts, lists: Lists) {
+    account(f).scheduled.others = vec![Scheduler { name: "incron", lists: Ok(lists) }];
+}
+
+fn mail(f: &mut Facts, aliases: bool, elsewhere: Option<&str>) {
+    let server = MailServer { name: "postfix", file: "~/.forward", aliases };
+    let (elsewhere, files) = (elsewhere.map(str::to_owned), vec!["~/.forward".to_owned()]);
+    account(f).mail = Ok(Mail { servers: vec![server], elsewhere, files });
+}
+
 const ACCOUNTS: &[Case] = &[
     ("account.agents", Unknown, |f| f.agents.clear()),
     ("account.exists", Hole, |f| f.agents[0].account = Ok(None)),
@@ -85,6 +95,13 @@ const ACCOUNTS: &[Case] = &[
     ("account.cron", Hole, |f| account(f).scheduled.cron_lists = Ok((Some(vec!["deploy".to_owned()]), None))),
     ("account.crontab", Hole, |f| account(f).scheduled.jobs = Ok(vec!["/var/spool/cron/crontabs/deploy".into()])),
     ("account.at", Hole, |f| account(f).scheduled.at_lists = Ok((None, Some(vec![])))),
+    ("account.schedulers", Hole, |f| schedules(f, (None, None))),
+    ("account.schedulers", Hole, |f| schedules(f, (Some(vec!["deploy".to_owned()]), None))),
+    ("account.schedulers", State::Ok, |f| schedules(f, (Some(vec![]), None))),
+    ("account.mail", Hole, |f| mail(f, true, None)),
+    ("account.mail", State::Ok, |f| mail(f, true, Some("root"))),
+    ("account.mail", Hole, |f| mail(f, false, Some("root"))),
+    ("account.mail", Unknown, |f| unread(&mut account(f).mail)),
     ("account.linger", Hole, |f| account(f).linger = Ok(true)),
     ("account.home", Warning, |f| mode(&mut account(f).home_walk, 0o777)),
     ("account.home", Warning, |f| account(f).home_walk = Ok(walk("/home/deploy", Kind::Link, AGENT, 0o777))),

@@ -1,13 +1,12 @@
-//! Accounts: what the password database, the shadow file, cron, sudo and the
-//! home directory say of one.
+//! Accounts: what the password database, the shadow file, sudo and the home
+//! directory say of one.
 
-use super::program::{installed, run};
+use super::program::run;
 use super::sshd::{Sshd, probes};
-use super::walk::{names_in, system_file, walk};
-use crate::doctor::facts::{Account, Agent, Known, Node, Password, Scheduled};
+use super::walk::{system_file, walk};
+use crate::doctor::facts::{Account, Agent, Known, Node, Password};
 use nix::unistd::{Gid, Group, User, getgrouplist};
 use std::ffi::CString;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The group of gated accounts.
@@ -83,7 +82,8 @@ fn account_of(user: &User) -> Account {
         password: shadow.clone().map(|found| found.0),
         expired: shadow.map(|found| found.1),
         sudo: sudo(name),
-        scheduled: scheduled(name, uid),
+        scheduled: super::later::scheduled(name, uid),
+        mail: super::later::mail(name, &user.dir),
         linger: walk(&Path::new("/var/lib/systemd/linger").join(name)).map(|found| found.there),
         home_walk: walk(&user.dir),
         ssh_dir: walk(&user.dir.join(".ssh")).map(|found| found.target().cloned()),
@@ -141,47 +141,10 @@ fn sudo(name: &str) -> Known<Option<String>> {
     Err(format!("sudo -l -U {name} says neither yes nor no: {}", said.lines().last().unwrap_or_default().trim()))
 }
 
-fn scheduled(name: &str, uid: u32) -> Scheduled {
-    let pair = |what: &str| Ok((list(&format!("/etc/{what}.allow"))?, list(&format!("/etc/{what}.deny"))?));
-    Scheduled {
-        cron: installed(Path::new("/usr/bin/crontab")),
-        cron_lists: pair("cron"),
-        at: installed(Path::new("/usr/bin/at")),
-        at_lists: pair("at"),
-        jobs: jobs(name, uid),
-    }
-}
-
-fn list(path: &str) -> Known<Option<Vec<String>>> {
-    let lines =
-        |text: String| text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
-    Ok(system_file(Path::new(path))?.map(lines))
-}
-
-/// Crontabs by name, at jobs by owner, and jobs and services of the system that run as the account.
-fn jobs(name: &str, uid: u32) -> Known<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for dir in ["/var/spool/cron/crontabs", "/var/spool/cron", "/var/spool/cron/tabs", "/etc/crontabs"] {
-        found.extend(walk(&Path::new(dir).join(name))?.target().map(|node| node.path.clone()));
-    }
-    for dir in ["/var/spool/cron/atjobs", "/var/spool/at", "/var/spool/atjobs"] {
-        for entry in names_in(Path::new(dir))? {
-            let path = Path::new(dir).join(entry);
-            let data =
-                std::fs::symlink_metadata(&path).map_err(|e| format!("cannot look at {}: {e}", path.display()))?;
-            if data.uid() == uid && data.is_file() {
-                found.push(path);
-            }
-        }
-    }
-    found.extend(super::jobs::of(name, uid)?);
-    Ok(found)
-}
-
 /// Files of the agent that sshd and PAM would read.
 fn personal(home: &Path) -> Known<Vec<String>> {
     let mut found = Vec::new();
-    for name in [".pam_environment", ".ssh/rc", ".ssh/environment"] {
+    for name in [".pam_environment", ".ssh/rc", ".ssh/environment", ".rhosts", ".shosts", ".k5login"] {
         let walk = walk(&home.join(name))?;
         found.extend(walk.target().map(|_| format!("~/{name}")));
     }

@@ -7,6 +7,7 @@ mod grants;
 mod host;
 mod jobs;
 mod kernel;
+mod later;
 mod listeners;
 mod logins;
 mod others;
