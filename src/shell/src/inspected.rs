@@ -42,14 +42,14 @@ impl Inspected {
         Ok((are_same(before, &now.files), ended))
     }
 
-    /// Whether the shell is still in this place, and each file what it was.
+    /// Whether the shell is still in this place, under its limits, and each file what it was.
     pub fn still_holds_in(&self, spawner: &Spawner, place: &Place) -> io::Result<(bool, Option<Report>)> {
         let Some((paths, before)) = self.files() else {
             let (now, ended) = spawner.place()?;
-            return Ok((place.is_still(now.as_deref()), ended));
+            return Ok((place.is_still(&now), ended));
         };
         let (now, ended) = spawner.look(false, paths)?;
-        Ok((place.is_still(now.place().as_deref()) && are_same(before, &now.files), ended))
+        Ok((place.is_still(&now) && are_same(before, &now.files), ended))
     }
 
     fn files(&self) -> Option<&(Vec<String>, Vec<FileSeen>)> {

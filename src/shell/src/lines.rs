@@ -14,6 +14,8 @@ use std::io;
 
 /// How long the driver may take to take a released line, in µs.
 pub const TAKE_US: u64 = 2_000_000;
+/// What is said of a shell that was stopped.
+pub const STOPPED: &str = "a signal has stopped the shell; the login is ended";
 /// How long the host may take to answer what needs no person, also beyond the
 /// deadline of an answer, in µs.
 pub const HOST_US: u64 = 15_000_000;
@@ -40,14 +42,17 @@ pub enum Asking {
 
 impl Login {
     /// Looks around, records a line and asks the host about it. `shell` is what
-    /// the shell tells of itself.
-    pub fn ask(&mut self, command: &[u8], shell: ShellReport) -> io::Result<Asking> {
+    /// the shell tells of itself; its limits the kernel tells, too.
+    pub fn ask(&mut self, command: &[u8], mut shell: ShellReport) -> io::Result<Asking> {
         let nonce = Nonce(random_bytes::<16>().map_err(io::Error::other)?);
         let (seen, ended) = self.spawner.look(true, &[])?;
         if let Some(report) = ended {
             return Ok(Asking::Ended(report));
         }
-        let place = Place::of(seen.place(), command, &shell);
+        let limits = seen.limits.changed.iter().map(|name| format!("limit: {name}"));
+        let untold: Vec<String> = limits.filter(|limit| !shell.settings.contains(limit)).collect();
+        shell.settings.extend(untold);
+        let place = Place::of(&seen, command, &shell);
         let done = if place.is_some() { "submitted" } else { "refused, the working directory is not known" };
         if let Err(error) = self.recorder.marker(&format!("{done}: {}", String::from_utf8_lossy(command))) {
             return Ok(Asking::Unrecorded(error));

@@ -16,7 +16,7 @@ use countersign_sys::errand::{Ending, errand};
 use countersign_sys::signals::{Name, Signals};
 use countersign_sys::spawn::{Controlling, Leave, Program};
 use countersign_sys::{self as sys, Forked, Inherited, Uids, Wanted};
-use orders::{MAX_HISTORY, MAX_ORDER, Names, Order, Report, Seen, Spawner};
+use orders::{Limits, MAX_HISTORY, MAX_ORDER, Names, Order, Report, Seen, Spawner};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -69,6 +69,10 @@ struct Office<'a> {
     signals: Signals,
     agent: u32,
     inherited: &'a Inherited,
+    /// The limits that what is started has in the beginning.
+    limits: String,
+    /// Whether what is started is a shell that waits for lines of ours.
+    is_driven: bool,
     state: State,
 }
 
@@ -79,7 +83,8 @@ impl<'a> Office<'a> {
         sys::dumpable_off()?;
         sys::subreaper()?;
         sys::descriptors::standard_to_null()?;
-        Ok(Self { front, signals, agent: uids.real, inherited, state: State::Idle })
+        let limits = inherited.limits()?;
+        Ok(Self { front, signals, agent: uids.real, inherited, limits, is_driven: false, state: State::Idle })
     }
 
     fn work(mut self) -> io::Result<()> {
@@ -118,13 +123,17 @@ impl<'a> Office<'a> {
             }
             (Order::Shell { environment }, State::Idle) => {
                 let program = self.shell(&environment, fds);
+                self.is_driven = true;
                 self.start(program, None)
             }
             (Order::Script { environment }, State::Idle) => {
                 let program = self.script(&environment, fds);
+                self.is_driven = true;
                 self.start(program, None)
             }
-            (Order::Where, State::Running(pid)) if fds.is_empty() => self.tell(&Report::Here { path: here(pid) }),
+            (Order::Where, State::Running(pid)) if fds.is_empty() => {
+                self.tell(&Report::Seen(self.stands(pid, Seen::default())))
+            }
             (Order::Driven, State::Running(pid)) if fds.is_empty() => self.tell(&Report::Driven { is: is_driven(pid) }),
             (Order::Look(asked), State::Idle | State::Running(_)) if fds.is_empty() => {
                 // Before anything runs, this is where a line would start.
@@ -142,13 +151,12 @@ impl<'a> Office<'a> {
                 let (seen, _ending) = if plain { (Vec::new(), None) } else { self.errand(look) };
                 let mut decoder = frame::Decoder::default();
                 decoder.push(&seen);
-                let mut seen: Seen = decoder.next_message().unwrap_or_default().unwrap_or_default();
+                let seen: Seen = decoder.next_message().unwrap_or_default().unwrap_or_default();
                 // Never what the errand says, which runs as the agent; and as it is afterwards.
-                seen.here = match self.state {
-                    State::Running(pid) => here(pid),
-                    State::Idle | State::Over => String::new(),
-                };
-                self.tell(&Report::Seen(seen))
+                self.tell(&Report::Seen(match self.state {
+                    State::Running(pid) => self.stands(pid, seen),
+                    State::Idle | State::Over => Seen { here: String::new(), limits: Limits::default(), ..seen },
+                }))
             }
             (Order::List { directory, prefix }, State::Running(pid)) if fds.is_empty() => {
                 let (names, _ending) =
@@ -166,7 +174,7 @@ impl<'a> Office<'a> {
             }
             // It ended while the front was asking.
             (Order::Where | Order::Driven | Order::Look(_) | Order::List { .. }, State::Over) if fds.is_empty() => {
-                self.tell(&Report::Here { path: String::new() })
+                self.tell(&Report::Seen(Seen::default()))
             }
             (Order::Hangup, State::Running(_) | State::Over) if fds.is_empty() => self.hang_up(),
             (Order::Kill, State::Running(_) | State::Over) if fds.is_empty() => self.kill(),
@@ -200,6 +208,12 @@ impl<'a> Office<'a> {
                 self.tell(&Report::Failed { errno: u16::try_from(number).unwrap_or(u16::MAX) })
             }
         }
+    }
+
+    /// Where a shell is, and under which limits.
+    fn stands(&self, pid: i32, seen: Seen) -> Seen {
+        let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
+        Seen { here: here(pid), limits: Limits::compared(&self.limits, limits), ..seen }
     }
 
     /// Asks as the agent and nobody else, for a moment only: the paths are the
@@ -291,6 +305,12 @@ impl<'a> Office<'a> {
             if self.signals.next()?.is_none() {
                 break;
             }
+        }
+        if let State::Running(pid) = self.state
+            && self.is_driven
+            && sys::process::was_stopped(pid)?
+        {
+            self.tell(&Report::Stopped)?;
         }
         for _ in 0..sys::process::REAPED_AT_ONCE {
             let Some((pid, status)) = sys::reap()? else { return Ok(false) };

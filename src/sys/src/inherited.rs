@@ -34,6 +34,15 @@ impl Inherited {
         Ok(Self { limits, umask: umask(Mode::from_bits_truncate(0o077)) })
     }
 
+    /// The limits of a program that gets them back, as the kernel writes them
+    /// (`/proc/PID/limits`). Nobody else could have changed these.
+    pub fn limits(&self) -> io::Result<String> {
+        self.restore()?;
+        let text = std::fs::read_to_string("/proc/self/limits");
+        Self::replace()?;
+        text
+    }
+
     /// Puts back what was inherited, in a forked child.
     pub fn restore(&self) -> io::Result<()> {
         for (which, soft, hard) in &self.limits {

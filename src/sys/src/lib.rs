@@ -31,5 +31,5 @@ pub use inherited::{Inherited, clear_environment, reset_scheduling, stop_timers}
 pub use process::{Forked, children, dumpable_off, end_tree, fork, parent_death_signal, reap, subreaper};
 pub use socket::{
     Peer, finish_sending, know_senders, peer, recv_from_process, recv_message, recv_with_fds, send_now, send_with_fd,
-    seqpacket_pair,
+    seqpacket_pair, waits_unread,
 };

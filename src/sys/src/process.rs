@@ -90,6 +90,15 @@ pub fn reap() -> io::Result<Option<(i32, ExitStatus)>> {
     }
 }
 
+/// Whether a signal has stopped a child that was not looked at since.
+pub fn was_stopped(pid: i32) -> io::Result<bool> {
+    match waitid(Id::Pid(Pid::from_raw(pid)), WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG) {
+        Ok(state) => Ok(matches!(state, WaitStatus::Stopped(..))),
+        Err(Errno::ECHILD | Errno::EINTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Waits for one child to end.
 pub fn wait(pid: i32) -> io::Result<()> {
     nix::sys::wait::waitpid(Pid::from_raw(pid), None)?;
@@ -288,6 +297,24 @@ mod tests {
         assert!(executed);
         assert_eq!(status.signal(), Some(9));
         assert!(child.wait().is_err(), "it was reaped already");
+    }
+
+    #[test]
+    fn a_child_that_is_stopped_is_seen_once() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        assert!(!was_stopped(pid).unwrap());
+        kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+        let seen = (0..2000).any(|_| {
+            was_stopped(pid).unwrap() || {
+                crate::sleep_ms(1);
+                false
+            }
+        });
+        assert!(seen && !was_stopped(pid).unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!was_stopped(pid).unwrap(), "it is no child any more");
     }
 
     #[test]

@@ -120,6 +120,18 @@ pub fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     retry(|| send(fd.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL))
 }
 
+/// Whether something that was sent waits to be read at the other end (`SIOCOUTQ`, unix(7)).
+pub fn waits_unread(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut waiting = 0;
+    // SAFETY: the pointer is to a local integer that outlives the call.
+    unsafe { ioctls::outgoing(fd.as_raw_fd(), &raw mut waiting) }?;
+    Ok(waiting > 0)
+}
+
+mod ioctls {
+    nix::ioctl_read_bad!(outgoing, libc::TIOCOUTQ, libc::c_int);
+}
+
 fn retry(mut call: impl FnMut() -> nix::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {
@@ -206,6 +218,17 @@ mod tests {
         send_with_fd(left.as_fd(), &[1; 100], &[]).unwrap();
         let mut buffer = [0; 10];
         assert!(recv_with_fds(right.as_fd(), &mut buffer).is_err());
+    }
+
+    #[test]
+    fn what_was_not_read_waits() {
+        let (left, mut right) = UnixStream::pair().unwrap();
+        assert!(!waits_unread(left.as_fd()).unwrap());
+        send_now(left.as_fd(), b"ab").unwrap();
+        right.read_exact(&mut [0]).unwrap();
+        assert!(waits_unread(left.as_fd()).unwrap());
+        right.read_exact(&mut [0]).unwrap();
+        assert!(!waits_unread(left.as_fd()).unwrap());
     }
 
     #[test]

@@ -63,6 +63,28 @@ fn runs_command_by_command_in_one_shell() {
     host.verify().expect(10);
 }
 
+/// A shell that a program of the agent's has stopped would leave the login there until its client goes.
+#[test]
+fn a_shell_that_is_stopped_ends_the_login() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let text = "a signal has stopped the shell; the login is ended";
+    for line in ["kill -STOP $$", "(sleep 0.2; kill -STOP $$) & sleep 60"] {
+        let ended = approved(&host, &format!("{line}\necho never\n"));
+        assert!(ended.err().contains(text) && ended.out().is_empty(), "{}{}", ended.out(), ended.err());
+    }
+    host.verify().expect(10);
+}
+
+/// One whose driver was broken by a line ends.
+#[test]
+fn a_command_that_breaks_the_driver_ends_the_login() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    for line in ["FUNCNEST=1", "shopt -s extdebug; trap false DEBUG"] {
+        assert!(!approved(&host, &format!("{line}\necho never\n")).out().contains("never"), "{line}");
+    }
+    host.verify().expect(10);
+}
+
 /// `TMOUT` is bash's limit for its own `read`, by which the shell waits for each command.
 #[test]
 fn a_time_limit_of_the_shell_is_none_of_the_login() {

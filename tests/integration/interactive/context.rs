@@ -240,6 +240,43 @@ fn a_script_swapped_at_the_prompt_does_not_run() {
     login.leave();
 }
 
+/// The shell tells of its limits before each prompt; after that a program that it left behind can change them.
+#[test]
+fn limits_that_another_program_gives_the_shell_are_seen() {
+    let mut login = Login::new();
+    login.allow("uname");
+    let give = |size: u64| {
+        format!("(until [ -e now ]; do sleep 0.05; done; prlimit --pid $$ --fsize={size}: && touch done) &")
+    };
+    let now = |login: &Login| {
+        fs::write(login.file("now"), "").expect("a file");
+        eventually("other limits", LIMIT, || login.file("done").exists().then_some(()));
+        ["now", "done"].iter().for_each(|name| fs::remove_file(login.file(name)).expect("removed"));
+    };
+    login.line(&give(1 << 30));
+    login.line("uname");
+    assert_eq!(login.outcome(), "whitelisted", "the control");
+    now(&login);
+    login.line("uname");
+    assert_eq!(login.outcome(), "approved");
+    let submitted = journal::of_kind(&login.parts.journal(), "command_submitted").pop().expect("a submission");
+    let context = submitted["vals"]["context"][1].as_str().expect("text");
+    assert!(context.contains("limit: file size"), "{context}");
+
+    // And while a person decides.
+    login.line(&give(1 << 31));
+    login.terminal.send("touch made # LATER\r");
+    login.terminal.expect("countersign: held ");
+    now(&login);
+    let reviewer = login.parts.reviewer();
+    let id = reviewer.wait_for("touch made # LATER");
+    reviewer.run(&["approve", &id]).expect(0);
+    login.terminal.expect("changed after it was submitted");
+    login.terminal.prompt();
+    assert!(!login.file("made").exists());
+    login.leave_with_rules();
+}
+
 #[test]
 fn the_branch_and_the_directory_are_the_shells_own() {
     let mut login = Login::new();

@@ -111,11 +111,11 @@ fn a_time_limit_of_the_shell_is_none_of_the_login() {
     login.leave();
 }
 
-/// A shell that was stopped does not take a line that was released; that is how the line ended.
+/// A shell that does something else does not take a line that was released; that is how the line ended.
 #[test]
 fn a_line_that_the_shell_does_not_take_has_an_end() {
     let mut login = Login::new();
-    login.line("(sleep 0.3; kill -STOP $$) & true");
+    login.line("trap 'sleep 9' USR1; (sleep 0.3; kill -USR1 $$) & true");
     std::thread::sleep(Duration::from_millis(800));
     login.terminal.send("touch made\r");
     login.terminal.expect("the shell did not take the line");
@@ -149,4 +149,71 @@ fn a_shell_that_ends_while_its_front_asks_something_ends_the_login() {
         all_gone(&[shell, sleep]);
         login.check(&[10]);
     }
+}
+
+const STOPPED: &str = "a signal has stopped the shell; the login is ended";
+
+/// How the login ended, and that its recording says why.
+#[track_caller]
+fn ended_saying(login: Login, text: &str) {
+    let closed = journal::wait_for(&login.parts.journal(), "session_closed", 1);
+    assert_eq!(closed["body"]["why"], "exit", "{closed}");
+    let recording = std::fs::read_to_string(login.parts.recording()).expect("its recording");
+    assert!(recording.contains(text), "{recording}");
+    login.check(&[10]);
+}
+
+/// A shell that a program of the agent's has stopped neither takes a line nor ends: at the prompt, while a line
+/// waits, and while one runs, which would be "running" until its client goes.
+#[test]
+fn a_shell_that_is_stopped_ends_the_login() {
+    for (line, follows) in [("true", ""), ("true", "touch made # LATER\r"), ("echo $$ >shell; sleep 60", "")] {
+        let mut login = Login::new();
+        login.line("(until [ -e now ]; do sleep 0.05; done; kill -STOP $$) & true");
+        login.terminal.send(&format!("{line}\r"));
+        journal::wait_for(&login.parts.journal(), "exec_started", 2);
+        if !follows.is_empty() {
+            login.terminal.send(follows);
+            login.terminal.expect("held");
+        }
+        std::fs::write(login.file("now"), "").expect("a file");
+        login.terminal.expect(STOPPED);
+        login.terminal.end();
+        assert!(!login.file("made").exists());
+        let ended = journal::wait_for(&login.parts.journal(), "exec_finished", 2);
+        let killed = line.contains("sleep").then(|| serde_json::json!(9));
+        assert_eq!(ended["body"].get("signal"), killed.as_ref(), "{ended}");
+        ended_saying(login, STOPPED);
+    }
+}
+
+/// A line that takes the driver's functions from it would leave the login "running" with nothing that runs.
+#[test]
+fn a_shell_that_does_not_come_back_to_its_gate_ends_the_login() {
+    let text = "the shell does not come back to its gate; the login is ended";
+    for line in
+        ["FUNCNEST=1", "shopt -s extdebug; trap false DEBUG", "set -T; trap 'return 1' DEBUG; shopt -s extdebug"]
+    {
+        let mut login = Login::new();
+        login.line("echo one");
+        login.terminal.send(&format!("{line}\r"));
+        login.terminal.expect(text);
+        login.terminal.end();
+        ended_saying(login, text);
+    }
+}
+
+/// Neither that, nor a signal to the shell, nor what reads long from the terminal is taken for it.
+#[test]
+fn a_shell_that_runs_something_is_left_alone() {
+    let mut login = Login::new();
+    for line in ["echo one", "sleep 2.5", "trap 'echo caught' USR1; kill -USR1 $$; sleep 1.5", "(exec sleep 1.2)"] {
+        login.line(line);
+    }
+    login.terminal.send("read -r word; echo got $word\r");
+    std::thread::sleep(Duration::from_millis(1500));
+    login.terminal.send("this\r");
+    login.terminal.expect("got this");
+    login.terminal.prompt();
+    login.leave();
 }

@@ -2,7 +2,7 @@
 
 use super::session::{Session, State, Stop};
 use crate::end::{Ending, Failure, Status};
-use crate::lines::not_released;
+use crate::lines::{STOPPED, not_released};
 use crate::login::{describe, kept};
 use crate::spawner::orders::{MAX_HISTORY, Order, Report};
 use countersign_api::front::{CancelWhy, CloseWhy, CommandEnd, Finished, FrontMessage, NotReleased};
@@ -20,6 +20,9 @@ impl Session {
 
     /// The shell has ended: read what is left, then over.
     pub(super) fn ended(&mut self, report: Report) -> io::Result<()> {
+        if matches!(report, Report::Stopped) {
+            return self.stopped();
+        }
         let Some(end) = report.end() else { return Ok(()) };
         self.end = Some(end.clone());
         // More than the kernel holds is from something that goes on writing.
@@ -35,6 +38,15 @@ impl Session {
         }
         self.state = State::Over;
         Ok(())
+    }
+
+    /// Nobody but a program of the agent's stops the shell, and it would neither
+    /// end nor take anything more. What it runs is ended with it.
+    fn stopped(&mut self) -> io::Result<()> {
+        if let Err(error) = self.login.recorder.marker(STOPPED) {
+            return self.stop(Stop::Recorder(error));
+        }
+        self.stop(Stop::Said(STOPPED.to_owned(), Exit::Internal.code()))
     }
 
     pub(super) fn not_released(&mut self, id: SubmissionId, why: NotReleased) -> io::Result<()> {

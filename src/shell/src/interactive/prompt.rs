@@ -10,6 +10,9 @@ use countersign_core::Exit;
 use countersign_sys as sys;
 use std::io;
 
+/// So many newlines a shell may read without a word: some signals make it begin its cycle anew.
+const MOST_NEWLINES: u8 = 16;
+
 impl Session {
     pub(super) fn heard_driver(&mut self) -> io::Result<()> {
         loop {
@@ -20,6 +23,7 @@ impl Session {
                     if self.ready.is_none() =>
                 {
                     self.ready = Some((status, prompt));
+                    (self.unread, self.newlines) = (true, 0);
                     // The first prompt comes before any line.
                     if matches!(self.state, State::Starting) {
                         self.baseline = told.set().clone();
@@ -67,6 +71,26 @@ impl Session {
             }
         }
         self.drain()
+    }
+
+    /// A shell reads its newline when it has left a line, and says that it is ready
+    /// before it reads another one. What reads on and says nothing has lost the
+    /// functions by which it does (`FUNCNEST=1`, a trap), and would read for ever.
+    pub(super) fn look_for_gate(&mut self) -> io::Result<()> {
+        self.unread = sys::waits_unread(self.wires.input())?;
+        // One that has ended takes none; the spawner tells of that.
+        if self.unread || self.stop.is_some() || self.wires.next_cycle().is_err() {
+            return Ok(());
+        }
+        self.newlines += 1;
+        if self.newlines < MOST_NEWLINES {
+            return Ok(());
+        }
+        let text = "the shell does not come back to its gate; the login is ended";
+        if let Err(error) = self.login.recorder.marker(text) {
+            return self.stop(Stop::Recorder(error));
+        }
+        self.stop(Stop::Said(text.to_owned(), Exit::Refused.code()))
     }
 
     /// Whether the shell is as it was started. Where it has ended meanwhile, the

@@ -26,6 +26,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// Input that is dropped ends with so long a pause, in µs.
 const PAUSE_US: u64 = 250_000;
+/// How often it is looked whether the shell comes back to its gate, once it has left its line, in µs.
+const LOOK_US: u64 = 50_000;
 /// ^C.
 const INTERRUPT: u8 = 3;
 /// Where the lines of earlier logins are kept, in the agent's home.
@@ -70,6 +72,9 @@ pub(super) struct Session {
     pub(super) outlet: Outlet,
     pub(super) state: State,
     pub(super) ready: Option<(u8, String)>,
+    /// Whether a newline waits for the shell, and how many it has read since it was last ready.
+    pub(super) unread: bool,
+    pub(super) newlines: u8,
     /// What the shell last told of itself, and what it exported at its first prompt.
     pub(super) told: Told,
     pub(super) baseline: Set,
@@ -113,6 +118,8 @@ pub fn run(mut login: Login) -> Result<Ending, Failure> {
         outlet,
         state: State::Starting,
         ready: None,
+        unread: true,
+        newlines: 0,
         told: Told::default(),
         baseline: Set::default(),
         marked: false,
@@ -239,6 +246,7 @@ impl Session {
         let due = match &self.state {
             State::Committing { until_us, .. } => until_us.saturating_sub(now_us),
             State::Pending(_) => 250_000,
+            State::Running(_) if !self.unread => LOOK_US,
             State::Starting | State::Editing | State::Running(_) | State::Replaced(_) | State::Over => 1_000_000,
         };
         let due = if self.is_away() { due.min(TRY_US) } else { due };
@@ -373,6 +381,7 @@ impl Session {
                 self.host_gone("countersign-hostd does not answer")
             }
             State::Pending(_) => self.show_waiting(),
+            State::Running(_) if self.ready.is_none() => self.look_for_gate(),
             State::Editing if self.dropping_us.is_some() => Ok(()),
             State::Editing
                 if self.editor.unfinished() && now_us.saturating_sub(self.typed_us) >= self.editor.patience_us() =>

@@ -29,8 +29,8 @@ pub fn look(base: &Path, asked: &Asked) -> Seen {
     Seen {
         branch: asked.branch.then(|| branch(base)).flatten(),
         files: files(base, &asked.paths),
-        // The spawner says that itself.
-        here: String::new(),
+        // The spawner says the rest itself.
+        ..Seen::default()
     }
 }
 

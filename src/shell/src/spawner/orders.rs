@@ -22,6 +22,8 @@ pub const MAX_HISTORY: usize = 32 * 1024;
 /// How long an answer may take: longer than the spawner's own patience with a
 /// program that does not start, and with its end.
 const ANSWER_MS: u32 = 15_000;
+/// Width of the column of names in `/proc/PID/limits`.
+const NAME: usize = 26;
 /// SIGKILL.
 pub const KILLED: u8 = 9;
 /// What stands for an error without a number (EIO).
@@ -60,7 +62,7 @@ pub enum Order {
         /// Its environment.
         environment: Vec<(String, String)>,
     },
-    /// Say where the shell is.
+    /// Say where the shell is, and under which limits.
     Where,
     /// Say whether what was started is the interactive shell as it was started.
     Driven,
@@ -109,17 +111,43 @@ pub struct Seen {
     /// own word. Empty where it is not known.
     #[serde(default)]
     pub here: String,
+    /// Its limits; the spawner's own word, too.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// The limits of a shell, as the kernel tells them: a program of the agent's may
+/// change them, and the shell is not told (prlimit(2)).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// `/proc/PID/limits`; empty where it cannot be read.
+    pub now: String,
+    /// Names of those that are not what the shell was started with.
+    pub changed: Vec<String>,
+}
+
+impl Limits {
+    /// What a shell has now that was started with others.
+    pub fn compared(began: &str, now: String) -> Self {
+        let mut lines = began.lines().zip(now.lines());
+        // In each line the name comes first, in a column of its own.
+        let is_named = lines.by_ref().clone().all(|(was, is)| was.get(..NAME) == is.get(..NAME));
+        let changed = if is_named && !now.is_empty() && began.lines().count() == now.lines().count() {
+            let other = lines.filter(|(was, is)| was != is).filter_map(|(was, _)| was.get(..NAME));
+            other.map(|name| name.trim_start_matches("Max ").trim_end().to_owned()).collect()
+        } else {
+            vec!["not known".to_owned()]
+        };
+        Self { now, changed }
+    }
 }
 
 impl Seen {
     /// The shell's working directory, as bytes; `None` where it is not known.
     pub fn place(&self) -> Option<Vec<u8>> {
-        place_of(&self.here)
+        b64_decode(&self.here).ok().filter(|path| !path.is_empty())
     }
-}
-
-fn place_of(path: &str) -> Option<Vec<u8>> {
-    b64_decode(path).ok().filter(|path| !path.is_empty())
 }
 
 /// Names in a directory, each with whether it is a directory itself.
@@ -136,18 +164,14 @@ pub enum Report {
         /// The error number.
         errno: u16,
     },
-    /// The shell's working directory.
-    Here {
-        /// Its path, base64url.
-        path: String,
-    },
     /// Whether it is the interactive shell as it was started: not ended, and not
     /// replaced by `exec`.
     Driven {
         /// Whether it is.
         is: bool,
     },
-    /// What was seen; without files where there was no answer.
+    /// What was seen; without files where there was no answer, and empty where
+    /// the program has ended.
     Seen(Seen),
     /// Names in a directory, and whether each is one itself.
     Names {
@@ -159,6 +183,8 @@ pub enum Report {
         /// At most [`MAX_HISTORY`] bytes, the newest lines.
         text: String,
     },
+    /// A signal has stopped the shell (SIGSTOP). It does nothing more by itself.
+    Stopped,
     /// It exited.
     Exited {
         /// Its code.
@@ -179,11 +205,11 @@ impl Report {
             Self::Signaled { signal } => Some(CommandEnd::Signaled(signal)),
             Self::Spawned
             | Self::Failed { .. }
-            | Self::Here { .. }
             | Self::Driven { .. }
             | Self::Seen(_)
             | Self::Names { .. }
-            | Self::History { .. } => None,
+            | Self::History { .. }
+            | Self::Stopped => None,
         }
     }
 }
@@ -252,11 +278,11 @@ impl Spawner {
             Ok(Some(Report::Failed { errno })) => Err(Unstarted::Never(errno)),
             Ok(
                 Some(
-                    Report::Here { .. }
-                    | Report::Driven { .. }
+                    Report::Driven { .. }
                     | Report::Seen(_)
                     | Report::Names { .. }
                     | Report::History { .. }
+                    | Report::Stopped
                     | Report::Exited { .. }
                     | Report::Signaled { .. },
                 )
@@ -315,12 +341,13 @@ impl Spawner {
         self.put_down();
     }
 
-    /// The shell's working directory, as bytes; `None` where the spawner does
-    /// not know it any more. An end that is reported meanwhile is handed back.
-    pub fn place(&self) -> io::Result<(Option<Vec<u8>>, Option<Report>)> {
+    /// Where the shell is and under which limits; empty where the spawner does
+    /// not know it any more. An end that is reported meanwhile is handed back, and
+    /// so, in what follows, is that a signal has stopped it.
+    pub fn place(&self) -> io::Result<(Seen, Option<Report>)> {
         Ok(match self.ask(&Order::Where)? {
-            (Report::Here { path }, ended) => (place_of(&path), ended),
-            (_, ended) => (None, ended),
+            (Report::Seen(seen), ended) => (seen, ended),
+            (_, ended) => (Seen::default(), ended),
         })
     }
 
@@ -384,15 +411,11 @@ impl Spawner {
         loop {
             match self.answer()? {
                 Some(
-                    answer @ (Report::Here { .. }
-                    | Report::Driven { .. }
-                    | Report::Seen(_)
-                    | Report::Names { .. }
-                    | Report::History { .. }),
+                    answer @ (Report::Driven { .. } | Report::Seen(_) | Report::Names { .. } | Report::History { .. }),
                 ) => {
                     return Ok((answer, ended));
                 }
-                Some(end @ (Report::Exited { .. } | Report::Signaled { .. })) => ended = Some(end),
+                Some(end @ (Report::Stopped | Report::Exited { .. } | Report::Signaled { .. })) => ended = Some(end),
                 Some(Report::Spawned | Report::Failed { .. }) | None => return Err(io::ErrorKind::InvalidData.into()),
             }
         }
