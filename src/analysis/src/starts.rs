@@ -6,10 +6,12 @@
 //! for that person, so it holds what can be seen even then.
 
 mod acting;
+mod instructions;
 mod places;
 mod settled;
 
 pub use self::acting::{acts, only_shows};
+use self::instructions::{instructions, of_home};
 pub(crate) use self::places::is_ancestor;
 use self::places::{Places, is_replaced, places};
 use self::settled::{expands, files_it_may_run, is_unsettled, places_that_variables_name};
@@ -64,6 +66,8 @@ pub struct Script {
     pub after: Option<Vec<String>>,
     /// Whether a shell looks for it on `PATH`, too: a name without a slash.
     pub search: Search,
+    /// Whether a program reads its settings there unasked, and there need be none.
+    pub settings: bool,
 }
 
 /// Where a shell looks for a file that it is to read.
@@ -303,7 +307,7 @@ impl Found {
         let places = if path.starts_with('/') { anywhere.as_slice() } else { places.may_be.as_slice() };
         for after in places.iter().cloned() {
             let after = after.filter(|_| !(search == Search::First && self.names_path));
-            let script = Script { path: path.to_owned(), after, search };
+            let script = Script { path: path.to_owned(), after, search, settings: false };
             if !self.scripts.contains(&script) {
                 self.scripts.push(script);
             }
@@ -344,8 +348,21 @@ impl Found {
             _ => None,
         }));
         found.extend(files_it_may_run(base, command.arguments()));
+        for named in instructions(base, command.arguments()).unwrap_or_default() {
+            if named.is_directory {
+                self.directories.push(named.path);
+            } else {
+                found.push(named.path);
+            }
+        }
         for path in found.iter().filter(|path| !is_input(path)) {
             self.script(path, places);
+        }
+        for path in of_home(base) {
+            let script = Script { path, after: Some(Vec::new()), search: Search::Nowhere, settings: true };
+            if !self.scripts.contains(&script) {
+                self.scripts.push(script);
+            }
         }
     }
 
@@ -432,7 +449,12 @@ impl Found {
                 // Or a file that is named by what only the shell knows.
                 let named = |word: &&Word| path_of(word).is_none() && !word.text.starts_with(['-', '<']);
                 if let Some(word) = arguments.first().filter(named) {
-                    self.scripts.push(Script { path: word.text.clone(), after: None, search: Search::Nowhere });
+                    self.scripts.push(Script {
+                        path: word.text.clone(),
+                        after: None,
+                        search: Search::Nowhere,
+                        settings: false,
+                    });
                 }
                 return true;
             }

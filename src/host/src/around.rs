@@ -64,7 +64,9 @@ pub(crate) async fn look(
         },
     };
     let words: Option<Vec<Word>> = found.words.as_ref().map(|words| words.iter().map(|w| shell.resolve(w)).collect());
-    let plans = plans(&found, words.as_deref().unwrap_or_default(), variable(submit, "HOME"), &shell);
+    let mut plans = plans(&found, words.as_deref().unwrap_or_default(), variable(submit, "HOME"), &shell);
+    // A transfer's program is not told of the home.
+    plans.retain(|plan| !(plan.settings && asking.transfer));
     let (scripts, given_up) = scripts(connection, asking, approvals, (submit, cwd), plans).await;
     let known = |words: &[Word]| words.iter().all(|word| word.is != Resolution::Other);
     let words_known = words.as_deref().is_some_and(known)
@@ -110,6 +112,8 @@ struct Plan {
     asked: Option<String>,
     /// Whether another file is run where there is none.
     or_elsewhere: bool,
+    /// Whether it matters only where it is there.
+    settings: bool,
 }
 
 fn plans(found: &Starts, words: &[Word], home: &str, shell: &Shell<'_>) -> Vec<Plan> {
@@ -135,7 +139,12 @@ fn plans(found: &Starts, words: &[Word], home: &str, shell: &Shell<'_>) -> Vec<P
             });
             let asked = place.map(|place| place.to_string_lossy().into_owned());
             let or_elsewhere = script.search == Search::Last && (!only_here || found.names_path);
-            Plan { path: asked.clone().unwrap_or_else(|| script.path.clone()), asked, or_elsewhere }
+            Plan {
+                path: asked.clone().unwrap_or_else(|| script.path.clone()),
+                asked,
+                or_elsewhere,
+                settings: script.settings,
+            }
         })
         .collect()
 }
@@ -162,19 +171,23 @@ async fn scripts(
     let (files, given_up) = if paths.is_empty() { (Vec::new(), None) } else { ask(connection, submit, paths).await };
     let mut files = files.into_iter();
     let unread = |why| FileSeen::Unread { why, stamp: String::new() };
-    let scripts = plans.into_iter().map(|Plan { path, asked, or_elsewhere }| {
+    let scripts = plans.into_iter().filter_map(|Plan { path, asked, or_elsewhere, settings }| {
         let file = match asked {
             Some(_) => files.next().map_or_else(|| unread(Unread::NoAnswer), readable),
             None => unread(Unread::Unresolved),
         };
         let missing = matches!(file, FileSeen::Unread { why: Unread::Missing, .. });
+        // The front makes sure of it that there is still none when the line runs.
+        if missing && settings {
+            return None;
+        }
         let file = if missing && or_elsewhere { unread(Unread::Unresolved) } else { file };
         let place = Path::new(OsStr::from_bytes(cwd)).join(&path);
         let changed = match &file {
             FileSeen::Read { digest, .. } => approvals.differs(asking.place.uid(), &place, digest),
             FileSeen::Unread { .. } => None,
         };
-        Script { path, file, changed }
+        Some(Script { path, file, changed })
     });
     (scripts.collect(), given_up)
 }

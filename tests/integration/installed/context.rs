@@ -188,6 +188,45 @@ fn a_file_that_an_option_names_is_shown_and_may_not_change_while_a_person_decide
     host.verify().expect(10);
 }
 
+/// A file that says what a program does is a script, whatever its language; and so is one of the home that the
+/// program reads unasked.
+#[test]
+fn no_rule_speaks_where_a_file_of_the_agent_says_what_a_program_does() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let home = host.home().display().to_string();
+    fs::write(host.home().join("x"), "").expect("file");
+    let mut count = 0;
+    let mut speaks = |line: &str| {
+        host.reviewer().allow(line);
+        host.ssh(line).output().expect("ssh");
+        count += 1;
+        assert_eq!(journal::wait_for(&host.journal(), "decided", count)["body"]["outcome"], "whitelisted", "{line}");
+    };
+    for line in ["ldd /usr/bin/env", "git --git-dir=/usr/share version", "make -I /usr/share -v", "rsync --version"] {
+        speaks(line);
+    }
+    fs::write(host.home().join(".popt"), "rsync alias --version --exec=touch\n").expect("file");
+    let lines = [format!("ldd {home}/x"), format!("git --git-dir={home} version"), format!("make -I {home} -v")];
+    lines.iter().for_each(|line| host.reviewer().allow(line));
+    for line in lines.iter().map(String::as_str).chain(["rsync --version"]) {
+        let client = Running::start(&mut host.ssh(line), Some(b""));
+        let text = shown(&host, line);
+        assert!(!line.starts_with("rsync") || text.contains(".popt"), "{text}");
+        host.reviewer().deny(line, "a person is asked");
+        client.wait(LIMIT).expect(126);
+    }
+    fs::remove_file(host.home().join(".popt")).expect("removed");
+    // There was none when a person looked.
+    let line = "rsync --version --quiet";
+    let client = Running::start(&mut host.ssh(line), Some(b""));
+    assert!(!shown(&host, line).contains(".popt"));
+    fs::write(host.home().join(".popt"), "rsync alias --quiet --exec=touch\n").expect("file");
+    host.reviewer().approve(line);
+    let ended = client.wait(LIMIT).expect(126);
+    assert!(ended.err().contains("changed after it was submitted"), "{}", ended.err());
+    host.verify().expect(10);
+}
+
 #[test]
 fn what_the_agent_states_is_claimed_and_reaches_no_program() {
     let Some(host) = Installation::new(Options::default()) else { return };

@@ -10,6 +10,7 @@ use super::acting::{
     CODE_WORDS, HOLDS_COMMANDS, KNOWN_VALUES, Names, READS_ONLY, TAKES_RESPONSE_FILES, acts, names_a_directory,
     names_programs, only_shows,
 };
+use super::instructions::instructions;
 use super::path_of;
 use crate::facts::{Assignment, CommandLine, Context, Loop, Origin, Redirect, Runs, SimpleCommand, Unknown, Word};
 use crate::programs::{Source, interpreter};
@@ -145,7 +146,9 @@ impl Known<'_> {
             return false;
         }
         let found_here = READS_ONLY.contains(&name) && are_found_paths(command, all);
-        self.takes_open_words(arguments, found_here) || runs_more(name, arguments)
+        self.takes_open_words(arguments, found_here)
+            || runs_more(name, arguments)
+            || instructions(name, arguments).is_none()
     }
 
     /// Whether the file that a redirection names could be another one.

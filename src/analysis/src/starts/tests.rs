@@ -9,7 +9,7 @@ fn scripts(line: &str) -> Vec<String> {
         None => format!("?:{}", script.path),
         Some(chain) => chain.iter().map(|dir| format!("{dir}:")).collect::<String>() + &script.path,
     };
-    starts(line, "bash").scripts.into_iter().map(shown).collect()
+    starts(line, "bash").scripts.into_iter().filter(|script| !script.settings).map(shown).collect()
 }
 
 #[test]

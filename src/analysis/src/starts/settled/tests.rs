@@ -272,3 +272,82 @@ fn a_variable_settles_nothing_where_the_shell_goes_on() {
     assert!(!settled("df $X", true) && settled("df $X", false));
     assert!(!settled("tar cf x *", true) && !settled("tar cf x *", false));
 }
+
+/// A file of instructions is one of code, whatever the language: `make -f` was, `ansible-playbook` was not.
+#[test]
+fn files_of_instructions_are_shown() {
+    let scripts = |line: &str| {
+        let own = starts(line, "bash").scripts.into_iter().filter(|one| !one.settings);
+        own.map(|one| one.path).collect::<Vec<_>>()
+    };
+    for (line, files) in [
+        ("ansible-playbook -vl web /srv/p.yml site.yml", &["/srv/p.yml", "site.yml"][..]),
+        ("docker compose -f /srv/c.yml up -d", &["/srv/c.yml"]),
+        ("docker compose --file=c.yml -f d.yml logs -f web", &["c.yml", "d.yml"]),
+        ("docker-compose -p x -fc.yml up", &["c.yml"]),
+        ("cargo build --manifest-path /srv/Cargo.toml", &["/srv/Cargo.toml"]),
+        ("cmake -DCMAKE_BUILD_TYPE=Release -P /srv/x.cmake", &["/srv/x.cmake"]),
+        ("mvn -DskipTests -fae -q -f /srv/pom.xml install", &["/srv/pom.xml"]),
+        ("sudo logrotate -f /srv/l.conf", &["/srv/l.conf"]),
+        ("pip install -qr /srv/r.txt", &["/srv/r.txt"]),
+        ("kubectl --kubeconfig=/srv/k get pods", &["/srv/k"]),
+        ("gdb -batch -ex bt -x /srv/x", &["/srv/x"]),
+        ("ssh -oPort=22 -lI -I /srv/x.so h", &["/srv/x.so"]),
+        ("bc -l /srv/x", &["/srv/x"]),
+        ("dc -e 1p -f /srv/x", &["/srv/x"]),
+        ("m4 -DA=b /srv/x", &["/srv/x"]),
+        ("gnuplot -persist -e 'a=1' $HOME/x", &["~/x"]),
+        ("ruby -rjson -r/srv/x -e 1", &["/srv/x"]),
+        ("node --require=/srv/x.js -e 1", &["/srv/x.js"]),
+        ("java -cp /srv/a.jar:/srv/b -jar /srv/c.jar", &["/srv/a.jar", "/srv/b", "/srv/c.jar"]),
+        ("mono /srv/x.exe a b", &["/srv/x.exe"]),
+        ("make -C /srv/x all", &[]),
+        ("git -C /srv/x status", &[]),
+        ("docker run -f /srv/x", &[]),
+        ("docker compose logs -f web", &[]),
+        ("bc /dev/stdin", &[]),
+        ("node -r dotenv/x -e 1", &["dotenv/x"]),
+        ("node -r dotenv -e 1", &[]),
+    ] {
+        assert_eq!(scripts(line), files, "{line}");
+        assert!(!unsettled(line), "{line}");
+    }
+    for line in ["ansible-playbook $P", "bc \"$(cat l)\"", "docker compose -f", "perl -I ~/lib -e 1", "X=/srv/p; m4 $X"]
+    {
+        assert!(unsettled(line), "{line}");
+    }
+}
+
+#[test]
+fn directories_of_instructions_are_told() {
+    for line in ["git --git-dir=/srv/a log", "git --git-dir /srv/a log", "make -kI/srv/a all", "perl -I /srv/a -e 1"] {
+        assert_eq!(starts(line, "bash").directories, ["/srv/a"], "{line}");
+    }
+    for line in ["git --git-dir=.git log", "make -I include all", "make -C /srv/a all"] {
+        assert_eq!(starts(line, "bash").directories, [""; 0], "{line}");
+    }
+}
+
+/// A program reads them unasked, so they must be looked at where a line names only the program.
+#[test]
+fn settings_of_the_home_are_told() {
+    let settings = |line: &str| {
+        let all = starts(line, "bash").scripts.into_iter().filter(|one| one.settings);
+        all.map(|one| one.path).collect::<Vec<_>>()
+    };
+    for (line, file) in [
+        ("rsync -a /srv/a /srv/b", "~/.popt"),
+        ("nice rsync -a /srv/a /srv/b", "~/.popt"),
+        ("find . -exec curl -O {} \\;", "~/.curlrc"),
+        ("ssh web-2 uptime", "~/.ssh/config"),
+        ("docker compose ps", "~/.docker/cli-plugins"),
+    ] {
+        assert!(settings(line).iter().any(|path| path == file), "{line}");
+    }
+    for line in ["ls", "git status", "echo rsync", "ssh web-2 rsync a b"] {
+        assert!(!settings(line).iter().any(|path| path == "~/.popt"), "{line}");
+    }
+    // Written by the line itself.
+    let found = starts("echo x > ~/.popt; rsync -a a b", "bash").scripts;
+    assert!(found.iter().any(|one| one.path == "~/.popt" && one.after.is_none()), "{found:?}");
+}
