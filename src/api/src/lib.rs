@@ -8,6 +8,8 @@ mod enrolment;
 pub mod frame;
 pub mod front;
 pub mod ledgers;
+#[cfg(feature = "tls")]
+pub mod pinned;
 pub mod recording;
 pub mod rules;
 pub mod service;

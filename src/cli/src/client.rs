@@ -1,9 +1,9 @@
 //! The service as a reviewer's tool sees it: one client, one method a route.
 
 use crate::failure::Failure;
-use crate::pin::tls_to;
 use crate::reviewer::Reviewer;
 use countersign_api::ledgers::{EntriesFrom, LedgerOf, LedgerQuery, PartFrom};
+use countersign_api::pinned::tls_to;
 use countersign_api::rules::{NewGrant, RuleAct, RuleHistory, RuleTest, RuleVerdict, RulesFile, Suggestions};
 use countersign_api::service::{
     AuditQuery, AuditRecord, AuditRow, ErrorBody, NewRule, PendingSubmission, ProgramReply, ReviewReply, ReviewRequest,

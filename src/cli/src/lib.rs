@@ -19,7 +19,6 @@ pub mod failure;
 mod fetch;
 mod link;
 mod look;
-mod pin;
 mod proof;
 pub mod replay;
 pub mod reviewer;

@@ -34,7 +34,6 @@ mod lost;
 mod no_ruling;
 mod opening;
 mod own_rules;
-mod peer;
 mod policies;
 mod program;
 mod quotas;

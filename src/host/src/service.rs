@@ -1,6 +1,7 @@
 //! The approval service as the host sees it: HTTPS with the certificate pinned
 //! at enrolment, plain HTTP to loopback only.
 
+use countersign_api::pinned::tls_to;
 use countersign_api::rules::PolicyText;
 use countersign_api::service::{
     CheckpointReply, CheckpointRequest, Conflict, DecisionReply, EnrollReply, EnrollRequest, EntriesReply,
@@ -65,7 +66,8 @@ impl Service {
             .pool_idle_timeout(IDLE)
             .tcp_nodelay(true);
         // Plain HTTP never uses TLS; the zero pin matches no certificate.
-        builder = builder.tls_backend_preconfigured(crate::peer::pinned_tls(fingerprint.unwrap_or(Digest::ZERO))?);
+        let tls = tls_to(fingerprint.unwrap_or(Digest::ZERO)).map_err(|why| format!("cannot set up TLS: {why}"))?;
+        builder = builder.tls_backend_preconfigured(tls);
         match (parsed.scheme(), fingerprint) {
             ("https", Some(_)) => {}
             ("https", None) => {

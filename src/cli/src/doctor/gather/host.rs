@@ -3,8 +3,8 @@
 use super::accounts::{GROUP, gids, login_shells, shadow};
 use super::walk::{read, walk};
 use crate::doctor::facts::{Host, HostConfig, Kind, Known, Listener, Program, ShellConfig, SystemUser, Walk};
-use crate::pin::tls_to;
 use crate::reviewer::service_url;
+use countersign_api::pinned::tls_to;
 use countersign_core::Digest;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket, sockopt};
 use nix::sys::statvfs::{FsFlags, statvfs};

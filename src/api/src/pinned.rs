@@ -1,19 +1,19 @@
 //! TLS to one certificate: the service is known by the SHA-256 of its
-//! certificate, given with the reviewer's token, and by nothing else. Names,
+//! certificate (of the DER), given with a token, and by nothing else. Names,
 //! dates and authorities are not looked at; that the peer holds the
 //! certificate's key is (the handshake's signature).
 
 use countersign_core::Digest;
-use countersign_ledger::sha256;
+use ring::digest::{SHA256, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, ring as provider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use std::sync::Arc;
 
 /// A TLS configuration that talks to the owner of one certificate only.
 pub fn tls_to(fingerprint: Digest) -> Result<ClientConfig, Error> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(provider::default_provider());
     let verifier = Pinned { fingerprint, provider: Arc::clone(&provider) };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -38,12 +38,13 @@ impl ServerCertVerifier for Pinned {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let shown = sha256(end_entity);
-        if shown == self.fingerprint {
+        let shown = digest(&SHA256, end_entity);
+        if shown.as_ref() == self.fingerprint.0 {
             return Ok(ServerCertVerified::assertion());
         }
+        let shown = shown.as_ref().try_into().map_or(Digest::ZERO, Digest);
         Err(Error::General(format!(
-            "it showed a certificate with the fingerprint {shown}, and {} is pinned; if the certificate was changed on purpose, ask for a new reviewer.toml, else somebody is between you and the service",
+            "it showed a certificate with the fingerprint {shown}, and {} is pinned; if the certificate was changed on purpose, ask for a new token, else somebody is between you and the service",
             self.fingerprint
         )))
     }
@@ -77,7 +78,8 @@ mod tests {
 
     #[test]
     fn only_the_pinned_certificate_will_do() {
-        let verifier = Pinned { fingerprint: sha256(b"certificate"), provider: Arc::new(ring::default_provider()) };
+        let fingerprint = Digest(digest(&SHA256, b"certificate").as_ref().try_into().unwrap());
+        let verifier = Pinned { fingerprint, provider: Arc::new(provider::default_provider()) };
         let name = ServerName::try_from("approve.example").unwrap();
         let check = |der: &'static [u8]| {
             verifier.verify_server_cert(&CertificateDer::from(der), &[], &name, &[], UnixTime::now())
