@@ -293,8 +293,8 @@ pub enum NotReleased {
     Hangup,
     /// The recording could not be written.
     Recorder,
-    /// A file that it would run, or the directory it would run in, is no
-    /// longer what it was when the line was submitted.
+    /// A file that it would run, the directory it would run in, or a limit of
+    /// the shell is no longer what it was when the line was submitted.
     Drifted,
     /// The host was lost before the front could hear of the release. Said by
     /// the host alone.

@@ -10,6 +10,9 @@
 //! | `Running` | inner terminal, raw | "ready" and its mark → `Editing`; private socket closed → `Replaced` |
 //! | `Replaced` (`exec prog`) | inner terminal, raw | the program exits → over |
 //!
+//! A shell that a signal has stopped, or that reads its newlines and never says
+//! "ready", is over in any state.
+//!
 //! While countersign-hostd is away (`away.rs`) the state stays as it is, but a
 //! line that waited is refused, and so is every new one.
 //!
