@@ -93,13 +93,7 @@ const TAKES: &[Takes] = &[
         valued: (&[], "D"),
         ..NONE
     },
-    Takes {
-        programs: &["mvn"],
-        files: (&["file", "settings", "global-settings"], "fs"),
-        // Flags, but they begin with that letter.
-        valued: (&["ff", "fn", "fae"], "DPT"),
-        ..NONE
-    },
+    Takes { programs: &["mvn"], files: (&["file", "settings", "global-settings"], "fs"), valued: (&[], "DPT"), ..NONE },
     Takes {
         programs: &["gradle"],
         files: (&["build-file", "settings-file", "init-script"], "bcI"),
@@ -165,7 +159,7 @@ const TAKES: &[Takes] = &[
         programs: &["m4", "gm4"],
         files: (&["reload-state"], "R"),
         directories: (&["include"], "I"),
-        valued: (&["define", "undefine", "freeze-state", "trace", "debugfile"], "DUFtdlLHNo"),
+        valued: (&["define", "undefine", "freeze-state", "trace"], "DUFtlLHNo"),
         operands: ALL,
         ..NONE
     },
