@@ -61,6 +61,8 @@ pub struct Relay<'a> {
     outer: &'a mut Outer,
     pty: Option<&'a mut Pty>,
     spawner: &'a Spawner,
+    /// Where what runs may write, where the kernel lets it write nowhere else.
+    below: Option<String>,
     sources: Vec<Source>,
     buffer: Vec<u8>,
     feed: Option<Feed>,
@@ -159,7 +161,8 @@ impl<'a> Relay<'a> {
                 }
             }
         };
-        Ok(started.map(|()| Self {
+        Ok(started.map(|below| Self {
+            below,
             link,
             recorder,
             outer,
@@ -178,6 +181,11 @@ impl<'a> Relay<'a> {
     /// Relays until the command has ended and all it wrote is shown, or until
     /// there is a reason to end it.
     pub fn run(mut self) -> io::Result<Ended> {
+        if let Some(below) = self.below.take()
+            && let Err(error) = self.recorder.marker(&format!("writes below {below} and nowhere else"))
+        {
+            self.stop(Stop::Recorder(error));
+        }
         loop {
             if let Some(end) = self.done()? {
                 self.hear_log_out()?;

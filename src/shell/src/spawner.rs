@@ -3,6 +3,7 @@
 //! else; when the front's end of the socket closes it ends what it started and
 //! goes.
 
+mod below;
 mod look;
 pub mod orders;
 
@@ -10,6 +11,7 @@ use crate::end::Failure;
 use crate::inner::InnerShell;
 use crate::interactive::driver;
 use crate::script::driver as script;
+use below::Writes;
 use countersign_api::frame;
 use countersign_core::{Transfer, b64_decode, b64_encode};
 use countersign_sys::errand::{Ending, errand};
@@ -17,11 +19,12 @@ use countersign_sys::signals::{Name, Signals};
 use countersign_sys::spawn::{Controlling, Leave, Program};
 use countersign_sys::{self as sys, Forked, Inherited, Uids, Wanted};
 use orders::{Limits, MAX_HISTORY, MAX_ORDER, Names, Order, Report, Seen, Spawner};
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt as _};
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 
 /// Most entries of a directory that are looked at for completion, and most
@@ -196,10 +199,12 @@ impl<'a> Office<'a> {
 
     fn start(&mut self, program: io::Result<Program<'_>>, deadline_us: Option<u64>) -> io::Result<()> {
         let leave = Leave { watch: self.front.as_fd(), deadline_us, within_us: START_US };
+        let below = program.as_ref().ok().and_then(|program| program.below.clone());
         match program.and_then(|program| sys::spawn::spawn(program, leave)) {
             Ok(started) => {
                 self.state = State::Running(started.pid);
-                self.tell(&Report::Spawned)?;
+                let below = below.map(|path| path.to_string_lossy().into_owned());
+                self.tell(&Report::Spawned { below })?;
                 started.ended.map_or(Ok(()), |status| self.ended(started.pid, status))
             }
             Err(error) => {
@@ -238,9 +243,11 @@ impl<'a> Office<'a> {
         // What it reads and writes is the client's to say, in the agent's name: also `/proc/PID/mem`.
         // Hooks of a push and filters of an archive are programs that may need more.
         let apart = Transfer::of(&command).is_some_and(|one| !matches!(one, Transfer::GitPush | Transfer::GitArchive));
+        let below = self.place_of(&command);
         let command = CString::new(command)?;
         Ok(Program {
             apart,
+            below,
             file: file_of(shell)?,
             arguments: shell.arguments(command),
             environment: variables(environment)?,
@@ -250,6 +257,18 @@ impl<'a> Office<'a> {
             terminal: if terminal { Controlling::Input } else { Controlling::None },
             inherited: self.inherited,
         })
+    }
+
+    /// The directory that a transfer is to write below, where that can be told
+    /// and the kernel can see to it.
+    fn place_of(&self, command: &[u8]) -> Option<PathBuf> {
+        let Writes::Below(place) = Writes::of(command) else { return None };
+        if !sys::apart::is_possible() {
+            return None;
+        }
+        let (path, _ending) =
+            self.errand(|| below::directory(&place).map_or_else(Vec::new, |found| found.into_os_string().into_vec()));
+        (!path.is_empty()).then(|| PathBuf::from(OsString::from_vec(path)))
     }
 
     /// The interactive shell: its input is a socket that yields newlines only,
@@ -272,6 +291,7 @@ impl<'a> Office<'a> {
             uid: Some(self.agent),
             terminal: Controlling::Output,
             apart: false,
+            below: None,
             inherited: self.inherited,
         })
     }
@@ -294,6 +314,7 @@ impl<'a> Office<'a> {
             uid: Some(self.agent),
             terminal: Controlling::None,
             apart: false,
+            below: None,
             inherited: self.inherited,
         })
     }

@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 
 /// What a child says when it is ready to execute the program; an error number
@@ -59,6 +60,9 @@ pub struct Program<'a> {
     /// Whether it is kept from the memory of the user's other processes, where
     /// the kernel can.
     pub apart: bool,
+    /// Where it may write, where it is kept apart and that is said: nowhere but
+    /// below this directory, a path without links.
+    pub below: Option<PathBuf>,
     /// Limits and umask that it gets back.
     pub inherited: &'a Inherited,
 }
@@ -209,7 +213,7 @@ fn become_program(
         descriptors::keep_as(fd, *number)?;
     }
     if program.apart {
-        apart()?;
+        apart(program.below.as_deref())?;
     }
     // From here on nothing is left to do but to be allowed to.
     tell.write_all(&ALIVE)?;

@@ -140,6 +140,58 @@ fn arguments_that_an_rsync_reads_are_no_part_of_a_transfer() {
     host.verify().expect(10);
 }
 
+/// What the agent has put behind a link is not written by a transfer to the place that was named, and the record says
+/// which place that is.
+#[test]
+fn a_transfer_writes_below_the_place_that_was_named() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let home = host.home();
+    let local = host.scratch.join("local");
+    std::fs::create_dir_all(local.join("in")).expect("directory");
+    std::fs::write(local.join("in/secret"), "sent").expect("a file");
+    for name in ["kept", "elsewhere"] {
+        std::fs::create_dir(home.join(name)).expect("directory");
+        std::os::unix::fs::chown(home.join(name), Some(host.uids.agent), Some(host.uids.agent)).expect("owner");
+    }
+    std::os::unix::fs::symlink(home.join("elsewhere"), home.join("kept/in")).expect("link");
+    std::os::unix::fs::symlink("kept", home.join("way")).expect("link");
+    std::os::unix::fs::symlink(home.join("elsewhere/file"), home.join("kept/file")).expect("link");
+    let to = |place: &str| format!("{AGENT}@127.0.0.1:{place}");
+    let place = home.join("kept").canonicalize().expect("its path");
+    let says = format!("writes below {} and nowhere else", place.display());
+    let markers = |host: &Installation| {
+        let all = std::fs::read_dir(host.host_dir().join("recordings")).expect("recordings").flatten();
+        all.flat_map(|recording| Cast::read(&recording.path()).markers()).filter(|marker| *marker == says).count()
+    };
+
+    // The control: an scp that nobody holds follows it.
+    let sent = format!("printf 'C0644 4 x\\nsent\\0' | scp -t {}", home.join("kept/file").display());
+    run(&mut host.as_agent("sh", &["-c", &sent])).expect(0);
+    std::fs::remove_file(home.join("elsewhere/file")).expect("it was written there");
+
+    let scp = |words: &[&str]| {
+        let mut command = Command::new("scp");
+        command.arg("-O").args(host.ssh_options("-P")).args(words);
+        command
+    };
+    let file = local.join("in/secret");
+    let file = file.to_str().expect("a path");
+    let directory = local.join("in");
+    for words in [[file, &to("kept/file")].as_slice(), &["-r", directory.to_str().expect("a path"), &to("way")]] {
+        let (ended, _) = approved(&host, &mut scp(words), "scp ");
+        assert_ne!(ended.code(), 0, "{words:?} {}", ended.err());
+    }
+    assert_eq!(std::fs::read_dir(home.join("elsewhere")).expect("directory").count(), 0, "written through a link");
+    let (ended, _) = approved(&host, &mut scp(&[file, &to("kept/own")]), "scp -t ");
+    ended.expect(0);
+    let (ended, _) = approved(&host, &mut rsync(&host, &["--delete", file, &to("way/new/")]), "rsync --server -");
+    ended.expect(0);
+    assert_eq!(std::fs::read_to_string(home.join("kept/own")).expect("what was sent"), "sent");
+    assert_eq!(std::fs::read_to_string(home.join("kept/new/secret")).expect("what was sent"), "sent");
+    assert_eq!(markers(&host), 4);
+    host.verify().expect(10);
+}
+
 /// popt, which reads rsync's options, runs another program for one where the agent's `~/.popt` says so.
 #[test]
 fn a_file_of_the_agent_puts_no_program_in_the_place_of_rsync() {

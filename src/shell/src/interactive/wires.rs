@@ -41,7 +41,7 @@ impl Wires {
         let fds = [slave.as_fd(), their_input.as_fd(), theirs.as_fd(), start_file.as_fd()];
         let back = sys::terminal::peer(pty.master.as_fd())?;
         let started = spawner.spawn(&order, &fds);
-        Ok(started.map(|()| Self { pty, word, back, private, input }))
+        Ok(started.map(|_| Self { pty, word, back, private, input }))
     }
 
     /// The private socket, while it is open, and what to wait for on it.

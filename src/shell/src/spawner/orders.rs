@@ -158,7 +158,11 @@ pub type Names = Vec<(String, bool)>;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Report {
     /// The program runs.
-    Spawned,
+    Spawned {
+        /// The directory below which it may write, and nowhere else; `None`
+        /// where it may write wherever the agent may.
+        below: Option<String>,
+    },
     /// It could not be started.
     Failed {
         /// The error number.
@@ -203,7 +207,7 @@ impl Report {
         match self {
             Self::Exited { code } => Some(CommandEnd::Exited(code)),
             Self::Signaled { signal } => Some(CommandEnd::Signaled(signal)),
-            Self::Spawned
+            Self::Spawned { .. }
             | Self::Failed { .. }
             | Self::Driven { .. }
             | Self::Seen(_)
@@ -264,17 +268,18 @@ impl Spawner {
         Self { socket, pid, reaped: Cell::new(false) }
     }
 
-    /// Starts a line. That it was not started is believed only where the
+    /// Starts a line; the directory below which it may write, where the kernel
+    /// lets it write nowhere else. That it was not started is believed only where the
     /// spawner says so; a spawner that says nothing is killed, and what it may
     /// have started dies with it.
-    pub fn spawn(&self, order: &Order, stdio: &[BorrowedFd<'_>]) -> Result<(), Unstarted> {
+    pub fn spawn(&self, order: &Order, stdio: &[BorrowedFd<'_>]) -> Result<Option<String>, Unstarted> {
         if let Err(error) = self.send(order, stdio) {
             // The order did not arrive, not even in part: packets are whole.
             let number = error.raw_os_error().and_then(|n| u16::try_from(n).ok());
             return Err(Unstarted::Never(number.unwrap_or(NO_NUMBER)));
         }
         match self.answer() {
-            Ok(Some(Report::Spawned)) => Ok(()),
+            Ok(Some(Report::Spawned { below })) => Ok(below),
             Ok(Some(Report::Failed { errno })) => Err(Unstarted::Never(errno)),
             Ok(
                 Some(
@@ -416,7 +421,9 @@ impl Spawner {
                     return Ok((answer, ended));
                 }
                 Some(end @ (Report::Stopped | Report::Exited { .. } | Report::Signaled { .. })) => ended = Some(end),
-                Some(Report::Spawned | Report::Failed { .. }) | None => return Err(io::ErrorKind::InvalidData.into()),
+                Some(Report::Spawned { .. } | Report::Failed { .. }) | None => {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
             }
         }
     }
