@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ pub struct Terminal {
     child: Child,
     keyboard: Option<File>,
     seen: Arc<Mutex<Vec<u8>>>,
+    reads: Arc<AtomicBool>,
     from: usize,
 }
 
@@ -44,14 +46,17 @@ impl Terminal {
         let keyboard = File::from(pty.master);
         let mut screen = keyboard.try_clone().expect("descriptor");
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let into = Arc::clone(&seen);
+        let reads = Arc::new(AtomicBool::new(true));
+        let (into, may_read) = (Arc::clone(&seen), Arc::clone(&reads));
         std::thread::spawn(move || {
             let mut piece = [0; 4096];
-            while let Ok(count @ 1..) = screen.read(&mut piece) {
+            while may_read.load(Ordering::Relaxed)
+                && let Ok(count @ 1..) = screen.read(&mut piece)
+            {
                 into.lock().expect("screen").extend_from_slice(&piece[..count]);
             }
         });
-        Self { child, keyboard: Some(keyboard), seen, from: 0 }
+        Self { child, keyboard: Some(keyboard), seen, reads, from: 0 }
     }
 
     /// The program's process id.
@@ -99,6 +104,11 @@ impl Terminal {
     #[track_caller]
     pub fn prompt(&mut self) {
         self.expect(if nix::unistd::geteuid().is_root() { "# " } else { "$ " });
+    }
+
+    /// Reads no more, for good, and does not hang up.
+    pub fn stop_reading(&self) {
+        self.reads.store(false, Ordering::Relaxed);
     }
 
     /// Another size.

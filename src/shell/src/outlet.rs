@@ -120,12 +120,17 @@ mod tests {
     use super::*;
     use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
-    /// What a terminal with this outlet shows, in whatever way it is written to.
-    fn all_is_shown(make: impl FnOnce(OwnedFd) -> Outlet) {
+    fn raw_terminal() -> nix::pty::OpenptyResult {
         let pair = nix::pty::openpty(None, None).unwrap();
         let mut raw = tcgetattr(&pair.slave).unwrap();
         cfmakeraw(&mut raw);
         tcsetattr(&pair.slave, SetArg::TCSANOW, &raw).unwrap();
+        pair
+    }
+
+    /// What a terminal with this outlet shows, in whatever way it is written to.
+    fn all_is_shown(make: impl FnOnce(OwnedFd) -> Outlet) {
+        let pair = raw_terminal();
         let mut outlet = make(pair.slave);
         let sent: Vec<u8> = (0..100_000_u32).map(|i| i.to_le_bytes()[0]).collect();
         let wanted = sent.len();
@@ -153,9 +158,9 @@ mod tests {
     /// As where a client stops reading in the middle.
     #[test]
     fn a_full_terminal_of_our_own_is_not_waited_for() {
-        let pair = nix::pty::openpty(None, None).unwrap();
+        let pair = raw_terminal();
         let mut outlet = Outlet::own(sys::terminal::open_again(pair.slave.as_fd()).unwrap());
-        (0..100).for_each(|_| outlet.show(&[b'x'; 1000]));
+        (0..100).for_each(|i| outlet.show(&vec![b'x'; 1 + i * 97]));
         assert!(outlet.is_waiting() && outlet.is_open());
     }
 

@@ -80,6 +80,20 @@ fn hang_up_while_a_line_runs() {
     login.check(&[10]);
 }
 
+/// A front that stood in a write would not hear that its client is gone.
+#[test]
+fn a_client_that_reads_no_more_keeps_no_login() {
+    let mut login = Login::new();
+    login.terminal.send("yes\r");
+    login.terminal.expect("y\ny\ny\n");
+    login.terminal.stop_reading();
+    // Its terminal is full before that.
+    std::thread::sleep(Duration::from_millis(500));
+    login.terminal.hang_up();
+    assert_eq!(journal::wait_for(&login.parts.journal(), "session_closed", 1)["body"]["why"], "hangup");
+    login.check(&[10]);
+}
+
 #[test]
 fn front_killed() {
     let mut login = Login::new();
