@@ -39,6 +39,12 @@ pub fn note(text: &str) {
     writeln!(err, "{}", folded(text, columns)).unwrap_or_default();
 }
 
+/// Writes one line to stderr that is there to be copied, and so is not broken. Nothing that an agent wrote may
+/// stand in it.
+pub fn note_to_copy(text: &str) {
+    writeln!(anstream::stderr().lock(), "{text}").unwrap_or_default();
+}
+
 /// Writes a value as one line of JSON to stdout.
 pub fn show_json<T: Serialize>(value: &T) -> Result<(), Failure> {
     let mut text = json(value)?;

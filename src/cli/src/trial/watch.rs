@@ -9,7 +9,7 @@ use crate::choose::short;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::reviewer::Reviewer;
-use crate::screen::{json, note};
+use crate::screen::{json, note_to_copy};
 use countersign_api::service::{PendingSubmission, ReviewRequest};
 use countersign_core::{Choice, SubmissionId, visible};
 use serde::Serialize;
@@ -71,7 +71,7 @@ impl Watcher {
                     .to_owned()
             }
         };
-        note(&visible(&text));
+        note_to_copy(&visible(&text));
     }
 
     /// Waits for submissions, and decides or tells about each.
@@ -111,7 +111,7 @@ impl Watcher {
                 approve: [own, "approve", "--state", state, &id],
                 deny: [own, "deny", "--state", state, &id, "--reason", "…"],
             };
-            note(&json(&hint)?);
+            note_to_copy(&json(&hint)?);
             return Ok(());
         }
         let text = format!(
@@ -119,7 +119,7 @@ impl Watcher {
         );
         // The gated command may have made the terminal raw: a bare line feed would leave the cursor where it is.
         let end = if std::io::stderr().is_terminal() { "\r" } else { "" };
-        note(&format!("{}{end}", visible(&text)));
+        note_to_copy(&format!("{}{end}", visible(&text)));
         Ok(())
     }
 }
