@@ -141,6 +141,9 @@ check_dependency_lists() {
         diff -u "tests/deps/$package.txt" <(dependency_list "$package") || failed=1
     done
     [ $failed = 0 ] || { echo "dependencies changed; if that is meant: tests/check.sh --update-deps, and commit" >&2; return 1; }
+    # The fuzz targets are a workspace of their own, which nothing here builds.
+    cargo tree --quiet --locked --manifest-path tests/fuzz/Cargo.toml > /dev/null \
+        || { echo "tests/fuzz/Cargo.lock is behind; run cargo check in tests/fuzz, and commit it" >&2; return 1; }
     # The login shell of every agent links no network client, no TLS, no database and no runtime.
     if grep -E '^(reqwest|hyper|h2|rustls|native-tls|sqlx|libsqlite3-sys|tokio|axum|tower|http)( |-)' tests/deps/countersign-shell.txt; then
         echo "countersign-sh must not link these" >&2
