@@ -374,7 +374,8 @@ impl Found {
         let reads = matches!(command.program_name(), Some("read" | "mapfile" | "readarray"));
         // `-u 62`, `-ru 62`, `-ru62`; where an option's own value looks like it, too.
         let option = |word: &Word| word.text.starts_with('-');
-        let named = |pair: &[Word]| matches!(pair, [u, fd] if option(u) && u.text.ends_with('u') && (fd.exact().is_none() || own(&fd.text)));
+        let reached = |fd: &Word| fd.exact().is_none() || own(&fd.text);
+        let named = |pair: &[Word]| matches!(pair, [u, fd] if option(u) && u.text.ends_with('u') && reached(fd));
         let attached = |word: &Word| option(word) && word.text.rsplit_once('u').is_some_and(|(_, fd)| own(fd));
         redirected || reads && (command.arguments().windows(2).any(named) || command.arguments().iter().any(attached))
     }

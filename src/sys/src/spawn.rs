@@ -212,8 +212,10 @@ fn become_program(
     for (fd, number) in &program.further {
         descriptors::keep_as(fd, *number)?;
     }
-    if program.apart {
-        apart(program.below.as_deref())?;
+    let is_apart = program.apart && apart(program.below.as_deref())?;
+    if program.below.is_some() && !is_apart {
+        // It was said that it can write nowhere else.
+        return Err(Errno::EOPNOTSUPP.into());
     }
     // From here on nothing is left to do but to be allowed to.
     tell.write_all(&ALIVE)?;

@@ -1,5 +1,6 @@
-//! What a process that has locked itself in can still do: each attempt in a
-//! child of its own, in a process of one thread, since forking needs that.
+//! What a process that has locked itself in can still do, and that a program is
+//! set apart as was said or does not run: each attempt in a child of its own, in
+//! a process of one thread, since forking needs that.
 #![allow(
     unsafe_code,
     clippy::unwrap_used,
@@ -8,15 +9,17 @@
     reason = "a test that cannot go on should stop, and the attempts are system calls"
 )]
 
-use countersign_sys as sys;
+use countersign_sys::spawn::{Controlling, Leave, Program, spawn};
+use countersign_sys::{self as sys, Inherited};
 use nix::libc;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 
 /// Runs `attempt` locked in; how the child ended, and what it wrote.
 fn locked_in(attempt: fn(&mut File)) -> (WaitStatus, Vec<u8>) {
@@ -30,7 +33,8 @@ fn locked_in(attempt: fn(&mut File)) -> (WaitStatus, Vec<u8>) {
         }
         sys::Forked::Parent(pid) => {
             drop(theirs);
-            ours.write_all(b"ping").unwrap();
+            // It may have ended already.
+            let (Ok(()) | Err(_)) = ours.write_all(b"ping");
             let mut said = Vec::new();
             // Reset where it ended without having read.
             let (Ok(_) | Err(_)) = ours.read_to_end(&mut said);
@@ -66,15 +70,27 @@ const ATTEMPTS: [Attempt; 14] = [
     ("mprotect", |_| call(libc::SYS_mprotect, 0, 4096, 5)),
 ];
 
+type Test = (&'static str, fn());
+
+const TESTS: [Test; 2] = [("locked_in_is_locked_in", is_locked_in), ("what_was_said_of_it_is_so", is_as_was_said)];
+
 fn main() {
     // What nextest asks of a test program.
-    let arguments: Vec<String> = std::env::args().collect();
-    if arguments.iter().any(|word| word == "--list") {
-        if !arguments.iter().any(|word| word == "--ignored") {
-            println!("locked_in_is_locked_in: test");
-        }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let asked = |name: &str| arguments.iter().any(|word| word == name);
+    if asked("--list") {
+        let listed = if asked("--ignored") { &[][..] } else { &TESTS[..] };
+        listed.iter().for_each(|(name, _)| println!("{name}: test"));
         return;
     }
+    let all = !TESTS.iter().any(|(name, _)| asked(name));
+    for (name, test) in TESTS.iter().filter(|(name, _)| all || asked(name)) {
+        test();
+        println!("test {name} ... ok");
+    }
+}
+
+fn is_locked_in() {
     // It can compute, allocate, read and write on its one descriptor, and end.
     let (ended, said) = locked_in(|kept| {
         let mut heard = [0; 4];
@@ -89,5 +105,31 @@ fn main() {
         let (ended, said) = locked_in(attempt);
         assert!(matches!(ended, WaitStatus::Signaled(_, Signal::SIGSYS, _)), "{name}: {ended:?} {said:?}");
     }
-    println!("test locked_in_is_locked_in ... ok");
+}
+
+fn is_as_was_said() {
+    let inherited = Inherited::replace().unwrap();
+    let (watch, _open) = sys::pipe().unwrap();
+    let start = |apart: bool, below: Option<&str>| {
+        let null = || OwnedFd::from(File::options().read(true).write(true).open("/dev/null").unwrap());
+        let program = Program {
+            file: c"/bin/true".to_owned(),
+            arguments: vec![c"true".to_owned()],
+            environment: Vec::new(),
+            stdio: [null(), null(), null()],
+            uid: None,
+            further: Vec::new(),
+            terminal: Controlling::None,
+            apart,
+            below: below.map(PathBuf::from),
+            inherited: &inherited,
+        };
+        let leave = Leave { watch: watch.as_fd(), deadline_us: None, within_us: 10_000_000 };
+        spawn(program, leave).map(|started| started.pid).map_err(|error| error.raw_os_error())
+    };
+    for apart in [false, true] {
+        sys::process::wait(start(apart, None).unwrap()).unwrap();
+    }
+    assert_eq!(start(false, Some("/")), Err(Some(libc::EOPNOTSUPP)), "nothing sees to it");
+    assert!(start(true, Some("/no-such-directory")).is_err());
 }
