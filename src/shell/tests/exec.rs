@@ -174,6 +174,15 @@ fn closed_descriptors_and_inherited_limits_do_no_harm() {
     assert_eq!(String::from_utf8_lossy(&shown.stdout), "0\n16\n0000\n4\n");
     assert_eq!(shown.status.signal(), Some(1));
     host.over();
+    // Fewer descriptors than the gate has open: it raises its own limit, and gives this one back.
+    let host = Host::approves();
+    let shown = std::process::Command::new("bash")
+        .args(["-c", "ulimit -S -n 4; exec \"$0\" \"$@\""])
+        .args(host.shell("ulimit -n; exit 3").get_args_with_program())
+        .output()
+        .unwrap();
+    assert_eq!((shown.stdout.as_slice(), shown.status.code()), (b"4\n".as_slice(), Some(3)), "{shown:?}");
+    host.over();
 }
 
 #[test]

@@ -35,12 +35,13 @@ impl Inherited {
     }
 
     /// The limits of a program that gets them back, as the kernel writes them
-    /// (`/proc/PID/limits`). Nobody else could have changed these.
+    /// (`/proc/PID/limits`). Nobody else could have changed these. Empty where one
+    /// of them is that no file can be opened.
     pub fn limits(&self) -> io::Result<String> {
         self.restore()?;
-        let text = std::fs::read_to_string("/proc/self/limits");
+        let text = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
         Self::replace()?;
-        text
+        Ok(text)
     }
 
     /// Puts back what was inherited, in a forked child.
