@@ -66,6 +66,31 @@ fn a_front_that_is_killed_loses_nothing_that_was_shown() {
     whole(&parts, &shown, &[10, 11]);
 }
 
+/// As where somebody types: the spool is written through memory, and its end is reserved ahead.
+#[test]
+fn what_came_piece_by_piece_is_whole_when_all_is_killed() {
+    for host_too in [false, true] {
+        let mut parts = Parts::new();
+        let front = writing(&parts, "while :; do echo one piece; sleep 0.003; done", 3_000);
+        let opened = journal::wait_for(&parts.journal(), "session_opened", 1);
+        let reserved = std::fs::metadata(spool(&parts, &opened)).expect("a spool").len();
+        assert!(reserved > 64 * 1024, "{reserved} bytes: nothing is written through memory");
+        if host_too {
+            parts.host.take().expect("a host").kill();
+        }
+        front.signal(Signal::SIGKILL);
+        let shown = front.wait_open(LIMIT).stdout;
+        if host_too {
+            parts.start_host();
+        }
+        let closed = journal::wait_for(&parts.journal(), "session_closed", 1);
+        assert_eq!(closed["body"]["why"], if host_too { "recovered" } else { "killed" });
+        whole(&parts, &shown, &[10, 11]);
+        let recorded = Cast::read(&parts.recording()).stdout();
+        assert!(!recorded.contains(&0) && recorded.len() < shown.len() + 100, "what is reserved is not output");
+    }
+}
+
 #[test]
 fn a_host_that_is_killed_at_any_time_loses_nothing_that_was_shown() {
     for round in 0..8 {

@@ -10,8 +10,9 @@
 //!   4 a marker                             UTF-8
 //! ```
 //! `at_us` counts from the start of the recording. A record is at most
-//! [`MAX_DATA`] long. To its reader every byte is foreign: [`take`] refuses
-//! what is not exactly this.
+//! [`MAX_DATA`] long. Behind the last one there may be zeros, which a front
+//! reserves ahead; a record that is written there gets its kind last. To its
+//! reader every byte is foreign: [`take`] refuses what is not exactly a record.
 
 use crate::recording::Stream;
 

@@ -14,6 +14,9 @@ use std::time::Duration;
 /// How often a recording that cannot be written is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
+/// What a login is closed as whose front wrote what no front writes.
+const BAD_RECORDING: &str = "bad_recording";
+
 /// Notes that nothing will be added to a recording.
 pub(crate) fn closed(host: &Host, login: LoginId, written: Option<Written>) {
     host.shipper.uploads().closed(login, written.map_or(0, |entry| entry.seq));
@@ -23,7 +26,7 @@ pub(crate) fn closed(host: &Host, login: LoginId, written: Option<Written>) {
 
 /// What a login is closed as whose recording cannot go on.
 pub(crate) fn lost_word(why: &TapeError) -> &'static str {
-    if why.is_fronts() { "bad_recording" } else { "disk_full" }
+    if why.is_fronts() { BAD_RECORDING } else { "disk_full" }
 }
 
 /// A login whose front is gone or was sent away.
@@ -98,8 +101,13 @@ async fn keep_rest(
             Ok(Some(chunk)) if !ended && !tape.is_at_end() => {
                 keep::write(host, login, tape, Some(chunk), Vec::new()).await.map(drop)?;
             }
-            Ok(last) => return Ok(last),
-            Err(TapeError::Bad { .. }) if !ended && tape.ends_in_zeros() => ended = true,
+            Ok(last) => {
+                if !ended && !tape.ends_well() {
+                    tracing::error!("login {login}: there is more in its spool, behind zeros");
+                    *why = BAD_RECORDING;
+                }
+                return Ok(last);
+            }
             Err(fault @ (TapeError::Bad { .. } | TapeError::Short(_))) if !ended => {
                 tracing::error!("login {login}: {fault}");
                 *why = lost_word(&fault);

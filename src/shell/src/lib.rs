@@ -30,6 +30,7 @@ mod request;
 mod script;
 mod settings;
 mod spawner;
+mod spool;
 mod start;
 mod transfer_log;
 

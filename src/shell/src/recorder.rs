@@ -1,16 +1,15 @@
 //! The recorder: what a command writes goes into the spool first. A failed or
 //! short write is final; there is no pause and no skip.
 //!
-//! The spool ([`countersign_api::spool`]) is append-only and the host's; the
-//! host turns it into a recording. A write is whole records in one call.
+//! The host turns the spool ([`crate::spool`]) into a recording.
 
+use crate::spool::Spool;
 use countersign_api::front::FrontMessage;
 use countersign_api::recording::Stream;
 use countersign_api::spool;
 use countersign_core::visible;
 use countersign_sys as sys;
-use std::fs::File;
-use std::io::{self, IoSlice, Write as _};
+use std::io;
 use std::os::fd::OwnedFd;
 
 /// The host is told after so many bytes …
@@ -38,15 +37,16 @@ pub struct RecordingFailed(#[from] io::Error);
 
 /// A recording that is being written.
 pub struct Recorder {
-    spool: File,
+    spool: Spool,
     started_us: u64,
-    /// Bytes in the spool, and how many of them the host was told of.
-    length: u64,
+    /// How many bytes of the spool the host was told of.
     told: u64,
     /// When the first byte was written that the host was not told of, and when
     /// it was told last.
     untold_since_us: u64,
     told_us: u64,
+    /// When the last record was written, µs since the boot.
+    last_us: u64,
     totals: [u64; 2],
     /// What the totals were when the last command began.
     before: [u64; 2],
@@ -60,12 +60,12 @@ impl Recorder {
     pub fn begin(spool: OwnedFd) -> Result<Self, RecordingFailed> {
         let started_us = sys::boottime_us()?;
         Ok(Self {
-            spool: File::from(spool),
+            spool: Spool::new(spool),
             started_us,
-            length: 0,
             told: 0,
             untold_since_us: started_us,
             told_us: 0,
+            last_us: started_us,
             totals: [0, 0],
             before: [0, 0],
             failed: false,
@@ -78,7 +78,7 @@ impl Recorder {
         let at_us = self.at_us()?;
         for data in bytes.chunks(spool::MAX_DATA) {
             let head = spool::output_head(at_us, stream, data.len()).ok_or(io::ErrorKind::InvalidInput);
-            self.write(&[IoSlice::new(&head.map_err(io::Error::from)?), IoSlice::new(data)])?;
+            self.write(at_us, &head.map_err(io::Error::from)?, data)?;
         }
         let [stdout, stderr] = &mut self.totals;
         let total = match stream {
@@ -96,12 +96,14 @@ impl Recorder {
             label.truncate(end);
             label.push('…');
         }
-        self.record(spool::marker(self.at_us()?, &label))
+        let at_us = self.at_us()?;
+        self.record(at_us, spool::marker(at_us, &label))
     }
 
     /// Records the terminal's new size.
     pub fn resize(&mut self, columns: u16, rows: u16) -> Result<(), RecordingFailed> {
-        self.record(spool::resize(self.at_us()?, columns, rows))
+        let at_us = self.at_us()?;
+        self.record(at_us, spool::resize(at_us, columns, rows))
     }
 
     /// What the host is to be told now, if enough was written or waited long
@@ -125,18 +127,18 @@ impl Recorder {
 
     /// What the host was not told of, if there is anything.
     pub fn tell(&mut self) -> Option<FrontMessage> {
-        if self.length == self.told {
+        if self.untold() == 0 {
             return None;
         }
-        self.told = self.length;
+        self.told = self.length();
         // Where the clock cannot be read, the next time is sooner.
         self.told_us = sys::boottime_us().unwrap_or(0);
-        Some(FrontMessage::Spooled { bytes: self.length })
+        Some(FrontMessage::Spooled { bytes: self.length() })
     }
 
     /// The host takes all that is written, by what it is told beside.
     pub fn told(&mut self) {
-        self.told = self.length;
+        self.told = self.length();
     }
 
     /// The host that has taken so much was told of nothing beyond that.
@@ -145,17 +147,22 @@ impl Recorder {
     }
 
     fn untold(&self) -> u64 {
-        self.length.saturating_sub(self.told)
+        self.length().saturating_sub(self.told)
     }
 
     /// Whether more is in the spool than should be for now.
     pub fn is_beyond(&self, reach: u64) -> bool {
-        self.length > reach
+        self.length() > reach
+    }
+
+    /// When the last record was written, in µs of [`sys::boottime_us`].
+    pub fn last_us(&self) -> u64 {
+        self.last_us
     }
 
     /// Bytes in the spool: whole records.
     pub fn length(&self) -> u64 {
-        self.length
+        self.spool.length()
     }
 
     /// Raw bytes recorded: standard output, standard error.
@@ -179,44 +186,36 @@ impl Recorder {
         Ok(sys::boottime_us()?.saturating_sub(self.started_us))
     }
 
-    fn record(&mut self, record: Option<Vec<u8>>) -> Result<(), RecordingFailed> {
+    fn record(&mut self, at_us: u64, record: Option<Vec<u8>>) -> Result<(), RecordingFailed> {
         let record = record.ok_or(io::ErrorKind::InvalidInput).map_err(io::Error::from)?;
-        self.write(&[IoSlice::new(&record)])
+        self.write(at_us, &record, &[])
     }
 
-    fn look_for_room(&mut self, bytes: u64) -> io::Result<()> {
-        self.unlooked += bytes;
+    fn look_for_room(&mut self, bytes: usize) -> io::Result<()> {
+        self.unlooked += u64::try_from(bytes).unwrap_or(u64::MAX);
         if self.unlooked < LOOK_BYTES {
             return Ok(());
         }
         self.unlooked = 0;
-        let free = sys::files::free_bytes_of(&self.spool)?;
-        if free < RESERVE_BYTES { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        if self.spool.room()? < RESERVE_BYTES { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
-    /// One write of a whole record. After a failure nothing more is written,
-    /// and the spool is cut back to its last whole record.
-    fn write(&mut self, parts: &[IoSlice<'_>]) -> Result<(), RecordingFailed> {
+    /// Writes a whole record of two pieces. After a failure nothing more is written.
+    fn write(&mut self, at_us: u64, first: &[u8], rest: &[u8]) -> Result<(), RecordingFailed> {
         if self.failed {
             return Err(io::Error::other("it failed before").into());
         }
-        let wanted: usize = parts.iter().map(|part| part.len()).sum();
-        let bytes = u64::try_from(wanted).unwrap_or(u64::MAX);
-        let error = match self.look_for_room(bytes).and_then(|()| self.spool.write_vectored(parts)) {
-            Ok(n) if n == wanted => {
-                if self.length == self.told {
-                    self.untold_since_us = sys::boottime_us()?;
-                }
-                self.length += bytes;
-                return Ok(());
-            }
-            Ok(_) => io::Error::from(io::ErrorKind::StorageFull),
-            Err(error) => error,
-        };
-        self.failed = true;
-        // Where this fails too, the host leaves the torn record out by itself.
-        let (Ok(()) | Err(_)) = self.spool.set_len(self.length);
-        Err(error.into())
+        let first_untold = self.untold() == 0;
+        let room = self.look_for_room(first.len() + rest.len());
+        if let Err(error) = room.and_then(|()| self.spool.append(at_us, first, rest)) {
+            self.failed = true;
+            return Err(error.into());
+        }
+        self.last_us = self.started_us.saturating_add(at_us);
+        if first_untold {
+            self.untold_since_us = self.last_us;
+        }
+        Ok(())
     }
 }
 

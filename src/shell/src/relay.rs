@@ -192,11 +192,10 @@ impl<'a> Relay<'a> {
                 let files = self.log.as_ref().and_then(TransferLog::files);
                 return Ok(Ended { end, stop: self.stop, files });
             }
-            let (keys, wanted): (Vec<Key>, Vec<(BorrowedFd<'_>, Wanted)>) = self.wanted().into_iter().unzip();
-            let ready = sys::poll(&wanted, self.timeout_ms())?;
+            let ready = sys::poll_by(&self.wanted(), self.timeout_ms())?;
             let mut outer = [Ready::default(); 3];
             let mut link = [Ready::default(); 2];
-            for (key, state) in keys.into_iter().zip(ready) {
+            for (key, state) in ready {
                 match key {
                     Key::LinkRead => link[0] = state,
                     Key::LinkWrite => link[1] = state,
@@ -330,9 +329,9 @@ impl<'a> Relay<'a> {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.active_us = sys::boottime_us()?;
         match self.recorder.output(source.stream, bytes) {
             Ok(()) => {
+                self.active_us = self.recorder.last_us();
                 source.outlet.show(bytes);
                 self.look_out(i);
             }

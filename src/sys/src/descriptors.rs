@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{Mode, SFlag, fstat};
+use smallvec::SmallVec;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
@@ -160,6 +161,10 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// How many are waited for without memory of their own being asked for: what a
+/// running command needs.
+const USUAL: usize = 12;
+
 /// What to wait for on a descriptor. Hang-up and errors are always reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
@@ -187,11 +192,31 @@ pub struct Ready {
 /// that interrupts is answered as "nothing is ready". A descriptor that is wanted
 /// twice is asked once: a terminal's answer is dear.
 pub fn poll(wanted: &[(BorrowedFd<'_>, Wanted)], timeout_ms: Option<u32>) -> io::Result<Vec<Ready>> {
-    let mut list: Vec<PollFd<'_>> = Vec::with_capacity(wanted.len());
+    let list = wait(wanted.iter().copied(), timeout_ms)?;
+    Ok(wanted.iter().map(|(fd, want)| ready(&list, *fd, *want)).collect())
+}
+
+/// As [`poll`]; each answer has the key of what was wanted.
+pub fn poll_by<K: Copy>(
+    wanted: &[(K, (BorrowedFd<'_>, Wanted))],
+    timeout_ms: Option<u32>,
+) -> io::Result<SmallVec<[(K, Ready); USUAL]>> {
+    let list = wait(wanted.iter().map(|(_, want)| *want), timeout_ms)?;
+    Ok(wanted.iter().map(|(key, (fd, want))| (*key, ready(&list, *fd, *want))).collect())
+}
+
+/// Those that were asked, with what was seen of them.
+type Asked<'fd> = SmallVec<[PollFd<'fd>; USUAL]>;
+
+fn wait<'fd>(
+    wanted: impl Iterator<Item = (BorrowedFd<'fd>, Wanted)>,
+    timeout_ms: Option<u32>,
+) -> io::Result<Asked<'fd>> {
+    let mut list = Asked::new();
     for (fd, want) in wanted {
         match list.iter_mut().find(|known| known.as_fd().as_raw_fd() == fd.as_raw_fd()) {
-            Some(known) => known.set_events(known.events() | events(*want)),
-            None => list.push(PollFd::new(*fd, events(*want))),
+            Some(known) => known.set_events(known.events() | events(want)),
+            None => list.push(PollFd::new(fd, events(want))),
         }
     }
     let timeout = match timeout_ms {
@@ -199,8 +224,8 @@ pub fn poll(wanted: &[(BorrowedFd<'_>, Wanted)], timeout_ms: Option<u32>) -> io:
         Some(ms) => PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX),
     };
     match nix::poll::poll(&mut list, timeout) {
-        Ok(_) => Ok(wanted.iter().map(|(fd, want)| ready(&list, *fd, *want)).collect()),
-        Err(Errno::EINTR) => Ok(vec![Ready::default(); wanted.len()]),
+        // Where a signal interrupts, nothing was ready.
+        Ok(_) | Err(Errno::EINTR) => Ok(list),
         Err(error) => Err(error.into()),
     }
 }

@@ -133,10 +133,10 @@ impl Converter {
     }
 
     /// Turns the whole records of `bytes`, which stand in the spool from
-    /// [`Converter::next`] on. Returns how many bytes those were.
+    /// [`Converter::next`] on, up to zeros. Returns how many bytes those were.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<usize, Unreadable> {
         let mut used = 0;
-        while let Some((record, length)) = spool::take(bytes.get(used..).unwrap_or_default())? {
+        while let Some((record, length)) = written(bytes.get(used..).unwrap_or_default())? {
             self.record(record.at_us, record.what, length)?;
             used += length;
         }
@@ -263,6 +263,11 @@ impl Tail {
         let part = self.records.front()?;
         Some(SpoolPlace { bytes: part.record, within: u64::try_from(part.skipped).unwrap_or(u64::MAX), at_us: 0 })
     }
+}
+
+/// The next record, if it is there: zeros are what nobody has written yet.
+fn written(bytes: &[u8]) -> Result<Option<(spool::Record<'_>, usize)>, BadSpool> {
+    if bytes.first() == Some(&0) { Ok(None) } else { spool::take(bytes) }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(crate) enum KeepError {
 pub(crate) async fn spooled(host: &Host, login: LoginId, tape: &mut Tape, upto: u64) -> Result<(), KeepError> {
     while tape.taken() < upto {
         let before = tape.taken();
-        match tokio::task::block_in_place(|| tape.turn())? {
+        match tokio::task::block_in_place(|| tape.turn(upto))? {
             Some(chunk) => write(host, login, tape, Some(chunk), Vec::new()).await.map(drop)?,
             None if tape.taken() == before => return Err(TapeError::Short(before).into()),
             None => {}

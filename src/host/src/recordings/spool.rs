@@ -34,7 +34,8 @@ pub(crate) struct Spool {
     pub(crate) login: LoginId,
     pub(crate) path: PathBuf,
     pub(crate) file: File,
-    /// What the front is handed: open for append only, and locked.
+    /// What the front is handed: open for reading too, without which none of it
+    /// can be written through memory, and locked.
     pub(crate) theirs: File,
 }
 
@@ -48,7 +49,7 @@ impl Spool {
     /// Makes the spool of this login.
     pub(super) fn of(state: &Path, login: LoginId) -> Result<Self, TapeError> {
         let path = spool_path(state, login);
-        let theirs = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path);
+        let theirs = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
         let theirs = theirs.map_err(io_error("make a spool"))?;
         theirs.lock_shared().map_err(io_error("lock a spool"))?;
         let file = open(&path).map_err(io_error("open a spool"))?;

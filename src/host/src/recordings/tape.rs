@@ -7,6 +7,9 @@
 //! The ledger says what counts: what stands in the recording beyond its last
 //! chunk is written anew from the spool.
 //!
+//! A front reserves room ahead of what it writes ([`countersign_api::spool`]):
+//! behind its last record a spool may hold zeros.
+//!
 //! The spool's descriptor carries a shared `flock`, which lives as long as any
 //! front holds it: a login is only closed when nobody can write to its spool.
 
@@ -214,14 +217,16 @@ impl Tape {
         self.converter.next()
     }
 
-    /// Reads on in the spool and makes the next chunk durable in the recording.
-    /// `None` where nothing new could be told. Until [`Tape::kept`] it is the
-    /// same chunk, or a longer one, that every call gives.
-    pub(crate) fn turn(&mut self) -> Result<Option<Chunk>, TapeError> {
+    /// Reads on in the spool, up to `upto` at most, and makes the next chunk
+    /// durable in the recording. `None` where nothing new could be told. Until
+    /// [`Tape::kept`] it is the same chunk, or a longer one, that every call gives.
+    pub(crate) fn turn(&mut self, upto: u64) -> Result<Option<Chunk>, TapeError> {
         let mut buffer = vec![0; READ];
         while self.converter.waiting() < CHUNK_LINES {
             let at = self.converter.next();
-            let count = read_at(&self.spool, &mut buffer, at).map_err(io_error("read a spool"))?;
+            let least = usize::try_from(upto.saturating_sub(at)).map_or(READ, |left| left.min(READ));
+            let room = buffer.get_mut(..least).unwrap_or_default();
+            let count = read_at(&self.spool, room, at).map_err(io_error("read a spool"))?;
             let bytes = buffer.get(..count).unwrap_or_default();
             let used = match self.converter.feed(bytes) {
                 Ok(used) => used,
@@ -236,11 +241,12 @@ impl Tape {
         self.write()
     }
 
-    /// As [`Tape::turn`], and nothing is held back at the end.
+    /// As [`Tape::turn`] for all that the front has written, and nothing is held
+    /// back at the end. Only while it writes nothing.
     pub(crate) fn turn_all(&mut self) -> Result<Option<Chunk>, TapeError> {
         loop {
             let before = self.converter.next();
-            if let Some(chunk) = self.turn()? {
+            if let Some(chunk) = self.turn(u64::MAX)? {
                 return Ok(Some(chunk));
             }
             if self.converter.next() == before {
@@ -256,10 +262,13 @@ impl Tape {
         self.write()
     }
 
-    /// Whether nothing but zeros is left: some file systems leave these at the
-    /// end of a file after a power cut.
-    pub(crate) fn ends_in_zeros(&self) -> bool {
+    /// Whether nothing is left but a torn record, or zeros: those that its front
+    /// reserved, or that a file system leaves after a power cut.
+    pub(crate) fn ends_well(&self) -> bool {
         let (mut at, mut buffer) = (self.converter.next(), vec![0; READ]);
+        if !self.is_over() {
+            return true;
+        }
         for _ in 0..MAX_ZEROS {
             match read_at(&self.spool, &mut buffer, at) {
                 Ok(0) => return true,
@@ -273,7 +282,13 @@ impl Tape {
     /// Whether the chunk that was last given is all there is so far.
     pub(crate) fn is_at_end(&self) -> bool {
         let told = self.converter.piece().lines.len() == self.converter.waiting() && !self.converter.holds_back();
-        told && self.spool.metadata().is_ok_and(|found| found.len() <= self.converter.next())
+        told && self.is_over()
+    }
+
+    /// Whether no record begins where the last one ends.
+    fn is_over(&self) -> bool {
+        let mut mark = [0];
+        read_at(&self.spool, &mut mark, self.converter.next()).is_ok() && mark == [0]
     }
 
     fn write(&mut self) -> Result<Option<Chunk>, TapeError> {

@@ -185,11 +185,10 @@ impl Session {
     }
 
     fn turn(&mut self) -> io::Result<()> {
-        let (keys, wanted): (Vec<Key>, Vec<(BorrowedFd<'_>, Wanted)>) = self.wanted().into_iter().unzip();
-        let ready = sys::poll(&wanted, Some(self.timeout_ms()?))?;
+        let ready = sys::poll_by(&self.wanted(), Some(self.timeout_ms()?))?;
         let (mut link, mut outer) = ([Ready::default(); 2], [Ready::default(); 3]);
         let (mut spawner, mut source) = (false, false);
-        for (key, state) in keys.into_iter().zip(ready) {
+        for (key, state) in ready {
             let moved = state.readable || state.hangup;
             match key {
                 Key::Link(i) => link.iter_mut().skip(i).take(1).for_each(|slot| *slot = state),

@@ -168,7 +168,9 @@ fn foreign_bytes_end_it_where_they_begin() {
     let good = output(5, Stream::Stdout, b"shown\n");
     let mut converter = converter(plain(), SpoolPlace::default());
     converter.begin(&header());
-    assert!(converter.feed(&[good.as_slice(), b"\0\0\0garbage"].concat()).is_err());
+    assert!(converter.feed(&[good.as_slice(), b"\x07\0\0garbage"].concat()).is_err());
+    // Zeros are where nobody has written yet.
+    assert_eq!(converter.feed(b"\0\0\0garbage").unwrap(), 0);
     assert_eq!(converter.next(), good.len() as u64);
     converter.let_go().unwrap();
     let file = converter.piece().lines.to_vec();

@@ -78,7 +78,7 @@ fn a_daemon_may_end_between_any_two_steps() {
             for data in piece.chunks(60_001) {
                 append(&mut spool, round, data);
                 written.extend_from_slice(data);
-                let chunk = tape.turn().unwrap().unwrap();
+                let chunk = tape.turn(u64::MAX).unwrap().unwrap();
                 if round == after && ends == Ends::BeforeTheLedger {
                     break;
                 }
@@ -153,7 +153,7 @@ fn pieces_are_dropped_from_the_spool() {
     let (mut tape, mut spool) = begun(state.path());
     for at_us in 0..40 {
         append(&mut spool, at_us, &[b'x'; 60_000]);
-        let chunk = tape.turn().unwrap().unwrap();
+        let chunk = tape.turn(u64::MAX).unwrap().unwrap();
         tape.kept(&chunk);
     }
     let found = spool.metadata().unwrap();
@@ -165,16 +165,22 @@ fn pieces_are_dropped_from_the_spool() {
 }
 
 #[test]
-fn nonsense_and_what_a_power_cut_leaves_are_told_apart() {
-    for (rest, zeros) in [(&[0; 5000][..], true), (&[0, 0, 1], false), (b"\x07junk", false)] {
+fn nonsense_and_zeros_and_a_torn_record_are_told_apart() {
+    let torn = spool::output_head(2, Stream::Stdout, 50).unwrap();
+    for (rest, bad, well) in
+        [(&[0; 300_000][..], false, true), (&torn, false, true), (&[0, 0, 1], false, false), (b"\x07junk", true, true)]
+    {
         let state = state();
         let (mut tape, mut spool) = begun(state.path());
         append(&mut spool, 1, b"shown\n");
         spool.write_all(rest).unwrap();
-        let chunk = tape.turn().unwrap().expect("what stands before it");
+        let chunk = tape.turn(u64::MAX).unwrap().expect("what stands before it");
         tape.kept(&chunk);
-        assert!(tape.turn_all().is_err_and(|why| why.is_fronts()));
-        assert_eq!(tape.ends_in_zeros(), zeros);
+        match tape.turn_all() {
+            Err(why) => assert!(bad && why.is_fronts()),
+            Ok(more) => assert!(!bad && more.is_none(), "{more:?}"),
+        }
+        assert_eq!(tape.ends_well(), well, "{rest:?}");
         assert_eq!(chunk.raw_bytes, 6);
     }
 }
