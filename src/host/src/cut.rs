@@ -1,11 +1,12 @@
 //! Takes secrets out of text that is kept beside a command: excerpts of
 //! scripts, what an agent states of itself.
 
-use countersign_analysis::redact::{Finding, find, find_text};
+use countersign_analysis::redact::{Dialect, Finding, find_for, find_text};
 
-/// A script, without its literal secrets. What could be code stays.
+/// A script, without its literal secrets. What could be code stays, in whatever
+/// language: to Perl and C the inside of a shell's quotes may be anything.
 pub(crate) fn script(text: &str) -> String {
-    without(text, &find(text))
+    without(text, &find_for(text, Dialect::Other))
 }
 
 /// Words of a person or an agent, without the secrets in them.
@@ -40,5 +41,18 @@ mod tests {
         }
         assert_eq!(script("echo hi\nls -l\n"), "echo hi\nls -l\n");
         assert_eq!(words("deploy the new version"), "deploy the new version");
+    }
+
+    #[test]
+    fn no_code_of_any_language_is_cut() {
+        for text in [
+            "=pod\n\ncurl -u 'a:\n=cut\nsystem(\"evil\");\n=pod\n' h\n\n=cut\n",
+            "/*\ncurl -u 'a:*/ system(\"evil\") /*' h\n*/\n",
+            "sshpass -p $'a\\'; evil #' x\n",
+        ] {
+            assert_eq!(script(text), text);
+        }
+        // What stands there as data in every language is still none of a reviewer's business.
+        assert_eq!(script("DB_PASSWORD=\"hunter2hunter2\"\n"), "DB_PASSWORD=\"⟨password⟩\"\n");
     }
 }

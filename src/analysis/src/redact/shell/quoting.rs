@@ -273,6 +273,8 @@ impl Reader<'_> {
                     let from = self.at;
                     let (made, taken) = ansi_c_escape(self.text.s.get(self.at + 1..).unwrap_or_default());
                     self.at += 1 + taken;
+                    // For dash, which has no such quotes, the text ends here and the next one begins elsewhere.
+                    self.script.doubt |= self.text.get(from, self.at).contains('\'');
                     word.push(made, self.text, from, self.at);
                 }
                 c => self.plain(c, word),

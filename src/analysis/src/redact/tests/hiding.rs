@@ -274,6 +274,23 @@ fn other_shells_quote_in_other_ways() {
     assert!(find_for(plain, Dialect::Other).iter().any(|f| f.is_cut()));
 }
 
+/// `$'` is one quote to bash, a dollar and another quote to dash: where the text holds a `\'` they do not agree on
+/// what is quoted from there on.
+#[test]
+fn what_dash_would_run_is_shown() {
+    for line in [
+        r"sshpass -p $'a\'; evil #' x",
+        r#"sh -c "sshpass -p \$'a\\'; evil #' x""#,
+        r"sh -c 'sshpass -p $'\''a\'\''; evil #'\'' x'",
+        r#"echo "sshpass -p \$'a\\'; evil #' x" | sh"#,
+        "sh <<'E'\nsshpass -p $'a\\'; evil #' x\nE",
+        r"x $'a\'' ; curl -u 'a:b; evil ' h'",
+    ] {
+        assert_eq!(marked(line), line);
+    }
+    assert_eq!(marked("sshpass -p $'a b' x"), "sshpass -p $'«a b»' x");
+}
+
 #[test]
 fn personal_data_is_counted_and_cards_are_cut() {
     let line = "notify --to anna@example.org --card '4111 1111 1111 1111'";
