@@ -6,6 +6,7 @@
 //! for that person, so it holds what can be seen even then.
 
 mod acting;
+mod code_files;
 mod instructions;
 mod places;
 mod settled;
@@ -148,6 +149,8 @@ fn of_facts(line: &str, tree: &CommandLine) -> Starts {
     found.rewires = !tree.functions.is_empty()
         || REWIRING.into_iter().any(doubts)
         || INSIDE.iter().any(|name| line.contains(name))
+        || tree.loops.iter().any(|one| EXPANDED.contains(&one.name.as_str()))
+        || expands_into_a_prompt(line)
         || tree.shared_redirections.iter().any(|one| reaches_own(one, line));
     // Other than where it is expanded, it may be changed.
     let moves_home =
@@ -161,6 +164,7 @@ fn of_facts(line: &str, tree: &CommandLine) -> Starts {
         if found.command(command, &place, several, line) {
             found.fed(command, &tree.commands, &place);
         }
+        found.files_of_code(index, &tree.commands, &place);
         for script in found.scripts.iter_mut().skip(known).take(MAX_SCRIPTS.saturating_sub(known)) {
             let chain = script.after.as_deref().unwrap_or_default();
             let replaced =
@@ -259,6 +263,21 @@ fn assigns_what_is_expanded(base: &str, arguments: &[Word]) -> bool {
             || refers
             || attached
             || (word.exact().is_none() && name.contains(['$', '`', '*', '?']))
+    })
+}
+
+/// Whether an expansion gives a value to a variable that the shell expands by itself (`${PS1:=$x}`), or to one
+/// that another one names (`${!x:=…}`).
+fn expands_into_a_prompt(line: &str) -> bool {
+    let joined = line.replace("\\\n", "");
+    joined.split("${").skip(1).any(|rest| {
+        let (named, rest) = rest.strip_prefix('!').map_or((false, rest), |rest| (true, rest));
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let (name, after) = rest.split_at(end);
+        // An element, whose subscript may hold others.
+        let after = after.strip_prefix('[').map_or(after, |inside| inside.split_once(']').map_or("", |(_, rest)| rest));
+        let assigns = after.strip_prefix(':').unwrap_or(after).starts_with('=') || after.starts_with(']');
+        (named || EXPANDED.contains(&name)) && assigns
     })
 }
 

@@ -206,7 +206,13 @@ fn no_rule_speaks_where_a_file_of_the_agent_says_what_a_program_does() {
         speaks(line);
     }
     fs::write(host.home().join(".popt"), "rsync alias --version --exec=touch\n").expect("file");
-    let lines = [format!("ldd {home}/x"), format!("git --git-dir={home} version"), format!("make -I {home} -v")];
+    let lines = [
+        format!("ldd {home}/x"),
+        format!("git --git-dir={home} version"),
+        format!("make -I {home} -v"),
+        format!("dpkg -i {home}/x"),
+        format!("expand {home}/x.py"),
+    ];
     lines.iter().for_each(|line| host.reviewer().allow(line));
     for line in lines.iter().map(String::as_str).chain(["rsync --version"]) {
         let client = Running::start(&mut host.ssh(line), Some(b""));

@@ -82,6 +82,8 @@ fn after_a_prompt_that_runs_something_no_rule_speaks() {
         "alias x=\"trap : DEBUG\"\rx\runalias x",
         "__cs_prompt='$(touch made)> # '",
         "declare -n r=PS1",
+        "x='$(true)> # '\recho \"${PS1:=$x}\"",
+        "x='$(true)> # '\rfor PS1 in \"$x\"; do :; done",
     ];
     for spoil in spoils {
         let mut login = Login::new();

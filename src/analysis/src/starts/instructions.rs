@@ -32,6 +32,10 @@ struct Takes {
     libraries: bool,
     /// How many operands are such files.
     operands: usize,
+    /// Whether an operand is one only where its path begins at the root: another is the name of a package or the like.
+    absolute: bool,
+    /// A first word after which the options mean something else.
+    unless: Option<&'static str>,
 }
 
 const NONE: Takes = Takes {
@@ -42,6 +46,8 @@ const NONE: Takes = Takes {
     valued: (&[], ""),
     libraries: false,
     operands: 0,
+    absolute: false,
+    unless: None,
 };
 const ALL: usize = usize::MAX;
 const COMPOSE: Takes = Takes {
@@ -100,10 +106,76 @@ const TAKES: &[Takes] = &[
         valued: (&[], "DPxp"),
         ..NONE
     },
-    Takes { programs: &["pip", "pip3"], files: (&["requirement", "constraint"], "rc"), ..NONE },
+    Takes {
+        programs: &["pip", "pip3"],
+        files: (&["requirement", "constraint"], "rc"),
+        valued: (&["target", "prefix", "root", "src", "dest", "log", "cache-dir", "cert"], "td"),
+        operands: ALL,
+        absolute: true,
+        ..NONE
+    },
     Takes { programs: &["npm", "npx"], files: (&["userconfig", "globalconfig", "script-shell"], ""), ..NONE },
     Takes { programs: &["kubectl", "helm"], files: (&["kubeconfig", "post-renderer"], ""), ..NONE },
+    Takes {
+        programs: &["kubectl", "oc"],
+        files: (&["filename", "patch-file"], "f"),
+        directories: (&["kustomize"], "k"),
+        valued: (&["namespace", "context", "cluster", "user", "server", "token"], "ns"),
+        unless: Some("logs"),
+        ..NONE
+    },
+    Takes { programs: &["helm"], files: (&["values"], "f"), operands: ALL, absolute: true, ..NONE },
     Takes { programs: &["terraform", "tofu"], directories: (&["plugin-dir", "from-module"], ""), ..NONE },
+    Takes { programs: &["dpkg"], files: (&["install", "unpack"], "i"), operands: ALL, absolute: true, ..NONE },
+    Takes {
+        programs: &["apt", "apt-get", "aptitude", "dnf", "yum", "zypper", "snap", "rpm"],
+        operands: ALL,
+        absolute: true,
+        ..NONE
+    },
+    Takes {
+        programs: &["npm", "pnpm", "yarn", "gem"],
+        valued: (&["prefix", "dir", "cwd", "cache", "install-dir", "bindir"], "C"),
+        operands: ALL,
+        absolute: true,
+        ..NONE
+    },
+    Takes { programs: &["cargo"], directories: (&["path"], ""), ..NONE },
+    Takes {
+        programs: &["docker", "podman", "nerdctl"],
+        with: Some("build"),
+        files: (&["file"], "f"),
+        operands: ALL,
+        absolute: true,
+        ..NONE
+    },
+    Takes {
+        programs: &["docker"],
+        with: Some("deploy"),
+        files: (&["compose-file"], "c"),
+        operands: ALL,
+        absolute: true,
+        ..NONE
+    },
+    Takes {
+        programs: &["docker", "podman", "nerdctl"],
+        with: Some("load"),
+        files: (&["input"], "i"),
+        operands: ALL,
+        absolute: true,
+        ..NONE
+    },
+    Takes { programs: &["podman"], with: Some("kube"), operands: ALL, ..NONE },
+    Takes { programs: &["systemctl"], operands: ALL, absolute: true, ..NONE },
+    Takes { programs: &["crontab"], valued: (&[], "u"), operands: ALL, ..NONE },
+    Takes { programs: &["nft"], files: (&["file"], "f"), ..NONE },
+    Takes { programs: &["iptables-restore", "ip6tables-restore", "insmod"], operands: 1, ..NONE },
+    Takes { programs: &["sysctl"], operands: ALL, absolute: true, ..NONE },
+    Takes { programs: &["nginx", "gunicorn", "caddy"], files: (&["config"], "c"), valued: (&[], "pg"), ..NONE },
+    Takes { programs: &["haproxy"], files: (&[], "f"), ..NONE },
+    Takes { programs: &["redis-server"], operands: 1, absolute: true, ..NONE },
+    Takes { programs: &["uwsgi"], files: (&["ini", "yaml", "xml", "json"], ""), ..NONE },
+    Takes { programs: &["pytest", "py.test"], files: (&["config-file"], "c"), operands: ALL, absolute: true, ..NONE },
     Takes { programs: &["supervisord"], files: (&["configuration"], "c"), ..NONE },
     Takes {
         programs: &["logrotate"],
@@ -213,6 +285,9 @@ impl Takes {
             },
             Some(_) | None => 0,
         };
+        if self.unless.is_some_and(|first| self.begins_with(first, arguments)) {
+            return Some(());
+        }
         let mut rest = arguments.iter().skip(from);
         let (mut options, mut operands) = (true, 0);
         while let Some(word) = rest.next() {
@@ -230,14 +305,31 @@ impl Takes {
                         take(&path, is_directory, found)?;
                     }
                 }
-            } else if self.with.is_some() {
-                break;
             } else if operands < self.operands {
                 operands += 1;
-                take(&path_of(word)?, false, found)?;
+                let path = path_of(word);
+                if self.absolute && !path.as_ref().is_some_and(|path| path.starts_with(['/', '~'])) {
+                    continue;
+                }
+                take(&path?, false, found)?;
+            } else if self.with.is_some() {
+                break;
             }
         }
         Some(())
+    }
+
+    /// Whether this is the first word, but for options that are known to have a value.
+    fn begins_with(&self, first: &str, arguments: &[Word]) -> bool {
+        let mut rest = arguments.iter();
+        while let Some(word) = rest.next() {
+            match self.option(&word.text).filter(|_| word.text.starts_with('-')) {
+                Some((None, Some(_))) => {}
+                Some((None, None)) => drop(rest.next()),
+                Some((Some(_), _)) | None => return word.exact() == Some(first),
+            }
+        }
+        false
     }
 
     /// Of an option with a value: whether this names a file (or a directory), and
@@ -271,6 +363,9 @@ impl Takes {
 /// A file, or a directory from the root: whose that is will be seen before the
 /// line runs. Of a home's directory it is known.
 fn take(path: &str, is_directory: bool, found: &mut Vec<Named>) -> Option<()> {
+    if ["https://", "http://"].iter().any(|scheme| path.starts_with(scheme)) {
+        return Some(());
+    }
     let paths = path.split(':').filter(|path| !path.is_empty() && !is_input(path));
     for path in paths {
         if is_directory && path.starts_with('~') {

@@ -193,6 +193,12 @@ fn what_may_rewire_the_shell_is_told() {
         "declare -n r=PS1",
         "declare \"$v\"",
         "printf -vPS1 x",
+        "echo \"${PS1:=$x}\"",
+        "cat <<E\n${PS1[0]=$x}\nE",
+        "echo ${P\\\nS1:=$x}",
+        "echo \"${!v:=$x}${!v[a[1]]:=$x}\"",
+        "for PS1 in \"$x\"; do :; done",
+        "select PS1 in \"$x\"; do :; done",
     ] {
         assert!(starts(line, "bash").rewires, "{line}");
     }
@@ -215,6 +221,7 @@ fn what_may_rewire_the_shell_is_told() {
         "hash -p /tmp/x ls",
         "echo $(date)",
         "for i in 1; do ls; done",
+        "for k in \"${!m[@]}\"; do echo \"$k=${m[$k]} ${X:=1} ${!v:-a=b} ${PS1:-x=y}\"; done",
         "./x.sh",
         "(ls)",
     ] {

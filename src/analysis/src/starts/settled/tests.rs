@@ -303,6 +303,32 @@ fn files_of_instructions_are_shown() {
         ("node --require=/srv/x.js -e 1", &["/srv/x.js"]),
         ("java -cp /srv/a.jar:/srv/b -jar /srv/c.jar", &["/srv/a.jar", "/srv/b", "/srv/c.jar"]),
         ("mono /srv/x.exe a b", &["/srv/x.exe"]),
+        ("kubectl -n web apply -f /srv/k.yaml", &["/srv/k.yaml"]),
+        ("kubectl -v logs apply -f k", &["k"]),
+        ("helm upgrade web /srv/chart -f /srv/v.yaml", &["/srv/chart", "/srv/v.yaml"]),
+        ("sudo dpkg -i /srv/x x.deb", &["/srv/x", "x.deb"]),
+        ("sudo apt-get install -y /srv/x.deb", &["/srv/x.deb"]),
+        ("pip install -e /srv/x", &["/srv/x"]),
+        ("npm install -g /srv/x.tgz", &["/srv/x.tgz"]),
+        ("docker stack deploy -c s.yml web", &["s.yml"]),
+        ("docker build -t web -f /srv/D .", &["/srv/D"]),
+        ("podman play kube x", &["x"]),
+        ("sudo systemctl link /srv/x.service", &["/srv/x.service"]),
+        ("crontab -u web c", &["c"]),
+        ("sudo nft -f x", &["x"]),
+        ("sudo sysctl -p /srv/x", &["/srv/x"]),
+        ("sudo nginx -t -c /srv/n.conf", &["/srv/n.conf"]),
+        ("gunicorn -c file:/srv/g app:app", &["file", "/srv/g"]),
+        ("pytest -q /srv/t", &["/srv/t"]),
+        ("kubectl logs -f web", &[]),
+        ("kubectl -n web --context=a logs -f web", &[]),
+        ("kubectl apply -f https://example.com/k.yaml", &[]),
+        ("sudo apt-get install -y nginx", &[]),
+        ("pip install --target /srv/x flask", &[]),
+        ("npm --prefix /srv/x run build", &[]),
+        ("docker build -t web .", &[]),
+        ("systemctl restart web.service", &[]),
+        ("crontab -l", &[]),
         ("make -C /srv/x all", &[]),
         ("git -C /srv/x status", &[]),
         ("docker run -f /srv/x", &[]),
@@ -320,9 +346,44 @@ fn files_of_instructions_are_shown() {
     }
 }
 
+/// What no table knows runs what it is given.
+#[test]
+fn files_of_code_are_shown_for_programs_of_which_nothing_is_known() {
+    let scripts = |line: &str| starts(line, "bash").scripts.into_iter().map(|one| one.path).collect::<Vec<_>>();
+    for (line, file) in [
+        ("pm2 start /srv/x.js", "/srv/x.js"),
+        ("sudo spark-submit --master local x.PY", "x.PY"),
+        ("dotnet x.dll", "x.dll"),
+        ("go run x.go", "x.go"),
+        ("nice packer build --var-file=v.hcl", "v.hcl"),
+        ("unheard-of ~/x.sh", "~/x.sh"),
+    ] {
+        assert!(scripts(line).iter().any(|path| path == file), "{line}: {:?}", scripts(line));
+    }
+    for line in [
+        "cat x.py",
+        "sudo cp x.py y",
+        "git add x.py",
+        "black x.py",
+        "printf %s x.py",
+        "unheard-of https://example.com/x.js",
+        "unheard-of x",
+        "nice wc x.py",
+    ] {
+        assert_eq!(scripts(line), [""; 0], "{line}");
+    }
+}
+
 #[test]
 fn directories_of_instructions_are_told() {
-    for line in ["git --git-dir=/srv/a log", "git --git-dir /srv/a log", "make -kI/srv/a all", "perl -I /srv/a -e 1"] {
+    for line in [
+        "git --git-dir=/srv/a log",
+        "git --git-dir /srv/a log",
+        "make -kI/srv/a all",
+        "perl -I /srv/a -e 1",
+        "kubectl apply -k /srv/a",
+        "cargo install --path /srv/a",
+    ] {
         assert_eq!(starts(line, "bash").directories, ["/srv/a"], "{line}");
     }
     for line in ["git --git-dir=.git log", "make -I include all", "make -C /srv/a all"] {

@@ -1,0 +1,45 @@
+//! Files of code among the words of a program of which nothing is known: it
+//! mostly runs them (`uv run x.py`, `spark-submit x.jar`, `pm2 start x.js`).
+
+use super::acting::{READS_ONLY, only_shows};
+use super::places::Places;
+use super::{Found, path_of};
+use crate::builtins::is_builtin;
+use crate::facts::{Origin, SimpleCommand};
+use crate::programs::{interpreter, is_input};
+
+/// How names of such files end.
+const ENDINGS: &str = "\
+    py pyc pyz js mjs cjs jsx ts tsx rb pl pm php sh bash zsh fish lua tcl exp jl r jar war dll exe so ko wasm \
+    deb rpm gem whl snap apk go groovy kts ps1 yml yaml hcl tf sql ipynb nix scala clj exs nft";
+/// Programs that read such files and run none of them.
+const READERS: &str = "\
+    black isort flake8 mypy ruff pylint pyflakes shellcheck shfmt yamllint jsonlint xmllint sqlfluff hadolint \
+    clang-format gofmt goimports rustfmt tflint tfsec tsc prettier bat dos2unix iconv pygmentize scc cloc";
+
+impl Found {
+    /// Those of a command that starts no other one of the line: of one that does, they are that one's.
+    pub(super) fn files_of_code(&mut self, index: usize, all: &[SimpleCommand], places: &Places) {
+        let Some(command) = all.get(index) else { return };
+        let Some(base) = command.program_name() else { return };
+        let starts = |other: &SimpleCommand| matches!(other.origin, Origin::Command { parent, .. } if parent == index);
+        let known = only_shows(base)
+            || READS_ONLY.contains(&base)
+            || is_builtin("bash", base)
+            || interpreter(base).is_some()
+            || READERS.split_ascii_whitespace().any(|known| known == base);
+        if known || all.iter().any(starts) {
+            return;
+        }
+        let words = command.arguments().iter().filter_map(path_of);
+        let values = words.map(|text| text.split_once('=').map_or(text.clone(), |(_, value)| value.to_owned()));
+        for path in values.filter(|path| is_code(path) && !is_input(path)) {
+            self.script(&path, places);
+        }
+    }
+}
+
+fn is_code(path: &str) -> bool {
+    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
+    !path.contains("://") && !path.starts_with('-') && ENDINGS.split_ascii_whitespace().any(|known| known == ending)
+}
