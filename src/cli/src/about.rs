@@ -108,7 +108,9 @@ fn script_lines(script: &Script, contents: bool) -> Vec<String> {
             };
             let mut lines = vec![format!("script {path} · {size} bytes · sha256 {digest}{changed}")];
             if contents {
-                lines.extend(excerpt.lines().map(|line| format!("  │ {}", visible(line))));
+                // Not `lines`, to which a carriage return is a part of the line's end: `./x` and `./x\r` are two programs.
+                let text = excerpt.strip_suffix('\n').unwrap_or(excerpt);
+                lines.extend(text.split('\n').map(|line| format!("  │ {}", visible(line))));
                 // Of its bytes: what is not UTF-8, or hidden, has another length here.
                 let shown = u64::try_from(SCRIPT_EXCERPT).unwrap_or(u64::MAX);
                 if *size > shown {
@@ -132,7 +134,11 @@ mod tests {
 
     #[test]
     fn whose_word_it_is_is_said_and_controls_are_seen() {
-        let read = FileSeen::Read { size: 9000, digest: Digest([1; 32]), excerpt: "echo \u{202e}hi\nrm\r x".into() };
+        let read = FileSeen::Read {
+            size: 9000,
+            digest: Digest([1; 32]),
+            excerpt: "echo \u{202e}hi\nrm\r x\n./x\r\nls\n".into(),
+        };
         let unread = FileSeen::Unread { why: Unread::Link, stamp: String::new() };
         let word = Word { word: "./x".into(), is: Resolution::Other, path: None, why: Some("a relative path".into()) };
         let mut about = About {
@@ -155,6 +161,7 @@ mod tests {
             "⚑ ./x is no builtin and no program of root's (a relative path)",
             "as the shell reports: functions ls",
             "9000 bytes",
+            "│ ./x⟨U+000D⟩\n",
             "⚑ changed since it was last let run",
             "bytes are shown",
             "a symbolic link, not followed",
