@@ -8,6 +8,9 @@ use std::ffi::OsString;
 
 /// The front's name for its own executable.
 const OWN_EXECUTABLE: &str = "/proc/self/exe";
+/// A limit on the size of files below this is refused, in bytes: it would end the
+/// recording, and the record would say that the disk is full.
+const LEAST_FILE: u64 = 1 << 30;
 
 /// What this process was given.
 #[derive(Debug)]
@@ -30,14 +33,20 @@ impl Start {
     /// Takes stock and cleans up. Must be the first call of the process.
     pub fn take() -> Result<Self, Failure> {
         let start = Self::try_take().map_err(|e| Failure::system("cannot start", &e))?;
-        if start.scheduled {
-            return Ok(start);
+        if !start.scheduled {
+            // It could be held up at any step, by anybody who keeps the processors busy.
+            return Err(Failure::new(
+                Exit::Refused,
+                "started with the idle scheduling policy, which cannot be undone; nothing ran; start it without",
+            ));
         }
-        // It could be held up at any step, by anybody who keeps the processors busy.
-        Err(Failure::new(
-            Exit::Refused,
-            "started with the idle scheduling policy, which cannot be undone; nothing ran; start it without",
-        ))
+        if start.inherited.largest_file() < LEAST_FILE {
+            return Err(Failure::new(
+                Exit::Refused,
+                "started under a limit on the size of files (ulimit -f), too small for a recording; nothing ran; start it without, or with 1 GiB or more",
+            ));
+        }
+        Ok(start)
     }
 
     fn try_take() -> std::io::Result<Self> {

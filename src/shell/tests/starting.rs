@@ -139,6 +139,18 @@ fn what_a_caller_set_up_for_the_process_does_not_reach_it() {
     assert!(status.contains("policy: SCHED_OTHER"), "{status}");
     let ignored = run(&["bash", "-c", "trap '' RTMIN+3 USR1; exec \"$0\" \"$@\""], "cat /proc/self/status");
     assert_eq!(line(&ignored, "SigIgn:"), "SigIgn:\t0000000000000000");
+    assert_eq!(run(&["bash", "-c", "ulimit -Sf 0; exec \"$0\" \"$@\""], "echo end"), "end\n");
+}
+
+#[test]
+fn a_limit_on_files_that_no_recording_fits_in_is_refused() {
+    let limited = format!("ulimit -f {}; exec \"$0\" \"$@\"", (1 << 20) - 1);
+    let mut command = Command::new("bash");
+    command.args(["-c", &limited, support::PROGRAM, "--trial", "--socket", "/nonexistent", "-c", "id"]);
+    let shown = command.output().unwrap();
+    let said = String::from_utf8_lossy(&shown.stderr).into_owned();
+    assert_eq!(shown.status.code(), Some(126), "{said}");
+    assert!(said.contains("ulimit -f") && said.contains("nothing ran"), "{said}");
 }
 
 #[test]

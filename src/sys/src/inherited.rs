@@ -34,6 +34,12 @@ impl Inherited {
         Ok(Self { limits, umask: umask(Mode::from_bits_truncate(0o077)) })
     }
 
+    /// How large a file this process may write, in bytes.
+    pub fn largest_file(&self) -> u64 {
+        let hard = self.limits.iter().find(|(which, _, _)| *which == Resource::RLIMIT_FSIZE).map(|(_, _, hard)| *hard);
+        hard.unwrap_or(u64::MAX)
+    }
+
     /// The limits of a program that gets them back, as the kernel writes them
     /// (`/proc/PID/limits`). Nobody else could have changed these. Empty where one
     /// of them is that no file can be opened.
