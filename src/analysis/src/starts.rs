@@ -9,6 +9,7 @@ mod acting;
 mod code_files;
 mod instructions;
 mod places;
+mod sed;
 mod settled;
 
 pub use self::acting::{acts, only_shows};
@@ -269,8 +270,7 @@ fn assigns_what_is_expanded(base: &str, arguments: &[Word]) -> bool {
 /// Whether an expansion gives a value to a variable that the shell expands by itself (`${PS1:=$x}`), or to one
 /// that another one names (`${!x:=…}`).
 fn expands_into_a_prompt(line: &str) -> bool {
-    let joined = line.replace("\\\n", "");
-    joined.split("${").skip(1).any(|rest| {
+    line.replace("\\\n", "").split("${").skip(1).any(|rest| {
         let (named, rest) = rest.strip_prefix('!').map_or((false, rest), |rest| (true, rest));
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
         let (name, after) = rest.split_at(end);

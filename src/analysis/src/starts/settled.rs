@@ -12,6 +12,7 @@ use super::acting::{
 };
 use super::instructions::instructions;
 use super::path_of;
+use super::sed::runs_what_it_reads;
 use crate::facts::{Assignment, CommandLine, Context, Loop, Origin, Redirect, Runs, SimpleCommand, Unknown, Word};
 use crate::programs::{Source, interpreter};
 
@@ -288,6 +289,7 @@ fn runs_more(name: &str, arguments: &[Word]) -> bool {
     }
     match name {
         "git" if git_runs_more(&texts) => return true,
+        "sed" | "gsed" if runs_what_it_reads(&texts) => return true,
         "su" | "runuser" if shells(&texts).any(|shell| !shell.is_some_and(|path| path.starts_with('/'))) => {
             return true;
         }

@@ -340,8 +340,14 @@ fn files_of_instructions_are_shown() {
         assert_eq!(scripts(line), files, "{line}");
         assert!(!unsettled(line), "{line}");
     }
-    for line in ["ansible-playbook $P", "bc \"$(cat l)\"", "docker compose -f", "perl -I ~/lib -e 1", "X=/srv/p; m4 $X"]
-    {
+    for line in [
+        "ansible-playbook $P",
+        "sed -n '$e' x",
+        "bc \"$(cat l)\"",
+        "docker compose -f",
+        "perl -I ~/lib -e 1",
+        "X=/srv/p; m4 $X",
+    ] {
         assert!(unsettled(line), "{line}");
     }
 }
