@@ -223,6 +223,16 @@ pub(super) const HOLDS_COMMANDS: &[&str] = &[
     "capsh",
     "vfork",
     "apply",
+    "run-one",
+    "run-this-one",
+    "keep-one-running",
+    "datefudge",
+    "dtach",
+    "abduco",
+    "gpg-agent",
+    "xdg-open",
+    "run-mailcap",
+    "see",
 ];
 
 /// Options that name a program, or a file of code: long ones by name, short ones by letter.

@@ -296,6 +296,16 @@ fn runs_more(name: &str, arguments: &[Word]) -> bool {
         "ssh" | "scp" | "sftp" if texts.iter().any(|text| text.to_ascii_lowercase().contains("command")) => {
             return true;
         }
+        // What these words of their own languages begin a shell runs.
+        "dc" if texts.iter().any(|text| text.contains('!')) => return true,
+        "mysql" | "mariadb"
+            if texts.iter().any(|text| text.to_ascii_lowercase().contains("system") || text.contains("\\!")) =>
+        {
+            return true;
+        }
+        "cmake" if texts.first() == Some(&"-E") && texts.iter().any(|text| ["env", "time"].contains(text)) => {
+            return true;
+        }
         "socat" if texts.iter().any(|text| is_socat_program(text)) => return true,
         "apt" | "apt-get" | "aptitude"
             if texts.iter().any(|text| text.contains("Invoke") || text.contains("Dir::")) =>

@@ -78,6 +78,12 @@ fn names_of_files_and_what_is_read_may_be_options() {
 #[test]
 fn options_and_operands_name_programs() {
     let lines = [
+        "dc -e '!touch x'",
+        "mysql -e 'system ./x'",
+        "mariadb -e 'select 1; \\! ./x'",
+        "cmake -E env sh x",
+        "run-one sh x",
+        "see x",
         "run-parts ./d",
         "run-parts /srv/d",
         "choom -n 0 ./x.sh",
@@ -327,6 +333,8 @@ fn files_of_instructions_are_shown() {
         ("pip install --target /srv/x flask", &[]),
         ("npm --prefix /srv/x run build", &[]),
         ("docker build -t web .", &[]),
+        ("cmake -E make_directory x", &[]),
+        ("mysql -e 'select 1'", &[]),
         ("systemctl restart web.service", &[]),
         ("crontab -l", &[]),
         ("make -C /srv/x all", &[]),
