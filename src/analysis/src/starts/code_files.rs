@@ -15,7 +15,8 @@ const ENDINGS: &str = "\
 /// Programs that read such files and run none of them.
 const READERS: &str = "\
     black isort flake8 mypy ruff pylint pyflakes shellcheck shfmt yamllint jsonlint xmllint sqlfluff hadolint \
-    clang-format gofmt goimports rustfmt tflint tfsec tsc prettier bat dos2unix iconv pygmentize scc cloc";
+    eslint stylelint markdownlint ansible-lint cfn-lint actionlint kubeval kubeconform promtool amtool yq hexdump \
+    b2sum sha224sum sha384sum fold fmt rev clang-format gofmt goimports rustfmt tflint tfsec tsc prettier bat dos2unix iconv pygmentize scc cloc";
 
 impl Found {
     /// Those of a command that starts no other one of the line: of one that does, they are that one's.
