@@ -56,7 +56,9 @@ fn is_harmless(script: &str) -> Option<()> {
                 }
             }
             'a' | 'i' | 'c' => added(text)?,
-            '#' | ':' | 'b' | 't' | 'T' | 'r' | 'R' | 'w' | 'W' => line_end(text),
+            // A label ends at a semicolon or a blank too, but in old versions.
+            ':' | 'b' | 't' | 'T' => ends(label_end(text))?,
+            '#' | 'r' | 'R' | 'w' | 'W' => line_end(text),
             _ => return None,
         };
     }
@@ -117,6 +119,11 @@ fn added(text: &str) -> Option<&str> {
     }
 }
 
+fn label_end(text: &str) -> &str {
+    let label = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    text.trim_start_matches([' ', '\t']).trim_start_matches(label)
+}
+
 fn line_end(text: &str) -> &str {
     text.split_once('\n').map_or("", |(_, rest)| rest)
 }
@@ -136,6 +143,10 @@ mod tests {
             "/a/e",
             "/a/Ie",
             "/a/,+1e",
+            "t;e",
+            ":a;e",
+            ":a e",
+            "tx\n:x;e",
             "p;e",
             "{p;e}",
             "n\ne",
