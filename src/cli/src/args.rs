@@ -295,6 +295,9 @@ pub struct Doctor {
     /// Its configuration [default: those of the sshds that run, else /etc/ssh/sshd_config].
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub sshd_config: Option<PathBuf>,
+    /// Name what is in order too.
+    #[arg(long)]
+    pub all: bool,
     /// Say what to check first when nobody gets in, in order.
     #[arg(long)]
     pub locked_out: bool,

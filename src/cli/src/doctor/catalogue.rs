@@ -4,7 +4,7 @@
 use super::finding::{Finding, State};
 
 /// The remedy where the state itself is not known.
-const FIND_OUT: &str = "run doctor as root, and put right what keeps this from being known";
+const FIND_OUT: &str = "put right what keeps this from being known, then run doctor again, as root";
 
 /// What a check that is not in order amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,7 +270,7 @@ checks! {
         "sed -i '/countersign-sh/d' /etc/shells";
     SHELL_CONFIG "shell.config" Hole
         "The login shell refuses everybody when its file is missing, wrong, or writable by others."
-        "put packaging/etc/countersign/countersign-sh.toml to /etc/countersign/, root:root 0644";
+        "chown root:root /etc/countersign/countersign-sh.toml && chmod 0644 /etc/countersign/countersign-sh.toml; where there is none, put that of packaging/ there first";
     INNER_SHELL "shell.inner" Hole
         "Without the inner shell no approved line can run, and one that others can write runs what they want."
         "install it, or set inner_shell in /etc/countersign/countersign-sh.toml";
@@ -280,7 +280,7 @@ checks! {
         "systemd-sysusers; usermod -s /usr/sbin/nologin ACCOUNT; passwd -l ACCOUNT";
     HOST_CONFIG "host.config" Hole
         "The daemon needs a root-owned configuration that agrees with the login shell's about the socket and the front's account."
-        "put packaging/etc/countersign/hostd.toml to /etc/countersign/, root:root 0644, with the same socket as countersign-sh.toml";
+        "chown root:root /etc/countersign/hostd.toml && chmod 0644 /etc/countersign/hostd.toml, with the same socket as countersign-sh.toml; where there is none, put that of packaging/ there first";
     SOCKET "host.socket" Hole
         "Without countersign-hostd behind the socket no line can run; with another process there, that one decides."
         "systemctl enable --now countersign-hostd";
@@ -338,7 +338,7 @@ checks! {
         "sysctl fs.protected_fifos=1 fs.protected_regular=1";
     PTRACE "kernel.ptrace" Warning
         "Yama keeps programs of one login from tracing those of another of the same account."
-        "sysctl kernel.yama.ptrace_scope=1";
+        "sysctl kernel.yama.ptrace_scope=1 (a kernel built without Yama has nothing to set)";
     USERNS "kernel.user-namespaces" Warning
         "Unprivileged user namespaces make much of the kernel reachable that is else root's."
         "sysctl kernel.unprivileged_userns_clone=0 (Debian), or user.max_user_namespaces=0";

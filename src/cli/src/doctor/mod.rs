@@ -25,7 +25,7 @@ pub async fn run(args: &Doctor, json: bool) -> Result<u8, Failure> {
     if json {
         show::as_json(&findings)?
     } else {
-        show::as_text(&findings)?
+        show::as_text(&findings, args.all)?
     }
     Ok(u8::from(findings.iter().any(finding::Finding::fails)))
 }

@@ -42,33 +42,38 @@ pub fn as_json(findings: &[Finding]) -> Result<(), Failure> {
     show_json(&rows)
 }
 
-/// Prints them grouped by how they ended, the worst first.
-pub fn as_text(findings: &[Finding]) -> Result<(), Failure> {
+/// Prints them grouped by how they ended, the worst first; what is in order is only counted, unless `all`.
+pub fn as_text(findings: &[Finding], all: bool) -> Result<(), Failure> {
+    show(&text(findings, all))
+}
+
+/// What is in order are eighty lines on a sound host: whoever runs this on a small screen would see nothing else.
+fn text(findings: &[Finding], all: bool) -> String {
     let mut text = String::new();
     for (state, title) in
         [(State::Hole, "Holes"), (State::Unknown, "Not known"), (State::Warning, "Warnings"), (State::Ok, "In order")]
     {
         let these: Vec<&Finding> = findings.iter().filter(|finding| finding.state == state).collect();
-        if these.is_empty() {
+        if these.is_empty() || (state == State::Ok && !all) {
             continue;
         }
         text.push_str(&format!("{}\n", paint(BOLD, title)));
         these.iter().for_each(|finding| text.push_str(&line(finding)));
         text.push('\n');
     }
-    text.push_str(&summary(findings));
-    show(&text)
+    text + &summary(findings, all)
 }
 
-fn summary(findings: &[Finding]) -> String {
+fn summary(findings: &[Finding], all: bool) -> String {
     let count = |state: State| findings.iter().filter(|finding| finding.state == state).count();
     let unknown = findings.iter().filter(|finding| finding.state == State::Unknown && finding.fails()).count();
     let mut text = format!(
-        "{} holes, {} not known, {} warnings, {} in order.\n",
+        "{} holes, {} not known, {} warnings, {} in order{}.\n",
         count(State::Hole),
         count(State::Unknown),
         count(State::Warning),
-        count(State::Ok)
+        count(State::Ok),
+        if all { "" } else { " (--all names them)" }
     );
     if unknown > 0 {
         let root = if nix::unistd::geteuid().is_root() { "" } else { " Run it as root." };
@@ -96,4 +101,23 @@ fn line(finding: &Finding) -> String {
         text.push_str(&format!("          mend: {}\n", visible(&finding.mend)));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue as c;
+    use super::*;
+
+    #[test]
+    fn what_is_in_order_does_not_push_a_hole_off_the_screen() {
+        let findings =
+            [c::SHELL_FILE.ok("4750"), c::SHELL_CONFIG.open("mode 0666"), c::SHELL_MOUNT.ok("suid and exec")];
+        let [short, all] = [false, true].map(|all| anstream::adapter::strip_str(&text(&findings, all)).to_string());
+        assert!(
+            short.starts_with("Holes\n✘ hole    shell.config mode 0666\n") && !short.contains("shell.file"),
+            "{short}"
+        );
+        assert!(short.ends_with("\n1 holes, 0 not known, 0 warnings, 2 in order (--all names them).\n"), "{short}");
+        assert!(all.contains("In order\n✔ ok      shell.file 4750\n") && all.ends_with(" 2 in order.\n"), "{all}");
+    }
 }
