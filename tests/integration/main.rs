@@ -15,6 +15,7 @@ mod front;
 mod installed;
 mod interactive;
 mod killed;
+mod logs;
 mod lost_key;
 mod lying_front;
 mod past_cves;

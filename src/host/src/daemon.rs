@@ -28,7 +28,7 @@ use crate::signer;
 use countersign_core::Digest;
 use countersign_ledger::{Committer, Limits, OpenLogin, RemoteSigner, SystemClock};
 use countersign_sys as sys;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -112,6 +112,8 @@ pub(crate) fn run(task: Task) -> Result<(), HostError> {
     sys::dumpable_off().map_err(|why| HostError::Config(format!("cannot keep this process private: {why}")))?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        // A journal or a file would keep the colours as bytes between the words.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("COUNTERSIGN_LOG").unwrap_or_else(|_| "warn".into()),
         )

@@ -72,10 +72,7 @@ impl Strangers {
     fn note(&mut self, uid: u32) {
         self.count += 1;
         if self.told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
-            tracing::warn!(
-                "{} connections were turned away, the last of uid {uid}, which is not the front's",
-                self.count
-            );
+            tracing::warn!("connections turned away: {}, the last of uid {uid}, which is not the front's", self.count);
             (self.count, self.told) = (0, Some(Instant::now()));
         }
     }
