@@ -8,7 +8,11 @@ use crate::trial::host_program;
 use countersign_core::visible;
 use nix::unistd::{User, geteuid};
 use serde::Serialize;
-use std::io::{Read as _, Write as _};
+use std::fs::DirBuilder;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt, lchown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The account the daemon runs under.
@@ -34,7 +38,9 @@ pub fn run(args: &Enroll, json: bool) -> Result<(), Failure> {
     }
     let token = token(args)?;
     if geteuid().is_root() {
-        as_daemon(&mut command)?;
+        let account = account()?;
+        make_state(&args.state, &account)?;
+        as_daemon(&mut command, &account);
     }
     let failed = |e: std::io::Error| Failure::io("run", program.display(), &e);
     let mut running = command.spawn().map_err(failed)?;
@@ -74,15 +80,30 @@ fn token(args: &Enroll) -> Result<String, Failure> {
 /// Longest token file that is read, in bytes.
 const MAX_TOKEN: u64 = 1024;
 
-fn as_daemon(command: &mut Command) -> Result<(), Failure> {
-    use std::os::unix::process::CommandExt;
+fn account() -> Result<User, Failure> {
     let account = User::from_name(ACCOUNT).map_err(|e| Failure::Config(format!("cannot look up {ACCOUNT}: {e}")))?;
-    let Some(account) = account else {
-        return Err(Failure::Config(format!(
+    account.ok_or_else(|| {
+        Failure::Config(format!(
             "there is no account {ACCOUNT}; install the package, or run systemd-sysusers, then try again"
-        )));
-    };
+        ))
+    })
+}
+
+/// Makes the daemon's directory, which it cannot make itself: what is above belongs to root. One that is there stays as
+/// it is, for the daemon to judge.
+fn make_state(state: &Path, account: &User) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::io("make", state.display(), &e);
+    if let Some(above) = state.parent() {
+        DirBuilder::new().recursive(true).mode(0o755).create(above).map_err(failed)?;
+    }
+    match DirBuilder::new().mode(0o700).create(state) {
+        Ok(()) => lchown(state, Some(account.uid.as_raw()), Some(account.gid.as_raw())).map_err(failed),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn as_daemon(command: &mut Command, account: &User) {
     // With both ids set, the standard library drops root's other groups as well.
     command.uid(account.uid.as_raw()).gid(account.gid.as_raw()).current_dir("/");
-    Ok(())
 }
