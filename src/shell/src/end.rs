@@ -22,6 +22,7 @@ pub enum Status {
 pub struct Ending {
     line: Option<String>,
     status: Status,
+    started: bool,
 }
 
 /// Why a login cannot begin or go on. The text says what to do.
@@ -53,12 +54,22 @@ impl From<Failure> for Ending {
 impl Ending {
     /// Ends without a word.
     pub fn silent(status: Status) -> Self {
-        Self { line: None, status }
+        Self { line: None, status, started: false }
     }
 
     /// Ends with one line on standard error.
     pub fn saying(text: impl Into<String>, status: Status) -> Self {
-        Self { line: Some(text.into()), status }
+        Self { line: Some(text.into()), status, started: false }
+    }
+
+    /// The same end, of a command that ran: what its client was sent is its.
+    pub fn after_start(self) -> Self {
+        Self { started: true, ..self }
+    }
+
+    /// Why nothing was started, where there is something to say of it.
+    pub fn unstarted(&self) -> Option<&str> {
+        self.line.as_deref().filter(|_| !self.started)
     }
 
     /// Says the line and gives the exit code, or ends this process by the

@@ -10,7 +10,7 @@ use crate::pty::Pty;
 use crate::request::Request;
 use crate::settings::{Settings, Sftp};
 use crate::start::{self, Start};
-use crate::{environment, interactive, script, spawner};
+use crate::{environment, interactive, script, spawner, unserved};
 use countersign_api::front::{Hello, LoginKind, PROTOCOL, RefusedLogin, Terminal};
 use countersign_core::{Exit, SFTP_SERVERS, Transfer, sftp_line};
 use countersign_ledger::ResumeChain;
@@ -81,6 +81,7 @@ fn begin() -> Result<Ending, Failure> {
     let inner = pty.as_ref().map(|p| p.name.as_path());
     let environment = environment::build(&start, &settings, &account, inner, transfer);
     let login = Login::open(&settings, environment, hello, spawner, outer, pty, chain);
+    let asks_sftp = matches!(request, Request::Sftp { .. });
     let ending = match (login, request) {
         (Ok(login), Request::Run(kind, command)) => login.submit(kind, command),
         (Ok(login), Request::Shell) => interactive::run(login),
@@ -93,6 +94,9 @@ fn begin() -> Result<Ending, Failure> {
     };
     let ending = ending.unwrap_or_else(Ending::from);
     drop(raw);
+    if let Some(line) = ending.unstarted().filter(|_| asks_sftp) {
+        unserved::tell(line);
+    }
     Ok(ending)
 }
 

@@ -33,6 +33,7 @@ mod spawner;
 mod spool;
 mod start;
 mod transfer_log;
+mod unserved;
 
 /// Runs the login shell, the spawner or the errand that this process was
 /// started as, and returns its exit code.

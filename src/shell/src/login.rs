@@ -265,12 +265,15 @@ impl Login {
             &self.spawner,
         );
         let ended = match relay {
-            Ok(Ok(relay)) => relay.run().map_err(|e| Failure::system("the command was ended", &e))?,
+            Ok(Ok(relay)) => match relay.run() {
+                Ok(ended) => ended,
+                Err(error) => return Ok(Ending::from(Failure::system("the command was ended", &error)).after_start()),
+            },
             Ok(Err(unstarted)) => return self.unstarted(id, unstarted),
             // Something failed before the order was given.
             Err(error) => return self.unstarted(id, Unstarted::Never(number(&error))),
         };
-        self.finish(id, ended)
+        Ok(self.finish(id, ended).unwrap_or_else(Ending::from).after_start())
     }
 
     /// Records that a released line does not run, and says why.

@@ -125,7 +125,9 @@ fn denied_or_given_up_changes_nothing() {
     let script = b"put /etc/hostname made\n";
     let client = Running::start(&mut sftp(&host), Some(script));
     host.reviewer().deny(READ_WRITE, "no files today");
-    assert_ne!(client.wait(LIMIT).code(), 0);
+    // sshd throws away what a subsystem says on standard error: it is said as sftp.
+    let ended = client.wait(LIMIT).says(&["countersign: denied", "by=ops-lead", "no files today"]);
+    assert_ne!(ended.code(), 0);
     let client = Running::start(&mut sftp(&host), None);
     host.reviewer().wait_for(READ_WRITE);
     // sftp hands this one on to its ssh.
@@ -143,7 +145,11 @@ fn a_host_may_refuse_it_or_allow_reading_only() {
     let file = "/etc/countersign/countersign-sh.toml";
     let before = std::fs::read_to_string(file).expect("configuration");
     std::fs::write(file, format!("sftp = \"refuse\"\n{before}")).expect("configuration");
-    assert_ne!(Running::start(&mut sftp(&host), Some(b"ls\n")).wait(LIMIT).code(), 0);
+    let ended = Running::start(&mut sftp(&host), Some(b"ls\n")).wait(LIMIT).says(&["this host does not allow sftp"]);
+    assert_ne!(ended.code(), 0);
+    // Of a file that was asked for nothing is said that is not so.
+    let ended = Running::start(&mut scp(&host, &[&format!("{}:kept", place()), "/dev/null"]), Some(b"")).wait(LIMIT);
+    assert!(ended.code() != 0 && !ended.err().contains("No such file"), "{}", ended.err());
     let closed = journal::wait_for(&host.journal(), "session_closed", 1);
     assert_eq!((&closed["body"]["why"], &closed["body"]["refused"]), (&"refused".into(), &"sftp_refused".into()));
     std::fs::write(file, format!("sftp = \"read_only\"\n{before}")).expect("configuration");
