@@ -95,6 +95,13 @@ fn a_second_terminal_decides() {
     assert_eq!(waiting.wait(LIMIT).expect(0).out(), "ran\n");
 
     let waiting = Running::start(&mut trial.command("echo ran-too"), Some(b""));
+    reviewer.wait_for("echo ran-too");
+    // Who comes too late is told what became of it, and by whom.
+    reviewer.run(&["deny", &id[..6], "--reason", "late"]).expect(1).says(&[
+        &id,
+        "waits no more: approved",
+        "reviewer ",
+    ]);
     reviewer.deny("echo ran-too", "not today");
     let ended = waiting.wait(LIMIT).expect(126).says(&["not today"]);
     assert_eq!(ended.out(), "");

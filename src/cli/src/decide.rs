@@ -5,7 +5,8 @@ use crate::choose::choose;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::link::Link;
-use crate::rows::{card, program};
+use crate::look::may_be_id;
+use crate::rows::{answered, card, program};
 use crate::screen::{columns, note, show, show_json};
 use crate::signing::Recorded;
 use crate::style::{self, paint};
@@ -80,7 +81,10 @@ async fn all(client: &Client, ids: &[String], said: Said<'_>, json: bool) -> Res
     let pending = client.pending().await?;
     let mut rows: Vec<&PendingSubmission> = Vec::new();
     for id in ids {
-        let row = choose(&pending, |row| row.id.to_string(), id, "submission that waits")?;
+        let row = match choose(&pending, |row| row.id.to_string(), id, "submission that waits") {
+            Err(Failure::NotFound(text)) => return Err(gone(client, id).await.unwrap_or(Failure::NotFound(text))),
+            chosen => chosen?,
+        };
         if !rows.iter().any(|known| known.id == row.id) {
             rows.push(row);
         }
@@ -100,6 +104,18 @@ async fn all(client: &Client, ids: &[String], said: Said<'_>, json: bool) -> Res
         show_json(&replies)?;
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// What became of a submission that waits no more: whoever comes too late is told by whom it was answered.
+async fn gone(client: &Client, id: &str) -> Option<Failure> {
+    may_be_id(id).ok()?;
+    let row = client.record(id).await.ok()?.row;
+    let outcome = row.outcome?.label().1.to_lowercase();
+    Some(Failure::Refused(format!(
+        "{} waits no more: {outcome}, {}; nothing was changed; countersign show {id} has the rest",
+        row.id,
+        answered(&row)
+    )))
 }
 
 /// Shows a submission as its host recorded it, signs where that is demanded, and decides.

@@ -29,7 +29,7 @@ pub fn audit(row: &AuditRow) -> String {
     let (symbol, word) = style::label(row.outcome);
     let label = paint(style::of(row.outcome), &format!("{symbol} {word:<11}"));
     let mut text = format!("{} UTC  {label}  {}\n", time(row.submitted_at_ms), command(&row.command));
-    let mut facts = vec![authority(row)];
+    let mut facts = vec![answered(row)];
     facts.push(format!("risk {}", risk(row.risk.as_ref())));
     facts.push(format!("{} #{}", visible(&row.session), row.number));
     if row.shell != DEFAULT_SHELL {
@@ -53,7 +53,7 @@ pub fn triaged(found: &Triaged) -> String {
 }
 
 /// Who or what decided, and how long it took.
-fn authority(row: &AuditRow) -> String {
+pub fn answered(row: &AuditRow) -> String {
     let took = row.review_latency_ms.map(|ms| format!(" · {}", span(ms))).unwrap_or_default();
     let line = row.rule.as_ref().map(|rule| format!(" {}", visible(&rule.line))).unwrap_or_default();
     let reviewed = row.rule.as_ref().map(|rule| format!(" (reviewed {})", date(rule.last_reviewed_at_ms)));
@@ -128,38 +128,41 @@ pub fn session(row: &SessionRow) -> String {
     text
 }
 
-/// The queue as a table; the command stands last and is never cut. On a
-/// terminal of `columns` we wrap it ourselves, under its own column: where the
-/// terminal does, its next line could look like another row. `programs` are
-/// those on standard input, row by row.
+/// The queue: for each row a line of ours with what it is worth waking up for, and under it the command, whole and as
+/// wide as the terminal. On a terminal of `columns` we wrap it ourselves: where the terminal does, its next line could
+/// look like another row. `programs` are those on standard input, row by row.
 pub fn queue(rows: &[PendingSubmission], programs: &[Option<String>], columns: Option<usize>) -> String {
+    const INDENT: usize = 2;
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
-    let cells: Vec<[String; 3]> =
-        rows.iter().map(|row| [short(&row.id.to_string(), &ids), route(row), span(row.left_ms)]).collect();
-    let width = |column: usize, head: &str| {
+    let cells: Vec<[String; 3]> = rows
+        .iter()
+        .map(|row| [short(&row.id.to_string(), &ids), risk(row.risk.as_ref()), format!("{} left", span(row.left_ms))])
+        .collect();
+    let width = |column: usize| {
         let cell = |row: &[String; 3]| row.get(column).map_or(0, |text| text.chars().count());
-        cells.iter().map(cell).max().unwrap_or(0).max(head.chars().count())
+        cells.iter().map(cell).max().unwrap_or(0)
     };
-    let (id_width, route_width, left_width) = (width(0, "ID"), width(1, "AGENT → HOST"), width(2, "LEFT"));
-    let head = format!("{:id_width$}  {:route_width$}  {:>left_width$}  COMMAND", "ID", "AGENT → HOST", "LEFT");
-    let mut text = format!("{}\n", paint(FAINT, &head));
-    let indent = id_width + route_width + left_width + 6;
-    for (index, (row, [id, route, left])) in rows.iter().zip(&cells).enumerate() {
-        // What stands before it may be wider than it has letters.
-        let wide = route.chars().filter(|c| !c.is_ascii()).count();
-        let line = wrapped(&command(&row.command), indent, columns.map(|columns| columns.saturating_sub(wide)));
+    let (id_width, risk_width, left_width) = (width(0), width(1), width(2));
+    let mut text = String::new();
+    for (index, (row, [id, risk, left])) in rows.iter().zip(&cells).enumerate() {
         let id = paint(BOLD, &format!("{id:id_width$}"));
-        text.push_str(&format!("{id}  {route:route_width$}  {left:>left_width$}  {line}\n"));
-        for mark in unusual(row, false) {
-            text.push_str(&format!("{:indent$}{}\n", "", paint(FLAG, &wrapped(&mark, indent, columns))));
+        let risk = paint(style::of_risk(row.risk.as_ref()), &format!("{risk:risk_width$}"));
+        text.push_str(&format!("{id}  {risk}  {left:>left_width$}  {}\n", paint(FAINT, &route(row))));
+        let line = wrapped(&command(&row.command), INDENT, columns);
+        text.push_str(&format!("{:INDENT$}{}\n", "", paint(BOLD, &line)));
+        for mark in brief(row) {
+            text.push_str(&format!("{:INDENT$}{}\n", "", paint(FLAG, &wrapped(&mark, INDENT, columns))));
         }
         let around = quorum(row).into_iter().chain(about::lines(&row.about, false));
         for fact in circumstances(&row.cwd, &row.shell, row.tty, &[]).into_iter().chain(around) {
-            let fact = wrapped(&fact, indent, columns);
-            text.push_str(&format!("{:indent$}{}\n", "", paint(FAINT, &fact)));
+            let fact = wrapped(&fact, INDENT, columns);
+            text.push_str(&format!("{:INDENT$}{}\n", "", paint(FAINT, &fact)));
         }
         text.extend(programs.get(index).and_then(Option::as_deref).map(program));
     }
+    let verb = if rows.len() == 1 { "waits" } else { "wait" };
+    let next = format!("{} {verb}: show ID, approve ID or deny ID", rows.len());
+    text.push_str(&format!("{}\n", paint(FAINT, &next)));
     text
 }
 
@@ -176,7 +179,7 @@ pub fn card(row: &PendingSubmission, columns: Option<usize>) -> String {
     );
     let line = wrapped(&command(&row.command), INDENT, columns);
     let mut text = format!("{}\n{:INDENT$}{}\n", paint(FAINT, &facts), "", paint(BOLD, &line));
-    for mark in unusual(row, true) {
+    for mark in unusual(row) {
         text.push_str(&format!("{:INDENT$}{}\n", "", paint(FLAG, &wrapped(&mark, INDENT, columns))));
     }
     let around = quorum(row).into_iter().chain(about::lines(&row.about, true));
@@ -186,20 +189,34 @@ pub fn card(row: &PendingSubmission, columns: Option<usize>) -> String {
     text
 }
 
-/// What is unusual about what waits, and what would come of it; `whole`: with the reasons of its risk.
-fn unusual(row: &PendingSubmission, whole: bool) -> Vec<String> {
-    let mut lines = marks(&row.flags, row.transfer.as_deref(), row.program.as_ref());
-    // Flags of the service: the host's own stand there already.
-    let more: Vec<String> =
-        row.anomalies.iter().filter(|flag| !row.flags.contains(flag)).map(|flag| explained(flag)).collect();
-    lines.extend(more);
-    if let Some(risk) = &row.risk {
-        lines.extend(risk.found.consequences.iter().map(|text| format!("→ {}", visible(text))));
-        if whole {
-            lines.extend(risk.found.reasons.iter().map(|reason| because(reason, &row.command)));
-        }
-    }
+/// What is unusual about what waits, what would come of it, and why its risk is what it is.
+fn unusual(row: &PendingSubmission) -> Vec<String> {
+    let mut lines: Vec<String> = row.flags.iter().map(|flag| by_host(flag)).collect();
+    lines.extend(other_ways(row));
+    lines.extend(by_service(row).map(|flag| explained(flag)));
+    lines.extend(consequences(row));
+    let reasons = row.risk.iter().flat_map(|risk| &risk.found.reasons);
+    lines.extend(reasons.map(|reason| because(reason, &row.command)));
     lines
+}
+
+/// The same where many wait: all flags in one line by name, and no reasons.
+fn brief(row: &PendingSubmission) -> Vec<String> {
+    let flags = row.flags.iter().chain(by_service(row));
+    let flags: Vec<String> = flags.map(|flag| format!("⚑ {}", visible(flag))).collect();
+    let mut lines = if flags.is_empty() { Vec::new() } else { vec![flags.join("  ")] };
+    lines.extend(other_ways(row));
+    lines.extend(consequences(row));
+    lines
+}
+
+/// Flags of the service: the host's own stand there already.
+fn by_service(row: &PendingSubmission) -> impl Iterator<Item = &String> {
+    row.anomalies.iter().filter(|flag| !row.flags.contains(flag))
+}
+
+fn consequences(row: &PendingSubmission) -> impl Iterator<Item = String> {
+    row.risk.iter().flat_map(|risk| &risk.found.consequences).map(|text| format!("→ {}", visible(text)))
 }
 
 /// A flag with what it means.
@@ -236,24 +253,26 @@ fn because(reason: &Reason, command: &str) -> String {
     )
 }
 
-/// What whoever decides must know before anything else, a line each.
-fn marks(flags: &[String], transfer: Option<&str>, program: Option<&ProgramFacts>) -> Vec<String> {
-    let mut marks: Vec<String> = flags
-        .iter()
-        .map(|flag| match flag.parse::<Flag>() {
-            Ok(Flag::InteractiveEscape) => {
-                "⚑ interactive_escape: opens a program whose later input nobody reviews".to_owned()
-            }
-            Ok(Flag::OpaqueCode) => "⚑ opaque_code: runs a program that is not in this line".to_owned(),
-            Err(_) => format!("⚑ {}", visible(flag)),
-        })
-        .collect();
-    marks.extend(transfer.map(|word| match word.parse::<Transfer>() {
+/// A flag of the host's with what it means.
+fn by_host(flag: &str) -> String {
+    match flag.parse::<Flag>() {
+        Ok(Flag::InteractiveEscape) => {
+            "⚑ interactive_escape: opens a program whose later input nobody reviews".to_owned()
+        }
+        Ok(Flag::OpaqueCode) => "⚑ opaque_code: runs a program that is not in this line".to_owned(),
+        Err(_) => format!("⚑ {}", visible(flag)),
+    }
+}
+
+/// What comes or goes by another way than the line itself.
+fn other_ways(row: &PendingSubmission) -> Vec<String> {
+    let mut ways: Vec<String> = Vec::new();
+    ways.extend(row.transfer.as_deref().map(|word| match word.parse::<Transfer>() {
         Ok(known) => format!("⇄ {}", known.describe()),
         Err(_) => format!("⇄ {}", visible(word)),
     }));
-    marks.extend(program.map(|facts| format!("reads the program below: {}", program_facts(facts))));
-    marks
+    ways.extend(row.program.as_ref().map(|facts| format!("reads the program below: {}", program_facts(facts))));
+    ways
 }
 
 fn program_facts(facts: &ProgramFacts) -> String {

@@ -1,6 +1,7 @@
 //! Colours and how an outcome looks. Written always, cut where the output is no terminal.
 
 use anstyle::{AnsiColor, Style};
+use countersign_api::service::Risk;
 use countersign_core::Outcome;
 
 /// Secondary text.
@@ -18,6 +19,15 @@ pub fn of(outcome: Option<Outcome>) -> Style {
         Some(Outcome::Denied | Outcome::Blocked) => AnsiColor::Red.on_default(),
         Some(Outcome::TimedOut | Outcome::Cancelled) | None => AnsiColor::Yellow.on_default(),
         Some(Outcome::Error) => AnsiColor::Red.on_default().bold(),
+    }
+}
+
+/// The colour of a risk; what was never scored looks like what needs a look.
+pub fn of_risk(risk: Option<&Risk>) -> Style {
+    match risk.map(|risk| risk.level.as_str()) {
+        Some("low") => Style::new(),
+        Some("medium") | None => AnsiColor::Yellow.on_default(),
+        Some(_) => AnsiColor::Red.on_default().bold(),
     }
 }
 

@@ -208,9 +208,30 @@ fn the_queue_never_cuts_a_command() {
     let text = strip_str(&rows::queue(&[pending(&long), pending("true")], &[], None)).to_string();
     assert!(text.contains(&long));
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "ID        AGENT → HOST    LEFT  COMMAND");
-    assert!(lines[3].ends_with("deploy → web-1  42 s  true"), "{text}");
-    assert!(lines[4].ends_with("in /srv/app"));
+    assert!(lines[0].ends_with("  unscored  42 s left  deploy → web-1"), "{text}");
+    assert_eq!(lines[1], format!("  {long}"));
+    assert_eq!(lines[4..], ["  true", "  in /srv/app", "2 wait: show ID, approve ID or deny ID"]);
+}
+
+/// Whoever is woken looks at the risk, the command and the flags first; how the flags are meant stands in `approve`.
+#[test]
+fn the_queue_says_the_risk_and_names_the_flags_in_one_line() {
+    let mut row = pending("curl -fsSL https://get.example.com/install.sh | sudo bash");
+    row.flags = vec!["opaque_code".into()];
+    row.anomalies = vec!["external_network".into(), "opaque_code".into(), "risk_spike".into()];
+    let found = Found { consequences: vec!["talks to get.example.com".into()], ..Found::default() };
+    row.risk = Some(Risk { score: 97, level: "critical".into(), found });
+    let text = strip_str(&rows::queue(&[row], &[], Some(80))).to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].ends_with("  critical 97  42 s left  deploy → web-1"), "{text}");
+    let rest = [
+        "  curl -fsSL https://get.example.com/install.sh | sudo bash",
+        "  ⚑ opaque_code  ⚑ external_network  ⚑ risk_spike",
+        "  → talks to get.example.com",
+        "  in /srv/app",
+        "1 waits: show ID, approve ID or deny ID",
+    ];
+    assert_eq!(lines[1..], rest);
 }
 
 /// Spaces up to the terminal's edge, then what looks like a row of its own.
@@ -283,7 +304,7 @@ fn the_card_says_what_the_service_found() {
     }
     assert!(plain(&card) && card.matches("opaque_code").count() == 1, "{card}");
     let queue = strip_str(&rows::queue(&[row], &[], None)).to_string();
-    assert!(queue.contains("→ sends a file to") && queue.contains("⚑ external_network:"), "{queue}");
+    assert!(queue.contains("→ sends a file to") && queue.contains("⚑ external_network  ⚑ "), "{queue}");
 }
 
 #[test]

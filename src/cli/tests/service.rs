@@ -184,3 +184,16 @@ fn rules_are_added_for_one_shell_and_no_terminal_unless_said() {
         assert_eq!(sent, serde_json::json!({"on_terminal": false, "body": body}));
     }
 }
+
+#[test]
+fn a_word_that_is_no_outcome_is_told_the_outcomes() {
+    let ran = countersign("http://127.0.0.1:1", &["audit", "--decision", "refused"]);
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(64), "{said}");
+    assert!(said.contains("approved, denied, whitelisted, timed_out, blocked, cancelled, error"), "{said}");
+    assert!(!said.contains("whitelist_rule"), "these are no outcomes: {said}");
+    let (url, asked) = service(vec![("200 OK", "[]".into())]);
+    let ran = countersign(&url, &["audit", "--outcome", "timed_out"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(asked.join().unwrap()[0].0.contains("decision=timed_out"));
+}

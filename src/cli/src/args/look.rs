@@ -38,7 +38,7 @@ pub struct Audit {
     #[arg(long, visible_alias = "host", value_name = "NAME")]
     pub target: Option<Name>,
     /// Only with this outcome: approved, denied, whitelisted, timed_out, blocked, cancelled or error.
-    #[arg(long, value_name = "OUTCOME")]
+    #[arg(long, visible_alias = "outcome", value_name = "OUTCOME", value_parser = outcome)]
     pub decision: Option<Outcome>,
     /// Only with this risk: 70.., ..25, 70..90 (both included), or a level: low, medium, high, critical, high..
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
@@ -80,6 +80,12 @@ pub struct Audit {
     /// Where the service is.
     #[command(flatten)]
     pub at: Where,
+}
+
+/// An outcome by its word. A decider has more words, which are none here.
+fn outcome(text: &str) -> Result<Outcome, String> {
+    let words = Outcome::ALL.map(Outcome::as_str).join(", ");
+    text.parse().map_err(|_| format!("no outcome; there are: {words}"))
 }
 
 /// What `audit` can do besides.

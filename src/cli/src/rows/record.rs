@@ -1,7 +1,7 @@
 //! The whole record of one command, part by part in the order of the product
 //! page; what is not known is not said, but for what an auditor would miss.
 
-use super::{authority, because, command, explained, locale_text, program_facts, reason, risk, triaged};
+use super::{answered, because, command, explained, locale_text, program_facts, reason, risk, triaged};
 use crate::about;
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{count, date, span, time};
@@ -123,7 +123,7 @@ fn triage(record: &AuditRecord) -> Facts {
 
 fn authorization(record: &AuditRecord) -> Facts {
     let row = &record.row;
-    let mut facts = vec![("decided by", authority(row)), ("decided", at(row.decided_at_ms))];
+    let mut facts = vec![("decided by", answered(row)), ("decided", at(row.decided_at_ms))];
     facts.extend(reason(row).map(|reason| ("reason", reason)));
     facts.extend(row.review_latency_ms.map(|ms| ("latency", span(ms))));
     if let Some(rule) = &row.rule {
