@@ -55,6 +55,20 @@ fn asciinema_3_plays_it() {
 }
 
 #[test]
+fn replay_begins_where_it_is_told_to() {
+    let (_trial, file, _) = recorded();
+    let replay = |flags: &[&str]| run(Command::new(program(CLI)).arg("replay").args(flags).arg(&file)).expect(0).out();
+    let text = std::fs::read_to_string(&file).expect("recording");
+    let last = text.lines().rev().find(|line| line.contains("caf")).expect("the last output");
+    let at: f64 = last.trim_start_matches('[').split(',').next().and_then(|at| at.trim().parse().ok()).expect("a time");
+    let (whole, part) = (replay(&[]), replay(&["--from", &format!("{at:.6}")]));
+    assert!(whole.contains("shown") && whole.contains("café"), "{whole:?}");
+    assert!(!part.contains("shown") && part.contains("café"), "{part:?}");
+    assert_eq!(replay(&["--from", "0"]), whole);
+    assert_eq!(replay(&["--from", "1000000"]), "");
+}
+
+#[test]
 fn replay_plays_a_file_and_a_login() {
     let (trial, file, stdout) = recorded();
     let from_file = run(Command::new(program(CLI)).args(["replay", "--speed", "100"]).arg(&file)).expect(0).out();
@@ -63,6 +77,12 @@ fn replay_plays_a_file_and_a_login() {
     let login = sessions[0]["logins"][0].as_str().expect("a login").to_owned();
     let from_service = trial.reviewer().run(&["replay", "--speed", "100", &login]).expect(0).out();
     assert_eq!(from_service, from_file);
+    // A command is found by its own id too, whole or its beginning.
+    let id = trial.reviewer().rows(&["audit"])[0]["id"].as_str().expect("an id").to_owned();
+    for id in [&id, &id[..8]] {
+        assert_eq!(trial.reviewer().run(&["replay", "--speed", "100", id]).expect(0).out(), from_service);
+    }
+    trial.reviewer().run(&["replay", "zzzzzzzz"]).expect(66).says(&["no login has an id"]);
     let raw = trial.reviewer().run(&["replay", "--raw", &login]).expect(0).stdout;
     assert_eq!(raw, stdout, "--raw gives the exact bytes");
     let raw = trial.reviewer().run(&["replay", "--raw=stderr", &login]).expect(0).stdout;

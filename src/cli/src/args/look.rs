@@ -138,8 +138,9 @@ pub struct Sessions {
 #[derive(Debug, Args)]
 #[command(after_help = "Keys while playing: space pauses, . steps while paused, q or Ctrl-C ends.")]
 pub struct Replay {
-    /// A login (as `sessions` shows it, or 4 or more characters of its beginning) or an asciicast file.
-    #[arg(value_name = "LOGIN|FILE")]
+    /// A login (as `sessions` shows it), a command (as `audit` does: its login from there on), each by 4 or more
+    /// characters of its beginning, or an asciicast file.
+    #[arg(value_name = "LOGIN|ID|FILE")]
     pub what: String,
     /// Play so many times faster.
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = positive)]
@@ -147,12 +148,15 @@ pub struct Replay {
     /// Cut every silence to so many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = positive)]
     pub idle: Option<f64>,
+    /// Begin so many seconds after its start; what was on the screen by then is there at once.
+    #[arg(long, value_name = "SECONDS", value_parser = from)]
+    pub from: Option<f64>,
     /// Show commands and decisions where they happened.
     #[arg(long)]
     pub markers: bool,
     /// Write the exact recorded bytes of a stream, unfiltered; refused on a terminal.
     #[arg(long, value_name = "STREAM", num_args = 0..=1, require_equals = true, default_missing_value = "stdout",
-          conflicts_with_all = ["speed", "idle", "markers"])]
+          conflicts_with_all = ["speed", "idle", "from", "markers"])]
     pub raw: Option<RawStream>,
     /// Where the service is.
     #[command(flatten)]
@@ -177,6 +181,11 @@ pub struct Show {
     /// Where the service is.
     #[command(flatten)]
     pub at: Where,
+}
+
+fn from(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if number.is_finite() && number >= 0.0 { Ok(number) } else { Err("must be 0 or more".into()) }
 }
 
 fn positive(text: &str) -> Result<f64, String> {

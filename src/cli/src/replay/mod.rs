@@ -7,6 +7,7 @@ use crate::args::{RawStream, Replay};
 use crate::choose::choose;
 use crate::failure::Failure;
 use crate::link::Link;
+use crate::look::may_be_id;
 use crate::screen::{note, show_json};
 use crate::trial::StateDir;
 use countersign_api::recording::{Recording, What};
@@ -16,6 +17,7 @@ use serde::Serialize;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
 pub use sanitiser::Sanitiser;
 
@@ -48,7 +50,7 @@ struct Marker {
 
 /// Plays, unless the exact bytes or a summary were asked for.
 pub async fn run(args: &Replay, json: bool) -> Result<(), Failure> {
-    let bytes = find(args).await?;
+    let Found { bytes, before } = find(args).await?;
     let tape = Recording::parse(&bytes)
         .map_err(|e| Failure::BadFile(format!("{} is not a recording of countersign: {e}", args.what)))?;
     if tape.torn {
@@ -60,7 +62,15 @@ pub async fn run(args: &Replay, json: bool) -> Result<(), Failure> {
     if json {
         return show_json(&summary(&tape));
     }
-    play(&tape, Pace { speed: args.speed, idle: args.idle, markers: args.markers }).await
+    let begun = before.and_then(|before| last_us(bytes.get(..before)?));
+    let asked = args.from.map(|from| Duration::try_from_secs_f64(from).unwrap_or(Duration::MAX));
+    let from = asked.or(begun.map(Duration::from_micros)).unwrap_or_default();
+    play(&tape, Pace { speed: args.speed, idle: args.idle, markers: args.markers, from }).await
+}
+
+/// When the last of what stands in the beginning of a recording was.
+fn last_us(beginning: &[u8]) -> Option<u64> {
+    Some(Recording::parse(beginning).ok()?.events.last()?.at_us)
 }
 
 fn summary(tape: &Recording) -> Summary {
@@ -106,22 +116,45 @@ fn raw(tape: &Recording, stream: RawStream) -> Result<(), Failure> {
     })
 }
 
-async fn find(args: &Replay) -> Result<Vec<u8>, Failure> {
+/// A recording, and how many bytes of it stand before the command that was named.
+struct Found {
+    bytes: Vec<u8>,
+    before: Option<usize>,
+}
+
+impl From<Vec<u8>> for Found {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, before: None }
+    }
+}
+
+async fn find(args: &Replay) -> Result<Found, Failure> {
     let path = Path::new(&args.what);
     if args.what.contains('/') || path.is_file() {
-        return read(path);
+        return read(path).map(Found::from);
     }
     let login = args.what.parse::<LoginId>().ok();
     if let (Some(login), Some(state)) = (login, &args.at.state) {
         let kept = StateDir::open(state)?.host().join("recordings").join(format!("{login}.cast"));
         if kept.is_file() {
-            return read(&kept);
+            return read(&kept).map(Found::from);
         }
     }
     let link = Link::open(&args.at).await?;
-    let fetched = fetch(&link, &args.what, login).await;
+    let fetched = match fetch(&link, &args.what, login).await {
+        Err(Failure::NotFound(none)) => of_command(&link, &args.what).await.unwrap_or(Err(Failure::NotFound(none))),
+        fetched => fetched.map(Found::from),
+    };
     link.close().await;
     fetched
+}
+
+/// The login of a command; `None` where there is no such command.
+async fn of_command(link: &Link, what: &str) -> Option<Result<Found, Failure>> {
+    may_be_id(what).ok()?;
+    let record = link.client().record(what).await.ok()?;
+    let before = record.recording.and_then(|place| usize::try_from(place.offset?).ok());
+    Some(link.client().recording(record.row.login).await.map(|bytes| Found { bytes, before }))
 }
 
 async fn fetch(link: &Link, what: &str, login: Option<LoginId>) -> Result<Vec<u8>, Failure> {

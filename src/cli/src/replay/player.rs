@@ -23,6 +23,8 @@ pub struct Pace {
     pub idle: Option<f64>,
     /// Whether markers are shown.
     pub markers: bool,
+    /// Where it begins: before that nothing is waited for, and where no screen is to be filled nothing shown.
+    pub from: Duration,
 }
 
 /// Plays to stdout. Waits between outputs only where stdout is a terminal;
@@ -45,11 +47,15 @@ async fn run(
     deck: &mut Deck,
     sanitiser: &mut Sanitiser,
 ) -> Result<(), Failure> {
-    let mut last_us = 0;
+    let mut last = Duration::ZERO;
     for event in &tape.events {
-        let silence = Duration::from_micros(event.at_us.saturating_sub(last_us));
-        last_us = event.at_us;
-        let silence_s = silence.as_secs_f64();
+        let at = Duration::from_micros(event.at_us);
+        // Nothing before the beginning is waited for, nor is the rest of a silence that it lies in.
+        let silence_s = at.saturating_sub(last.max(pace.from)).as_secs_f64();
+        last = at;
+        if at < pace.from && !terminal {
+            continue;
+        }
         let wait_s = pace.idle.map_or(silence_s, |most| silence_s.min(most)) / pace.speed;
         if terminal && deck.wait(Duration::try_from_secs_f64(wait_s).unwrap_or_default()).await? == Key::Quit {
             return Ok(());

@@ -191,7 +191,7 @@ fn session(record: &AuditRecord) -> Facts {
             let from = place.offset.map_or_else(String::new, |offset| format!(" from byte {offset}"));
             (
                 "recording",
-                format!("{} of {}{from}; countersign replay {}", count(place.held, "byte"), place.login, place.login),
+                format!("{} of {}{from}; countersign replay {}", count(place.held, "byte"), place.login, row.id),
             )
         }
     });
