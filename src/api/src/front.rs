@@ -36,6 +36,9 @@ use serde::{Deserialize, Serialize};
 /// The protocol both sides must speak.
 pub const PROTOCOL: u32 = 1;
 
+/// Longest texts of a [`Hello`], in bytes: a client's `TERM`, its connection.
+pub const MAX_WORD: usize = 256;
+
 /// Longest prefix of an over-long command that a front sends, in bytes.
 pub const MAX_SENT_COMMAND: usize = 256 * 1024;
 

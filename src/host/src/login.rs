@@ -29,7 +29,7 @@ use crate::secrets;
 use crate::sent::Sent;
 use crate::submission::{self, Asking, Fate};
 use countersign_api::front::{
-    Close, CloseWhy, Finished, FrontMessage, Hello, HostMessage, LoginKind, PROTOCOL, Submit,
+    Close, CloseWhy, Finished, FrontMessage, Hello, HostMessage, LoginKind, MAX_WORD, PROTOCOL, Submit,
 };
 use countersign_core::{Digest, Exit, LoginId, SubmissionId};
 use countersign_ledger::Draft;
@@ -39,8 +39,6 @@ use tokio::net::UnixStream;
 
 /// How long a front may take to say who it is.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
-/// Longest texts of a `Hello` that are kept, in bytes.
-const MAX_WORD: usize = 256;
 
 /// What is open in a login.
 pub(crate) struct Login {

@@ -5,6 +5,7 @@ use crate::inner::InnerShell;
 use crate::settings::Settings;
 use crate::start::Start;
 use countersign_api::context::{Claim, MAX_CLAIM, MAX_CLAIMS};
+use countersign_api::front::MAX_WORD;
 use countersign_core::Transfer;
 use countersign_sys::Account;
 use std::path::Path;
@@ -22,8 +23,6 @@ const NO_GIT_CONFIG: (&str, &str) = ("GIT_CONFIG_GLOBAL", "/dev/null");
 const WISH: &str = "COUNTERSIGN_SFTP";
 /// Longest name of a claim, in bytes.
 const MAX_CLAIM_NAME: usize = 64;
-/// Longest value that is kept, in bytes.
-const MAX_VALUE: usize = 1024;
 /// Most `LC_*` variables that are kept.
 const MAX_LOCALES: usize = 16;
 
@@ -91,7 +90,7 @@ pub fn claims(start: &Start) -> Vec<Claim> {
 
 /// A claimed value that is short and without control characters.
 pub fn plain(value: Option<&str>) -> Option<&str> {
-    value.filter(|text| text.len() <= MAX_VALUE && !text.chars().any(char::is_control))
+    value.filter(|text| text.len() <= MAX_WORD && !text.chars().any(char::is_control))
 }
 
 fn is_locale(name: &str) -> bool {

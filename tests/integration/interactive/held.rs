@@ -127,6 +127,14 @@ fn a_dumb_terminal_gets_plain_text() {
     login.leave();
 }
 
+/// No such terminal is known anywhere, and the login is none the worse for it.
+#[test]
+fn a_terminal_with_a_name_beyond_all_bounds_is_a_dumb_one() {
+    let mut login = Login::on(&countersign_tests::parts::Parts::new, &"x".repeat(300));
+    login.ends("echo pl''ain", "plain");
+    login.leave();
+}
+
 #[test]
 fn two_logins_do_not_meet() {
     let mut login = Login::new();
