@@ -110,11 +110,14 @@ async fn all(client: &Client, ids: &[String], said: Said<'_>, json: bool) -> Res
 async fn gone(client: &Client, id: &str) -> Option<Failure> {
     may_be_id(id).ok()?;
     let row = client.record(id).await.ok()?.row;
-    let outcome = row.outcome?.label().1.to_lowercase();
+    let how = match row.outcome {
+        Some(outcome) => format!("{}, {}", outcome.label().1.to_lowercase(), answered(&row)),
+        // It was answered a moment ago.
+        None => "its host has not said yet how it was answered".to_owned(),
+    };
     Some(Failure::Refused(format!(
-        "{} waits no more: {outcome}, {}; nothing was changed; countersign show {id} has the rest",
-        row.id,
-        answered(&row)
+        "{} waits no more: {how}; nothing was changed; countersign show {id} has the rest",
+        row.id
     )))
 }
 

@@ -197,3 +197,25 @@ fn a_word_that_is_no_outcome_is_told_the_outcomes() {
     assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
     assert!(asked.join().unwrap()[0].0.contains("decision=timed_out"));
 }
+
+/// Between a decision and its host's word of it there is no outcome yet: two reviewers who answer at once.
+#[test]
+fn who_comes_too_late_is_told_so_before_there_is_an_outcome() {
+    let (id, digest) = (SubmissionId::from_random([7; 16]).to_string(), "A".repeat(43));
+    let mut record = serde_json::json!({
+        "id": id, "agent": "deploy", "host": id, "host_name": "web-1", "login": id, "session": "deploy-01", "number": 1,
+        "command": "id", "cwd": "/", "submitted_at_ms": 0, "outcome": null, "late_approval": false, "anomalies": [],
+        "seq": 1, "entry": digest, "login_kind": "exec", "target_class": "high", "proof": [],
+    });
+    for (outcome, said) in
+        [(None, "waits no more: its host has not said yet"), (Some("denied"), "waits no more: denied")]
+    {
+        record["outcome"] = outcome.into();
+        let (url, asked) = service(vec![("200 OK", "[]".into()), ("200 OK", record.to_string())]);
+        let ran = countersign(&url, &["approve", &id]);
+        let err = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(1), "{err}");
+        assert!(err.contains(&id) && err.contains(said) && err.contains("nothing was changed"), "{err}");
+        assert_eq!(asked.join().unwrap().len(), 2, "nothing is decided");
+    }
+}
