@@ -6,7 +6,7 @@ use crate::complete::{Completeness, is_complete};
 use crate::editor::{Editor, Event, History, Row, Terminal};
 use crate::interactive::driver::{Listener, NotSaid, Said};
 use crate::script::source;
-use crate::settings;
+use crate::{settings, unserved};
 
 /// Types these bytes at a prompt, in two pieces cut at `cut`, on the kind of
 /// terminal that `TERM` names. Returns what was handed out to be held, and the
@@ -37,6 +37,12 @@ pub fn type_at_a_prompt(bytes: &[u8], cut: usize, term: &str) -> (Vec<String>, u
 
 fn needs_more(text: &str) -> bool {
     is_complete(text) != Completeness::Complete
+}
+
+/// What a client of sftp is answered that is not served, where what it says comes
+/// in pieces of `size` bytes, and whether that was the last word.
+pub fn unserved(bytes: &[u8], size: usize) -> (Vec<u8>, bool) {
+    unserved::answers("no", bytes, size)
 }
 
 /// Whether bash would need more lines.

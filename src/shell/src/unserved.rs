@@ -70,6 +70,22 @@ fn written(fd: std::os::fd::BorrowedFd<'_>, bytes: &[u8], until_us: u64) -> bool
     true
 }
 
+/// The same, of what a client said, where it comes in pieces of `size` bytes:
+/// all answers, and whether the last word was said.
+pub fn answers(text: &str, said: &[u8], size: usize) -> (Vec<u8>, bool) {
+    let mut talk = Talk { text: text.to_owned(), heard: Vec::new(), greeted: false };
+    let mut answers = Vec::new();
+    for piece in said.chunks(size.max(1)) {
+        talk.heard.extend_from_slice(piece);
+        let (answer, over) = talk.next();
+        answers.extend(answer);
+        if over {
+            return (answers, true);
+        }
+    }
+    (answers, false)
+}
+
 /// What was heard, and what is to be said.
 struct Talk {
     text: String,

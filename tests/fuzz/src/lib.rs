@@ -38,6 +38,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "completeness", run: completeness, examples: LINES },
     Target { name: "driver", run: driver, examples: DRIVER },
     Target { name: "script", run: script, examples: SCRIPTS },
+    Target {
+        name: "unserved",
+        run: unserved,
+        examples: &["\0\0\0\x05\x01\0\0\0\x03", "\0\0\0\x05\x01\0\0\0\x03\0\0\0\x09\x10\0\0\0\x01\0\0\0\0"],
+    },
     Target { name: "history", run: history, examples: &["ls -l\ncat <<E\\nx\\nE\n", "a\\\\b\n"] },
     Target { name: "front_messages", run: front_messages, examples: FRONT },
     Target { name: "host_messages", run: host_messages, examples: HOST },
@@ -203,6 +208,18 @@ pub fn script(bytes: &[u8]) {
         let at = rest.windows(command.len()).position(|piece| piece == command).expect("what came");
         rest = &rest[at + command.len()..];
     }
+}
+
+/// However it is cut, a client that is not served is answered the same, and at most twice.
+pub fn unserved(bytes: &[u8]) {
+    let answered = readers::unserved(bytes, bytes.len());
+    assert_eq!(readers::unserved(bytes, 1 + bytes.len() % 7), answered);
+    let (mut rest, mut packets) = (answered.0.as_slice(), 0);
+    while let Some((length, more)) = rest.split_first_chunk::<4>() {
+        rest = &more[u32::from_be_bytes(*length) as usize..];
+        packets += 1;
+    }
+    assert!(rest.is_empty() && packets <= 2);
 }
 
 /// What was read once is read again the same.
