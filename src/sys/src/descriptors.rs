@@ -6,7 +6,6 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::stat::{Mode, SFlag, fstat};
-use smallvec::SmallVec;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
@@ -161,8 +160,7 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// How many are waited for without memory of their own being asked for: what a
-/// running command needs.
+/// About how many descriptors a running command needs.
 const USUAL: usize = 12;
 
 /// What to wait for on a descriptor. Hang-up and errors are always reported.
@@ -200,19 +198,16 @@ pub fn poll(wanted: &[(BorrowedFd<'_>, Wanted)], timeout_ms: Option<u32>) -> io:
 pub fn poll_by<K: Copy>(
     wanted: &[(K, (BorrowedFd<'_>, Wanted))],
     timeout_ms: Option<u32>,
-) -> io::Result<SmallVec<[(K, Ready); USUAL]>> {
+) -> io::Result<Vec<(K, Ready)>> {
     let list = wait(wanted.iter().map(|(_, want)| *want), timeout_ms)?;
     Ok(wanted.iter().map(|(key, (fd, want))| (*key, ready(&list, *fd, *want))).collect())
 }
 
-/// Those that were asked, with what was seen of them.
-type Asked<'fd> = SmallVec<[PollFd<'fd>; USUAL]>;
-
 fn wait<'fd>(
     wanted: impl Iterator<Item = (BorrowedFd<'fd>, Wanted)>,
     timeout_ms: Option<u32>,
-) -> io::Result<Asked<'fd>> {
-    let mut list = Asked::new();
+) -> io::Result<Vec<PollFd<'fd>>> {
+    let mut list: Vec<PollFd<'fd>> = Vec::with_capacity(USUAL);
     for (fd, want) in wanted {
         match list.iter_mut().find(|known| known.as_fd().as_raw_fd() == fd.as_raw_fd()) {
             Some(known) => known.set_events(known.events() | events(want)),
