@@ -92,13 +92,25 @@ fn a_recording_leaves_room_for_the_ends_of_everything() {
 
 #[test]
 fn output_that_cannot_be_recorded_is_not_shown_and_ends_the_command() {
+    ends_when_full("head -c 3000000 /dev/zero | tr '\\0' x");
+}
+
+/// There is no room either for what would be written through memory.
+#[test]
+fn what_comes_piece_by_piece_and_cannot_be_recorded_is_not_shown() {
+    ends_when_full("for i in {1..3000}; do printf %900s x; sleep 0.003; done");
+}
+
+/// Runs a line whose output has no room in the spool.
+#[track_caller]
+fn ends_when_full(output: &str) {
     let Some((mut parts, _namespace)) = parts_on("64m") else { return };
     assert_eq!(parts.host.take().expect("a host").terminate(), 0);
     // Less than what the host drops at a time.
     cover(&parts.host_dir().join("spool"), "size=48k,mode=700");
     parts.start_host();
     let ended_file = parts.file("ended");
-    let line = format!("head -c 3000000 /dev/zero | tr '\\0' x; echo > {}", ended_file.display());
+    let line = format!("{output}; echo > {}", ended_file.display());
     parts.reviewer().allow(&line);
     let ended = Running::start(&mut parts.front(&line), Some(b"")).wait(LIMIT);
     assert_ne!(ended.code(), 0, "{}", ended.err());

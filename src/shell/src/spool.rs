@@ -15,8 +15,10 @@ use std::os::fd::OwnedFd;
 const APART_US: u64 = 1_000;
 /// … and after so many of them the file goes on in memory, …
 const ONE_BY_ONE: u32 = 16;
-/// … for so many bytes.
+/// … for so many bytes, …
 const PART: u32 = 64 * 1024;
+/// … where the record is no longer than this: one that is costs more than a write.
+const SMALL: usize = 4 * 1024;
 
 /// A spool that is written.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl Spool {
     }
 
     /// Appends a record of these two pieces, at a time in µs. After a failure
-    /// the file is cut back to its last whole record, and nothing may follow.
+    /// nothing may follow; a torn record is cut off.
     pub fn append(&mut self, at_us: u64, first: &[u8], rest: &[u8]) -> io::Result<()> {
         let apart = at_us.saturating_sub(self.last_us) >= APART_US;
         self.last_us = at_us;
@@ -56,7 +58,7 @@ impl Spool {
             let calm = if apart { self.calm.saturating_add(1) } else { 0 };
             self.leave_memory()?;
             self.calm = calm;
-            if calm > ONE_BY_ONE {
+            if calm > ONE_BY_ONE && first.len() + rest.len() <= SMALL {
                 self.enter_memory()?;
             }
             if !self.put(first, rest) {
@@ -149,7 +151,9 @@ mod tests {
         check(&mut file, &all, true);
         fill(&mut spool, 2, 65_536, 5_000, &mut all);
         check(&mut file, &all, false);
-        fill(&mut spool, 30, 5, 5_000, &mut all);
+        fill(&mut spool, 40, 5_000, 5_000, &mut all);
+        check(&mut file, &all, false);
+        fill(&mut spool, 1, 5, 5_000, &mut all);
         check(&mut file, &all, true);
     }
 

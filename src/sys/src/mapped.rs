@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_is_full_or_a_file_that_may_not_be_so_long_is_an_error() {
+    fn where_it_cannot_be_had_is_an_error() {
         let file = tempfile::tempfile().unwrap();
         assert!(Mapped::new(&file, 1, 4096).is_ok_and(|mut part| part.put(1, b"a", b"")), "any place will do");
         assert!(Mapped::new(&file, u64::MAX - 4095, 4096).is_err());

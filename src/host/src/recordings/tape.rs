@@ -265,13 +265,12 @@ impl Tape {
     /// Whether nothing is left but a torn record, or zeros: those that its front
     /// reserved, or that a file system leaves after a power cut.
     pub(crate) fn ends_well(&self) -> bool {
-        let (mut at, mut buffer) = (self.converter.next(), vec![0; READ]);
-        if !self.is_over() {
-            return true;
-        }
+        let (begin, mut buffer) = (self.converter.next(), vec![0; READ]);
+        let mut at = begin;
         for _ in 0..MAX_ZEROS {
             match read_at(&self.spool, &mut buffer, at) {
                 Ok(0) => return true,
+                Ok(_) if at == begin && buffer.first() != Some(&0) => return true,
                 Ok(count) if buffer.iter().take(count).all(|byte| *byte == 0) => at += len(count),
                 Ok(_) | Err(_) => return false,
             }
