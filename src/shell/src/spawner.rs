@@ -6,6 +6,7 @@
 mod below;
 mod look;
 pub mod orders;
+mod repository;
 
 use crate::end::Failure;
 use crate::inner::InnerShell;
@@ -148,13 +149,22 @@ impl<'a> Office<'a> {
                     State::Running(pid) => sys::working_directory(pid),
                     State::Idle | State::Over => std::env::current_dir(),
                 };
-                // Mostly there is nothing to be seen, and no child is needed to tell.
-                let plain = asked.paths.is_empty() && place.as_ref().is_ok_and(|at| look::is_outside_git(at));
-                let look = || frame::encode(&look::look(base.as_ref(), &asked)).unwrap_or_default();
-                let (seen, _ending) = if plain { (Vec::new(), None) } else { self.errand(look) };
-                let mut decoder = frame::Decoder::default();
-                decoder.push(&seen);
-                let seen: Seen = decoder.next_message().unwrap_or_default().unwrap_or_default();
+                // Mostly there is a branch at most to be seen, and no child is needed to tell.
+                let branch = if asked.paths.is_empty() {
+                    place.ok().and_then(|at| repository::branch_at_once(&at))
+                } else {
+                    None
+                };
+                let (seen, _ending) = match branch {
+                    Some(branch) => (Seen { branch: branch.filter(|_| asked.branch), ..Seen::default() }, None),
+                    None => {
+                        let look = || frame::encode(&look::look(base.as_ref(), &asked)).unwrap_or_default();
+                        let (said, ending) = self.errand(look);
+                        let mut decoder = frame::Decoder::default();
+                        decoder.push(&said);
+                        (decoder.next_message().unwrap_or_default().unwrap_or_default(), ending)
+                    }
+                };
                 // Never what the errand says, which runs as the agent; and as it is afterwards.
                 self.tell(&Report::Seen(match self.state {
                     State::Running(pid) => self.stands(pid, seen),

@@ -23,7 +23,7 @@ pub fn working_directory(pid: i32) -> io::Result<PathBuf> {
     let path = std::fs::read_link(format!("/proc/self/fd/{}", place.as_raw_fd()))?;
     let mount = mount_of(place.as_fd())?;
     let root = open_directory(Path::new("/"))?;
-    if mount != mount_of(root.as_fd())? && !is_mounted(mount)? {
+    if mount != mount_of(root.as_fd())? && file_system(mount)?.is_none() {
         return Err(Errno::ESTALE.into());
     }
     Ok(path)
@@ -48,16 +48,28 @@ fn mount_of(file: BorrowedFd<'_>) -> io::Result<u64> {
     if found.stx_mask & libc::STATX_MNT_ID == 0 { Err(Errno::ENOSYS.into()) } else { Ok(found.stx_mnt_id) }
 }
 
-/// Whether a mount has a place below our root.
-fn is_mounted(mount: u64) -> io::Result<bool> {
+/// Whether a file is on a file system behind which no server and no program
+/// stands, that could take its time to answer. `false` where there is no telling.
+pub fn is_on_disk_or_in_memory(file: BorrowedFd<'_>) -> bool {
+    const HERE: [&[u8]; 7] = [b"ext2", b"ext3", b"ext4", b"xfs", b"btrfs", b"f2fs", b"tmpfs"];
+    let kind = mount_of(file).and_then(file_system);
+    kind.is_ok_and(|kind| kind.is_some_and(|kind| HERE.contains(&kind.as_slice())))
+}
+
+/// What is mounted there, as in mountinfo (proc_pid_mountinfo(5)); `None` where
+/// the mount has no place below our root.
+fn file_system(mount: u64) -> io::Result<Option<Vec<u8>>> {
     for line in BufReader::new(File::open("/proc/self/mountinfo")?).split(b'\n') {
         let line = line?;
-        let number = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let mut words = line.split(|byte| *byte == b' ');
+        let number = words.next().unwrap_or_default();
         if std::str::from_utf8(number).is_ok_and(|number| number.parse() == Ok(mount)) {
-            return Ok(true);
+            // Six words at least stand before the dash, and none of them is one.
+            let kind = words.skip_while(|word| *word != b"-").nth(1);
+            return Ok(Some(kind.unwrap_or_default().to_vec()));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -93,6 +105,19 @@ mod tests {
         let gone = seen(sleeper(&format!("cd '{0}'; rmdir '{0}'", place.display()))).unwrap();
         assert_eq!(gone, Path::new(&format!("{} (deleted)", place.display())));
         assert!(working_directory(i32::MAX).is_err());
+    }
+
+    #[test]
+    fn a_file_system_is_told_by_its_mount() {
+        let open = |path: &str| open_directory(Path::new(path)).unwrap();
+        assert!(is_on_disk_or_in_memory(open("/dev/shm").as_fd()));
+        for other in ["/proc", "/sys", "/proc/self/fd"] {
+            assert!(!is_on_disk_or_in_memory(open(other).as_fd()), "{other}");
+        }
+        let kind = |path: &str| file_system(mount_of(open(path).as_fd()).unwrap()).unwrap();
+        assert_eq!(kind("/dev/shm").as_deref(), Some(b"tmpfs".as_slice()));
+        assert_eq!(kind("/proc/self").as_deref(), Some(b"proc".as_slice()));
+        assert_eq!(file_system(u64::MAX).unwrap(), None);
     }
 
     #[test]

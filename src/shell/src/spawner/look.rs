@@ -4,25 +4,19 @@
 //! somewhere else), waits for no FIFO, reads no more than it says.
 
 use super::orders::{Asked, Seen};
+use super::repository::branch;
 use countersign_api::context::{FileSeen, MAX_SCRIPT, SCRIPT_EXCERPT, Unread};
 use countersign_core::b64_encode;
 use countersign_ledger::sha256;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{FUSE_SUPER_MAGIC, PROC_SUPER_MAGIC, fstatfs};
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
-
-/// How far above the working directory a `.git` is looked for.
-const MAX_UP: usize = 32;
-/// Longest `HEAD` or `.git` file, in bytes.
-const MAX_HEAD: u64 = 4096;
-/// Longest name of a branch that is told, in bytes.
-const MAX_BRANCH: usize = 255;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 /// Looks at what is asked for; relative paths start at `base`.
 pub fn look(base: &Path, asked: &Asked) -> Seen {
@@ -32,16 +26,6 @@ pub fn look(base: &Path, asked: &Asked) -> Seen {
         // The spawner says the rest itself.
         ..Seen::default()
     }
-}
-
-/// Whether no `.git` is at or above a directory, as far as the kernel remembers.
-/// Asks no disk and no server, and so never waits (`RESOLVE_CACHED`, openat2(2)):
-/// `false` where it would have to, or on a kernel before 5.12.
-pub fn is_outside_git(directory: &Path) -> bool {
-    let cached = ResolveFlag::from_bits_retain(nix::libc::RESOLVE_CACHED) | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).resolve(cached);
-    let absent = |above: &Path| openat2(AT_FDCWD, &above.join(".git"), how).err() == Some(Errno::ENOENT);
-    directory.is_absolute() && directory.ancestors().take(MAX_UP).all(absent)
 }
 
 /// What the files at these paths are.
@@ -106,68 +90,9 @@ fn open_at(base: BorrowedFd<'_>, path: &str, flags: OFlag) -> io::Result<File> {
     Ok(File::from(openat2(base, path, how)?))
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY;
-    OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
 /// The kernel alone sets the time of change.
 fn stamp(found: &Metadata) -> String {
     format!("{}:{}:{}:{}.{}", found.dev(), found.ino(), found.len(), found.ctime(), found.ctime_nsec())
-}
-
-/// The branch that is checked out at or above a directory, or its commit. git
-/// itself is never asked: its configuration can name programs to run.
-fn branch(base: &Path) -> Option<String> {
-    let mut directory = base.to_owned();
-    let mut before = None;
-    for _ in 0..MAX_UP {
-        let here = std::fs::metadata(&directory).ok()?;
-        let identity = (here.dev(), here.ino());
-        if before == Some(identity) {
-            return None;
-        }
-        before = Some(identity);
-        let git = directory.join(".git");
-        match std::fs::symlink_metadata(&git) {
-            Ok(found) if found.is_dir() => return head(&git),
-            // A worktree or a submodule: the file says where its HEAD is.
-            Ok(found) if found.is_file() => {
-                let text = small(&git)?;
-                let named = PathBuf::from(text.strip_prefix("gitdir:")?.trim());
-                return head(&directory.join(named));
-            }
-            // A link, or something stranger: not followed.
-            Ok(_) => return None,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => directory.push(".."),
-            Err(_) => return None,
-        }
-    }
-    None
-}
-
-fn head(git: &Path) -> Option<String> {
-    let text = small(&git.join("HEAD"))?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let name = match line.strip_prefix("ref:") {
-        Some(named) => named.trim().strip_prefix("refs/heads/")?,
-        None if matches!(line.len(), 40 | 64) && line.bytes().all(|b| b.is_ascii_hexdigit()) => line,
-        None => return None,
-    };
-    let plain = !name.is_empty() && name.len() <= MAX_BRANCH && !name.chars().any(char::is_control);
-    plain.then(|| name.to_owned())
-}
-
-/// A short regular file as text.
-fn small(path: &Path) -> Option<String> {
-    let open = open(path).ok()?;
-    let found = open.metadata().ok()?;
-    if !found.is_file() || found.len() > MAX_HEAD {
-        return None;
-    }
-    let mut text = String::new();
-    open.take(MAX_HEAD).read_to_string(&mut text).ok()?;
-    Some(text)
 }
 
 #[cfg(test)]
@@ -241,72 +166,5 @@ mod tests {
         assert_eq!(before, file(&link));
         std::fs::write(&target, "other").unwrap();
         assert_ne!(before, file(&link), "what it leads to has changed");
-    }
-
-    #[test]
-    fn no_repository_is_told_from_memory() {
-        let place = tempfile::tempdir().unwrap();
-        let deep = place.path().join("a/b");
-        std::fs::create_dir_all(&deep).unwrap();
-        let remembered = |place: &Path| {
-            assert_eq!(branch(place), None);
-            is_outside_git(place)
-        };
-        assert!(remembered(&deep), "{deep:?}");
-        assert!(!is_outside_git(Path::new("a")), "relative to what?");
-        assert!(remembered(&place.path().join("gone")), "there is none in what is not there");
-        // Whatever it is, the closer look tells.
-        symlink("/etc", place.path().join(".git")).unwrap();
-        assert!(!remembered(&deep));
-        assert!(!remembered(place.path()));
-    }
-
-    #[test]
-    fn finds_the_branch() {
-        let place = tempfile::tempdir().unwrap();
-        let at = |name: &str| place.path().join(name);
-        std::fs::create_dir_all(at("repo/.git/worktrees/w")).unwrap();
-        std::fs::create_dir_all(at("repo/deep/er")).unwrap();
-        std::fs::create_dir_all(at("w")).unwrap();
-        std::fs::write(at("repo/.git/HEAD"), "ref: refs/heads/feature/x\n").unwrap();
-        std::fs::write(at("repo/.git/worktrees/w/HEAD"), "0123456789012345678901234567890123456789\n").unwrap();
-        std::fs::write(at("w/.git"), "gitdir: ../repo/.git/worktrees/w\n").unwrap();
-        assert_eq!(branch(&at("repo")).as_deref(), Some("feature/x"));
-        assert_eq!(branch(&at("repo/deep/er")).as_deref(), Some("feature/x"));
-        assert_eq!(branch(&at("w")).unwrap().len(), 40);
-        assert_eq!(branch(&at("none")), None);
-    }
-
-    #[test]
-    fn a_hostile_git_says_nothing() {
-        let place = tempfile::tempdir().unwrap();
-        let with = |name: &str, make: &dyn Fn(&Path)| {
-            let at = place.path().join(name);
-            std::fs::create_dir(&at).unwrap();
-            make(&at.join(".git"));
-            assert_eq!(branch(&at), None, "{name}");
-        };
-        with("loop", &|git| symlink(".git", git).unwrap());
-        with("link", &|git| symlink("/etc", git).unwrap());
-        with("fifo", &|git| nix::unistd::mkfifo(git, nix::sys::stat::Mode::S_IRWXU).unwrap());
-        with("secret", &|git| std::fs::write(git, "gitdir: /etc/passwd").unwrap());
-        with("empty", &|git| std::fs::create_dir(git).unwrap());
-        let head = |text: &'static str| {
-            move |git: &Path| {
-                std::fs::create_dir(git).unwrap();
-                std::fs::write(git.join("HEAD"), text).unwrap();
-            }
-        };
-        with("text", &head("root:x:0:0\n"));
-        with("two", &head("ref: refs/heads/a\nb\n"));
-        with("control", &head("ref: refs/heads/a\x1b[2J\n"));
-        with("long", &|git| {
-            std::fs::create_dir(git).unwrap();
-            std::fs::write(git.join("HEAD"), format!("ref: refs/heads/{}\n", "x".repeat(5000))).unwrap();
-        });
-        with("link to a head", &|git| {
-            std::fs::create_dir(git).unwrap();
-            symlink("/etc/passwd", git.join("HEAD")).unwrap();
-        });
     }
 }
