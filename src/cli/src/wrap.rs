@@ -1,5 +1,7 @@
 //! Breaking lines ourselves: what an agent wrote never begins a row of the terminal. Every further row of a
 //! line begins with [`MARK`], and no line of ours does: long text cannot pass for another line (`verified user …`).
+//! Rows end at spaces, and within a word only where no row has room for it. Nothing is left out at a break: the
+//! rows without their marks are the text.
 
 use std::borrow::Cow;
 
@@ -23,8 +25,8 @@ pub fn wrapped(text: &str, indent: usize, columns: Option<usize>) -> String {
     let margin = format!("\n{:indent$}", "");
     let mut out = if narrow { margin.clone() } else { String::new() };
     let mut row = Row::new(columns.saturating_sub(indent));
-    for c in text.chars() {
-        if !row.takes(c) {
+    for (at, c) in text.char_indices() {
+        if !row.takes(c, text.get(at..).unwrap_or_default()) {
             out.push_str(&margin);
             out.push_str(MARK);
         }
@@ -41,13 +43,13 @@ pub fn folded(text: &str, columns: Option<usize>) -> Cow<'_, str> {
     };
     let mut out = String::with_capacity(text.len());
     let (mut row, mut in_style) = (Row::new(columns), false);
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
         match c {
             '\n' => row = Row::new(columns),
             // A style ends with its first letter.
             '\x1b' => in_style = true,
             c if in_style => in_style = !c.is_ascii_alphabetic(),
-            c if !row.takes(c) => {
+            c if !row.takes(c, text.get(at..).unwrap_or_default()) => {
                 out.push('\n');
                 out.push_str(MARK);
             }
@@ -62,21 +64,48 @@ pub fn folded(text: &str, columns: Option<usize>) -> Cow<'_, str> {
 struct Row {
     room: usize,
     next: usize,
+    in_word: bool,
 }
 
 impl Row {
     fn new(columns: usize) -> Self {
-        Self { room: columns.max(LEAST_ROOM), next: columns.saturating_sub(MARK_COLUMNS).max(LEAST_ROOM) }
+        let next = columns.saturating_sub(MARK_COLUMNS).max(LEAST_ROOM);
+        Self { room: columns.max(LEAST_ROOM), next, in_word: false }
     }
 
-    /// Whether the character stands in this row; else it is the first of the next.
-    fn takes(&mut self, c: char) -> bool {
-        // Some are wider than one column and some terminals disagree: two is the most.
-        let width = if c.is_ascii() { 1 } else { 2 };
-        let fits = width <= self.room;
-        self.room = if fits { self.room } else { self.next } - width;
+    /// Whether the character, with which `rest` begins, stands in this row; else it is the first of the next.
+    fn takes(&mut self, c: char, rest: &str) -> bool {
+        let needed = if self.in_word || c == ' ' { width(c) } else { self.word(rest) };
+        let fits = needed <= self.room;
+        self.room = if fits { self.room } else { self.next } - width(c);
+        self.in_word = c != ' ';
         fits
     }
+
+    /// Columns of the word at the beginning of `rest`, with the space after it; of its first character alone
+    /// where no row has room for it.
+    fn word(&self, rest: &str) -> usize {
+        let (mut columns, mut in_style) = (0, false);
+        for c in rest.chars().take_while(|c| *c != '\n') {
+            match c {
+                '\x1b' => in_style = true,
+                c if in_style => in_style = !c.is_ascii_alphabetic(),
+                c => columns += width(c),
+            }
+            if columns > self.next {
+                return rest.chars().next().map_or(0, width);
+            }
+            if c == ' ' {
+                break;
+            }
+        }
+        columns
+    }
+}
+
+/// Some are wider than one column and some terminals disagree: two is the most.
+fn width(c: char) -> usize {
+    if c.is_ascii() { 1 } else { 2 }
 }
 
 #[cfg(test)]
@@ -92,6 +121,37 @@ mod tests {
         assert_eq!(wrapped(&"✓".repeat(11), 0, Some(20)), format!("{}\n↪ ✓", "✓".repeat(10)));
         assert_eq!(wrapped("abcdefgh", 30, Some(10)), "\n    abcdef\n    ↪ gh");
         assert_eq!(wrapped("ab", 30, Some(1)), "\n    ab");
+    }
+
+    #[test]
+    fn rows_end_at_spaces_and_words_are_cut_only_where_no_row_has_room_for_them() {
+        let reason = "this line deletes the cache of another team";
+        assert_eq!(
+            folded(reason, Some(20)),
+            "this line deletes \n↪ the cache of \n↪ another team",
+            "also where a word would just fit and the space after it would not"
+        );
+        assert_eq!(wrapped(reason, 4, Some(24)), "this line deletes \n    ↪ the cache of \n    ↪ another team");
+        assert_eq!(folded("ab cdefghijk lm", Some(8)), "ab cdefg\n↪ hijk \n↪ lm", "a word wider than a row");
+        assert_eq!(folded("日本 日本語 日本", Some(11)), "日本 \n↪ 日本語 \n↪ 日本", "two columns each");
+        assert_eq!(
+            folded("\x1b[1mabcd\x1b[0m cd\x1b[1mef\x1b[0m gh", Some(9)),
+            "\x1b[1mabcd\x1b[0m \n↪ cd\x1b[1mef\x1b[0m \n↪ gh"
+        );
+        assert_eq!(folded("a            b", Some(8)), "a       \n↪      \n↪ b", "what is blank counts");
+    }
+
+    #[test]
+    fn the_rows_without_their_marks_are_the_text() {
+        for text in
+            ["a  b   ccccccccccccccccccccccccc d", " lead é日 x  ", "xxxxxxxxxxxxxxxxxxxxxxxx yyyyyyyyyyyyyyyy  "]
+        {
+            for columns in 5..40 {
+                let rows = folded(text, Some(columns)).into_owned();
+                assert_eq!(rows.replace(&format!("\n{MARK}"), ""), text, "{columns}");
+                assert!(rows.lines().all(|row| row.chars().map(width).sum::<usize>() <= columns), "{columns}: {rows}");
+            }
+        }
     }
 
     #[test]
