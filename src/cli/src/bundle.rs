@@ -9,7 +9,7 @@ use crate::link::Link;
 use crate::screen::{note, show, show_json};
 use crate::words::{moment, now_ms};
 use countersign_api::ledgers::{LedgerQuery, PartFrom};
-use countersign_core::visible;
+use countersign_core::{counted, visible};
 use countersign_ledger::bundle::{BundleError, Selection, Since, Written, part_of, write};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -146,10 +146,11 @@ fn told(args: &Bundle, written: Written, fetched: Option<u64>, json: bool) -> Re
         return show_json(&Packed { file, members, bytes, fetched, left_out });
     }
     let shown = visible(&file);
-    let came = fetched.map(|bytes| format!(", of {bytes} bytes from the service")).unwrap_or_default();
+    let came = fetched.map(|bytes| format!(", {} from the service", counted(bytes, "byte"))).unwrap_or_default();
     show(&format!(
-        "{shown}: {} files, {} bytes{came}\nverify it with: countersign verify {shown} --trust FILE   (the keys travel apart from the bundle)\n",
-        written.members, written.bytes
+        "{shown}: {}, {}{came}\nverify it with: countersign verify {shown} --trust FILE   (the keys travel apart from the bundle)\n",
+        counted(written.members, "file"),
+        counted(written.bytes, "byte")
     ))
 }
 

@@ -11,11 +11,11 @@ pub use rules::{rule, rule_history, suggestions, verdict};
 use crate::about;
 use crate::choose::short;
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
-use crate::words::{clock, count, date, span, time};
+use crate::words::{clock, date, span, time};
 use crate::wrap::wrapped;
 use countersign_api::service::{AuditRow, DEFAULT_SHELL, PendingSubmission, ProgramFacts, Reason, Risk, SessionRow};
 use countersign_api::triage::Triaged;
-use countersign_core::{DecidedBy, Flag, Name, Outcome, Transfer, visible};
+use countersign_core::{DecidedBy, Flag, Name, Outcome, Transfer, counted, visible};
 
 /// Width of the time before an audit row's outcome, and of the lines under it.
 const INDENT: usize = 25;
@@ -109,7 +109,7 @@ pub fn session(row: &SessionRow) -> String {
         (false, true) => format!("{} UTC", clock(row.ended_at_ms)),
         (false, false) => format!("{} UTC", time(row.ended_at_ms)),
     };
-    let mut facts = vec![count(row.commands, "command")];
+    let mut facts = vec![counted(row.commands, "command")];
     facts.extend(row.outcomes.iter().map(|(outcome, number)| {
         let (symbol, word) = outcome.label();
         paint(style::of(Some(*outcome)), &format!("{symbol} {number} {}", word.to_lowercase()))
@@ -277,7 +277,7 @@ fn other_ways(row: &PendingSubmission) -> Vec<String> {
 
 fn program_facts(facts: &ProgramFacts) -> String {
     let hex: String = facts.digest.0.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{} on standard input, sha256 {hex}", count(facts.bytes, "byte"))
+    format!("{} on standard input, sha256 {hex}", counted(facts.bytes, "byte"))
 }
 
 /// The whole text of a program on standard input, a line of it each, so that

@@ -10,7 +10,7 @@ use crate::rows;
 use crate::screen::{note, show, show_json};
 use crate::words::now_ms;
 use countersign_api::rules::{NewGrant, NewRule, Rule, RuleAct, RuleTest, RuleVerdict, RulesFile, Step};
-use countersign_core::{Choice, CommandText, HostId, Name};
+use countersign_core::{Choice, CommandText, HostId, Name, counted, visible};
 use countersign_policy::{Asked, Body, Document, Effect, Facts, Kind, Now, Policy, Reading, Ruling, Target};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -235,7 +235,14 @@ fn check(file: &Path, json: bool) -> Result<(), Failure> {
             &serde_json::json!({"rules": rules, "examples": examples, "settings": document.settings.is_some()}),
         );
     }
-    show(&format!("{}: {rules} rules, {examples} examples as they say\n", file.display()))
+    let say = if examples == 1 { "says" } else { "say" };
+    show(&format!(
+        "{}: {}, {} as {} {say}\n",
+        visible(&file.display().to_string()),
+        counted(rules, "rule"),
+        counted(examples, "example"),
+        if examples == 1 { "it" } else { "they" }
+    ))
 }
 
 /// Tries a line on the rules of a file.

@@ -1,4 +1,4 @@
-//! Times, durations and counts as people read and write them.
+//! Times and durations as people read and write them.
 
 use crate::failure::Failure;
 use jiff::Timestamp;
@@ -36,11 +36,6 @@ pub fn span(ms: u64) -> String {
         120_000..7_200_000 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
     }
-}
-
-/// `1 command`, `2 commands`.
-pub fn count(number: u64, word: &str) -> String {
-    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
 }
 
 /// Reads the time that a flag names: an age (`90s`, `15m`, `12h`, `30d`, `4w`) or a UTC date or

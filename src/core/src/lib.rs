@@ -7,6 +7,7 @@
 
 mod class;
 mod command;
+mod counted;
 mod digest;
 mod digits;
 mod display;
@@ -21,6 +22,7 @@ mod transfer;
 
 pub use class::{BadClass, Class};
 pub use command::{CommandText, MAX_COMMAND_BYTES, NotText};
+pub use counted::counted;
 pub use digest::{BadEncoding, Digest, Nonce, Salt, b64_decode, b64_encode, b64_fixed, b64_is_fixed};
 pub use display::{mark, unmarked, visible};
 pub use exit::Exit;

@@ -17,7 +17,7 @@ use crate::config::Settings;
 use crate::error::HostError;
 use crate::identity::Identity;
 use crate::recordings::tape::recording_path;
-use countersign_core::{LoginId, SubmissionId};
+use countersign_core::{LoginId, SubmissionId, counted};
 use countersign_ledger::{Committer, Kind, Limits, Recovered, RemoteSigner, SystemClock, finish_removals};
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
@@ -84,10 +84,11 @@ pub(crate) fn erase(settings: &Settings, erasure: &Erasure, ready: (Identity, Re
     drop_recordings(&settings.state, &removal.recordings).map_err(|why| unfinished(&why))?;
     let paths: usize = removal.entries.iter().map(|entry| entry.paths.len()).sum();
     say(&format!(
-        "{} in entry {written}: {paths} private values of {} entries and {} recordings are gone from this host; the service follows when countersign-hostd has sent it\n",
+        "{} in entry {written}: {} of {} and {} are gone from this host; the service follows when countersign-hostd has sent it\n",
         erasure.kind,
-        removal.entries.len(),
-        removal.recordings.len()
+        counted(paths, "private value"),
+        counted(removal.entries.len(), "entry"),
+        counted(removal.recordings.len(), "recording")
     ))
 }
 

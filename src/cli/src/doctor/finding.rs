@@ -43,8 +43,9 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A result with the catalogue's remedy.
+    /// A result with the catalogue's remedy. Of an empty list nothing would be left to read: it says so.
     pub fn new(check: &'static Check, state: State, found: String) -> Self {
+        let found = if found.trim().is_empty() { "none".to_owned() } else { found };
         Self { check, agent: None, state, found, mend: check.mend.to_owned() }
     }
 

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::screen::{show, show_json};
 use crate::style::{BOLD, FAINT, paint};
 use anstyle::{AnsiColor, Style};
-use countersign_core::visible;
+use countersign_core::{counted, visible};
 use serde::Serialize;
 
 /// One finding as `--json` prints it.
@@ -68,16 +68,17 @@ fn summary(findings: &[Finding], all: bool) -> String {
     let count = |state: State| findings.iter().filter(|finding| finding.state == state).count();
     let unknown = findings.iter().filter(|finding| finding.state == State::Unknown && finding.fails()).count();
     let mut text = format!(
-        "{} holes, {} not known, {} warnings, {} in order{}.\n",
-        count(State::Hole),
+        "{}, {} not known, {}, {} in order{}.\n",
+        counted(count(State::Hole), "hole"),
         count(State::Unknown),
-        count(State::Warning),
+        counted(count(State::Warning), "warning"),
         count(State::Ok),
         if all { "" } else { " (--all names them)" }
     );
     if unknown > 0 {
         let root = if nix::unistd::geteuid().is_root() { "" } else { " Run it as root." };
-        text.push_str(&format!("{unknown} of what is not known counts as a hole: it cannot be shown closed.{root}\n"));
+        let counts = if unknown == 1 { "counts as a hole" } else { "count as holes" };
+        text.push_str(&format!("{unknown} of what is not known {counts}: it cannot be shown closed.{root}\n"));
     }
     text
 }
@@ -117,7 +118,7 @@ mod tests {
             short.starts_with("Holes\n✘ hole    shell.config mode 0666\n") && !short.contains("shell.file"),
             "{short}"
         );
-        assert!(short.ends_with("\n1 holes, 0 not known, 0 warnings, 2 in order (--all names them).\n"), "{short}");
+        assert!(short.ends_with("\n1 hole, 0 not known, 0 warnings, 2 in order (--all names them).\n"), "{short}");
         assert!(all.contains("In order\n✔ ok      shell.file 4750\n") && all.ends_with(" 2 in order.\n"), "{all}");
     }
 }

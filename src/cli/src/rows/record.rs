@@ -4,11 +4,11 @@
 use super::{answered, because, command, explained, locale_text, program_facts, reason, risk, triaged};
 use crate::about;
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
-use crate::words::{count, date, span, time};
+use crate::words::{date, span, time};
 use countersign_api::audit::AuditRecord;
 use countersign_api::service::AuditRow;
 use countersign_api::triage::Triaged;
-use countersign_core::{Name, Transfer, visible};
+use countersign_core::{Name, Transfer, counted, visible};
 use std::collections::BTreeMap;
 
 type Facts = Vec<(&'static str, String)>;
@@ -170,7 +170,7 @@ fn execution(record: &AuditRecord) -> Facts {
         (_, None) => {}
     }
     if let (Some(out), Some(err)) = (record.stdout_bytes, record.stderr_bytes) {
-        facts.push(("output", format!("{} on stdout, {} on stderr", count(out, "byte"), count(err, "byte"))));
+        facts.push(("output", format!("{} on stdout, {} on stderr", counted(out, "byte"), counted(err, "byte"))));
     }
     facts
 }
@@ -191,7 +191,7 @@ fn session(record: &AuditRecord) -> Facts {
             let from = place.offset.map_or_else(String::new, |offset| format!(" from byte {offset}"));
             (
                 "recording",
-                format!("{} of {}{from}; countersign replay {}", count(place.held, "byte"), place.login, row.id),
+                format!("{} of {}{from}; countersign replay {}", counted(place.held, "byte"), place.login, row.id),
             )
         }
     });
@@ -221,9 +221,11 @@ fn proof(record: &AuditRecord) -> Facts {
     let last = record.proof.iter().map(|entry| entry.seq).max();
     facts.push(match (record.cosigned_below, last) {
         (Some(below), Some(last)) if last < below => {
-            ("checkpoint", format!("covered by the one over {below} entries, cosigned"))
+            ("checkpoint", format!("covered by the one over {}, cosigned", counted(below, "entry")))
         }
-        (Some(below), _) => ("checkpoint", format!("not covered yet; the last one is over {below} entries")),
+        (Some(below), _) => {
+            ("checkpoint", format!("not covered yet; the last one is over {}", counted(below, "entry")))
+        }
         (None, _) => ("checkpoint", "none yet".to_owned()),
     });
     facts

@@ -4,7 +4,7 @@ use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{date, time};
 use countersign_api::rules::{Finding, Rule, RuleHistory, RuleVerdict, Suggestions};
 use countersign_api::service::DEFAULT_SHELL;
-use countersign_core::{Choice, Outcome, visible};
+use countersign_core::{Choice, Outcome, counted, visible};
 
 /// One rule: what it speaks for, then its life.
 pub fn rule(rule: &Rule) -> String {
@@ -114,7 +114,7 @@ pub fn verdict(verdict: &RuleVerdict) -> String {
 
 /// Candidates with how they would have done, then what looks odd.
 pub fn suggestions(found: &Suggestions) -> String {
-    let mut text = format!("looked at {} commands\n", found.looked_at);
+    let mut text = format!("looked at {}\n", counted(found.looked_at, "command"));
     if found.suggestions.is_empty() {
         text.push_str("nothing to suggest: no kind of line was approved three times\n");
     }

@@ -6,7 +6,7 @@ use crate::config::Settings;
 use crate::error::HostError;
 use crate::identity::Identity;
 use crate::recordings::tape::recording_path;
-use countersign_core::LoginId;
+use countersign_core::{LoginId, counted};
 use countersign_ledger::{Kind, Pruning, RemoteSigner, body, finish_pruning, plan_pruning};
 use std::path::Path;
 use std::str::FromStr;
@@ -68,10 +68,10 @@ pub(crate) fn prune(
         ))
     })?;
     say(&format!(
-        "pruned in entry {written}: {} entries below {} and the recordings of {} logins are gone from this host; the service keeps its own\n",
-        plan.entries,
+        "pruned in entry {written}: {} below {} and the recordings of {} are gone from this host; the service keeps its own\n",
+        counted(plan.entries, "entry"),
         plan.before,
-        plan.logins.len()
+        counted(plan.logins.len(), "login")
     ))
 }
 

@@ -98,7 +98,10 @@ impl Chain {
         self.holes = self.holes.saturating_add(1);
         let missing = seq - self.next;
         if missing > self.unread {
-            let text = format!("{missing} entries are missing: seq {} to {}", self.next, seq - 1);
+            let text = match missing {
+                1 => format!("1 entry is missing: seq {}", self.next),
+                _ => format!("{missing} entries are missing: seq {} to {}", self.next, seq - 1),
+            };
             findings.add(Check::ChainSeq, Some(seq), None, text);
         }
     }

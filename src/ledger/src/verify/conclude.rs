@@ -106,7 +106,8 @@ fn integrity(Facts { counts, head, epochs, part, .. }: &Facts, findings: &Findin
     }
     let logins = if logins.is_empty() { String::new() } else { format!(" ({})", logins.join(", ")) };
     let mut missing = String::new();
-    for (number, word) in [(counts.left_out, "left out"), (counts.erased, "values erased")] {
+    let erased = if counts.erased == 1 { "value erased" } else { "values erased" };
+    for (number, word) in [(counts.left_out, "left out"), (counts.erased, erased)] {
         if number > 0 {
             missing.push_str(&format!(", {} {word}", thousands(number)));
         }

@@ -13,7 +13,7 @@ use super::resumed::{self, Front};
 use super::signatures::{Job, Queue, Sig};
 use crate::view::{Node, View};
 use crate::{Kind, Namespace};
-use countersign_core::{Digest, LoginId, Outcome, SubmissionId};
+use countersign_core::{Digest, LoginId, Outcome, SubmissionId, counted};
 
 /// What a step may use and change.
 pub(super) struct Context<'a, 'r> {
@@ -277,7 +277,8 @@ impl Step<'_, '_, '_> {
         let (n, prev) = (self.event.n, self.event.prev);
         let expected = self.login.next_n;
         if n > expected && self.cx.holes > self.login.holes {
-            let text = format!("{} entries of the login are missing", n - expected);
+            let are = if n - expected == 1 { "is" } else { "are" };
+            let text = format!("{} of the login {are} missing", counted(n - expected, "entry"));
             self.cx.findings.add(Check::SessGap, Some(self.event.seq), None, text);
             self.login.lose_track(self.event);
         } else if n != expected {

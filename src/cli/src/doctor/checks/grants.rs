@@ -7,6 +7,7 @@ use crate::doctor::catalogue as c;
 use crate::doctor::facts::{Account, Document, Facts, Kind, Walk};
 use crate::doctor::finding::Finding;
 use crate::doctor::gather::may_name;
+use countersign_core::counted;
 
 /// What code asks of who wants something.
 const ASKS_WHO: &[&str] = &["subject.user", "subject.groups", "subject.isInGroup", "subject.local"];
@@ -43,7 +44,7 @@ fn jobs(facts: &Facts, name: &str, account: &Account) -> Finding {
                 return c::OTHERS_JOBS.open(format!("{by} has {path} for {}, and {why}", run.user));
             }
         }
-        c::OTHERS_JOBS.ok(format!("none of {} files", runs.len()))
+        c::OTHERS_JOBS.ok(format!("none of {}", counted(runs.len(), "file")))
     })
 }
 
@@ -56,7 +57,9 @@ fn groups(facts: &Facts, name: &str) -> Finding {
             let given = lines.iter().filter(|line| may_name(&line.users, name)).flat_map(|line| &line.groups);
             match given.clone().find(|group| DANGEROUS.contains(&group.as_str())) {
                 Some(group) => c::PAM_GROUPS.open(format!("it may be given {group}")),
-                None => c::PAM_GROUPS.ok(format!("{} groups that lead nowhere", given.count())),
+                None => {
+                    c::PAM_GROUPS.ok(format!("it is given no group that leads anywhere ({} looked at)", given.count()))
+                }
             }
         })
     })
@@ -83,7 +86,7 @@ fn polkit(facts: &Facts, name: &str, account: &Account) -> Finding {
                 return c::POLKIT.open(format!("{shown} {why}"));
             }
         }
-        c::POLKIT.ok(format!("none of {} files lets it do more", rules.len()))
+        c::POLKIT.ok(format!("none of {} lets it do more", counted(rules.len(), "file")))
     })
 }
 

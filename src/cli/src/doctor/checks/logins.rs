@@ -69,6 +69,7 @@ fn programs(facts: &Facts) -> Finding {
         let named = |walk: &Walk| walk.nodes.last().map(|node| node.path.display().to_string()).unwrap_or_default();
         match programs.iter().find_map(|program| program.weak(&[])) {
             Some(why) => c::PAM_EXEC.open(why),
+            None if programs.is_empty() => c::PAM_EXEC.ok("pam_exec runs no program here"),
             None => c::PAM_EXEC.ok(programs.iter().map(named).collect::<Vec<_>>().join(", ")),
         }
     })

@@ -4,6 +4,7 @@ use super::all;
 use super::sample::{AGENT, DAEMON, FRONT, facts, file, walk};
 use crate::doctor::catalogue::ALL;
 use crate::doctor::facts::*;
+use crate::doctor::finding::Finding;
 use crate::doctor::finding::State::{self, Hole, Unknown, Warning};
 
 type Case = (&'static str, State, fn(&mut Facts));
@@ -41,6 +42,15 @@ fn unread<T>(fact: &mut Known<T>) {
     *fact = Err("run as root".to_owned());
 }
 
+/// A finding without words helps nobody.
+#[track_caller]
+pub fn says_something(finding: &Finding) {
+    let words = [finding.check.means, &finding.mend, &finding.found];
+    for text in words {
+        assert!(text.trim() == text && !text.is_empty() && !text.ends_with([':', ',']), "{finding:?}");
+    }
+}
+
 #[track_caller]
 fn each(cases: &[Case]) {
     for (number, (id, state, spoil)) in cases.iter().enumerate() {
@@ -50,6 +60,7 @@ fn each(cases: &[Case]) {
         let found: Vec<_> = findings.iter().filter(|finding| finding.check.id == *id).collect();
         assert!(found.iter().any(|finding| finding.state == *state), "{number} {id}: {found:?}");
         assert!(!found[0].mend.contains("AGENT") || found[0].agent.is_none(), "{id}: {}", found[0].mend);
+        findings.iter().for_each(says_something);
     }
 }
 
@@ -358,6 +369,32 @@ fn sshd_and_pam() {
 #[test]
 fn host_and_kernel() {
     each(HOST);
+}
+
+#[test]
+fn of_a_host_that_has_little_each_check_says_something_too() {
+    let mut facts = facts();
+    facts.logins.pam = Ok(vec![]);
+    facts.logins.pam_programs = Ok(vec![]);
+    facts.logins.polkit = Ok(None);
+    facts.logins.shells = Ok(vec![]);
+    facts.host.system_files = Ok(vec![]);
+    facts.host.runs = Ok(vec![]);
+    facts.host.privileged = Ok(vec![]);
+    facts.program.config.as_mut().unwrap().path = vec![];
+    facts.program.config.as_mut().unwrap().inner = vec![];
+    account(&mut facts).groups = vec![];
+    account(&mut facts).scheduled.cron = false;
+    for probe in &mut facts.agents[0].probes {
+        probe.keys = vec![];
+        probe.settings = Ok(Settings::parse(""));
+    }
+    all(&facts).iter().for_each(says_something);
+    facts.agents[0].probes = vec![];
+    facts.logins.sshd = vec![];
+    all(&facts).iter().for_each(says_something);
+    facts.agents[0].account = Ok(None);
+    all(&facts).iter().for_each(says_something);
 }
 
 #[test]

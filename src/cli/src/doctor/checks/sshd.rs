@@ -84,7 +84,12 @@ fn readable(agent: &Agent, sshd: &[SshdFiles]) -> Finding {
         }
     }
     let names: Vec<&str> = sshd.iter().map(|one| one.config.as_str()).collect();
-    c::SSHD_CONFIG.judge(!agent.probes.is_empty(), format!("read from {}", names.join(", ")))
+    let found = if names.is_empty() {
+        "no configuration to read".to_owned()
+    } else {
+        format!("read from {}", names.join(", "))
+    };
+    c::SSHD_CONFIG.judge(!agent.probes.is_empty(), found)
 }
 
 fn conditional(sshd: &[SshdFiles]) -> Finding {
