@@ -81,7 +81,8 @@ fn explained(report: &Report) -> String {
             text.push_str(&format!("{} {}\n", paint(style::of(Some(Outcome::Approved)), "✔"), info.id));
         } else {
             let mark = paint(style::of(Some(Outcome::Denied)), "✘");
-            text.push_str(&format!("{mark} {} ({found})\n  {}\n", info.id, paint(FAINT, info.explain)));
+            let said = format!("{}\n  {}", paint(FAINT, info.explain), paint(FAINT, &format!("next: {}", info.next)));
+            text.push_str(&format!("{mark} {} ({found})\n  {said}\n", info.id));
         }
     }
     text

@@ -52,6 +52,10 @@ pub struct Finding {
     pub file: Option<String>,
     /// What is wrong.
     pub text: String,
+    /// What that means.
+    pub means: &'static str,
+    /// What to do next.
+    pub next: &'static str,
 }
 
 /// How far the verified history reaches.
@@ -173,8 +177,14 @@ impl Report {
     /// The three lines, then deviations, warnings, and how far the verdict reaches.
     pub fn text(&self) -> String {
         let mut text = self.three_lines();
+        let mut explained = Vec::new();
         for finding in self.findings.iter().filter(|f| f.check != Check::AssuranceSelf.id()) {
             text.push_str(&finding_line(finding));
+            // Once is enough: there may be twenty of each.
+            if !explained.contains(&finding.check) {
+                explained.push(finding.check);
+                text.push_str(&format!("   means: {}\n   next: {}\n", finding.means, finding.next));
+            }
         }
         for (check, total) in &self.totals {
             if let Some(more) = total.checked_sub(KEPT_PER_CHECK).filter(|more| *more > 0) {
@@ -247,7 +257,9 @@ impl Findings {
         *total = total.saturating_add(1);
         if *total <= KEPT_PER_CHECK {
             let file = file.map(str::to_owned);
-            self.list.push(Finding { check: check.id(), exit: code.exit(), seq, file, text: short(text.into()) });
+            let (means, next) = (check.means(), check.next());
+            let text = short(text.into());
+            self.list.push(Finding { check: check.id(), exit: code.exit(), seq, file, text, means, next });
         }
     }
 
@@ -314,6 +326,37 @@ mod tests {
         assert_eq!((findings.exit_code(), findings.count(Check::ChainSeq)), (41, 100));
         assert_eq!(findings.list.len(), 22);
         assert!(findings.has(Code::NotDecided) && !findings.has(Code::Invalid));
+    }
+
+    #[test]
+    fn what_to_do_next_is_said_once_for_each_check() {
+        let mut findings = Findings::default();
+        for seq in [4, 9] {
+            findings.add(Check::ChainPrev, Some(seq), None, "changed");
+        }
+        findings.add(Check::SessOpen, None, None, "open");
+        let mut report = Report {
+            exit_code: 0,
+            integrity: Axis { verdict: "INVALID", detail: String::new() },
+            conformance: Axis { verdict: "NOT SHOWN", detail: String::new() },
+            assurance: Axis { verdict: "SELF-ATTESTED", detail: String::new() },
+            host: None,
+            up_to: None,
+            counts: Counts::default(),
+            findings: Vec::new(),
+            totals: BTreeMap::new(),
+            warnings: Vec::new(),
+            warnings_total: 0,
+            notes: Vec::new(),
+        };
+        findings.into_report(&mut report);
+        let text = report.text();
+        let said = |check: Check| format!("   means: {}\n   next: {}\n", check.means(), check.next());
+        assert!(text.contains(&format!("40 chain.prev seq 4: changed\n{}40 chain.prev seq 9", said(Check::ChainPrev))));
+        assert!(text.ends_with(&format!("11 sess.open: open\n{}", said(Check::SessOpen))), "{text}");
+        assert_eq!(text.matches("next:").count(), 2);
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["findings"][1]["next"], Check::ChainPrev.next());
     }
 
     #[test]
