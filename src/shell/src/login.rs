@@ -27,6 +27,10 @@ use std::os::unix::ffi::OsStrExt;
 /// How long it may take to put a submission into the ledger and ask, in µs.
 const ASK_US: u64 = 120_000_000;
 
+/// What everybody wants to know first.
+const NOTHING_RAN: &str = "nothing ran";
+/// What to do where nobody said no.
+const LOOK: &str = "try again later, or have the operator of this host run: countersign doctor";
 /// What is said of a line whose files changed.
 pub(crate) const DRIFTED: &str = "what it would run was changed after it was submitted; nothing ran; submit it again, so that the new content is seen";
 
@@ -330,7 +334,8 @@ impl Login {
         };
         self.close(why, None)?;
         let exit = if refusal.exit == Exit::Unavailable.code() { Exit::Unavailable } else { Exit::Refused };
-        Ok(Ending::saying(refusal_line(refusal.outcome, refusal.id, &by, &refusal.reason), Status::Code(exit.code())))
+        let line = refusal_line(refusal.outcome, refusal.id, &by, &refusal.reason, exit);
+        Ok(Ending::saying(line, Status::Code(exit.code())))
     }
 
     fn not_released(
@@ -344,7 +349,7 @@ impl Login {
         let close = if why == NotReleased::Hangup { CloseWhy::Hangup } else { CloseWhy::Exit };
         let told = self.tell_finished(id, CommandEnd::NotReleased(why), None)? && self.close(close, None)?;
         let exit = if told { exit } else { Exit::Unavailable };
-        Ok(Ending::saying(refusal_line(outcome, id, "-", reason), Status::Code(exit.code())))
+        Ok(Ending::saying(refusal_line(outcome, id, "-", reason, exit), Status::Code(exit.code())))
     }
 
     fn cannot_record(mut self, released: Option<SubmissionId>, error: &RecordingFailed) -> Result<Ending, Failure> {
@@ -459,17 +464,24 @@ pub(crate) fn describe(end: &CommandEnd) -> (String, Status) {
     }
 }
 
-pub(crate) fn refusal_line(outcome: Outcome, id: SubmissionId, by: &str, reason: &str) -> String {
-    format!("{outcome} id={id} by={by} reason=\"{}\"", reason.replace('"', "'"))
+/// What is said of a line that did not run. Where nobody said no, whoever reads it may not know what that means
+/// for the line, nor what to do.
+pub(crate) fn refusal_line(outcome: Outcome, id: SubmissionId, by: &str, reason: &str, exit: Exit) -> String {
+    let advice = match (outcome, exit) {
+        (Outcome::Error, Exit::Unavailable) if reason.contains(NOTHING_RAN) => format!("; {LOOK}"),
+        (Outcome::Error, Exit::Unavailable) => format!("; {NOTHING_RAN}; {LOOK}"),
+        _ => String::new(),
+    };
+    format!("{outcome} id={id} by={by} reason=\"{}\"{advice}", reason.replace('"', "'"))
 }
 
 pub(crate) fn unavailable(what: &str) -> Failure {
-    Failure::new(Exit::Unavailable, format!("{what}; nothing ran; ask the operator to look at countersign-hostd"))
+    let ran = if what.contains(NOTHING_RAN) { String::new() } else { format!("; {NOTHING_RAN}") };
+    Failure::new(Exit::Unavailable, format!("{what}{ran}; {LOOK}"))
 }
 
 fn fatal(reason: &str, exit: u8) -> Failure {
-    let exit = if exit == Exit::Refused.code() { Exit::Refused } else { Exit::Unavailable };
-    Failure::new(exit, reason)
+    if exit == Exit::Refused.code() { Failure::new(Exit::Refused, reason) } else { unavailable(reason) }
 }
 
 pub(crate) fn now_us() -> Result<u64, Failure> {

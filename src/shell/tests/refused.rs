@@ -47,7 +47,11 @@ fn a_refusal_is_one_line_and_126_or_69() {
         let (shown, log, recording) = nothing_runs(host);
         assert_eq!(shown.status.code(), Some(code));
         let id = SubmissionId::from_random([3; 16]);
-        let want = format!("countersign: {outcome} id={id} by={name} reason=\"not 'now'⟨U+001B⟩[2K\"\n");
+        let advice = match exit {
+            69 => "; nothing ran; try again later, or have the operator of this host run: countersign doctor",
+            _ => "",
+        };
+        let want = format!("countersign: {outcome} id={id} by={name} reason=\"not 'now'⟨U+001B⟩[2K\"{advice}\n");
         assert_eq!(String::from_utf8_lossy(&shown.stderr), want);
         assert_eq!(log.close().unwrap().why, CloseWhy::Exit);
         assert!(log.finished().is_none());
@@ -81,6 +85,11 @@ fn a_release_that_does_not_fit_is_not_used() {
         assert_eq!(finished.end, CommandEnd::NotReleased(why), "case {i}");
         assert_eq!(finished.id, SubmissionId::from_random([3; 16]), "case {i}");
     }
+}
+
+/// Whoever reads that something is not available wants to know whether their command ran, and what now.
+fn says_what_to_do(stderr: &[u8]) -> bool {
+    String::from_utf8_lossy(stderr).contains("; nothing ran; try again later, or have the operator of this host run")
 }
 
 #[test]
@@ -152,9 +161,11 @@ fn a_host_that_goes_or_talks_nonsense_ends_it() {
     for (i, (part, code)) in parts.into_iter().enumerate() {
         let (shown, _, _) = nothing_runs(Host::plays(part));
         assert_eq!(shown.status.code(), Some(code), "part {i}: {shown:?}");
+        assert_eq!(says_what_to_do(&shown.stderr), code == 69, "part {i}: {shown:?}");
     }
     let nobody = Command::new(PROGRAM).args(["--trial", "--socket", "/nonexistent/s", "-c", "id"]).output().unwrap();
     assert_eq!((nobody.status.code(), nobody.stdout.len()), (Some(69), 0));
+    assert!(says_what_to_do(&nobody.stderr), "{nobody:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::held::{Answer, Approved, Held};
 use crate::inspected::Inspected;
 use crate::lines::{Asked, Asking, HOST_US, TAKE_US};
 use crate::link::Heard;
-use crate::login::DRIFTED;
+use crate::login::{DRIFTED, refusal_line};
 use crate::place::NOWHERE;
 use countersign_api::front::{HostMessage, NotReleased};
 use countersign_core::{Exit, Nonce, Outcome};
@@ -103,7 +103,7 @@ impl Session {
                 }
                 if !holds {
                     self.not_released(id, NotReleased::Drifted)?;
-                    return self.not_run(&format!("{} id={id} by=- reason=\"{DRIFTED}\"", Outcome::Error));
+                    return self.not_run(&refusal_line(Outcome::Error, id, "-", DRIFTED, Exit::Refused));
                 }
                 self.approved(approved, cancelled)
             }
@@ -116,8 +116,8 @@ impl Session {
                 if let Err(error) = self.login.recorder.marker(&format!("decided: {} by {by}", refusal.outcome)) {
                     return self.stop(Stop::Recorder(error));
                 }
-                let reason = refusal.reason.replace('"', "'");
-                self.not_run(&format!("{} id={} by={by} reason=\"{reason}\"", refusal.outcome, refusal.id))
+                let exit = if refusal.exit == Exit::Unavailable.code() { Exit::Unavailable } else { Exit::Refused };
+                self.not_run(&refusal_line(refusal.outcome, refusal.id, &by, &refusal.reason, exit))
             }
             Answer::Fatal(reason, exit) => self.stop(Stop::Said(reason, exit)),
             Answer::Unexpected | Answer::WantsProgram(_) => self.host_gone("countersign-hostd answered out of turn"),

@@ -93,14 +93,16 @@ impl Session {
                 }
                 if !holds {
                     self.not_released(id, NotReleased::Drifted)?;
-                    return self.not_run(refusal_line(Outcome::Error, id, "-", DRIFTED), Exit::Refused.code());
+                    return self
+                        .not_run(refusal_line(Outcome::Error, id, "-", DRIFTED, Exit::Refused), Exit::Refused.code());
                 }
                 self.approved(approved, cancelled)
             }
             Answer::Mismatch(id) => {
                 self.not_released(id, NotReleased::Mismatch)?;
                 let reason = "the release is not for this command; nothing ran";
-                self.not_run(refusal_line(Outcome::Error, id, "-", reason), Exit::Unavailable.code())
+                let line = refusal_line(Outcome::Error, id, "-", reason, Exit::Unavailable);
+                self.not_run(line, Exit::Unavailable.code())
             }
             Answer::Refused(refusal) => self.refused(&refusal),
             Answer::Fatal(reason, exit) => self.stop(Stop::Said(reason, exit)),
@@ -168,7 +170,8 @@ impl Session {
             Err(why) => {
                 self.not_released(id, why)?;
                 let reason = format!("the answer of {by} came too late; nothing ran");
-                self.not_run(refusal_line(Outcome::TimedOut, id, "-", &reason), Exit::Refused.code())
+                let line = refusal_line(Outcome::TimedOut, id, "-", &reason, Exit::Refused);
+                self.not_run(line, Exit::Refused.code())
             }
         }
     }
@@ -179,7 +182,7 @@ impl Session {
             return self.stop(Stop::Recorder(error));
         }
         let exit = if refusal.exit == Exit::Unavailable.code() { Exit::Unavailable } else { Exit::Refused };
-        self.not_run(refusal_line(refusal.outcome, refusal.id, &by, &refusal.reason), exit.code())
+        self.not_run(refusal_line(refusal.outcome, refusal.id, &by, &refusal.reason, exit), exit.code())
     }
 
     /// A command did not run, and so nothing after it may.
