@@ -18,7 +18,9 @@ const INIT: u8 = 1;
 const VERSION: u8 = 2;
 const OPEN: u8 = 3;
 const OPENDIR: u8 = 11;
+const MKDIR: u8 = 14;
 const REALPATH: u8 = 16;
+const STAT: u8 = 17;
 const STATUS: u8 = 101;
 /// The version that is spoken.
 const SPOKEN: u32 = 3;
@@ -28,7 +30,8 @@ const DENIED: u32 = 3;
 /// Tells the client on standard input and output why it is not served, for a few seconds at most.
 pub fn tell(text: &str) {
     let until_us = sys::boottime_us().unwrap_or(0).saturating_add(PATIENCE_US);
-    let mut talk = Talk { text: format!("countersign: {}", visible(text)), heard: Vec::new(), greeted: false };
+    let mut talk =
+        Talk { text: format!("countersign: {}", visible(text)), heard: Vec::new(), greeted: false, placed: false };
     let (input, output) = (io::stdin(), io::stdout());
     let mut buffer = [0; 4096];
     loop {
@@ -73,7 +76,7 @@ fn written(fd: std::os::fd::BorrowedFd<'_>, bytes: &[u8], until_us: u64) -> bool
 /// The same, of what a client said, where it comes in pieces of `size` bytes:
 /// all answers, and whether the last word was said.
 pub fn answers(text: &str, said: &[u8], size: usize) -> (Vec<u8>, bool) {
-    let mut talk = Talk { text: text.to_owned(), heard: Vec::new(), greeted: false };
+    let mut talk = Talk { text: text.to_owned(), heard: Vec::new(), greeted: false, placed: false };
     let mut answers = Vec::new();
     for piece in said.chunks(size.max(1)) {
         talk.heard.extend_from_slice(piece);
@@ -91,6 +94,8 @@ struct Talk {
     text: String,
     heard: Vec<u8>,
     greeted: bool,
+    /// Whether it has asked of the place that it sends to.
+    placed: bool,
 }
 
 impl Talk {
@@ -109,19 +114,28 @@ impl Talk {
                     self.greeted = true;
                     answer.extend(packet_of(VERSION, &[&SPOKEN.to_be_bytes()]));
                 }
-                // What is asked of a file by its attributes gets no answer: a client makes "no such file" of any.
-                (true, [REALPATH | OPEN | OPENDIR, a, b, c, d, ..]) => {
-                    let text = self.text.as_bytes();
-                    let size = u32::try_from(text.len()).unwrap_or_default().to_be_bytes();
-                    let no_language = 0u32.to_be_bytes();
-                    let parts: [&[u8]; 5] = [&[*a, *b, *c, *d], &DENIED.to_be_bytes(), &size, text, &no_language];
-                    answer.extend(packet_of(STATUS, &parts));
+                // `scp` asks this of the place that it sends to, shows no answer of ours, and goes on.
+                (true, [STAT, a, b, c, d, ..]) if !self.placed => {
+                    self.placed = true;
+                    answer.extend(self.refusal([*a, *b, *c, *d]));
+                }
+                // LSTAT, which `scp` asks of what it fetches, gets no answer: it makes "no such file" of any.
+                (true, [REALPATH | OPEN | OPENDIR | MKDIR, a, b, c, d, ..]) => {
+                    answer.extend(self.refusal([*a, *b, *c, *d]));
                     return (answer, true);
                 }
                 _ => return (answer, true),
             }
             self.heard.drain(..LENGTH.saturating_add(length));
         }
+    }
+
+    /// The answer to the request of this number.
+    fn refusal(&self, number: [u8; 4]) -> Vec<u8> {
+        let text = self.text.as_bytes();
+        let size = u32::try_from(text.len()).unwrap_or_default().to_be_bytes();
+        let no_language = 0u32.to_be_bytes();
+        packet_of(STATUS, &[&number, &DENIED.to_be_bytes(), &size, text, &no_language])
     }
 }
 
@@ -136,7 +150,7 @@ mod tests {
     use super::*;
 
     fn talk() -> Talk {
-        Talk { text: "countersign: denied".into(), heard: Vec::new(), greeted: false }
+        Talk { text: "countersign: denied".into(), heard: Vec::new(), greeted: false, placed: false }
     }
 
     fn init() -> Vec<u8> {
@@ -164,11 +178,27 @@ mod tests {
     }
 
     #[test]
+    fn after_a_place_to_send_to_the_next_question_is_answered_too() {
+        let asked = [
+            init(),
+            packet_of(STAT, &[&[0, 0, 0, 1], &[0, 0, 0, 1], b"x"]),
+            packet_of(OPEN, &[&[0, 0, 0, 2], &[0, 0, 0, 1], b"x", &[0; 8]]),
+            packet_of(OPEN, &[&[0, 0, 0, 3], &[0, 0, 0, 1], b"x", &[0; 8]]),
+        ]
+        .concat();
+        let refusal =
+            |number| packet_of(STATUS, &[&[0, 0, 0, number], &[0, 0, 0, 3], &[0, 0, 0, 6], b"denied", &[0; 4]]);
+        let said = [packet_of(VERSION, &[&[0, 0, 0, 3]]), refusal(1), refusal(2)].concat();
+        assert_eq!(answers("denied", &asked, 5), (said.clone(), true));
+        assert_eq!(answers("denied", &asked, asked.len()), (said, true), "and nothing after that");
+    }
+
+    #[test]
     fn nothing_else_is_answered() {
-        let stat = [init(), packet_of(17, &[&[0, 0, 0, 1], &[0, 0, 0, 1], b"x"])].concat();
+        let lstat = [init(), packet_of(7, &[&[0, 0, 0, 1], &[0, 0, 0, 1], b"x"])].concat();
         let unasked = packet_of(REALPATH, &[&[0, 0, 0, 1]]);
         for (heard, answers) in
-            [(stat, 9), (unasked, 0), (vec![0; 8], 0), (vec![0xff; 8], 0), ([init(), init()].concat(), 9)]
+            [(lstat, 9), (unasked, 0), (vec![0; 8], 0), (vec![0xff; 8], 0), ([init(), init()].concat(), 9)]
         {
             let mut talk = talk();
             talk.heard = heard;

@@ -128,11 +128,32 @@ fn denied_or_given_up_changes_nothing() {
     // sshd throws away what a subsystem says on standard error: it is said as sftp.
     let ended = client.wait(LIMIT).says(&["countersign: denied", "by=ops-lead", "no files today"]);
     assert_ne!(ended.code(), 0);
+    // scp has no place for the words but where it sends a folder; it says that it was denied.
+    let folder = host.scratch.join("folder");
+    std::fs::create_dir(&folder).expect("folder");
+    let (folder, made) = (folder.to_str().expect("path"), format!("{}:made", place()));
+    for (words, said) in [
+        (["-r", folder, &made], "countersign: denied"),
+        (["-p", "/etc/hostname", &made], "Permission denied"),
+        (["-p", &made, folder], "Connection closed"),
+        (["-O", "/etc/hostname", &made], "countersign: denied"),
+        (["-O", &made, folder], "countersign: denied"),
+    ] {
+        let client = Running::start(&mut scp(&host, &words), Some(b""));
+        let line = match words[0] {
+            "-O" if words[1] == made => "scp -f made",
+            "-O" => "scp -t made",
+            _ => READ_WRITE,
+        };
+        host.reviewer().deny(line, "no files today");
+        let ended = client.wait(LIMIT).says(&[said]);
+        assert!(ended.code() != 0 && !ended.err().contains("No such file"), "{words:?}: {}", ended.err());
+    }
     let client = Running::start(&mut sftp(&host), None);
     host.reviewer().wait_for(READ_WRITE);
     // sftp hands this one on to its ssh.
     client.signal(Signal::SIGTERM);
-    let decided = journal::wait_for(&host.journal(), "decided", 2);
+    let decided = journal::wait_for(&host.journal(), "decided", 7);
     assert_eq!(decided["body"]["outcome"], "cancelled");
     assert!(!host.home().join("made").exists());
     assert!(journal::of_kind(&host.journal(), "exec_started").is_empty());
