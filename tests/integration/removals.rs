@@ -76,7 +76,7 @@ fn a_login_that_is_erased_is_gone_from_host_and_service() {
     );
     let login = login_of(&parts);
     let told = run(&mut parts.hostd(&["erase", "--login", &login, "--reason", "request 17"])).expect(0).out();
-    assert!(told.contains("erasure in entry") && told.contains("1 recordings"), "{told}");
+    assert!(told.contains("erasure in entry") && told.contains("1 recording "), "{told}");
     assert_eq!(holding(&parts.host_dir(), SECRET), Vec::<String>::new());
     let told = both_say(&parts, 10);
     assert!(told.contains("Erased by the word of the host"), "{told}");
