@@ -36,28 +36,55 @@ pub fn wrapped(text: &str, indent: usize, columns: Option<usize>) -> String {
 }
 
 /// Lines of ours, with our styles in them, for a terminal of `columns`: what is longer than it is cut into rows
-/// here. `None`: as they are.
+/// here, which begin where the line's last column does. `None`: as they are.
 pub fn folded(text: &str, columns: Option<usize>) -> Cow<'_, str> {
     let Some(columns) = columns.filter(|columns| text.lines().any(|line| line.len() > *columns)) else {
         return Cow::Borrowed(text);
     };
     let mut out = String::with_capacity(text.len());
-    let (mut row, mut in_style) = (Row::new(columns), false);
+    let mut indent = hanging(text, columns);
+    let (mut row, mut in_style) = (Row::after(columns, indent), false);
     for (at, c) in text.char_indices() {
         match c {
-            '\n' => row = Row::new(columns),
+            '\n' => {
+                indent = hanging(text.get(at + 1..).unwrap_or_default(), columns);
+                row = Row::after(columns, indent);
+            }
             // A style ends with its first letter.
             '\x1b' => in_style = true,
             c if in_style => in_style = !c.is_ascii_alphabetic(),
             c if !row.takes(c, text.get(at..).unwrap_or_default()) => {
-                out.push('\n');
-                out.push_str(MARK);
+                out.push_str(&format!("\n{:indent$}{MARK}", ""));
             }
             _ => {}
         }
         out.push(c);
     }
     Cow::Owned(out)
+}
+
+/// Where the last column of a line begins: what has two blanks before it, or all blanks, in the left half of the
+/// terminal. At the left edge where that leaves little room.
+fn hanging(text: &str, columns: usize) -> usize {
+    if columns / 2 < MIN_ROOM {
+        return 0;
+    }
+    let (mut at, mut blanks, mut found, mut in_style) = (0, 0, 0, false);
+    for c in text.chars().take_while(|c| *c != '\n') {
+        match c {
+            '\x1b' => in_style = true,
+            c if in_style => in_style = !c.is_ascii_alphabetic(),
+            _ if at > columns / 2 => break,
+            ' ' => (at, blanks) = (at + 1, blanks + 1),
+            c => {
+                if blanks > 1 || blanks == at {
+                    found = at;
+                }
+                (at, blanks) = (at + width(c), 0);
+            }
+        }
+    }
+    found
 }
 
 /// A row that is being filled.
@@ -69,7 +96,12 @@ struct Row {
 
 impl Row {
     fn new(columns: usize) -> Self {
-        let next = columns.saturating_sub(MARK_COLUMNS).max(LEAST_ROOM);
+        Self::after(columns, 0)
+    }
+
+    /// The same, whose further rows begin at `indent`.
+    fn after(columns: usize, indent: usize) -> Self {
+        let next = columns.saturating_sub(indent + MARK_COLUMNS).max(LEAST_ROOM);
         Self { room: columns.max(LEAST_ROOM), next, in_word: false }
     }
 
@@ -142,13 +174,37 @@ mod tests {
     }
 
     #[test]
+    fn further_rows_begin_where_the_last_column_does() {
+        let row = "10:02 UTC  \x1b[1mDENIED\x1b[0m   curl -s https://downloads.example/x";
+        let under = " ".repeat(20);
+        assert_eq!(
+            folded(row, Some(44)),
+            format!("10:02 UTC  \x1b[1mDENIED\x1b[0m   curl -s https://download\n{under}↪ s.example/x")
+        );
+        let row = "    approved by two persons, and one of them was late";
+        assert_eq!(folded(row, Some(40)), "    approved by two persons, and one of \n    ↪ them was late");
+        // Further to the right there would be no room.
+        let row = "aaaa bbbb cccc dddd eeee  ffff gggg hhhh";
+        assert_eq!(folded(row, Some(38)), "aaaa bbbb cccc dddd eeee  ffff gggg \n↪ hhhh");
+        assert_eq!(folded(&format!("{row} {row}"), Some(40)).matches("\n↪ ").count(), 2);
+    }
+
+    #[test]
     fn the_rows_without_their_marks_are_the_text() {
         for text in
             ["a  b   ccccccccccccccccccccccccc d", " lead é日 x  ", "xxxxxxxxxxxxxxxxxxxxxxxx yyyyyyyyyyyyyyyy  "]
         {
             for columns in 5..40 {
                 let rows = folded(text, Some(columns)).into_owned();
-                assert_eq!(rows.replace(&format!("\n{MARK}"), ""), text, "{columns}");
+                let mut joined = String::new();
+                for (number, row) in rows.lines().enumerate() {
+                    joined.push_str(if number == 0 {
+                        row
+                    } else {
+                        row.trim_start_matches(' ').strip_prefix(MARK).unwrap()
+                    });
+                }
+                assert_eq!(joined, text, "{columns}");
                 assert!(rows.lines().all(|row| row.chars().map(width).sum::<usize>() <= columns), "{columns}: {rows}");
             }
         }

@@ -29,7 +29,7 @@ pub fn record(record: &AuditRecord) -> String {
         ("proof", proof(record)),
     ];
     let mut text = String::new();
-    for (name, facts) in parts {
+    for (name, facts) in parts.into_iter().filter(|(_, facts)| !facts.is_empty()) {
         if !name.is_empty() {
             text.push_str(&format!("\n{}\n", paint(BOLD, name)));
         }
