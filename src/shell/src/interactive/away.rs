@@ -48,7 +48,7 @@ impl Session {
 
     /// Says at a new prompt that the host is away, where it is.
     pub(super) fn say_away(&mut self) -> io::Result<()> {
-        if self.is_away() { self.show(notice::line(LOST).as_bytes()) } else { Ok(()) }
+        if self.is_away() { self.show(notice::line(LOST, self.login.outer.size().columns).as_bytes()) } else { Ok(()) }
     }
 
     /// Goes on on the way back.

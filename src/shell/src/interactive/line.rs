@@ -178,7 +178,7 @@ impl Session {
     /// A line did not run: say so, drop what was typed ahead of it, ring.
     pub(super) fn not_run(&mut self, why: &str) -> io::Result<()> {
         let dropped = if self.drop_ahead()? { "; what was typed after it was dropped" } else { "" };
-        let why = notice::line(&format!("{why}{dropped}"));
+        let why = notice::line(&format!("{why}{dropped}"), self.login.outer.size().columns);
         let text = format!("{}{why}", notice::waited(self.plain || self.shown_left_s.is_none()));
         self.shown_left_s = None;
         self.show(text.as_bytes())?;
