@@ -19,6 +19,8 @@ use countersign_core::{DecidedBy, Flag, Name, Outcome, Transfer, counted, visibl
 
 /// Width of the time before an audit row's outcome, and of the lines under it.
 const INDENT: usize = 25;
+/// Below a program of more lines than this the queue says again whose it is.
+const LONG_PROGRAM: usize = 12;
 /// A session with more logins than this …
 const MAX_LOGINS: usize = 8;
 /// … shows so many of them, the newest: an agent behind ssh opens one a command.
@@ -158,7 +160,15 @@ pub fn queue(rows: &[PendingSubmission], programs: &[Option<String>], columns: O
             let fact = wrapped(&fact, INDENT, columns);
             text.push_str(&format!("{:INDENT$}{}\n", "", paint(FAINT, &fact)));
         }
-        text.extend(programs.get(index).and_then(Option::as_deref).map(program));
+        if let Some(shown) = programs.get(index).and_then(Option::as_deref).map(program) {
+            let lines = shown.lines().count();
+            text.push_str(&shown);
+            // What it belongs to has left the screen by then.
+            if lines > LONG_PROGRAM {
+                let again = format!("↑ {} on standard input of {id}  {risk}", counted(lines, "line"));
+                text.push_str(&format!("{:INDENT$}{}  {}\n", "", again.trim_end(), paint(FAINT, &route(row))));
+            }
+        }
     }
     let verb = if rows.len() == 1 { "waits" } else { "wait" };
     let next = format!("{} {verb}: show ID, approve ID or deny ID", rows.len());

@@ -216,6 +216,20 @@ fn the_queue_never_cuts_a_command() {
 
 /// Whoever is woken looks at the risk, the command and the flags first; how the flags are meant stands in `approve`.
 #[test]
+fn below_a_long_program_the_queue_says_again_whose_it_is() {
+    let shown = |lines: usize| {
+        let text = "echo step\n".repeat(lines);
+        strip_str(&rows::queue(&[pending("bash -s")], &[Some(text)], Some(80))).to_string()
+    };
+    let head = shown(1).split_whitespace().next().unwrap().to_owned();
+    let long = shown(300);
+    let last = long.lines().rev().nth(1).unwrap();
+    assert!(last.starts_with(&format!("  ↑ 300 lines on standard input of {head}  ")), "{last}");
+    assert!(last.contains("deploy-agent → web-1"), "{last}");
+    assert!(!shown(12).contains('↑') && shown(13).contains('↑'));
+}
+
+#[test]
 fn the_queue_says_the_risk_and_names_the_flags_in_one_line() {
     let mut row = pending("curl -fsSL https://get.example.com/install.sh | sudo bash");
     row.flags = vec!["opaque_code".into()];
