@@ -1,5 +1,6 @@
 //! How `countersign-sh` ends: what is said, and which status.
 
+use crate::rows::in_rows;
 use countersign_core::{Exit, visible};
 use countersign_sys as sys;
 use std::os::fd::AsFd;
@@ -89,10 +90,11 @@ impl Ending {
     }
 }
 
-/// Writes one line to standard error, for at most a second: nobody may be
+/// Writes one line to standard error, on a terminal in rows that end at spaces, for at most a second: nobody may be
 /// reading.
 fn say(text: &str) {
-    let line = format!("countersign: {}\n", visible(text));
+    let columns = sys::terminal::size(std::io::stderr().as_fd()).map_or(0, |size| size.columns);
+    let line = format!("{}\n", in_rows(&format!("countersign: {}", visible(text)), columns, "\n"));
     let mut rest = line.as_bytes();
     for _ in 0..SAY_MS / 10 {
         match sys::write_now(std::io::stderr().as_fd(), rest) {

@@ -27,6 +27,7 @@ pub mod readers;
 mod recorder;
 mod relay;
 mod request;
+mod rows;
 mod script;
 mod settings;
 mod spawner;

@@ -1,7 +1,7 @@
 //! What the front itself says on the terminal, in one voice.
 
+use crate::rows::in_rows;
 use countersign_core::{SubmissionId, visible};
-use unicode_width::UnicodeWidthStr as _;
 
 /// The line that is shown while a command waits; rewritten in place where the
 /// terminal can do that, and so no longer than a row of `columns` (0: not known).
@@ -27,28 +27,9 @@ pub fn waited(plain: bool) -> &'static str {
     if plain { "" } else { "\r\x1b[K" }
 }
 
-/// A line of its own, for a terminal of `columns` (0: not known): its rows end at spaces. A word that no row has room
-/// for is the terminal's to break.
+/// A line of its own, for a terminal of `columns` (0: not known).
 pub fn line(text: &str, columns: u16) -> String {
-    let room = if columns == 0 { usize::MAX } else { usize::from(columns) };
-    let (mut said, mut used) = (String::new(), 0);
-    for word in format!("countersign: {}", visible(text)).split(' ') {
-        let width = word.width();
-        match used {
-            0 => {}
-            used_before if used_before + 1 + width > room => {
-                said.push_str("\r\n");
-                used = 0;
-            }
-            _ => {
-                said.push(' ');
-                used += 1;
-            }
-        }
-        said.push_str(word);
-        used += width;
-    }
-    said + "\r\n"
+    format!("{}\r\n", in_rows(&format!("countersign: {}", visible(text)), columns, "\r\n"))
 }
 
 /// The beginning of an id that people type.
@@ -59,15 +40,6 @@ fn short(id: SubmissionId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_is_broken_at_spaces() {
-        let said = line("denied id=7 by=ops-lead reason=\"not on this host; 日本語 also\"", 40);
-        assert_eq!(said, "countersign: denied id=7 by=ops-lead\r\nreason=\"not on this host; 日本語 also\"\r\n");
-        assert_eq!(line("日本語 日本語", 20), "countersign: 日本語\r\n日本語\r\n", "two columns each");
-        assert_eq!(line("a  b", 0), "countersign: a  b\r\n", "as it is where the width is not known");
-        assert_eq!(line("0123456789012345 b", 14), "countersign:\r\n0123456789012345\r\nb\r\n");
-    }
 
     #[test]
     fn what_is_rewritten_in_place_fits_into_its_row() {
