@@ -24,14 +24,14 @@ Exit codes:
   70  a defect of countersign
   74  reading or writing failed
   78  a configuration file or directory is missing or unsafe
-`try` ends with the command's own code (128 + N for signal N; 126: not approved).
+`try` ends with the command's own code (128 + N: signal N; 126: not approved).
 `verify` has codes of its own: see `countersign verify --help`.";
 
 const VERIFY_CODES: &str = "\
 Exit codes (the most severe wins, in the order 40 41 42 50 30 51 20 11 10):
   0   all that was asked for is proven
   10  sound, but not witnessed as far as --require asks
-  11  sound so far, but not complete: open session, recovered crash, declared gap
+  11  sound so far, not complete: open session, recovered crash, declared gap
   20  no trust was given, or there is nothing to verify
   30  two histories under one name (fork)
   40  invalid: hash, signature, grammar or commitment
@@ -39,7 +39,8 @@ Exit codes (the most severe wins, in the order 40 41 42 50 30 51 20 11 10):
   42  a recording does not match
   50  something ran without a valid decision in time
   51  time anomaly that nobody declared
-  64 65 66 70 74 78  as for every command";
+  64 65 66 70 74 78  as for every command
+What each finding means, and what to do next: docs/AUDIT.md.";
 
 const DOCTOR_CODES: &str = "\
 Exit codes:
@@ -49,16 +50,24 @@ Exit codes:
 What each check means: docs/DOCTOR.md.";
 
 const ANALYZE_OUTPUT: &str = "\
-Without LINE, reads JSON lines {\"command\": \"...\"} from stdin. Writes one JSON object for each line, in order:
+Without LINE, reads JSON lines {\"command\": \"...\"} from stdin. Writes one JSON
+object for each line, in order:
   score 0-100, level       low < 25 <= medium < 50 <= high < 75 <= critical
-  reasons                  the risk rules that hold: id, weight, reason, technique (ATT&CK), category, start, end
-  anomalies                flags that the line earns by itself (docs/ANALYSIS.md)
+  reasons                  the risk rules that hold: id, weight, reason,
+                           technique (ATT&CK), category, start, end
+  anomalies                flags that the line earns by itself
   consequences             what would come of it, in words
-  commands                 every simple command that would run, with its words and what runs it
+  commands                 every simple command that would run, with its words
+                           and what runs it
   opaque, opaque_reasons   whether, and why, that may not be all
   redactions               secrets: start, end, kind
   display                  where it could show what it is not
-Offsets count characters. A line of input that cannot be read gets {\"error\": \"...\"}, and the exit code is 65.";
+Offsets count characters. A line of input that cannot be read gets
+{\"error\": \"...\"}, and the exit code is 65. More: docs/ANALYSIS.md.";
+
+const APPROVE_HELP: &str = "\
+It shows what it decides and asks nothing: look first, with `countersign
+pending` or, for all of it, `countersign show ID`.";
 
 /// Countersign: command lines of AI agents wait for a decision, and leave a record.
 #[derive(Debug, Parser)]
@@ -157,6 +166,7 @@ pub struct Try {
 
 /// `approve`
 #[derive(Debug, Args)]
+#[command(after_help = APPROVE_HELP)]
 pub struct Approve {
     /// Ids as `pending` shows them: any beginning of 4 characters or more that names only one.
     #[arg(required = true, value_name = "ID")]
@@ -200,13 +210,15 @@ pub struct Deny {
 
 const BUNDLE_HELP: &str = "\
 Examples:
-  countersign bundle /var/lib/countersign/host -o all.tar               a host's whole ledger, on the host
-  countersign bundle /var/lib/countersign/host --since 30d -o month.tar
-  countersign bundle deploy-01 -o deploy-01.tar                         a work session, from the service
-  countersign bundle --host web-1 --since 2026-11-01 -o november.tar    a host, from the service
+  on the host, its whole ledger, or a month of it:
+    countersign bundle /var/lib/countersign/host -o all.tar
+    countersign bundle /var/lib/countersign/host --since 30d -o month.tar
+  from the service, a work session, or what a host did since a day:
+    countersign bundle deploy-01 -o deploy-01.tar
+    countersign bundle --host web-1 --since 2026-11-01 -o november.tar
 
-A part holds what it needs to be verified by itself. What is fetched from the service lies beside
-FILE.tar, in FILE.tar.fetched, until the bundle is written.";
+A part holds what it needs to be verified by itself. What is fetched from the
+service lies beside FILE.tar, in FILE.tar.fetched, until the bundle is written.";
 
 /// `bundle`
 #[derive(Debug, Args)]
@@ -311,6 +323,21 @@ mod tests {
     #[test]
     fn definitions_agree_with_themselves() {
         CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn what_help_says_in_rows_fits_into_eighty_columns() {
+        let mut left = vec![CommandLine::command()];
+        let mut seen = 0;
+        while let Some(command) = left.pop() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in help.lines() {
+                seen += 1;
+                assert!(line.chars().count() < 80, "{}: {line}", command.get_name());
+            }
+            left.extend(command.get_subcommands().cloned());
+        }
+        assert!(seen > 40, "{seen}");
     }
 
     #[test]

@@ -101,7 +101,12 @@ impl Client {
 
     /// The whole record of the command whose id begins so: letters and digits only.
     pub async fn record(&self, id: &str) -> Result<AuditRecord, Failure> {
-        self.read(self.http.get(self.address(&format!("/api/audit/{id}")))).await
+        match self.read(self.http.get(self.address(&format!("/api/audit/{id}")))).await {
+            Err(Failure::NotFound(text)) => {
+                Err(Failure::NotFound(text.replace("begins so", &format!("begins with `{id}`"))))
+            }
+            found => found,
+        }
     }
 
     /// Says what a command was.

@@ -89,10 +89,14 @@ fn explained(report: &Report) -> String {
 }
 
 fn no_trust(source: &Path) -> String {
-    let kept = if source.is_dir() { source.join("trust.json").display().to_string() } else { "DIR/trust.json".into() };
+    let kept = source.join("trust.json");
+    // A trial has both parties in one directory; elsewhere such a file would be the word of who is checked.
+    let trial = match source.join("service").is_dir() && kept.is_file() {
+        true => format!(" This trial keeps them in {}.", visible(&kept.display().to_string())),
+        false => String::new(),
+    };
     format!(
-        "countersign: no keys to trust were given, so nothing is proven about who wrote this; name them with --trust FILE.\n  \
-         A trial keeps them in {}. They must come to you from the service itself, never with the bundle that is checked.",
-        visible(&kept)
+        "countersign: no keys to trust were given, so nothing is proven about who wrote this; name them with --trust FILE.{trial}\n  \
+         They must come to you from the service itself (`countersign-server trust`), never with the bundle that is checked."
     )
 }

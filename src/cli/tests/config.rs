@@ -102,7 +102,14 @@ fn nothing_to_verify_is_never_good() {
     let path = dir.path().to_str().unwrap();
     let ran = countersign(&["verify", path]);
     assert_eq!(ran.status.code(), Some(20));
-    assert!(String::from_utf8(ran.stderr).unwrap().contains("trust.json"));
+    let said = |ran: std::process::Output| String::from_utf8(ran.stderr).unwrap();
+    let text = said(ran);
+    assert!(text.contains("countersign-server trust") && !text.contains(path), "{text}");
+    // Only a trial has its keys beside what is verified.
+    std::fs::create_dir(dir.path().join("service")).unwrap();
+    std::fs::write(dir.path().join("trust.json"), "{}").unwrap();
+    let text = said(countersign(&["verify", path]));
+    assert!(text.contains(&format!("{path}/trust.json")), "{text}");
     let ran = countersign(&["verify", path, "--json", "--require", "self-attested"]);
     assert_eq!(ran.status.code(), Some(20));
     let report: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();

@@ -198,6 +198,15 @@ fn a_word_that_is_no_outcome_is_told_the_outcomes() {
     assert!(asked.join().unwrap()[0].0.contains("decision=timed_out"));
 }
 
+#[test]
+fn an_id_that_names_nothing_is_said_again() {
+    let (url, _) = service(vec![("404 Not Found", r#"{"error":"no command has an id that begins so"}"#.to_owned())]);
+    let ran = countersign(&url, &["show", "7abc"]);
+    assert_eq!(ran.status.code(), Some(66));
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(said.contains("no command has an id that begins with `7abc`"), "{said}");
+}
+
 /// Between a decision and its host's word of it there is no outcome yet: two reviewers who answer at once.
 #[test]
 fn who_comes_too_late_is_told_so_before_there_is_an_outcome() {

@@ -9,7 +9,8 @@ use countersign_api::triage::{TriageFilter, Verdict};
 use countersign_core::{Name, Outcome, SubmissionId};
 
 const AUDIT_HELP: &str = "\
-Filters narrow: a command is shown where all of them fit. The newest are shown, oldest first.
+Filters narrow: a command is shown where all of them fit. The newest are shown,
+oldest first.
 docs/AUDIT.md has what --json, --csv and --ocsf hold.";
 
 /// `audit`
@@ -85,7 +86,7 @@ pub struct Audit {
 /// An outcome by its word. A decider has more words, which are none here.
 fn outcome(text: &str) -> Result<Outcome, String> {
     let words = Outcome::ALL.map(Outcome::as_str).join(", ");
-    text.parse().map_err(|_| format!("no outcome; there are: {words}"))
+    text.parse().map_err(|_| format!("no outcome; use one of {words}"))
 }
 
 /// What `audit` can do besides.
@@ -104,7 +105,8 @@ Verdicts:
   suspicious      something is wrong; what, is not known yet
   malicious       an attack, or an agent that did harm
   undetermined    nobody can tell, or the verdict before is taken back
-Where there are two people or more, benign and false_positive are for another one than who let it run.";
+Where there are two people or more, benign and false_positive are for another
+one than who let it run.";
 
 /// `audit triage`
 #[derive(Debug, Args)]

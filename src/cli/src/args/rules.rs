@@ -165,7 +165,7 @@ pub struct Test {
     #[arg(value_name = "CMD", allow_hyphen_values = true)]
     pub line: String,
     /// The agent that would submit it.
-    #[arg(long, value_name = "NAME", default_value = "")]
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     pub agent: String,
     /// The target it would run on.
     #[arg(long, value_name = "HOST")]
@@ -180,7 +180,7 @@ pub struct Test {
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub cwd: String,
     /// The work session.
-    #[arg(long, value_name = "NAME", default_value = "")]
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     pub session: String,
     /// Try it on the rules of this file instead of a service's.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["state", "config"])]
