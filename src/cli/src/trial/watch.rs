@@ -58,9 +58,8 @@ impl Watcher {
         let text = match self.answer {
             None => {
                 let (own, state) = (self.own.as_str(), self.state.as_str());
-                format!(
-                    "countersign: decide in another terminal: {own} pending --state {state}, then {own} approve --state {state} ID"
-                )
+                let commands = format!("  {own} pending --state {state}\n  {own} approve --state {state} ID");
+                format!("countersign: each line is held until you decide in another terminal; ^D ends:\n{commands}")
             }
             Some(TrialAnswer::Approve) => {
                 "countersign: each line is held until the trial's reviewer answers, who approves all; exit or ^D ends"
@@ -71,7 +70,7 @@ impl Watcher {
                     .to_owned()
             }
         };
-        note_to_copy(&visible(&text));
+        text.lines().for_each(|line| note_to_copy(&visible(line)));
     }
 
     /// Waits for submissions, and decides or tells about each.
@@ -114,12 +113,15 @@ impl Watcher {
             note_to_copy(&json(&hint)?);
             return Ok(());
         }
-        let text = format!(
-            "countersign: decide in another terminal: {own} approve --state {state} {id}   (or deny --state {state} {id} --reason …)"
-        );
         // The gated command may have made the terminal raw: a bare line feed would leave the cursor where it is.
         let end = if std::io::stderr().is_terminal() { "\r" } else { "" };
-        note_to_copy(&format!("{}{end}", visible(&text)));
+        // What is there to be copied has lines of its own.
+        let lines = [
+            "countersign: held; decide in another terminal:".to_owned(),
+            format!("  {own} approve --state {state} {id}"),
+            format!("  {own} deny --state {state} {id} --reason …"),
+        ];
+        lines.iter().for_each(|line| note_to_copy(&format!("{}{end}", visible(line))));
         Ok(())
     }
 }
