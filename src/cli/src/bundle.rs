@@ -148,7 +148,7 @@ fn told(args: &Bundle, written: Written, fetched: Option<u64>, json: bool) -> Re
     let shown = visible(&file);
     let came = fetched.map(|bytes| format!(", {} from the service", counted(bytes, "byte"))).unwrap_or_default();
     show(&format!(
-        "{shown}: {}, {}{came}\nverify it with: countersign verify {shown} --trust FILE   (the keys travel apart from the bundle)\n",
+        "{shown}: {}, {}{came}\nverify it with, where the keys in FILE came another way than the bundle:\n  countersign verify {shown} --trust FILE\n",
         counted(written.members, "file"),
         counted(written.bytes, "byte")
     ))

@@ -94,9 +94,13 @@ fn reason(row: &AuditRow) -> Option<String> {
     }
 }
 
-/// The command, whole.
+/// The command, whole. What looks like our marks for line ends and tabs is none: `cat <<E⏎; rm x` is one line, and
+/// runs `rm`.
 fn command(text: &str) -> String {
-    if text.is_empty() { "⟨empty⟩".into() } else { visible(text) }
+    if text.is_empty() {
+        return "⟨empty⟩".into();
+    }
+    visible(&text.replace('⏎', "⟨U+23CE⟩").replace('⇥', "⟨U+21E5⟩"))
 }
 
 fn risk(risk: Option<&Risk>) -> String {

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 const MARK: &str = "↪ ";
 /// Its columns, at most.
 const MARK_COLUMNS: usize = 3;
+/// How a line end within a text is shown.
+const LINE_END: char = '⏎';
 /// A line that has less room than this begins under the last column instead.
 const MIN_ROOM: usize = 20;
 /// Where lines go that have too little room.
@@ -17,7 +19,8 @@ const NARROW_INDENT: usize = 4;
 const LEAST_ROOM: usize = 2;
 
 /// `text`, which holds no control character, for a terminal of `columns` whose
-/// cursor stands at `indent`: cut into rows that begin there. `None`: as it is.
+/// cursor stands at `indent`: cut into rows that begin there, also after each
+/// [`LINE_END`]. `None`: as it is.
 pub fn wrapped(text: &str, indent: usize, columns: Option<usize>) -> String {
     let Some(columns) = columns else { return text.to_owned() };
     let narrow = columns < indent.saturating_add(MIN_ROOM);
@@ -25,12 +28,17 @@ pub fn wrapped(text: &str, indent: usize, columns: Option<usize>) -> String {
     let margin = format!("\n{:indent$}", "");
     let mut out = if narrow { margin.clone() } else { String::new() };
     let mut row = Row::new(columns.saturating_sub(indent));
+    let mut ended = false;
     for (at, c) in text.char_indices() {
+        if ended {
+            row = row.full();
+        }
         if !row.takes(c, text.get(at..).unwrap_or_default()) {
             out.push_str(&margin);
             out.push_str(MARK);
         }
         out.push(c);
+        ended = c == LINE_END;
     }
     out
 }
@@ -105,12 +113,17 @@ impl Row {
         Self { room: columns.max(LEAST_ROOM), next, in_word: false }
     }
 
+    /// The same, of which nothing is left.
+    fn full(self) -> Self {
+        Self { room: 0, in_word: false, ..self }
+    }
+
     /// Whether the character, with which `rest` begins, stands in this row; else it is the first of the next.
     fn takes(&mut self, c: char, rest: &str) -> bool {
-        let needed = if self.in_word || c == ' ' { width(c) } else { self.word(rest) };
+        let needed = if self.in_word || is_end(c) { width(c) } else { self.word(rest) };
         let fits = needed <= self.room;
         self.room = if fits { self.room } else { self.next } - width(c);
-        self.in_word = c != ' ';
+        self.in_word = !is_end(c);
         fits
     }
 
@@ -127,12 +140,17 @@ impl Row {
             if columns > self.next {
                 return rest.chars().next().map_or(0, width);
             }
-            if c == ' ' {
+            if is_end(c) {
                 break;
             }
         }
         columns
     }
+}
+
+/// Whether a row may end after it.
+fn is_end(c: char) -> bool {
+    c == ' ' || c == LINE_END
 }
 
 /// Some are wider than one column and some terminals disagree: two is the most.
@@ -171,6 +189,16 @@ mod tests {
             "\x1b[1mabcd\x1b[0m \n↪ cd\x1b[1mef\x1b[0m \n↪ gh"
         );
         assert_eq!(folded("a            b", Some(8)), "a       \n↪      \n↪ b", "what is blank counts");
+    }
+
+    #[test]
+    fn lines_within_a_text_have_rows_of_their_own() {
+        let text = "cat <<EOF⏎a  b⏎⏎EOF";
+        assert_eq!(wrapped(text, 2, Some(80)), "cat <<EOF⏎\n  ↪ a  b⏎\n  ↪ ⏎\n  ↪ EOF");
+        assert_eq!(wrapped(text, 2, None), text);
+        assert_eq!(wrapped("a⏎", 2, Some(80)), "a⏎", "nothing follows");
+        assert_eq!(wrapped("12345678901234 a⏎b", 0, Some(20)), "12345678901234 a⏎\n↪ b");
+        assert_eq!(folded(text, Some(80)), text, "a list has a row for it");
     }
 
     #[test]

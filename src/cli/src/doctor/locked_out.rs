@@ -35,7 +35,7 @@ static STEPS: [Step; 9] = [
         checks: &[&c::SHELL_FILE, &c::SHELL_MOUNT, &c::SHELL_PARENTS, &c::SHELL_CONFIG, &c::INNER_SHELL],
     },
     Step {
-        ask: "Does the daemon run? (exit 69 `unavailable`)",
+        ask: "Does the daemon run? (exit 69, `cannot reach countersign-hostd`)",
         look: "systemctl status countersign-hostd; journalctl -u countersign-hostd -n 50",
         checks: &[&c::SOCKET, &c::HOST_CONFIG, &c::USERS, &c::SOCKET_DIR, &c::PROGRAM],
     },

@@ -216,6 +216,15 @@ fn the_queue_never_cuts_a_command() {
 
 /// Whoever is woken looks at the risk, the command and the flags first; how the flags are meant stands in `approve`.
 #[test]
+fn a_line_end_that_is_none_has_no_row() {
+    let row = [pending("cat <<E⏎; rm x\nE")];
+    for text in [rows::queue(&row, &[], Some(80)), rows::card(&row[0], Some(80))] {
+        let text = strip_str(&text).to_string();
+        assert!(text.contains("  cat <<E⟨U+23CE⟩; rm x⏎\n  ↪ E\n"), "{text}");
+    }
+}
+
+#[test]
 fn below_a_long_program_the_queue_says_again_whose_it_is() {
     let shown = |lines: usize| {
         let text = "echo step\n".repeat(lines);
