@@ -93,29 +93,51 @@ pub(crate) fn key_path(state: &Path) -> PathBuf {
 /// Makes the state directory (0700) where it is missing, and refuses one that
 /// somebody else owns or can enter.
 pub(crate) fn prepare_state(state: &Path) -> Result<(), HostError> {
-    let inside = ["fronts", "journal", "recordings", "shipped", "spool"].map(|name| state.join(name));
-    for dir in std::iter::once(state.to_path_buf()).chain(inside) {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&dir)
-            .map_err(|why| HostError::config("make", &dir, why))?;
-    }
+    let make = |dir: &Path| {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|why| HostError::config("make", dir, why))
+    };
+    make(state)?;
     let found = std::fs::symlink_metadata(state).map_err(|why| HostError::config("look at", state, why))?;
     let me = nix::unistd::getuid().as_raw();
-    if !found.is_dir() || found.uid() != me || found.mode() & 0o077 != 0 {
-        let advice = format!(
-            "it must be a directory of uid {me} that nobody else can enter; run: chmod 0700 {}",
-            state.display()
-        );
-        return Err(HostError::config("use", state, advice));
-    }
-    Ok(())
+    let advice = match found.uid() {
+        owner if owner != me => format!(
+            "it belongs to uid {owner}, and this process runs as uid {me}; run as its owner, or let the unit do it: systemctl start countersign-hostd"
+        ),
+        _ if found.is_dir() && found.mode() & 0o077 == 0 => {
+            // Not before: in somebody else's directory they would be in its owner's way.
+            return ["fronts", "journal", "recordings", "shipped", "spool"]
+                .iter()
+                .try_for_each(|name| make(&state.join(name)));
+        }
+        _ => {
+            format!("it must be a directory that nobody else can enter; run: chmod 0700 {}", state.display())
+        }
+    };
+    Err(HostError::config("use", state, advice))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_directory_of_another_is_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = dir.path().join("open");
+        std::fs::DirBuilder::new().mode(0o755).create(&open).unwrap();
+        assert!(prepare_state(&open).unwrap_err().to_string().contains("chmod 0700"));
+        if nix::unistd::getuid().is_root() {
+            let other = dir.path().join("other");
+            std::fs::DirBuilder::new().mode(0o700).create(&other).unwrap();
+            nix::unistd::chown(&other, Some(nix::unistd::Uid::from_raw(12345)), None).unwrap();
+            let said = prepare_state(&other).unwrap_err().to_string();
+            assert!(said.contains("belongs to uid 12345") && !said.contains("chmod"), "{said}");
+            assert_eq!(std::fs::read_dir(&other).unwrap().count(), 0);
+        }
+        let new = dir.path().join("new/state");
+        prepare_state(&new).unwrap();
+        assert!(new.join("journal").is_dir());
+    }
 
     /// As a service that takes this host's place would have it.
     #[test]

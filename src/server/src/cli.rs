@@ -194,17 +194,21 @@ pub async fn run(cli: Cli) -> Result<(), ServerError> {
         }
         Command::Reviewer { command } => reviewer(command).await,
         Command::EnrollToken { name, class, lost, state } => {
-            enroll_token(&StateDir::open(&state.dir)?, &name, class, lost).await
+            enroll_token(&StateDir::existing(&state.dir)?, &name, class, lost).await
         }
-        Command::EndRule { id, state } => end_rule(&StateDir::open(&state.dir)?, id).await,
+        Command::EndRule { id, state } => end_rule(&StateDir::existing(&state.dir)?, id).await,
         Command::Forks { state, out } => {
-            let (store, ..) = serve::open_parts(&StateDir::open(&state.dir)?).await?;
+            let (store, ..) = serve::open_parts(&StateDir::existing(&state.dir)?).await?;
             let told = forks::write(&store, out.as_deref()).await?;
             store.close().await;
+            if told.is_empty() {
+                // Nothing for programs to read; a person would wonder.
+                std::io::stderr().write_all(b"no host has signed two histories\n").unwrap_or_default();
+            }
             print(&told)
         }
-        Command::Ledger { state } => print_ledger(&StateDir::open(&state.dir)?).await,
-        Command::Trust { state } => print_trust(&StateDir::open(&state.dir)?).await,
+        Command::Ledger { state } => print_ledger(&StateDir::existing(&state.dir)?).await,
+        Command::Trust { state } => print_trust(&StateDir::existing(&state.dir)?).await,
     }
 }
 
@@ -219,11 +223,11 @@ async fn reviewer(command: ReviewerCommand) -> Result<(), ServerError> {
         ReviewerCommand::Add { name, person, state, url, trial } => {
             add_reviewer(&StateDir::open(&state.dir)?, (&name, person.as_ref()), &url, trial).await
         }
-        ReviewerCommand::List { state } => list_reviewers(&StateDir::open(&state.dir)?).await,
+        ReviewerCommand::List { state } => list_reviewers(&StateDir::existing(&state.dir)?).await,
         ReviewerCommand::Rotate { name, state, url } => {
-            rotate_reviewer(&StateDir::open(&state.dir)?, &name, &url).await
+            rotate_reviewer(&StateDir::existing(&state.dir)?, &name, &url).await
         }
-        ReviewerCommand::Remove { name, state } => remove_reviewer(&StateDir::open(&state.dir)?, &name).await,
+        ReviewerCommand::Remove { name, state } => remove_reviewer(&StateDir::existing(&state.dir)?, &name).await,
     }
 }
 

@@ -44,6 +44,15 @@ pub enum StateError {
         /// What was named.
         path: PathBuf,
     },
+    /// Nothing was ever served from there.
+    #[error(
+        "there is no service in {path}; name its --state directory, or begin one with: countersign-server serve --state {path}",
+        path = path.display()
+    )]
+    NoService {
+        /// What was named.
+        path: PathBuf,
+    },
     /// A second service on the same state.
     #[error("another countersign-server serves {path} already; stop it first", path = path.display())]
     Locked {
@@ -74,6 +83,16 @@ impl StateDir {
         make_private_dir(&state.recordings())?;
         make_private_file(&state.database())?;
         Ok(state)
+    }
+
+    /// Opens a directory that holds a service. Whoever mistypes one must not be shown the keys of another, new service.
+    pub fn existing(root: &Path) -> Result<Self, StateError> {
+        match fs::symlink_metadata(root.join("service.db")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(StateError::NoService { path: root.to_owned() })
+            }
+            Ok(_) | Err(_) => Self::open(root),
+        }
     }
 
     /// Takes the one lock of a serving process; held while the file lives.

@@ -43,6 +43,17 @@ fn wrong_flags_and_state_say_what_to_do() {
     assert_eq!(again.status.code(), Some(64));
     assert!(String::from_utf8(again.stderr).unwrap().contains("already"));
     assert_eq!(run(&["--help"]).status.code(), Some(0));
+    // Of a mistyped directory there is no service to show the keys of.
+    let mistyped = dir.path().join("stat");
+    for args in [&["trust"][..], &["ledger"], &["forks"], &["reviewer", "list"], &["enroll-token", "--name", "web-1"]] {
+        let out = run(&[args, &["--state", mistyped.to_str().unwrap()]].concat());
+        assert_eq!((out.status.code(), out.stdout.len()), (Some(78), 0), "{args:?}");
+        assert!(String::from_utf8(out.stderr).unwrap().contains("there is no service in"), "{args:?}");
+        assert!(!mistyped.exists(), "{args:?}");
+    }
+    let none = run(&["forks", "--state", text]);
+    assert_eq!((none.status.code(), none.stdout.len()), (Some(0), 0));
+    assert!(String::from_utf8(none.stderr).unwrap().contains("no host has signed two histories"));
     if nix::unistd::geteuid().is_root() {
         nix::unistd::chown(&state, Some(nix::unistd::Uid::from_raw(12345)), None).unwrap();
         let out = run(&["trust", "--state", text]);
