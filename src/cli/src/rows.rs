@@ -72,11 +72,20 @@ pub fn answered(row: &AuditRow) -> String {
         (_, Some(DecidedBy::DenyRule(id))) => format!("deny rule {id}{line}{}", reviewed.unwrap_or_default()),
         (_, Some(DecidedBy::Grant(id))) => format!("grant {id}{line}"),
         (_, Some(DecidedBy::Threshold(class))) => format!("threshold of class {class}"),
-        (Some(Outcome::Cancelled), None) => format!("the agent gave up{took}"),
+        (Some(Outcome::Cancelled), None) => format!("{}{took}", cancelled(row.reason.as_deref())),
         (Some(_), None) => format!("nobody decided{took}"),
     };
     let unreleased = row.late_approval && row.outcome != Some(Outcome::TimedOut);
     if unreleased { format!("{who} · approved too late, not run") } else { who }
+}
+
+/// Why nobody needs to answer any more.
+fn cancelled(reason: Option<&str>) -> &'static str {
+    match reason {
+        Some("hangup") => "the client went away",
+        Some("front_gone") => "its login was ended",
+        Some(_) | None => "the agent gave up",
+    }
 }
 
 fn listed(names: &[Name]) -> String {
@@ -90,6 +99,7 @@ fn reason(row: &AuditRow) -> Option<String> {
         (Some(DecidedBy::Person(_)), _) => Some(format!("\"{}\"", visible(reason))),
         // That nobody answered in time has been said.
         (_, Some(Outcome::TimedOut)) if reason == "deadline" => None,
+        (None, Some(Outcome::Cancelled)) if ["hangup", "front_gone", "interrupt"].contains(&reason) => None,
         _ => Some(visible(reason)),
     }
 }

@@ -156,6 +156,12 @@ fn every_outcome_has_a_line() {
     assert!(audit(&refused).ends_with(" · deploy-agent-03 #2 · command_empty\n"));
     assert!(audit(&refused).contains("! ERROR        ⟨empty⟩\n"));
     assert!(audit(&row(Some(Outcome::Cancelled), None, "true")).contains("the agent gave up · 4.2 s"));
+    for (why, said) in
+        [("interrupt", "the agent gave up"), ("hangup", "the client went away"), ("front_gone", "its login was ended")]
+    {
+        let text = audit(&AuditRow { reason: Some(why.into()), ..row(Some(Outcome::Cancelled), None, "true") });
+        assert!(text.contains(&format!("{said} · 4.2 s · risk")) && !text.contains(why), "{text}");
+    }
 }
 
 #[test]
