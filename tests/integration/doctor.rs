@@ -181,6 +181,11 @@ fn the_packaged_configuration_leaves_no_hole_in_sshd_accounts_and_daemon() {
     is(&rows, "ok", &["account.shell", "account.uid", "account.groups", "account.password", "account.path"]);
     is(&rows, "ok", &["shell.file", "shell.mount", "shell.listed", "shell.config", "host.users", "host.config"]);
     is(&rows, "ok", &["host.socket", "host.socket-dir", "host.journal-lock", "host.service", "host.space"]);
+    let text =
+        |flags: &[&str]| run(Command::new(Path::new(PROGRAMS).join("countersign")).arg("doctor").args(flags)).out();
+    assert!(text(&["--all"]).contains("ok      host.space"), "what is in order is named where it is asked for");
+    let short = text(&[]);
+    assert!(!short.contains("host.space") && short.contains(" in order (--all names them)."), "{short}");
     let sshd: Vec<&Value> =
         rows.iter().filter(|row| row["id"].as_str().is_some_and(|id| id.starts_with("sshd."))).collect();
     for row in sshd {

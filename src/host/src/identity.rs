@@ -101,7 +101,7 @@ pub(crate) fn prepare_state(state: &Path) -> Result<(), HostError> {
     let me = nix::unistd::getuid().as_raw();
     let advice = match found.uid() {
         owner if owner != me => format!(
-            "it belongs to uid {owner}, and this process runs as uid {me}; run as its owner, or let the unit do it: systemctl start countersign-hostd"
+            "it belongs to uid {owner}, and this process runs as uid {me}; run as that account: `serve` by the unit, `countersign enroll` as root"
         ),
         _ if found.is_dir() && found.mode() & 0o077 == 0 => {
             // Not before: in somebody else's directory they would be in its owner's way.

@@ -77,8 +77,8 @@ fn summary(findings: &[Finding], all: bool) -> String {
     );
     if unknown > 0 {
         let root = if nix::unistd::geteuid().is_root() { "" } else { " Run it as root." };
-        let counts = if unknown == 1 { "counts as a hole" } else { "count as holes" };
-        text.push_str(&format!("{unknown} of what is not known {counts}: it cannot be shown closed.{root}\n"));
+        let counts = if unknown == 1 { "counts as a hole: it" } else { "count as holes: they" };
+        text.push_str(&format!("{unknown} of what is not known {counts} cannot be shown closed.{root}\n"));
     }
     text
 }
@@ -119,6 +119,10 @@ mod tests {
             "{short}"
         );
         assert!(short.ends_with("\n1 hole, 0 not known, 0 warnings, 2 in order (--all names them).\n"), "{short}");
+        let unread = [c::SHELL_FILE.unknown("x"), c::SHELL_MOUNT.unknown("x")].map(|finding| [finding]).concat();
+        let counted = |these: &[Finding]| anstream::adapter::strip_str(&text(these, false)).to_string();
+        assert!(counted(&unread[..1]).contains("\n1 of what is not known counts as a hole: it cannot"));
+        assert!(counted(&unread).contains("\n2 of what is not known count as holes: they cannot"));
         assert!(all.contains("In order\n✔ ok      shell.file 4750\n") && all.ends_with(" 2 in order.\n"), "{all}");
     }
 }
