@@ -178,8 +178,12 @@ impl Report {
     pub fn text(&self) -> String {
         let mut text = self.three_lines();
         let mut explained = Vec::new();
-        for finding in self.findings.iter().filter(|f| f.check != Check::AssuranceSelf.id()) {
-            text.push_str(&finding_line(finding));
+        for finding in &self.findings {
+            match finding.check == Check::AssuranceSelf.id() {
+                // The third line has said why.
+                true => text.push_str(&format!("{} {}\n", finding.exit, finding.check)),
+                false => text.push_str(&finding_line(finding)),
+            }
             // Once is enough: there may be twenty of each.
             if !explained.contains(&finding.check) {
                 explained.push(finding.check);
@@ -335,6 +339,7 @@ mod tests {
             findings.add(Check::ChainPrev, Some(seq), None, "changed");
         }
         findings.add(Check::SessOpen, None, None, "open");
+        findings.add(Check::AssuranceSelf, None, None, "said in the third line");
         let mut report = Report {
             exit_code: 0,
             integrity: Axis { verdict: "INVALID", detail: String::new() },
@@ -353,8 +358,9 @@ mod tests {
         let text = report.text();
         let said = |check: Check| format!("   means: {}\n   next: {}\n", check.means(), check.next());
         assert!(text.contains(&format!("40 chain.prev seq 4: changed\n{}40 chain.prev seq 9", said(Check::ChainPrev))));
-        assert!(text.ends_with(&format!("11 sess.open: open\n{}", said(Check::SessOpen))), "{text}");
-        assert_eq!(text.matches("next:").count(), 2);
+        let last = format!("10 assurance.self_attested\n{}", said(Check::AssuranceSelf));
+        assert!(text.ends_with(&format!("11 sess.open: open\n{}{last}", said(Check::SessOpen))), "{text}");
+        assert_eq!(text.matches("next:").count(), 3);
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["findings"][1]["next"], Check::ChainPrev.next());
     }

@@ -19,7 +19,7 @@ fn a_clean_history_is_sound_and_self_attested() {
     assert_eq!(counts.entries, u64::try_from(golden().plans.len()).unwrap());
     let text = report.text();
     assert!(text.contains("up to seq ") && text.contains("signer:same_uid"), "{text}");
-    assert_eq!(text.lines().count(), 6, "three lines and three notes: {text}");
+    assert_eq!(text.lines().count(), 9, "three lines, what the last of them means, and three notes: {text}");
     let json: Value2 = serde_json::to_value(&report).unwrap();
     assert_eq!(json["exit_code"], 10);
     assert_eq!(json["counts"]["outcomes"]["timed_out"], 1);
