@@ -49,6 +49,7 @@ pub fn folded(text: &str, columns: Option<usize>) -> Cow<'_, str> {
     let Some(columns) = columns.filter(|columns| text.lines().any(|line| line.len() > *columns)) else {
         return Cow::Borrowed(text);
     };
+    let text = &moved_left(text, columns);
     let mut out = String::with_capacity(text.len());
     let mut indent = hanging(text, columns);
     let (mut row, mut in_style) = (Row::after(columns, indent), false);
@@ -69,6 +70,18 @@ pub fn folded(text: &str, columns: Option<usize>) -> Cow<'_, str> {
         out.push(c);
     }
     Cow::Owned(out)
+}
+
+/// Lines that begin in the right half of the terminal begin near its left edge: there is room to read them.
+fn moved_left(text: &str, columns: usize) -> String {
+    let line = |line: &str| {
+        let rest = line.trim_start_matches(' ');
+        match line.len() - rest.len() > columns / 2 {
+            true => format!("{:NARROW_INDENT$}{rest}", ""),
+            false => line.to_owned(),
+        }
+    };
+    text.split_inclusive('\n').map(line).collect()
 }
 
 /// Where the last column of a line begins: what has two blanks before it, or all blanks, in the left half of the
@@ -215,6 +228,15 @@ mod tests {
         let row = "aaaa bbbb cccc dddd eeee  ffff gggg hhhh";
         assert_eq!(folded(row, Some(38)), "aaaa bbbb cccc dddd eeee  ffff gggg \n↪ hhhh");
         assert_eq!(folded(&format!("{row} {row}"), Some(40)).matches("\n↪ ").count(), 2);
+    }
+
+    #[test]
+    fn what_begins_far_to_the_right_of_a_narrow_terminal_is_moved_left() {
+        let rows = format!("2026-11-20 14:47 UTC  a command that is long\n{:25}reviewer ops-lead\n{:25}x\n", "", "");
+        let shown = folded(&rows, Some(40)).into_owned();
+        assert!(shown.ends_with("\n    reviewer ops-lead\n    x\n"), "{shown}");
+        assert!(folded(&rows, Some(60)) == rows, "here there is room");
+        assert!(folded(&rows.replace("is long", &"x ".repeat(20)), Some(60)).contains(&format!("\n{:25}reviewer", "")));
     }
 
     #[test]
