@@ -73,7 +73,9 @@ impl Shell<'_> {
             return absolute(self.path, self.anywhere, word).map(Some);
         }
         if is_builtin(self.name, word) {
-            return Ok(None);
+            // It goes there (`cd`), or writes below it (`echo > ~/x`), by the shell's own word.
+            let moved = self.report.is_some_and(|report| report.changed.iter().any(|name| name == "HOME"));
+            return if moved { Err("the shell was given another home directory") } else { Ok(None) };
         }
         let configured = on_path(self.path, word)?;
         let Some(report) = self.report else { return Ok(Some(configured)) };

@@ -210,6 +210,7 @@ fn no_rule_speaks_for_a_command_that_this_shell_reads_otherwise() {
         "CDPATH=/tmp",
         "shopt -s extglob",
         "readonly X",
+        "declare -i X",
         "auto_resume=exact",
         "shopt -s localvar_inherit; declare -u __cs_message",
         "v=20; exec {v}</dev/null",

@@ -84,11 +84,16 @@ fn after_a_prompt_that_runs_something_no_rule_speaks() {
         "declare -n r=PS1",
         "x='$(true)> # '\recho \"${PS1:=$x}\"",
         "x='$(true)> # '\rfor PS1 in \"$x\"; do :; done",
+        "PS1='\\044(touch made)> # '",
+        "PS1='\\140touch made\\140> # '",
+        "declare __c''s_prompt='$(touch made)> # '",
+        "x='${PS1:=\\$(touch made)> # }'\recho \"${x@P}\"",
+        "x=-vPS1\rprintf \"$x\" '$(touch made)> # '",
     ];
     for spoil in spoils {
         let mut login = Login::new();
         login.allow("uname");
-        login.line("PS2='> '; PS4='+ '; exec 3</dev/null");
+        login.line("PS1='\\w> # '; PS2='> '; PS4='+ '; exec 3</dev/null");
         for (lines, outcome) in [("uname", "whitelisted"), (spoil, "approved"), ("uname", "approved")] {
             lines.split('\r').for_each(|line| login.line(line));
             assert_eq!(login.outcome(), outcome, "{lines} and {spoil}");
@@ -202,6 +207,63 @@ fn a_variable_that_cannot_be_set_and_jobs_in_a_programs_place_are_for_a_person()
     login.line("readonly MODE");
     login.line("MODE=dry printenv MODE");
     assert_eq!(login.outcome(), "approved");
+    login.leave_with_rules();
+}
+
+/// What a variable is given may be an expression, and in that a name whose value is one again: it runs what it likes.
+#[test]
+fn a_variable_that_evaluates_what_it_is_given_is_for_a_person() {
+    let mut login = Login::new();
+    for held in ["MODE=dry; true", "for MODE in dry; do true; done", "test -v list[dry]"] {
+        login.allow(held);
+    }
+    login.line("MODE=dry; true");
+    assert_eq!(login.outcome(), "whitelisted", "the control");
+    for spoil in ["declare -i MODE", "declare -u MODE", "declare -l MODE"] {
+        login.line("dry='x[$(touch made)]'");
+        login.line(spoil);
+        for held in ["MODE=dry; true", "for MODE in dry; do true; done", "test -v list[dry]"] {
+            login.line(held);
+            assert_eq!(login.outcome(), "approved", "{held} after {spoil}");
+        }
+        assert!(login.file("made").exists(), "which is why");
+        login.line("unset MODE dry list; : $SECONDS; rm -f made");
+        login.line("MODE=dry; true");
+        assert_eq!(login.outcome(), "whitelisted", "after {spoil}");
+    }
+    login.leave_with_rules();
+}
+
+/// `cd` goes there, and `~` is there.
+#[test]
+fn builtins_with_another_home_are_for_a_person() {
+    let mut login = Login::new();
+    let place = login.file("other").display().to_string();
+    for held in ["echo yes > ~/made", "cd"] {
+        login.allow(held);
+        for (spoil, outcome) in
+            [(format!("mkdir -p other; _h=$HOME; HOME={place}"), "approved"), ("HOME=$_h".to_owned(), "whitelisted")]
+        {
+            login.line(&spoil);
+            login.line(held);
+            assert_eq!(login.outcome(), outcome, "{held} after {spoil}");
+        }
+        login.line(&format!("cd {place}/.."));
+    }
+    assert!(login.file("other/made").exists(), "which is why");
+    login.leave_with_rules();
+}
+
+/// `cd -` and the places that a shell keeps are what earlier lines made of them.
+#[test]
+fn going_back_is_for_a_person() {
+    let mut login = Login::new();
+    login.line("mkdir a b; cd a; cd ../b; pushd ../a");
+    for held in ["cd - && uname", "popd && uname", "pushd && uname"] {
+        login.allow(held);
+        login.line(held);
+        assert_eq!(login.outcome(), "approved", "{held}");
+    }
     login.leave_with_rules();
 }
 

@@ -80,12 +80,45 @@ pub(super) fn expands(line: &str, tree: &CommandLine) -> bool {
             || word.unknown.contains(Unknown::ARITHMETIC) && word.text.contains(|c: char| c.is_alphabetic() || c == '_')
     };
     let redirected = |command: &SimpleCommand| command.redirections.iter().any(|one| uses(&one.target));
+    if tree.commands.iter().any(|command| names_an_element(line, command) || goes_back(command)) {
+        return true;
+    }
     tree.loops.iter().flat_map(|one| &one.words).any(uses)
         || tree.shared_redirections.iter().any(|one| uses(&one.target))
         || tree.commands.iter().any(|command| {
             let assigned = command.assignments.iter().flat_map(|one| &one.values);
             command.words.iter().chain(assigned).any(uses) || redirected(command)
         })
+}
+
+/// Whether it names an element of an array by variables: a subscript is an expression, and their values are again.
+fn names_an_element(line: &str, command: &SimpleCommand) -> bool {
+    let by_name = |text: &str| {
+        text.split('[').skip(1).any(|rest| rest.contains(']') && rest.starts_with(|c: char| !c.is_ascii_digit()))
+    };
+    let given = |one: &Assignment| !one.plain && line.get(one.span.start..one.span.end).is_none_or(by_name);
+    let named = match command.program_name() {
+        Some("test" | "[") => command.arguments().iter().any(|word| matches!(word.text.as_str(), "-v" | "-R")),
+        Some(name) => name == "unset" || SETS_VARIABLES.contains(&name),
+        None => false,
+    };
+    command.assignments.iter().any(given) || named && command.arguments().iter().any(|word| by_name(&word.text))
+}
+
+/// Whether it goes where the shell was before: `cd -`, or the top of a list of its own.
+fn goes_back(command: &SimpleCommand) -> bool {
+    let operands = || command.arguments().iter().filter(|word| !word.text.starts_with(['-', '+']));
+    match command.program_name() {
+        Some("cd") => command.arguments().iter().any(|word| word.exact() == Some("-")),
+        Some("pushd") => operands().next().is_none() || command.arguments().iter().any(is_place_in_a_list),
+        Some("popd") => true,
+        _ => false,
+    }
+}
+
+/// `+1`, `-2`: one of the places that a shell keeps.
+fn is_place_in_a_list(word: &Word) -> bool {
+    word.text.strip_prefix(['-', '+']).is_some_and(begins_with_a_digit)
 }
 
 /// Names that the line gives only values that stand in it, each one word that is no option.

@@ -51,6 +51,11 @@ __cs_tell() {
   builtin printf '\0O%s\n%s\n' "$1" "$BASHOPTS"
   builtin declare -p BASH_COMPAT CDPATH EXECIGNORE GLOBIGNORE IFS LANG LC_ALL LC_CTYPE MAILPATH PS4 auto_resume
   builtin declare -pr
+  builtin declare -pi
+  builtin declare -pu
+  builtin declare -pl
+  builtin declare -pc
+  builtin declare -pn
   builtin printf 'letters %s:%s:%s\n' "${#__cs_letters}" "${__cs_letters//[![:blank:]]}" "${__cs_letters//[![:alnum:]]}"
   builtin umask -p
   builtin ulimit -a
@@ -70,12 +75,14 @@ __cs_ready() {
   __cs_status=$__cs_was __cs_busy= __cs_line=
   __cs_hide
   builtin printf '\033]133;D;@MARK@\007' >&61 || __cs_stop 97
+  builtin unset -n __cs_elsewhere
+  builtin unset -v __cs_elsewhere || __cs_stop 96
+  # However it came to hold something that runs: `\044` is a `$`, too.
+  [[ ${__cs_prompt//'\$'} != *[\$\`]* && $__cs_prompt != *'\'[\\0-7]* ]] || __cs_elsewhere+=:prompt
   __cs_return "$__cs_was"
   # Before it is told what is set: a prompt may set something.
   __cs_message=${__cs_prompt@P}
   # What goes elsewhere is in no recording.
-  builtin unset -n __cs_elsewhere
-  builtin unset -v __cs_elsewhere || __cs_stop 96
   [[ /dev/fd/1 -ef /dev/fd/61 ]] || __cs_elsewhere+=:stdout
   [[ /dev/fd/2 -ef /dev/fd/61 ]] || __cs_elsewhere+=:stderr
   __cs_tell "$2$__cs_elsewhere" >&62 2>/dev/null || __cs_stop 98

@@ -152,20 +152,23 @@ fn hashed(line: &str) -> Option<(String, String)> {
 }
 
 /// `SHELLOPTS` and `BASHOPTS`, a line each, then variables, those that cannot be
-/// set (`X=1 program` runs it without them), how the locale reads some letters,
+/// set (`X=1 program` runs it without them) or turn what they are given into something else, how the locale reads some letters,
 /// the mask of new files and the limits (`open files   (-n) 1024`).
 fn settings(text: &str) -> BTreeSet<String> {
     let mut lines = text.lines();
     let options: Vec<&str> = lines.by_ref().take(2).flat_map(|list| list.split(':')).collect();
     let options = options.into_iter().filter(|name| !name.is_empty() && !HARMLESS.contains(name));
-    options.map(str::to_owned).chain(lines.map(fixed)).collect()
+    // It is not listed before it is first used.
+    let lines = lines.map(fixed).filter(|line| line != "declare -i SECONDS");
+    options.map(str::to_owned).chain(lines).collect()
 }
 
-/// A variable that cannot be set without its value: some are the shell's own and
-/// change all the time.
+/// A variable that cannot be set, or that makes another value of what it is given
+/// (`declare -i`: it runs an expression), without its value: some are the shell's
+/// own and change all the time.
 fn fixed(line: &str) -> String {
     let flags = line.strip_prefix("declare -").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
-    let named = if flags.contains('r') { line.split('=').next() } else { None };
+    let named = if flags.contains(['r', 'i', 'u', 'l', 'c', 'n']) { line.split('=').next() } else { None };
     named.unwrap_or(line).to_owned()
 }
 
@@ -280,6 +283,10 @@ mod tests {
         assert!(settings(&own.replace("\"a\"", "\"b\"")).is_empty(), "the shell's own value");
         assert_eq!(settings(&format!("{own}declare -r MODE\n")), ["MODE"]);
         assert_eq!(settings(&format!("{own}declare -ar MODE=([0]=\"x\")\n")), ["MODE"]);
+        for flags in ["i", "ai", "u", "l", "c", "n", "ix"] {
+            assert_eq!(settings(&format!("{own}declare -{flags} MODE=\"1\"\n")), ["MODE"], "{flags}");
+        }
+        assert!(settings(&format!("{own}declare -i SECONDS=\"7\"\n")).is_empty(), "the shell's own");
         assert_eq!(settings(&own.replace("225", "224")), ["locale"]);
         assert_eq!(settings("declare -r SHELLOPTS=\"a\"\n"), ["locale"], "it says nothing of it any more");
     }

@@ -34,6 +34,11 @@ __cs_tell() {
   builtin printf '\0O%s\n%s\n' "$1" "$BASHOPTS"
   builtin declare -p BASH_COMPAT CDPATH EXECIGNORE GLOBIGNORE IFS LANG LC_ALL LC_CTYPE MAILPATH PS4 auto_resume
   builtin declare -pr
+  builtin declare -pi
+  builtin declare -pu
+  builtin declare -pl
+  builtin declare -pc
+  builtin declare -pn
   builtin printf 'letters %s:%s:%s\n' "${#__cs_letters}" "${__cs_letters//[![:blank:]]}" "${__cs_letters//[![:alnum:]]}"
   builtin umask -p
   builtin ulimit -a

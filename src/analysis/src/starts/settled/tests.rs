@@ -221,10 +221,37 @@ fn what_a_shell_was_told_before_is_known_to_be_used() {
         "echo $((x))",
         "a=$b",
         "(ls) > $f",
+        // A subscript is an expression.
+        "a[i]=1",
+        "a=([i]=1)",
+        "a[i+1]+=x ls",
+        "declare a[i]=1",
+        "unset 'a[i]'",
+        "printf -v a[i] x",
+        "[ -v a[i] ]",
+        "test -v 'a[ i]'",
+        "read a[i] < f",
+        "cd -",
+        "cd -P - && rm -rf build",
+        "popd && rm -rf build",
+        "pushd",
+        "pushd +1",
+        "pushd -n -0",
     ] {
         assert!(starts(line, "bash").expands, "{line}");
     }
-    for line in ["df -h", "echo '$X'", "echo $((1+1))", "echo $(date)", "ls *"] {
+    for line in [
+        "df -h",
+        "echo '$X'",
+        "echo $((1+1))",
+        "echo $(date)",
+        "ls *",
+        "a[0]=1",
+        "a=(1 2)",
+        "[ -f a ]",
+        "cd -P x",
+        "pushd -n x",
+    ] {
         assert!(!starts(line, "bash").expands, "{line}");
     }
 }
