@@ -49,6 +49,9 @@ fn a_name_with_another_meaning_is_for_a_person() {
         (format!("hash -p {place}/uname uname"), "hash -r"),
         ("export LD_PRELOAD=/tmp/x.so".to_owned(), "unset LD_PRELOAD"),
         ("export PATH=".to_owned(), "PATH=/usr/local/bin:/usr/bin:/bin"),
+        ("PWD=/lie; true".to_owned(), "cd ."),
+        ("ln -s . here; cd here; PWD=$OLDPWD; true".to_owned(), "cd .."),
+        ("export COLUMNS='x[$(id)]'".to_owned(), "export COLUMNS=120"),
         // Programs would go by a path of their own.
         ("export -n PATH".to_owned(), "export PATH"),
         ("__mask=$(umask); umask 0".to_owned(), "umask $__mask"),

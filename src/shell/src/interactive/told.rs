@@ -9,8 +9,10 @@ use std::collections::BTreeSet;
 const MAX_NAME: usize = 256;
 /// Longest `PATH` that is told, in bytes.
 const MAX_PATH: usize = 4096;
-/// What every command may change without changing what another one means.
-const RESTLESS: [&str; 6] = ["PWD", "OLDPWD", "SHLVL", "_", "COLUMNS", "LINES"];
+/// What every command may change without changing what another one means. Whether `PWD` lies the driver tells.
+const RESTLESS: [&str; 3] = ["PWD", "OLDPWD", "_"];
+/// The same where it is a number: a program may take it for an expression.
+const NUMBERS: [&str; 3] = ["SHLVL", "COLUMNS", "LINES"];
 
 /// Options that change nothing about what a line runs: how it ends where
 /// something fails, and what only a shell that reads lines by itself does.
@@ -88,8 +90,9 @@ impl Told {
             .set
             .exported
             .symmetric_difference(&first.exported)
+            .filter(|line| !is_restless(line))
             .map(|line| variable(line))
-            .filter(|name| !RESTLESS.contains(&name.as_str()) && name != "PATH")
+            .filter(|name| name != "PATH")
             .chain(self.hides_path(first).then(|| "PATH".to_owned()))
             .collect();
         let settings: BTreeSet<String> =
@@ -187,6 +190,13 @@ fn setting(line: &str) -> String {
     if option { line.to_owned() } else { variable(line) }
 }
 
+fn is_restless(line: &str) -> bool {
+    let (name, value) = (variable(line), line.split_once("=\"").map_or("", |(_, value)| value));
+    let digits = value.strip_suffix('"').is_some_and(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
+    let is = |list: &[&str]| list.contains(&name.as_str());
+    is(&RESTLESS) || is(&NUMBERS) && digits
+}
+
 /// The name in `declare -x name="value"`.
 fn variable(line: &str) -> String {
     let named = line.strip_prefix("declare -").and_then(|rest| rest.split_once(' ')).map(|(_, rest)| rest);
@@ -218,6 +228,11 @@ mod tests {
     fn a_calm_shell_has_changed_nothing() {
         let first = told(&CALM).set().clone();
         let mut later = CALM;
+        later[4].1 = "declare -x HOME=\"/h\"\ndeclare -x PWD=\"/b\"\ndeclare -x OLDPWD=\"/a\"\n";
+        later[4].1 = "declare -x HOME=\"/h\"\ndeclare -x PWD=\"/b\"\ndeclare -x COLUMNS=\"80\"\n";
+        assert!(told(&later).report(&first).changed.is_empty());
+        later[4].1 = "declare -x HOME=\"/h\"\ndeclare -x PWD=\"/b\"\ndeclare -x COLUMNS=\"a[\\$(x)]\"\n";
+        assert_eq!(told(&later).report(&first).changed, ["COLUMNS"]);
         later[4].1 = "declare -x HOME=\"/h\"\ndeclare -x PWD=\"/b\"\ndeclare -x OLDPWD=\"/a\"\n";
         let report = told(&later).report(&first);
         let want = ShellReport { path: "/usr/bin:/bin".to_owned(), complete: true, ..ShellReport::default() };

@@ -51,10 +51,12 @@ __cs_ready() {
   builtin local - __cs_was=$1 __cs_message || __cs_stop 95
   builtin set +aefuvx
   __cs_gate
-  builtin unset -n __cs_line __cs_input
-  builtin unset -v __cs_line __cs_input || __cs_stop 96
+  builtin unset -n __cs_line __cs_input __cs_lies
+  builtin unset -v __cs_line __cs_input __cs_lies || __cs_stop 96
   __cs_line= __cs_input=/dev/null
-  __cs_tell "$2" >&62 2>/dev/null || __cs_stop 98
+  # What a program is told of where it is: the shell itself knows better.
+  [[ ${DIRSTACK[0]} == "$PWD" ]] 2>/dev/null || __cs_lies=:PWD
+  __cs_tell "$2$__cs_lies" >&62 2>/dev/null || __cs_stop 98
   __cs_return "$__cs_was"
   builtin printf 'R%s\t\0' "$__cs_was" >&62 || __cs_stop 90
   # Leave for a command that was broken off before it began is for none.
