@@ -71,6 +71,8 @@ fn history_is_a_file_of_the_agent_and_nothing_else() {
     terminal.send("\r");
     host.reviewer().approve("echo on''ce");
     terminal.expect("once\n");
+    // While the line runs ^D is its own.
+    terminal.expect("$ ");
     leave(terminal);
     // A link, another name of a file, a FIFO, a directory, 100 KiB of control characters: a prompt, and nothing written elsewhere.
     let victim = host.home().join("victim");
