@@ -337,7 +337,8 @@ pub fn is_unclear_rsync(line: &str) -> bool {
 }
 
 fn git(what: Transfer, words: &[String]) -> Option<Transfer> {
-    words.first().filter(|path| names_a_place(path)).map(|_| what)
+    // Of a path with blanks there are several here; what git takes for an option is none.
+    (!words.is_empty() && words.iter().all(|word| names_a_place(word))).then_some(what)
 }
 
 #[cfg(test)]
@@ -429,6 +430,8 @@ mod tests {
             "rsync --server . {a,b}",
             "git-upload-pack",
             "git-receive-pack --x y",
+            "git-upload-pack x --stateless-rpc",
+            "git-upload-archive '' --x",
             "git-upload-pack 'a'; id",
             "git-shell -c x",
             "git status",

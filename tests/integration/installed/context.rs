@@ -149,8 +149,17 @@ fn no_rule_speaks_for_a_line_that_something_else_decides_about() {
         "GIT_CONFIG_GLOBAL=x git status",
         "choom -n 0 sh x.sh",
         "python3 -m x",
+        "perl -ne 'system lc' x.sh",
+        "perl -ne print .ssh/*",
+        "perl -pe s/x/y/ee x.sh",
     ];
-    let settled = ["tar cf /dev/null ./*", "HOME=/etc true", "GIT_CONFIG_GLOBAL=/etc/passwd true"];
+    let settled = [
+        "awk '/a|b/ || 1' x.sh",
+        "perl -ne print x.sh",
+        "tar cf /dev/null ./*",
+        "HOME=/etc true",
+        "GIT_CONFIG_GLOBAL=/etc/passwd true",
+    ];
     for (count, line) in (1..).zip(settled) {
         host.reviewer().allow(line);
         host.ssh(line).output().expect("ssh");
@@ -212,6 +221,7 @@ fn no_rule_speaks_where_a_file_of_the_agent_says_what_a_program_does() {
         format!("make -I {home} -v"),
         format!("dpkg -i {home}/x"),
         format!("expand {home}/x.py"),
+        format!("expand --conf={home}/x"),
     ];
     lines.iter().for_each(|line| host.reviewer().allow(line));
     for line in lines.iter().map(String::as_str).chain(["rsync --version"]) {

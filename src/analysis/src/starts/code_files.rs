@@ -5,13 +5,15 @@ use super::acting::{READS_ONLY, only_shows};
 use super::places::Places;
 use super::{Found, path_of};
 use crate::builtins::is_builtin;
-use crate::facts::{Origin, SimpleCommand};
+use crate::facts::{Origin, SimpleCommand, Word};
 use crate::programs::{interpreter, is_input};
 
 /// How names of such files end.
 const ENDINGS: &str = "\
     py pyc pyz js mjs cjs jsx ts tsx rb pl pm php sh bash zsh fish lua tcl exp jl r jar war dll exe so ko wasm \
-    deb rpm gem whl snap apk go groovy kts ps1 yml yaml hcl tf sql ipynb nix scala clj exs nft";
+    deb rpm gem whl snap apk go groovy kts ps1 yml yaml hcl tf sql ipynb nix scala clj exs nft conf cfg ini toml cnf";
+/// What names of options hold whose value is a file of settings or code.
+const NAMES_FILES: &str = "conf script hook plugin init rcfile filter helper askpass module preload include macro";
 /// Programs that read such files and run none of them.
 const READERS: &str = "\
     black isort flake8 mypy ruff pylint pyflakes shellcheck shfmt yamllint jsonlint xmllint sqlfluff hadolint \
@@ -32,12 +34,44 @@ impl Found {
         if known || all.iter().any(starts) {
             return;
         }
+        for path in files_of_options(command.arguments()).chain(image(base, command.arguments())) {
+            self.script(&path, places);
+        }
         let words = command.arguments().iter().filter_map(path_of);
         let values = words.map(|text| text.split_once('=').map_or(text.clone(), |(_, value)| value.to_owned()));
         for path in values.filter(|path| is_code(path) && !is_input(path)) {
             self.script(&path, places);
         }
     }
+}
+
+/// `--config /srv/x`, `--hook=/srv/x`: whatever the file is called.
+fn files_of_options(arguments: &[Word]) -> impl Iterator<Item = String> {
+    let next = arguments.iter().skip(1).map(Some).chain([None]);
+    let named = arguments.iter().zip(next).filter_map(|(word, next)| {
+        let (option, value) =
+            word.text.split_once('=').map_or((&*word.text, None), |(name, value)| (name, Some(value)));
+        let name = option.strip_prefix('-')?;
+        let holds = NAMES_FILES.split_ascii_whitespace().any(|known| name.contains(known));
+        let is_file = holds && !["dir", "directory", "path"].iter().any(|end| name.ends_with(end));
+        is_file.then(|| {
+            value.map_or_else(
+                || next.and_then(path_of),
+                |_| path_of(word)?.split_once('=').map(|(_, value)| value.to_owned()),
+            )
+        })?
+    });
+    named.filter(|path| path.contains('/') && !path.contains("://") && !path.starts_with('-') && !is_input(path))
+}
+
+/// The file that is mounted as a file system: programs in it may be another user's.
+fn image(program: &str, arguments: &[Word]) -> Option<String> {
+    let text = |word: &Word| word.text.clone();
+    let binds = arguments.iter().map(text).any(|text| matches!(&*text, "-B" | "-R" | "-M") || text.contains("bind"));
+    let paths: Vec<String> = arguments.iter().filter_map(path_of).filter(|path| path.starts_with(['/', '~'])).collect();
+    let of_system = |path: &String| ["/dev/", "/proc/", "/sys/"].iter().any(|system| path.starts_with(system));
+    let [image, _] = <[String; 2]>::try_from(paths).ok()?;
+    (program == "mount" && !binds && !of_system(&image)).then_some(image)
 }
 
 fn is_code(path: &str) -> bool {

@@ -267,6 +267,16 @@ pub(super) fn of_home(program: &str) -> impl Iterator<Item = String> {
     known.flat_map(|(_, files)| files.iter()).map(|file| format!("~/{file}"))
 }
 
+/// Whether an operand of a program is such a file where it begins at the root.
+pub(super) fn takes_paths(program: &str) -> bool {
+    TAKES.iter().any(|takes| takes.absolute && takes.programs.contains(&program))
+}
+
+/// Whether a program is in this table.
+pub(super) fn is_known(program: &str) -> bool {
+    TAKES.iter().any(|takes| takes.programs.contains(&program))
+}
+
 /// What the words of a program name; `None` where that cannot be told.
 pub(super) fn instructions(program: &str, arguments: &[Word]) -> Option<Vec<Named>> {
     let mut found = Vec::new();

@@ -6,11 +6,18 @@
 //! sure, no rule speaks and a person is asked; so this is a scan that may take
 //! a harmless line for another one, never the other way round on purpose.
 
+mod code;
+mod git;
+mod operands;
+
+use self::code::{opens_by_name, runs_what_it_reads as code_runs};
+use self::git::git_runs_more;
+use self::operands::runs_its_words;
 use super::acting::{
     CODE_WORDS, HOLDS_COMMANDS, KNOWN_VALUES, Names, READS_ONLY, TAKES_RESPONSE_FILES, acts, names_a_directory,
     names_programs, only_shows,
 };
-use super::instructions::instructions;
+use super::instructions::{instructions, takes_paths};
 use super::path_of;
 use super::sed::runs_what_it_reads;
 use crate::facts::{Assignment, CommandLine, Context, Loop, Origin, Redirect, Runs, SimpleCommand, Unknown, Word};
@@ -54,7 +61,8 @@ pub(super) fn is_unsettled(tree: &CommandLine) -> bool {
     let read = tree.commands.iter().any(|command| !command.words.is_empty() && name_in(command, SETS_VARIABLES));
     let settled = if read { Vec::new() } else { settled_names(tree) };
     let set = (!read).then(|| set_names(tree).map(|(name, _)| name).collect());
-    let line = Known { set, chosen, settled };
+    let paths = set_paths(tree);
+    let line = Known { set, chosen, settled, paths };
     tree.shared_redirections.iter().any(|one| line.opens(&one.target))
         || tree.loops.iter().any(|one| decides(&one.name) || one.words.iter().any(assigns_what_acts))
         || tree.commands.iter().any(|command| line.leaves_open(command, &tree.commands))
@@ -141,6 +149,15 @@ fn set_names(tree: &CommandLine) -> impl Iterator<Item = (&str, bool)> {
     assigned.chain(looped)
 }
 
+/// Names that the line gives a path from the root, or of the home.
+fn set_paths(tree: &CommandLine) -> Vec<&str> {
+    let path = |word: &Word| word.text.starts_with(['/', '~', '$']);
+    let assigned = tree.commands.iter().flat_map(|command| &command.assignments);
+    let assigned = assigned.filter(|one| one.values.iter().any(path)).map(|one| one.name.as_str());
+    let looped = tree.loops.iter().filter(|one| one.words.iter().any(path)).map(|one| one.name.as_str());
+    assigned.chain(looped).chain(["HOME"]).collect()
+}
+
 struct Known<'l> {
     /// Variables that the line gives values; `None` where it cannot be told.
     set: Option<Vec<&'l str>>,
@@ -148,6 +165,8 @@ struct Known<'l> {
     chosen: bool,
     /// Of `set`, those whose values stand in the line.
     settled: Vec<&'l str>,
+    /// Of these, those that may hold a path from the root.
+    paths: Vec<&'l str>,
 }
 
 impl Known<'_> {
@@ -182,7 +201,9 @@ impl Known<'_> {
         let found_here = READS_ONLY.contains(&name) && are_found_paths(command, all);
         self.takes_open_words(arguments, found_here)
             || runs_more(name, arguments)
+            || runs_its_words(command, all)
             || instructions(name, arguments).is_none()
+            || takes_paths(name) && arguments.iter().any(|word| self.begins_with_a_path(&word.text))
     }
 
     /// Whether the file that a redirection names could be another one.
@@ -199,6 +220,13 @@ impl Known<'_> {
             || arithmetic
             || word.unknown.contains(Unknown::COMMAND) && self.chosen
             || word.unknown.contains(Unknown::PARAMETER) && !self.names_only_known(&word.text)
+    }
+
+    /// Whether a word begins with a variable that may hold a path: whose that is nobody looks at.
+    fn begins_with_a_path(&self, text: &str) -> bool {
+        let name = text.strip_prefix("${").or_else(|| text.strip_prefix('$')).unwrap_or_default();
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+        self.paths.contains(&name.get(..end).unwrap_or_default())
     }
 
     /// Whether all variables of a word are those of the login or have values in the line.
@@ -314,7 +342,8 @@ fn is_harmless(value: &str) -> bool {
 /// Whether a program starts another one, or reads code, that its options or operands name.
 fn runs_more(name: &str, arguments: &[Word]) -> bool {
     let texts: Vec<&str> = arguments.iter().map(|word| word.text.as_str()).collect();
-    if HOLDS_COMMANDS.contains(&name) {
+    let names_open = arguments.iter().any(|word| word.unknown.contains(Unknown::GLOB)) && opens_by_name(name, &texts);
+    if HOLDS_COMMANDS.contains(&name) || names_open || code_runs(name, &texts) {
         return true;
     }
     if names_programs(name).iter().any(|names| texts.iter().any(|text| is_named(text, names))) {
@@ -376,29 +405,6 @@ fn shells<'w>(texts: &'w [&'w str]) -> impl Iterator<Item = Option<&'w str>> {
         let (_, attached) = text.strip_prefix('-')?.split_once('s')?;
         Some(Some(attached).filter(|path| !path.is_empty()).or_else(next))
     })
-}
-
-/// Settings that name programs, and subcommands that run one.
-fn git_runs_more(texts: &[&str]) -> bool {
-    let valued = ["-C", "--git-dir", "--work-tree", "--namespace"];
-    let mut at = 0;
-    while let Some(text) = texts.get(at).filter(|text| text.starts_with('-')) {
-        if text.starts_with("-c") {
-            return true;
-        }
-        at += 1 + usize::from(valued.contains(text));
-    }
-    let Some((subcommand, rest)) = texts.get(at..).and_then(<[&str]>::split_first) else { return false };
-    let has = |begin: &str| rest.iter().any(|text| text.starts_with(begin));
-    match *subcommand {
-        "filter-branch" | "difftool" | "mergetool" | "send-email" => true,
-        "bisect" => has("run"),
-        "submodule" => has("foreach"),
-        "rebase" => has("-x"),
-        "grep" => has("-O"),
-        "clone" => has("-u") || has("-c"),
-        _ => false,
-    }
 }
 
 /// `@FILE`: words that a program takes from there, or one that it starts (`gcc -Wl,@FILE`).

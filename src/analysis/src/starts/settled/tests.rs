@@ -385,6 +385,12 @@ fn files_of_instructions_are_shown() {
         "docker compose -f",
         "perl -I ~/lib -e 1",
         "X=/srv/p; m4 $X",
+        "X=/srv/x; pip install $X",
+        "for p in /srv/x; do apt-get install -y \"$p\"; done",
+        "perl -ne print logs/*",
+        "perl -e 'print <>' logs/*",
+        "awk '{system($0)}' x",
+        "java Main",
     ] {
         assert!(unsettled(line), "{line}");
     }
@@ -401,6 +407,12 @@ fn files_of_code_are_shown_for_programs_of_which_nothing_is_known() {
         ("go run x.go", "x.go"),
         ("nice packer build --var-file=v.hcl", "v.hcl"),
         ("unheard-of ~/x.sh", "~/x.sh"),
+        ("unheard-of /srv/x.conf", "/srv/x.conf"),
+        ("certbot renew --config /srv/x", "/srv/x"),
+        ("certbot renew --pre-hook=/srv/x", "/srv/x"),
+        ("sudo unheard-of -plugin ./x", "./x"),
+        ("sudo mount -o loop /srv/x /mnt", "/srv/x"),
+        ("mount -t ext4 -o ro,loop ~/x /mnt", "~/x"),
     ] {
         assert!(scripts(line).iter().any(|path| path == file), "{line}: {:?}", scripts(line));
     }
@@ -413,6 +425,14 @@ fn files_of_code_are_shown_for_programs_of_which_nothing_is_known() {
         "unheard-of https://example.com/x.js",
         "unheard-of x",
         "nice wc x.py",
+        "certbot renew --config-dir /srv/x",
+        "unheard-of --config x",
+        "unheard-of --include=https://example.com/x",
+        "mount /dev/sdb1 /mnt",
+        "mount --bind /srv/a /srv/b",
+        "mount -o bind /srv/a /srv/b",
+        "mount /mnt/x",
+        "mount -t nfs h:/srv /mnt",
     ] {
         assert_eq!(scripts(line), [""; 0], "{line}");
     }

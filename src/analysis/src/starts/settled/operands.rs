@@ -1,0 +1,179 @@
+//! Programs that run their own words, told by what the words are: no list names them all (`rbenv exec rm x`,
+//! `ghc -e '…'`, `gem exec rake`).
+
+use super::super::acting::{READS_ONLY, names_programs, only_shows};
+use super::super::instructions::is_known;
+use crate::builtins::is_builtin;
+use crate::facts::{Origin, SimpleCommand};
+use crate::programs::interpreter;
+
+/// Words that come first, after which a program runs the rest …
+const EXEC: &[&str] = &["exec", "x", "dlx", "eval", "exec-env", "exec-file"];
+/// … or may run it: for some this is what the working directory names, as `make` does.
+const RUN: &[&str] = &["run", "shell", "develop", "with", "env"];
+/// Programs whose command is known, but not looked up, for some of them run it in a container.
+const HERE: &[&str] = &["nix-shell", "nix", "mise", "aws-vault", "op", "vault", "doppler", "chamber"];
+/// Programs of which the first is not so: what they run is in a container.
+const EXEC_ELSEWHERE: &[&str] = &["docker-compose", "podman-compose", "yq"];
+/// Programs of which the second is not so.
+const RUN_OTHERWISE: &[&str] = &[
+    "go",
+    "dotnet",
+    "composer",
+    "yarn",
+    "pnpm",
+    "bun",
+    "turbo",
+    "nx",
+    "lerna",
+    "pre-commit",
+    "tox",
+    "flutter",
+    "swift",
+    "stack",
+    "cabal",
+    "mix",
+    "gh",
+    "gcloud",
+    "bazel",
+    "newman",
+    "k6",
+    "act",
+    "flatpak",
+    "snap",
+    "doctl",
+    "az",
+    "aws",
+];
+/// Options whose value is code, where it looks like code.
+const CODE: &[&str] =
+    &["-e", "-E", "-c", "--eval", "--exec", "--execute", "--expression", "--command", "--run", "--cmd", "--call"];
+/// Programs of which these options mean something else.
+const OPTIONS_OTHERWISE: &[&str] = &[
+    "useradd",
+    "usermod",
+    "adduser",
+    "groupadd",
+    "chfn",
+    "journalctl",
+    "rg",
+    "ag",
+    "ack",
+    "fd",
+    "yq",
+    "logger",
+    "date",
+    "ss",
+    "ip",
+    "nft",
+    "systemctl",
+    "timedatectl",
+    "ssh-keygen",
+    "ping",
+    "influx",
+    "cqlsh",
+    "clickhouse-client",
+];
+
+/// Whether a command may run its own words as another one, or code of them, and no table says how.
+pub(super) fn runs_its_words(command: &SimpleCommand, all: &[SimpleCommand]) -> bool {
+    let Some(name) = command.program_name() else { return false };
+    let starts = |parent: usize| all.get(parent).is_some_and(|known| std::ptr::eq(known, command));
+    let followed = |other: &SimpleCommand| matches!(other.origin, Origin::Command { parent, .. } if starts(parent));
+    let only_reads = only_shows(name) || READS_ONLY.contains(&name) || is_builtin("bash", name);
+    if only_reads || interpreter(name).is_some() || all.iter().any(followed) {
+        return HERE.contains(&name);
+    }
+    let texts: Vec<&str> = command.arguments().iter().map(|word| word.text.as_str()).collect();
+    let mut operands = texts.iter().enumerate().filter(|(_, text)| !text.starts_with('-'));
+    let first = operands.next();
+    let more = operands.next().is_some();
+    let begins = |words: &[&str]| more && first.is_some_and(|(_, text)| words.contains(text));
+    if begins(EXEC) && !EXEC_ELSEWHERE.contains(&name) {
+        return true;
+    }
+    if is_known(name) || names_programs(name).is_some() {
+        return false;
+    }
+    let parted = texts.iter().position(|text| *text == "--").is_some_and(|at| {
+        first.is_some_and(|(before, _)| before < at) && texts.get(at + 1).is_some_and(|text| !text.starts_with('-'))
+    });
+    let otherwise = RUN_OTHERWISE.contains(&name);
+    !otherwise && (begins(RUN) || parted) || !OPTIONS_OTHERWISE.contains(&name) && holds_code(&texts)
+}
+
+fn holds_code(texts: &[&str]) -> bool {
+    let apart = texts.windows(2).any(|pair| matches!(pair, [option, value] if CODE.contains(option) && is_code(value)));
+    let attached = |text: &&str| {
+        let long = text.split_once('=').filter(|(option, _)| CODE.contains(option)).map(|(_, value)| value);
+        let short = (!text.starts_with("--")).then(|| text.get(..2).zip(text.get(2..))).flatten();
+        long.or(short.filter(|(option, _)| CODE.contains(option)).map(|(_, value)| value)).is_some_and(is_code)
+    };
+    apart || texts.iter().any(attached)
+}
+
+fn is_code(value: &str) -> bool {
+    value.contains(|c: char| c.is_whitespace() || "(;|&`$!'\"{<>".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::starts::starts;
+
+    #[test]
+    fn programs_that_run_their_words_are_known_by_these() {
+        let settled = |line: &str| starts(line, "bash").is_settled(false);
+        let wrong: Vec<&str> = [
+            "rbenv exec rm -r x",
+            "asdf exec rm -r x",
+            "gem exec rake x",
+            "doppler run -- /srv/x",
+            "aws-vault exec a -- rm x",
+            "lerna exec rm x",
+            "stack exec -- rm x",
+            "npm x rm y",
+            "yarn dlx rm y",
+            "opam exec -- rm -r x",
+            "sops exec-env f 'rm -r x'",
+            "foreman run rm -r x",
+            "pixi run rm x",
+            "guix shell coreutils -- rm x",
+            "nix develop -c 'rm x'",
+            "ghc -e 'System.Process.callCommand \"rm x\"'",
+            "elixir-x --eval='System.cmd(1)'",
+            "osh -c'rm x'",
+            "multipass exec vm -- ls",
+            "sudo rbenv exec rm x",
+        ]
+        .into_iter()
+        .filter(|line| settled(line))
+        .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        let wrong: Vec<&str> = [
+            "docker exec web ls",
+            "docker-compose exec web ls",
+            "kubectl exec web -- ls",
+            "uv run ruff check",
+            "bundle exec rake",
+            "npm run build",
+            "npm run build -- --watch",
+            "cargo run -- a b",
+            "go run .",
+            "gh run list",
+            "yarn run build",
+            "useradd -c 'Deploy Agent' x",
+            "ping -c 3 h",
+            "journalctl -u nginx --since '1 hour ago'",
+            "unheard-of exec",
+            "unheard-of -e 5",
+            "unheard-of -- x",
+            "systemctl restart nginx",
+            "git commit -m 'exec it'",
+            "grep -e 'a b' x",
+        ]
+        .into_iter()
+        .filter(|line| !settled(line))
+        .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+}
