@@ -81,9 +81,10 @@ fn awk_starts(text: &str) -> bool {
 fn without_literals(text: &str) -> Option<String> {
     let mut bare = String::with_capacity(text.len());
     let mut rest = text;
+    // What stands last that is no blank.
+    let mut before: Option<char> = None;
     while let Some(c) = rest.chars().next() {
         rest = rest.get(c.len_utf8()..).unwrap_or_default();
-        let before = bare.trim_end().chars().next_back();
         let divides =
             before.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ')' | ']' | '$' | '"' | '.'));
         match c {
@@ -103,6 +104,7 @@ fn without_literals(text: &str) -> Option<String> {
             '#' => rest = rest.split_once('\n').map_or("", |(_, after)| after),
             c => bare.push(c),
         }
+        before = bare.chars().next_back().filter(|c| !c.is_whitespace()).or(before);
     }
     Some(bare)
 }

@@ -78,8 +78,9 @@ const OPTIONS_OTHERWISE: &[&str] = &[
 /// Whether a command may run its own words as another one, or code of them, and no table says how.
 pub(super) fn runs_its_words(command: &SimpleCommand, all: &[SimpleCommand]) -> bool {
     let Some(name) = command.program_name() else { return false };
-    let starts = |parent: usize| all.get(parent).is_some_and(|known| std::ptr::eq(known, command));
-    let followed = |other: &SimpleCommand| matches!(other.origin, Origin::Command { parent, .. } if starts(parent));
+    let own = all.iter().position(|known| std::ptr::eq(known, command));
+    let followed =
+        |other: &SimpleCommand| matches!(other.origin, Origin::Command { parent, .. } if Some(parent) == own);
     let only_reads = only_shows(name) || READS_ONLY.contains(&name) || is_builtin("bash", name);
     if only_reads || interpreter(name).is_some() || all.iter().any(followed) {
         return HERE.contains(&name);
