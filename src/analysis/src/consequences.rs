@@ -4,6 +4,7 @@ use crate::anomaly::New;
 use crate::facts::{CommandLine, Place};
 use crate::hosts::Reach;
 use crate::risk::{Piped, Touch, View, Views, with_values};
+use crate::starts::sets_a_prompt;
 
 /// Most sentences that are said.
 const MOST: usize = 12;
@@ -15,6 +16,11 @@ const MOST_NEW: usize = 5;
 pub fn consequences(line: &CommandLine, place: &Place<'_>, new: &New) -> Vec<String> {
     let spread = with_values(line);
     let mut said = of(&Views::of(spread.as_ref().unwrap_or(line), place), new);
+    if sets_a_prompt(line) {
+        said.push(
+            "may make the shell run text by itself later, before each prompt or where it says something".to_owned(),
+        );
+    }
     said.extend(new.programs.iter().take(MOST_NEW).map(|program| format!("runs {program}, first time")));
     said
 }
@@ -101,6 +107,17 @@ fn of_command(view: &View<'_>, views: &Views<'_>, new: &New) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// No flag says so: the line looks like one that shows something, or that reads a file.
+    #[test]
+    fn text_that_the_shell_runs_later_is_said() {
+        let place = Place::default();
+        let said = |line: &str| consequences(&crate::parse(line, &place), &place, &New::default());
+        for line in ["echo \"${PS1:=$x}\"", "read PS1 < f", "PS1='\\044(x)'"] {
+            assert!(said(line).iter().any(|text| text.starts_with("may make the shell run text")), "{line}");
+        }
+        assert!(said("PS1='> '").is_empty());
+    }
 
     #[test]
     fn the_first_time_is_said() {

@@ -9,6 +9,7 @@ mod acting;
 mod code_files;
 mod instructions;
 mod places;
+mod prompts;
 mod sed;
 mod settled;
 
@@ -16,6 +17,8 @@ pub use self::acting::{acts, only_shows};
 use self::instructions::{instructions, of_home};
 pub(crate) use self::places::is_ancestor;
 use self::places::{Places, is_replaced, places};
+pub(crate) use self::prompts::sets_a_prompt;
+use self::prompts::{ASSIGNING, EXPANDED, assigns_what_is_expanded, expands_into_a_prompt, runs_as_a_prompt};
 use self::settled::{expands, files_it_may_run, is_unsettled, places_that_variables_name};
 use crate::builtins::{changes_meaning, rewires};
 use crate::facts::{
@@ -49,10 +52,6 @@ const START_FILES: &[&str] = &["BASH_ENV", "ENV"];
 
 /// From here on bash keeps copies of what a redirection replaced, and our driver its sockets.
 const OWN_DESCRIPTORS: u32 = 10;
-/// Variables whose value the shell expands, and so runs, by itself later on.
-const EXPANDED: &[&str] = &["PS0", "PS1", "PS2", "PS4", "PROMPT_COMMAND", "MAILPATH"];
-/// Builtins that assign to the variables among their words.
-const ASSIGNING: &[&str] = &["export", "declare", "typeset", "local", "readonly", "read", "printf"];
 /// What a line that may meddle with the shell's inside holds: how names of the
 /// driven shell's own begin (`driver.bash`), and variables by which a shell loads
 /// tables and code for a locale and keeps them.
@@ -246,41 +245,6 @@ fn elsewhere(commands: &[SimpleCommand], index: usize) -> bool {
     false
 }
 
-/// Whether a builtin that assigns is given a variable which the shell expands
-/// by itself, or a name that cannot be told: one that is made up, or one that
-/// stands for another.
-fn assigns_what_is_expanded(base: &str, arguments: &[Word]) -> bool {
-    let named = match base {
-        "printf" if !arguments.first().is_some_and(|first| first.text.starts_with("-v")) => return false,
-        "printf" => arguments.get(..2).unwrap_or(arguments),
-        _ => arguments,
-    };
-    named.iter().any(|word| {
-        let name = word.text.split(['=', '+', '[']).next().unwrap_or_default();
-        let letters = name.strip_prefix('-').unwrap_or_default();
-        let refers = letters.contains('n') && matches!(base, "declare" | "typeset" | "local");
-        let attached = EXPANDED.iter().any(|known| letters.ends_with(known));
-        EXPANDED.contains(&name)
-            || refers
-            || attached
-            || (word.exact().is_none() && name.contains(['$', '`', '*', '?']))
-    })
-}
-
-/// Whether an expansion gives a value to a variable that the shell expands by itself (`${PS1:=$x}`), or to one
-/// that another one names (`${!x:=…}`).
-fn expands_into_a_prompt(line: &str) -> bool {
-    line.replace("\\\n", "").split("${").skip(1).any(|rest| {
-        let (named, rest) = rest.strip_prefix('!').map_or((false, rest), |rest| (true, rest));
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-        let (name, after) = rest.split_at(end);
-        // An element, whose subscript may hold others.
-        let after = after.strip_prefix('[').map_or(after, |inside| inside.split_once(']').map_or("", |(_, rest)| rest));
-        let assigns = after.strip_prefix(':').unwrap_or(after).starts_with('=') || after.starts_with(']');
-        (named || EXPANDED.contains(&name)) && assigns
-    })
-}
-
 /// A number under which a driven shell keeps descriptors of its own.
 fn is_own(text: &str) -> bool {
     text.trim_end_matches('-').parse::<u32>().is_ok_and(|number| number >= OWN_DESCRIPTORS)
@@ -417,10 +381,8 @@ impl Found {
             }
         }
         let Some(program) = command.program() else {
-            // `$PATH` in a prompt shows something; where it runs something cannot be told.
-            let acts = |word: &Word| word.exact().is_none() || word.text.contains(['$', '`']);
             let mut set = command.assignments.iter().filter(|one| EXPANDED.contains(&one.name.as_str()));
-            self.rewires |= set.any(|one| one.values.iter().any(acts));
+            self.rewires |= set.any(|one| one.values.iter().any(runs_as_a_prompt));
             return false;
         };
         let (Some(name), Some(base)) = (program.exact(), command.program_name()) else {

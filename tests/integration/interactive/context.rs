@@ -96,7 +96,7 @@ fn after_a_prompt_that_runs_something_no_rule_speaks() {
     for spoil in spoils {
         let mut login = Login::new();
         login.allow("uname");
-        login.line("PS1='\\w> # '; PS2='> '; PS4='+ '; exec 3</dev/null");
+        login.line("PS1='\\w\\$ # '; PS2='> '; PS4='+ '; exec 3</dev/null");
         for (lines, outcome) in [("uname", "whitelisted"), (spoil, "approved"), ("uname", "approved")] {
             lines.split('\r').for_each(|line| login.line(line));
             assert_eq!(login.outcome(), outcome, "{lines} and {spoil}");
@@ -257,12 +257,12 @@ fn builtins_with_another_home_are_for_a_person() {
     login.leave_with_rules();
 }
 
-/// `cd -` and the places that a shell keeps are what earlier lines made of them.
+/// `cd -`, the places that a shell keeps, its descriptors and the file of its history are what earlier lines made of them.
 #[test]
 fn going_back_is_for_a_person() {
     let mut login = Login::new();
-    login.line("mkdir a b; cd a; cd ../b; pushd ../a");
-    for held in ["cd - && uname", "popd && uname", "pushd && uname"] {
+    login.line("mkdir a b; cd a; cd ../b; pushd ../a; exec 3>made; HISTFILE=made");
+    for held in ["cd - && uname", "popd && uname", "pushd && uname", "echo yes >&3", "history -w"] {
         login.allow(held);
         login.line(held);
         assert_eq!(login.outcome(), "approved", "{held}");

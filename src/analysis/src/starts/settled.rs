@@ -7,8 +7,11 @@
 //! a harmless line for another one, never the other way round on purpose.
 
 mod code;
+mod earlier;
 mod git;
 mod operands;
+
+pub(super) use self::earlier::expands;
 
 use self::code::{opens_by_name, runs_what_it_reads as code_runs};
 use self::git::git_runs_more;
@@ -66,67 +69,6 @@ pub(super) fn is_unsettled(tree: &CommandLine) -> bool {
     tree.shared_redirections.iter().any(|one| line.opens(&one.target))
         || tree.loops.iter().any(|one| decides(&one.name) || one.words.iter().any(assigns_what_acts))
         || tree.commands.iter().any(|command| line.leaves_open(command, &tree.commands))
-}
-
-/// Whether a line uses what a shell that goes on from line to line may have
-/// been told before.
-pub(super) fn expands(line: &str, tree: &CommandLine) -> bool {
-    // Names in an expression are variables without a `$`, whose values are expressions again.
-    let compares = || ["-eq", "-ne", "-lt", "-le", "-gt", "-ge"].iter().any(|operator| line.contains(operator));
-    let lets = |command: &SimpleCommand| command.program_name() == Some("let");
-    let expression = line.replace("$((", "").contains("((");
-    if expression || line.contains("[[") && compares() || tree.commands.iter().any(lets) {
-        return true;
-    }
-    // `~-`, `~+`, `~1`: where the shell was before, what `PWD` says, a list of its own.
-    let earlier = |text: &str| {
-        text.strip_prefix('~').is_some_and(|rest| rest.starts_with(['-', '+']) || begins_with_a_digit(rest))
-    };
-    let uses = |word: &Word| {
-        word.unknown.contains(Unknown::PARAMETER)
-            || word.unknown.contains(Unknown::TILDE) && earlier(&word.text)
-            || word.unknown.contains(Unknown::ARITHMETIC) && word.text.contains(|c: char| c.is_alphabetic() || c == '_')
-    };
-    let redirected = |command: &SimpleCommand| command.redirections.iter().any(|one| uses(&one.target));
-    if tree.commands.iter().any(|command| names_an_element(line, command) || goes_back(command)) {
-        return true;
-    }
-    tree.loops.iter().flat_map(|one| &one.words).any(uses)
-        || tree.shared_redirections.iter().any(|one| uses(&one.target))
-        || tree.commands.iter().any(|command| {
-            let assigned = command.assignments.iter().flat_map(|one| &one.values);
-            command.words.iter().chain(assigned).any(uses) || redirected(command)
-        })
-}
-
-/// Whether it names an element of an array by variables: a subscript is an expression, and their values are again.
-fn names_an_element(line: &str, command: &SimpleCommand) -> bool {
-    let by_name = |text: &str| {
-        text.split('[').skip(1).any(|rest| rest.contains(']') && rest.starts_with(|c: char| !c.is_ascii_digit()))
-    };
-    let given = |one: &Assignment| !one.plain && line.get(one.span.start..one.span.end).is_none_or(by_name);
-    let named = match command.program_name() {
-        Some("test" | "[") => command.arguments().iter().any(|word| matches!(word.text.as_str(), "-v" | "-R")),
-        Some(name) => name == "unset" || SETS_VARIABLES.contains(&name),
-        None => false,
-    };
-    command.assignments.iter().any(given) || named && command.arguments().iter().any(|word| by_name(&word.text))
-}
-
-/// Whether it goes where the shell was before: `cd -`, or the top of a list of its own.
-fn goes_back(command: &SimpleCommand) -> bool {
-    let operands = || command.arguments().iter().filter(|word| !word.text.starts_with(['-', '+']));
-    match command.program_name() {
-        Some("cd") => command.arguments().iter().any(|word| word.exact() == Some("-")),
-        Some("pushd") => operands().next().is_none() || command.arguments().iter().any(is_place_in_a_list),
-        Some("popd") => true,
-        _ => false,
-    }
-}
-
-/// `+1`, `-2`: one of the places that a shell keeps.
-fn is_place_in_a_list(word: &Word) -> bool {
-    word.text.strip_prefix(['-', '+']).is_some_and(begins_with_a_digit)
 }
 
 /// Names that the line gives only values that stand in it, each one word that is no option.

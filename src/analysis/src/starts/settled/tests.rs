@@ -237,6 +237,13 @@ fn what_a_shell_was_told_before_is_known_to_be_used() {
         "pushd",
         "pushd +1",
         "pushd -n -0",
+        "history -w",
+        "echo x >&3",
+        "{ ls; } 2>&7",
+        "cat <&3-",
+        "cat /dev/fd/3",
+        "ls > /proc/self/fd/3",
+        "read -u3 x",
     ] {
         assert!(starts(line, "bash").expands, "{line}");
     }

@@ -1,0 +1,88 @@
+//! What a line says only together with what its shell was told before it: variables, places, descriptors.
+
+use super::{SETS_VARIABLES, begins_with_a_digit};
+use crate::facts::{Assignment, CommandLine, Redirect, Redirection, SimpleCommand, Unknown, Word};
+
+/// Whether a line uses what a shell that goes on from line to line may have
+/// been told before.
+pub(in crate::starts) fn expands(line: &str, tree: &CommandLine) -> bool {
+    // Names in an expression are variables without a `$`, whose values are expressions again.
+    let compares = || ["-eq", "-ne", "-lt", "-le", "-gt", "-ge"].iter().any(|operator| line.contains(operator));
+    let lets = |command: &SimpleCommand| command.program_name() == Some("let");
+    let expression = line.replace("$((", "").contains("((");
+    if expression || line.contains("[[") && compares() || tree.commands.iter().any(lets) {
+        return true;
+    }
+    // `~-`, `~+`, `~1`: where the shell was before, what `PWD` says, a list of its own.
+    let earlier = |text: &str| {
+        text.strip_prefix('~').is_some_and(|rest| rest.starts_with(['-', '+']) || begins_with_a_digit(rest))
+    };
+    let uses = |word: &Word| {
+        word.unknown.contains(Unknown::PARAMETER)
+            || word.unknown.contains(Unknown::TILDE) && earlier(&word.text)
+            || word.unknown.contains(Unknown::ARITHMETIC) && word.text.contains(|c: char| c.is_alphabetic() || c == '_')
+    };
+    let redirected = |command: &SimpleCommand| command.redirections.iter().any(|one| uses(&one.target));
+    if tree.commands.iter().any(|command| names_an_element(line, command) || goes_back(command))
+        || uses_descriptors(tree)
+    {
+        return true;
+    }
+    tree.loops.iter().flat_map(|one| &one.words).any(uses)
+        || tree.shared_redirections.iter().any(|one| uses(&one.target))
+        || tree.commands.iter().any(|command| {
+            let assigned = command.assignments.iter().flat_map(|one| &one.values);
+            command.words.iter().chain(assigned).any(uses) || redirected(command)
+        })
+}
+
+/// Whether it names an element of an array by variables: a subscript is an expression, and their values are again.
+fn names_an_element(line: &str, command: &SimpleCommand) -> bool {
+    let by_name = |text: &str| {
+        text.split('[').skip(1).any(|rest| rest.contains(']') && rest.starts_with(|c: char| !c.is_ascii_digit()))
+    };
+    let given = |one: &Assignment| !one.plain && line.get(one.span.start..one.span.end).is_none_or(by_name);
+    let named = match command.program_name() {
+        Some("test" | "[") => command.arguments().iter().any(|word| matches!(word.text.as_str(), "-v" | "-R")),
+        Some(name) => name == "unset" || SETS_VARIABLES.contains(&name),
+        None => false,
+    };
+    command.assignments.iter().any(given) || named && command.arguments().iter().any(|word| by_name(&word.text))
+}
+
+/// Whether a builtin goes by a variable that the line does not name: `cd -`, a list of places, the file of `history`.
+fn goes_back(command: &SimpleCommand) -> bool {
+    let operands = || command.arguments().iter().filter(|word| !word.text.starts_with(['-', '+']));
+    match command.program_name() {
+        Some("cd") => command.arguments().iter().any(|word| word.exact() == Some("-")),
+        Some("pushd") => operands().next().is_none() || command.arguments().iter().any(is_place_in_a_list),
+        Some("popd") => true,
+        Some("history") => !command.arguments().is_empty(),
+        _ => false,
+    }
+}
+
+/// `+1`, `-2`: one of the places that a shell keeps.
+fn is_place_in_a_list(word: &Word) -> bool {
+    word.text.strip_prefix(['-', '+']).is_some_and(begins_with_a_digit)
+}
+
+/// Whether it reads or writes where an earlier line has opened something: `>&3`, `/dev/fd/3`, `read -u 3`.
+fn uses_descriptors(tree: &CommandLine) -> bool {
+    let own = tree.commands.iter().flat_map(|command| &command.redirections);
+    let all: Vec<&Redirection> = own.chain(&tree.shared_redirections).collect();
+    let opened = |number: u32| all.iter().any(|one| one.fd == Some(number));
+    let earlier = |one: &&Redirection| {
+        let number = one.target.text.trim_end_matches('-').parse::<u32>();
+        one.kind == Redirect::Duplicate && number.is_ok_and(|number| number > 2 && !opened(number))
+    };
+    let reads = |command: &SimpleCommand| {
+        let option = |word: &Word| word.text.starts_with('-') && word.text.contains('u');
+        command.program_name() == Some("read") && command.arguments().iter().any(option)
+    };
+    let words = tree.commands.iter().flat_map(|command| &command.words);
+    let files = all.iter().filter(|one| one.kind != Redirect::HereDocument).map(|one| &one.target);
+    all.iter().any(earlier)
+        || tree.commands.iter().any(reads)
+        || words.chain(files).any(|word| word.text.contains("/fd/"))
+}
