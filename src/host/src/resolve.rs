@@ -69,19 +69,24 @@ impl Shell<'_> {
         if let Some(report) = self.report {
             reported(report, word)?;
         }
-        if word.contains('/') {
-            return absolute(self.path, self.anywhere, word).map(Some);
-        }
-        if is_builtin(self.name, word) {
+        let named = word.contains('/');
+        if !named && is_builtin(self.name, word) {
             // It goes there (`cd`), or writes below it (`echo > ~/x`), by the shell's own word.
             let moved = self.report.is_some_and(|report| report.changed.iter().any(|name| name == "HOME"));
             return if moved { Err("the shell was given another home directory") } else { Ok(None) };
         }
-        let configured = on_path(self.path, word)?;
-        let Some(report) = self.report else { return Ok(Some(configured)) };
-        if !report.changed.is_empty() {
+        if self.report.is_some_and(|report| !report.changed.is_empty()) {
             return Err("exported variables are not as they were at login");
         }
+        // What it starts itself it looks for there, too: a `git-x` for `git x`, a compiler for `make`.
+        if self.report.is_some_and(|report| report.path != self.path && !names_roots_only(&report.path)) {
+            return Err("PATH was changed in this shell, and names directories that are not root's alone");
+        }
+        if named {
+            return absolute(self.path, self.anywhere, word).map(Some);
+        }
+        let configured = on_path(self.path, word)?;
+        let Some(report) = self.report else { return Ok(Some(configured)) };
         let same = |found: &Path| found == configured;
         if report.path != self.path && !on_path(&report.path, word).is_ok_and(|found| same(&found)) {
             return Err("PATH was changed in this shell");
@@ -143,6 +148,21 @@ fn on_path(path: &str, word: &str) -> Result<PathBuf, &'static str> {
         }
     }
     Err("not found on PATH")
+}
+
+/// Whether nobody but root could put a program into any directory of a path.
+fn names_roots_only(path: &str) -> bool {
+    let fits = path.split(':').count() <= MAX_DIRECTORIES;
+    let roots = |directory: &str| {
+        let directory = Path::new(directory);
+        directory.is_absolute()
+            && match sys::trusted_directory(directory) {
+                Ok(_) => true,
+                Err(sys::Untrusted::Open { source, .. }) => source.kind() == std::io::ErrorKind::NotFound,
+                Err(_) => false,
+            }
+    };
+    fits && path.split(':').all(roots)
 }
 
 fn program(named: &Path) -> Result<PathBuf, &'static str> {
@@ -269,9 +289,14 @@ mod tests {
         ] {
             why(&shell(&spoiled), "ls");
             assert_eq!(shell(&spoiled).resolve("cd").is, Resolution::Builtin);
+            why(&shell(&spoiled), "/usr/bin/ls");
         }
-        let longer = ShellReport { path: format!("{PATH}:/tmp"), ..calm.clone() };
-        assert_eq!(shell(&longer).resolve("ls").is, Resolution::System);
+        for (more, is) in
+            [("/usr/sbin:/usr/none", Resolution::System), ("/tmp", Resolution::Other), ("", Resolution::Other)]
+        {
+            let longer = ShellReport { path: format!("{PATH}:{more}"), ..calm.clone() };
+            assert_eq!((shell(&longer).resolve("ls").is, shell(&longer).resolve("/usr/bin/ls").is), (is, is), "{more}");
+        }
         let hashed = vec![("ls".to_owned(), "/usr/bin/ls".to_owned())];
         assert_eq!(shell(&ShellReport { hashed, ..calm.clone() }).resolve("ls").is, Resolution::System);
         let rewired = Shell { unreliable: Some("x"), ..shell(&calm) };

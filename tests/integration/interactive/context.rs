@@ -38,6 +38,7 @@ impl Login {
 fn a_name_with_another_meaning_is_for_a_person() {
     let mut login = Login::new();
     login.allow("uname");
+    login.allow("/usr/bin/uname");
     let evil = login.file("uname");
     fs::write(&evil, "#!/bin/sh\necho evil\n").expect("file");
     fs::set_permissions(&evil, fs::Permissions::from_mode(0o755)).expect("mode");
@@ -45,13 +46,14 @@ fn a_name_with_another_meaning_is_for_a_person() {
     login.line("uname");
     assert_eq!(login.outcome(), "whitelisted", "the control");
     for (spoil, mend) in [
+        (format!("PATH=$PATH:{place}"), "PATH=/usr/local/bin:/usr/bin:/bin"),
         (format!("PATH={place}:$PATH"), "PATH=/usr/local/bin:/usr/bin:/bin"),
         (format!("hash -p {place}/uname uname"), "hash -r"),
         ("export LD_PRELOAD=/tmp/x.so".to_owned(), "unset LD_PRELOAD"),
         ("export PATH=".to_owned(), "PATH=/usr/local/bin:/usr/bin:/bin"),
         ("PWD=/lie; true".to_owned(), "cd ."),
         ("ln -s . here; cd here; PWD=$OLDPWD; true".to_owned(), "cd .."),
-        ("export COLUMNS='x[$(id)]'".to_owned(), "export COLUMNS=120"),
+        ("SHLVL='x[$(id)]'; true".to_owned(), "SHLVL=1"),
         // Programs would go by a path of their own.
         ("export -n PATH".to_owned(), "export PATH"),
         ("__mask=$(umask); umask 0".to_owned(), "umask $__mask"),
@@ -60,6 +62,9 @@ fn a_name_with_another_meaning_is_for_a_person() {
         login.line(&spoil);
         login.line("uname");
         assert_eq!(login.outcome(), "approved", "{spoil}");
+        login.line("/usr/bin/uname");
+        // Which file that is no name says; but it is told the rest.
+        assert_eq!(login.outcome(), if spoil.starts_with("hash") { "whitelisted" } else { "approved" }, "{spoil}");
         login.line(mend);
         login.line("uname");
         assert_eq!(login.outcome(), "whitelisted", "{mend}");

@@ -393,6 +393,11 @@ pub fn acts(name: &str) -> bool {
         || ACTING_PREFIXES.split_ascii_whitespace().any(|begin| name.starts_with(begin))
 }
 
+/// Whether the name of a variable sounds like one of a file of settings or of a program: a path in it is looked at.
+pub(super) fn sounds_like_a_file(name: &str) -> bool {
+    SOUNDS.split_ascii_whitespace().any(|end| name.ends_with(end))
+}
+
 /// Whether such a variable names a directory, or several.
 pub(super) fn names_a_directory(name: &str) -> bool {
     ["TMP", "TEMP", "FPATH", "ZDOTDIR"].contains(&name)
@@ -414,6 +419,11 @@ const ACTING_PREFIXES: &str = "\
     LD_ DYLD_ GIT_ PYTHON PERL RUBY GEM_ BUNDLE_ NODE_ NPM_CONFIG_ npm_config_ PHP LUA_ JAVA_ JDK_ _JAVA \
     MAVEN_ GRADLE_ CARGO_ RUST GLIBC_ XDG_ SSH_ DOCKER_ COMPOSE_ AWS_ AZURE_ GOOGLE_ KRB5 BASH_ ZDOT \
     PIP_ UV_ HELM_ TF_ SYSTEMD_ SUDO_";
+
+/// How such names end.
+const SOUNDS: &str = "\
+    _CONFIG _CONFIG_PATH _CONFIG_FILE _CONF _RC RC_FILE _RCFILE _PAGER _EDITOR _COMMAND _CMD _ASKPASS _PRELOAD _HOOK \
+    _SCRIPT _SHELL _LOADER _WRAPPER _PLUGIN _PROGRAM _BROWSER _HELPER _STARTUP _INIT";
 
 /// Values that such variables may have.
 pub(super) const KNOWN_VALUES: &[&str] = &[

@@ -18,7 +18,7 @@ use self::git::git_runs_more;
 use self::operands::runs_its_words;
 use super::acting::{
     CODE_WORDS, HOLDS_COMMANDS, KNOWN_VALUES, Names, READS_ONLY, TAKES_RESPONSE_FILES, acts, names_a_directory,
-    names_programs, only_shows,
+    names_programs, only_shows, sounds_like_a_file,
 };
 use super::instructions::{instructions, takes_paths};
 use super::path_of;
@@ -215,7 +215,7 @@ fn sets_what_acts(one: &Assignment) -> bool {
 /// A variable that acts, or a locale: in GBK a backslash may be half a letter,
 /// and the shell goes on reading the line in it.
 fn decides(name: &str) -> bool {
-    acts(name) || is_locale(name)
+    acts(name) || is_locale(name) || sounds_like_a_file(name)
 }
 
 fn is_locale(name: &str) -> bool {
@@ -224,7 +224,11 @@ fn is_locale(name: &str) -> bool {
 
 fn is_harmless_for(name: &str, value: &str) -> bool {
     let utf8 = || value.rsplit_once('.').is_some_and(|(_, codeset)| matches!(codeset, "UTF-8" | "utf8"));
-    if is_locale(name) { matches!(value, "" | "C" | "POSIX") || utf8() } else { is_harmless(value) }
+    if is_locale(name) {
+        return matches!(value, "" | "C" | "POSIX") || utf8();
+    }
+    // Of a name that only sounds so, what is no path stands in the line.
+    is_harmless(value) || !acts(name) && !value.contains('/')
 }
 
 /// The same of a word like `NAME=VALUE`. What it is added to (`+=`), and an element of an array, is not known.
@@ -268,8 +272,12 @@ pub(super) fn places_that_variables_name(command: &SimpleCommand) -> Vec<(String
     let hands_on = command.program_name().is_some_and(|name| HANDS_VARIABLES_ON.contains(&name));
     let arguments = command.arguments().iter().filter(|_| hands_on);
     let given = arguments.filter_map(|word| given(word.exact()?)).map(|(name, value)| (name, Some(value.to_owned())));
-    let named = assigned.chain(given).filter(|(name, _)| acts(name));
-    named.filter_map(|(name, path)| Some((path.filter(|path| is_path(path))?, names_a_directory(name)))).collect()
+    let named = assigned.chain(given).filter(|(name, _)| acts(name) || sounds_like_a_file(name));
+    named
+        .filter_map(|(name, path)| {
+            Some((path.filter(|path| is_path(path))?, names_a_directory(name) && !sounds_like_a_file(name)))
+        })
+        .collect()
 }
 
 fn is_path(value: &str) -> bool {

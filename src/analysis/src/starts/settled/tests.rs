@@ -140,6 +140,8 @@ fn options_and_operands_name_programs() {
         "export PAGER+=/x",
         "declare 'PAGER[0]=/x'",
         "PAGER+=/x",
+        "RIPGREP_CONFIG_PATH=./rc rg x",
+        "env BORG_CONFIG=$X borg list",
         "for PAGER in /x; do git log; done",
         "for PAGER; do git log; done",
         "for i in ${PAGER:=./x}; do git log; done",
@@ -200,6 +202,8 @@ fn options_and_operands_name_programs() {
         "ssh web-2 uptime",
         "npm install @scope/package",
         "export LANG=C X=1",
+        "APP_CONFIG=staging make test",
+        "X_COMMAND='a b' make test",
         "PAGER=cat",
         "echo ${X:=./x}",
         "for i in a b; do echo $i; done",
@@ -281,6 +285,7 @@ fn files_that_words_name_are_shown() {
         ("GIT_CONFIG_GLOBAL=/srv/a/gc git st", "/srv/a/gc"),
         ("env GIT_CONFIG_GLOBAL=/srv/a/gc git st", "/srv/a/gc"),
         ("export PAGER=/srv/a/x", "/srv/a/x"),
+        ("RIPGREP_CONFIG_PATH=/srv/rc rg x", "/srv/rc"),
     ] {
         assert!(scripts(line).iter().any(|path| path == file), "{line}: {:?}", scripts(line));
     }
@@ -475,6 +480,9 @@ fn settings_of_the_home_are_told() {
         ("find . -exec curl -O {} \\;", "~/.curlrc"),
         ("ssh web-2 uptime", "~/.ssh/config"),
         ("docker compose ps", "~/.docker/cli-plugins"),
+        ("man ls", "~/.manpath"),
+        ("mvn -q package", "~/.mavenrc"),
+        ("sudo -u web cargo build", "~/.cargo/config.toml"),
     ] {
         assert!(settings(line).iter().any(|path| path == file), "{line}");
     }
