@@ -68,7 +68,10 @@ pub(crate) async fn look(
     // A transfer's program is not told of the home.
     plans.retain(|plan| !(plan.settings && asking.transfer));
     let (scripts, given_up) = scripts(connection, asking, approvals, (submit, cwd), plans).await;
-    let known = |words: &[Word]| words.iter().all(|word| word.is != Resolution::Other);
+    // A line of assignments and redirections is what the shell makes of it.
+    let plain = || shell.resolve(":").is != Resolution::Other;
+    let known =
+        |words: &[Word]| words.iter().all(|word| word.is != Resolution::Other) && (!words.is_empty() || plain());
     let words_known = words.as_deref().is_some_and(known)
         && !found.more_scripts
         // A transfer starts what it is mapped to.

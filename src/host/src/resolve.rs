@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// Longest `PATH` that is followed, in directories.
 const MAX_DIRECTORIES: usize = 32;
 
+/// Builtins that run a file, and so what that starts.
+const READS_FILES: [&str; 2] = [".", "source"];
+
 /// The shell that would run a line.
 pub(crate) struct Shell<'a> {
     /// Its name, as in the ledger.
@@ -70,7 +73,8 @@ impl Shell<'_> {
             reported(report, word)?;
         }
         let named = word.contains('/');
-        if !named && is_builtin(self.name, word) {
+        let builtin = !named && is_builtin(self.name, word);
+        if builtin && !READS_FILES.contains(&word) {
             // It goes there (`cd`), or writes below it (`echo > ~/x`), by the shell's own word.
             let moved = self.report.is_some_and(|report| report.changed.iter().any(|name| name == "HOME"));
             return if moved { Err("the shell was given another home directory") } else { Ok(None) };
@@ -81,6 +85,9 @@ impl Shell<'_> {
         // What it starts itself it looks for there, too: a `git-x` for `git x`, a compiler for `make`.
         if self.report.is_some_and(|report| report.path != self.path && !names_roots_only(&report.path)) {
             return Err("PATH was changed in this shell, and names directories that are not root's alone");
+        }
+        if builtin {
+            return Ok(None);
         }
         if named {
             return absolute(self.path, self.anywhere, word).map(Some);
@@ -270,6 +277,7 @@ mod tests {
         }
         assert_eq!(shell(&calm).resolve("ls").is, Resolution::System);
         assert_eq!(shell(&calm).resolve("cd").is, Resolution::Builtin);
+        assert_eq!(shell(&calm).resolve(".").is, Resolution::Builtin);
         let names = vec!["ls".to_owned(), "cd".to_owned()];
         let hashed: Vec<_> = names.iter().map(|name| (name.clone(), "/tmp/evil".to_owned())).collect();
         for spoiled in [
@@ -290,6 +298,7 @@ mod tests {
             why(&shell(&spoiled), "ls");
             assert_eq!(shell(&spoiled).resolve("cd").is, Resolution::Builtin);
             why(&shell(&spoiled), "/usr/bin/ls");
+            why(&shell(&spoiled), "source");
         }
         for (more, is) in
             [("/usr/sbin:/usr/none", Resolution::System), ("/tmp", Resolution::Other), ("", Resolution::Other)]

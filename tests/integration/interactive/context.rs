@@ -247,7 +247,7 @@ fn a_variable_that_evaluates_what_it_is_given_is_for_a_person() {
 fn builtins_with_another_home_are_for_a_person() {
     let mut login = Login::new();
     let place = login.file("other").display().to_string();
-    for held in ["echo yes > ~/made", "cd"] {
+    for held in ["echo yes > ~/made", "> ~/made", "cd"] {
         login.allow(held);
         for (spoil, outcome) in
             [(format!("mkdir -p other; _h=$HOME; HOME={place}"), "approved"), ("HOME=$_h".to_owned(), "whitelisted")]
