@@ -400,8 +400,11 @@ pub(super) fn sounds_like_a_file(name: &str) -> bool {
 
 /// Whether such a variable names a directory, or several.
 pub(super) fn names_a_directory(name: &str) -> bool {
+    if name.ends_with("_CONFIG_PATH") {
+        return false;
+    }
     ["TMP", "TEMP", "FPATH", "ZDOTDIR"].contains(&name)
-        || ["HOME", "DIR", "DIRS", "PATH", "_LIB", "5LIB", "PREFIX"].iter().any(|end| name.ends_with(end))
+        || ["HOME", "DIR", "DIRS", "PATH", "_LIB", "5LIB", "PREFIX", "_LIBS"].iter().any(|end| name.ends_with(end))
 }
 
 /// Names of such variables.
@@ -423,7 +426,7 @@ const ACTING_PREFIXES: &str = "\
 /// How such names end.
 const SOUNDS: &str = "\
     _CONFIG _CONFIG_PATH _CONFIG_FILE _CONF _RC RC_FILE _RCFILE _PAGER _EDITOR _COMMAND _CMD _ASKPASS _PRELOAD _HOOK \
-    _SCRIPT _SHELL _LOADER _WRAPPER _PLUGIN _PROGRAM _BROWSER _HELPER _STARTUP _INIT";
+    _SCRIPT _SHELL _LOADER _WRAPPER _PLUGIN _PROGRAM _BROWSER _HELPER _STARTUP _INIT PATH _LIBS _EXEC_PREFIX";
 
 /// Values that such variables may have.
 pub(super) const KNOWN_VALUES: &[&str] = &[

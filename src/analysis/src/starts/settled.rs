@@ -273,11 +273,7 @@ pub(super) fn places_that_variables_name(command: &SimpleCommand) -> Vec<(String
     let arguments = command.arguments().iter().filter(|_| hands_on);
     let given = arguments.filter_map(|word| given(word.exact()?)).map(|(name, value)| (name, Some(value.to_owned())));
     let named = assigned.chain(given).filter(|(name, _)| acts(name) || sounds_like_a_file(name));
-    named
-        .filter_map(|(name, path)| {
-            Some((path.filter(|path| is_path(path))?, names_a_directory(name) && !sounds_like_a_file(name)))
-        })
-        .collect()
+    named.filter_map(|(name, path)| Some((path.filter(|path| is_path(path))?, names_a_directory(name)))).collect()
 }
 
 fn is_path(value: &str) -> bool {

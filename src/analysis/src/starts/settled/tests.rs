@@ -304,7 +304,14 @@ fn files_that_words_name_are_shown() {
 /// Every file put into such a directory would be a change of it, so it is looked at by itself.
 #[test]
 fn directories_that_variables_name_are_told() {
-    for line in ["HOME=/srv/a git st", "export XDG_CONFIG_HOME=/srv/a", "env PYTHONPATH=/srv/a ./x", "CDPATH=/srv/a"] {
+    for line in [
+        "HOME=/srv/a git st",
+        "COMPILER_PATH=/srv/a gcc x.c",
+        "GCC_EXEC_PREFIX=/srv/a gcc x.c",
+        "export XDG_CONFIG_HOME=/srv/a",
+        "env PYTHONPATH=/srv/a ./x",
+        "CDPATH=/srv/a",
+    ] {
         assert_eq!(starts(line, "bash").directories, ["/srv/a"], "{line}");
     }
     for line in ["GIT_CONFIG_GLOBAL=/srv/a git st", "X=/srv/a", "echo HOME=/srv/a", "HOME=~/a git st"] {
