@@ -345,7 +345,7 @@ const NAMES_PROGRAMS: &[(&[&str], Names)] = &[
     (&["man"], Names { long: &["pager", "html", "preprocessor"], short: &['P', 'H'] }),
     (&["scp", "sftp"], Names { long: &[], short: &['S', 'F', 'D'] }),
     (&["ssh"], Names { long: &[], short: &['F'] }),
-    (&["curl"], Names { long: &["config"], short: &['K'] }),
+    (&["curl"], Names { long: &["config", "engine"], short: &['K'] }),
     (&["wget"], Names { long: &["use-askpass", "config", "execute"], short: &['e'] }),
     (&["openssl"], Names { long: &["engine", "provider", "provider-path", "config"], short: &[] }),
     (&["nmap"], Names { long: &["script", "datadir"], short: &[] }),

@@ -2,6 +2,7 @@
 //! mostly runs them (`uv run x.py`, `spark-submit x.jar`, `pm2 start x.js`).
 
 use super::acting::{READS_ONLY, only_shows};
+use super::instructions::is_known;
 use super::places::Places;
 use super::{Found, path_of};
 use crate::builtins::is_builtin;
@@ -13,7 +14,11 @@ const ENDINGS: &str = "\
     py pyc pyz js mjs cjs jsx ts tsx rb pl pm php sh bash zsh fish lua tcl exp jl r jar war dll exe so ko wasm \
     deb rpm gem whl snap apk go groovy kts ps1 yml yaml hcl tf sql ipynb nix scala clj exs nft conf cfg ini toml cnf";
 /// What names of options hold whose value is a file of settings or code.
-const NAMES_FILES: &str = "conf script hook plugin init rcfile filter helper askpass module preload include macro";
+const NAMES_FILES: &str = "\
+    conf script hook plugin init rcfile bazelrc filter helper askpass module preload include macro rsh sshcmd command \
+    exec tool linker schema native-file cross-file rules wrapper engine loader";
+/// Short options whose value mostly is such a file.
+const SHORT: [&str; 4] = ["-c", "-C", "-f", "-F"];
 /// Programs that read such files and run none of them.
 const READERS: &str = "\
     black isort flake8 mypy ruff pylint pyflakes shellcheck shfmt yamllint jsonlint xmllint sqlfluff hadolint \
@@ -34,7 +39,8 @@ impl Found {
         if known || all.iter().any(starts) {
             return;
         }
-        for path in files_of_options(command.arguments()).chain(image(base, command.arguments())) {
+        let options = files_of_options(command.arguments()).filter(|_| !is_known(base));
+        for path in options.chain(image(base, command.arguments())) {
             self.script(&path, places);
         }
         let words = command.arguments().iter().filter_map(path_of);
@@ -53,6 +59,7 @@ fn files_of_options(arguments: &[Word]) -> impl Iterator<Item = String> {
             word.text.split_once('=').map_or((&*word.text, None), |(name, value)| (name, Some(value)));
         let name = option.strip_prefix('-')?;
         let holds = NAMES_FILES.split_ascii_whitespace().any(|known| name.contains(known));
+        let holds = holds || SHORT.contains(&option);
         let is_file = holds && !["dir", "directory", "path"].iter().any(|end| name.ends_with(end));
         is_file.then(|| {
             value.map_or_else(
@@ -77,4 +84,54 @@ fn image(program: &str, arguments: &[Word]) -> Option<String> {
 fn is_code(path: &str) -> bool {
     let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
     !path.contains("://") && !path.starts_with('-') && ENDINGS.split_ascii_whitespace().any(|known| known == ending)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::starts::starts;
+
+    /// What no table knows runs what it is given.
+    #[test]
+    fn files_of_code_are_shown_for_programs_of_which_nothing_is_known() {
+        let scripts = |line: &str| starts(line, "bash").scripts.into_iter().map(|one| one.path).collect::<Vec<_>>();
+        for (line, file) in [
+            ("pm2 start /srv/x.js", "/srv/x.js"),
+            ("sudo spark-submit --master local x.PY", "x.PY"),
+            ("dotnet x.dll", "x.dll"),
+            ("go run x.go", "x.go"),
+            ("nice packer build --var-file=v.hcl", "v.hcl"),
+            ("unheard-of ~/x.sh", "~/x.sh"),
+            ("unheard-of /srv/x.conf", "/srv/x.conf"),
+            ("squid -f /srv/x", "/srv/x"),
+            ("go build -toolexec /srv/x", "/srv/x"),
+            ("borg --rsh /srv/x list", "/srv/x"),
+            ("certbot renew --config /srv/x", "/srv/x"),
+            ("certbot renew --pre-hook=/srv/x", "/srv/x"),
+            ("sudo unheard-of -plugin ./x", "./x"),
+            ("sudo mount -o loop /srv/x /mnt", "/srv/x"),
+            ("mount -t ext4 -o ro,loop ~/x /mnt", "~/x"),
+        ] {
+            assert!(scripts(line).iter().any(|path| path == file), "{line}: {:?}", scripts(line));
+        }
+        for line in [
+            "cat x.py",
+            "sudo cp x.py y",
+            "git add x.py",
+            "black x.py",
+            "printf %s x.py",
+            "unheard-of https://example.com/x.js",
+            "unheard-of x",
+            "nice wc x.py",
+            "certbot renew --config-dir /srv/x",
+            "unheard-of --config x",
+            "unheard-of --include=https://example.com/x",
+            "mount /dev/sdb1 /mnt",
+            "mount --bind /srv/a /srv/b",
+            "mount -o bind /srv/a /srv/b",
+            "mount /mnt/x",
+            "mount -t nfs h:/srv /mnt",
+        ] {
+            assert_eq!(scripts(line), [""; 0], "{line}");
+        }
+    }
 }

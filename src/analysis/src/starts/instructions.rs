@@ -224,7 +224,19 @@ const TAKES: &[Takes] = &[
     },
     Takes { programs: &["php"], files: (&["php-ini"], "cz"), valued: (&[], "rdBREF"), ..NONE },
     Takes { programs: &["java"], files: (&["jar", "cp", "classpath", "class-path", "p", "module-path"], ""), ..NONE },
-    Takes { programs: &["mono", "wine", "ldd"], operands: 1, ..NONE },
+    Takes {
+        programs: &["mono", "wine", "ldd", "escript", "raku", "jruby", "kotlin", "tsx", "ts-node"],
+        operands: 1,
+        ..NONE
+    },
+    Takes {
+        programs: &["prove", "dotnet", "puppet", "uwsgi", "openvpn", "wg-quick", "hostapd", "procmail", "lsyncd"],
+        operands: ALL,
+        absolute: true,
+        ..NONE
+    },
+    Takes { programs: &["sftp"], files: (&[], "b"), valued: (&[], "BcDFiJlMmoPRSsX"), ..NONE },
+    Takes { programs: &["rsync"], files: (&["config"], ""), ..NONE },
     Takes { programs: &["bc"], operands: ALL, ..NONE },
     Takes { programs: &["dc"], files: (&["file"], "f"), valued: (&["expression"], "e"), operands: ALL, ..NONE },
     Takes {

@@ -10,12 +10,14 @@ mod code;
 mod earlier;
 mod git;
 mod operands;
+mod words;
 
 pub(super) use self::earlier::expands;
 
 use self::code::{opens_by_name, runs_what_it_reads as code_runs};
 use self::git::git_runs_more;
 use self::operands::runs_its_words;
+use self::words::words_run;
 use super::acting::{
     CODE_WORDS, HOLDS_COMMANDS, KNOWN_VALUES, Names, READS_ONLY, TAKES_RESPONSE_FILES, acts, names_a_directory,
     names_programs, only_shows, sounds_like_a_file,
@@ -269,7 +271,9 @@ fn name_of(text: &str) -> &str {
 pub(super) fn places_that_variables_name(command: &SimpleCommand) -> Vec<(String, bool)> {
     let assigned =
         command.assignments.iter().flat_map(|one| one.values.iter().map(|value| (&*one.name, path_of(value))));
-    let hands_on = command.program_name().is_some_and(|name| HANDS_VARIABLES_ON.contains(&name));
+    let hands_on = command
+        .program_name()
+        .is_some_and(|name| HANDS_VARIABLES_ON.contains(&name) || ["make", "gmake"].contains(&name));
     let arguments = command.arguments().iter().filter(|_| hands_on);
     let given = arguments.filter_map(|word| given(word.exact()?)).map(|(name, value)| (name, Some(value.to_owned())));
     let named = assigned.chain(given).filter(|(name, _)| acts(name) || sounds_like_a_file(name));
@@ -289,7 +293,7 @@ fn is_harmless(value: &str) -> bool {
 fn runs_more(name: &str, arguments: &[Word]) -> bool {
     let texts: Vec<&str> = arguments.iter().map(|word| word.text.as_str()).collect();
     let names_open = arguments.iter().any(|word| word.unknown.contains(Unknown::GLOB)) && opens_by_name(name, &texts);
-    if HOLDS_COMMANDS.contains(&name) || names_open || code_runs(name, &texts) {
+    if HOLDS_COMMANDS.contains(&name) || names_open || code_runs(name, &texts) || words_run(name, &texts) {
         return true;
     }
     if names_programs(name).iter().any(|names| texts.iter().any(|text| is_named(text, names))) {
@@ -301,25 +305,10 @@ fn runs_more(name: &str, arguments: &[Word]) -> bool {
         "su" | "runuser" if shells(&texts).any(|shell| !shell.is_some_and(|path| path.starts_with('/'))) => {
             return true;
         }
-        "ssh" | "scp" | "sftp" if texts.iter().any(|text| text.to_ascii_lowercase().contains("command")) => {
-            return true;
-        }
-        // What these words of their own languages begin a shell runs.
-        "dc" if texts.iter().any(|text| text.contains('!')) => return true,
-        "mysql" | "mariadb"
-            if texts.iter().any(|text| text.to_ascii_lowercase().contains("system") || text.contains("\\!")) =>
-        {
-            return true;
-        }
         "cmake" if texts.first() == Some(&"-E") && texts.iter().any(|text| ["env", "time"].contains(text)) => {
             return true;
         }
         "socat" if texts.iter().any(|text| is_socat_program(text)) => return true,
-        "apt" | "apt-get" | "aptitude"
-            if texts.iter().any(|text| text.contains("Invoke") || text.contains("Dir::")) =>
-        {
-            return true;
-        }
         _ if TAKES_RESPONSE_FILES.contains(&name) && texts.iter().any(|text| response_file(text).is_some()) => {
             return true;
         }

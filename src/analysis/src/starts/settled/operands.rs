@@ -8,7 +8,9 @@ use crate::facts::{Origin, SimpleCommand};
 use crate::programs::interpreter;
 
 /// Words that come first, after which a program runs the rest …
-const EXEC: &[&str] = &["exec", "x", "dlx", "eval", "exec-env", "exec-file"];
+const EXEC: &[&str] = &["exec", "dlx", "eval", "exec-env", "exec-file"];
+/// … with another name for it where packages are managed …
+const X: &[&str] = &["npm", "pnpm", "yarn", "bun"];
 /// … or may run it: for some this is what the working directory names, as `make` does.
 const RUN: &[&str] = &["run", "shell", "develop", "with", "env"];
 /// Programs whose command is known, but not looked up, for some of them run it in a container.
@@ -90,7 +92,7 @@ pub(super) fn runs_its_words(command: &SimpleCommand, all: &[SimpleCommand]) -> 
     let first = operands.next();
     let more = operands.next().is_some();
     let begins = |words: &[&str]| more && first.is_some_and(|(_, text)| words.contains(text));
-    if begins(EXEC) && !EXEC_ELSEWHERE.contains(&name) {
+    if begins(EXEC) && !EXEC_ELSEWHERE.contains(&name) || begins(&["x"]) && X.contains(&name) {
         return true;
     }
     if is_known(name) || names_programs(name).is_some() {

@@ -1,0 +1,84 @@
+//! Words by which programs run others, or take in files of code, in languages of their own.
+
+/// Modules of python that run nothing they are given.
+const HARMLESS_MODULES: &[&str] = &[
+    "http.server",
+    "json.tool",
+    "base64",
+    "calendar",
+    "platform",
+    "sysconfig",
+    "zipfile",
+    "tarfile",
+    "gzip",
+    "venv",
+    "compileall",
+    "py_compile",
+    "ensurepip",
+    "site",
+];
+
+/// Whether the words of a program name another one, or a file of its commands.
+pub(super) fn words_run(name: &str, texts: &[&str]) -> bool {
+    let holds =
+        |words: &[&str]| texts.iter().any(|text| words.iter().any(|word| text.to_ascii_lowercase().contains(word)));
+    match name {
+        "ssh" | "scp" | "sftp" => holds(&["command", "provider", "xauthlocation"]),
+        "dc" => holds(&["!"]),
+        "mysql" | "mariadb" => holds(&["system", "source", "\\!", "\\.", "\\t"]),
+        "psql" => holds(&["\\i", "\\!", "\\o", "\\g", "\\copy", "\\w", "\\e", "program"]),
+        "sqlite3" => holds(&[
+            ".read", ".load", ".shell", ".system", ".import", ".output", ".once", ".excel", "edit(", "load_ext",
+        ]),
+        "apt" | "apt-get" | "aptitude" => holds(&["invoke", "dir::", "pkgs", "detect", "solver", "planner", "hook"]),
+        "ip" => texts.contains(&"exec"),
+        _ if name.starts_with("python") || name.starts_with("pypy") => module_runs(texts),
+        _ => false,
+    }
+}
+
+/// Whether a module of python is given the path of a file, which it may run: `-m pip install /srv/x`, `-m pdb x.py`.
+fn module_runs(texts: &[&str]) -> bool {
+    let Some(at) =
+        texts.iter().position(|text| text.starts_with('-') && !text.starts_with("--") && text.ends_with('m'))
+    else {
+        return false;
+    };
+    let Some((module, rest)) = texts.get(at + 1..).and_then(<[&str]>::split_first) else { return false };
+    !HARMLESS_MODULES.contains(module) && rest.iter().any(|text| text.contains('/') || text.ends_with(".py"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::starts::starts;
+
+    #[test]
+    fn words_of_their_own_languages_are_known() {
+        let settled = |line: &str| starts(line, "bash").is_settled(false);
+        let lines = [
+            "mysql -e '\\. /srv/x'",
+            "psql -c '\\i /srv/x'",
+            "sqlite3 x '.read /srv/x'",
+            "sqlite3 x \".import '|y' t\"",
+            "ssh -o PKCS11Provider=/srv/x h ls",
+            "ssh -oXAuthLocation=/srv/x h ls",
+            "curl --engine /srv/x h",
+            "ip netns exec a /srv/x",
+            "apt-get -o DPkg::Pre-Install-Pkgs::=x install y",
+            "python3 -I -m pip install /srv/x",
+            "python3 -I -m pdb x.py",
+        ];
+        let wrong: Vec<&str> = lines.into_iter().filter(|line| settled(line)).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        let lines = [
+            "python3 -I -m pip install flask",
+            "python3 -I -m json.tool /srv/x",
+            "psql -c '\\dt'",
+            "sqlite3 x .tables",
+            "ip addr show",
+            "make CC=clang all",
+        ];
+        let wrong: Vec<&str> = lines.into_iter().filter(|line| !settled(line)).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+}
