@@ -29,6 +29,8 @@ const ASK_US: u64 = 120_000_000;
 
 /// What everybody wants to know first.
 const NOTHING_RAN: &str = "nothing ran";
+/// What to do, where the reason says it already.
+const AGAIN: &str = "submit it again";
 /// What to do where nobody said no.
 const LOOK: &str = "try again later, or have the operator of this host run: countersign doctor";
 /// What is said of a line whose files changed.
@@ -467,17 +469,22 @@ pub(crate) fn describe(end: &CommandEnd) -> (String, Status) {
 /// What is said of a line that did not run. Where nobody said no, whoever reads it may not know what that means
 /// for the line, nor what to do.
 pub(crate) fn refusal_line(outcome: Outcome, id: SubmissionId, by: &str, reason: &str, exit: Exit) -> String {
-    let advice = match (outcome, exit) {
-        (Outcome::Error, Exit::Unavailable) if reason.contains(NOTHING_RAN) => format!("; {LOOK}"),
-        (Outcome::Error, Exit::Unavailable) => format!("; {NOTHING_RAN}; {LOOK}"),
-        _ => String::new(),
-    };
-    format!("{outcome} id={id} by={by} reason=\"{}\"{advice}", reason.replace('"', "'"))
+    let said = format!("{outcome} id={id} by={by} reason=\"{}\"", reason.replace('"', "'"));
+    match (outcome, exit) {
+        (Outcome::Error, Exit::Unavailable) => advised(&said),
+        _ => said,
+    }
 }
 
 pub(crate) fn unavailable(what: &str) -> Failure {
-    let ran = if what.contains(NOTHING_RAN) { String::new() } else { format!("; {NOTHING_RAN}") };
-    Failure::new(Exit::Unavailable, format!("{what}{ran}; {LOOK}"))
+    Failure::new(Exit::Unavailable, advised(what))
+}
+
+/// With what is not said yet.
+fn advised(said: &str) -> String {
+    let ran = if said.contains(NOTHING_RAN) { String::new() } else { format!("; {NOTHING_RAN}") };
+    let look = if said.contains(AGAIN) { String::new() } else { format!("; {LOOK}") };
+    format!("{said}{ran}{look}")
 }
 
 fn fatal(reason: &str, exit: u8) -> Failure {

@@ -60,6 +60,22 @@ fn a_refusal_is_one_line_and_126_or_69() {
 }
 
 #[test]
+fn what_the_reason_says_already_is_not_said_again() {
+    for (reason, more) in [("submit it again in a moment", "; nothing ran"), ("nothing ran; submit it again", "")] {
+        let host = Host::plays(move |talk| {
+            talk.welcome();
+            let (nonce, reason) = (talk.held().nonce, reason.to_owned());
+            let (id, outcome) = (SubmissionId::from_random([3; 16]), Outcome::Error);
+            talk.send(&HostMessage::Refused { id, nonce, outcome, by: None, reason, exit: 69 });
+            talk.rest();
+        });
+        let (shown, ..) = nothing_runs(host);
+        let said = String::from_utf8_lossy(&shown.stderr).into_owned();
+        assert!(said.ends_with(&format!("reason=\"{reason}\"{more}\n")), "{said}");
+    }
+}
+
+#[test]
 fn a_release_that_does_not_fit_is_not_used() {
     type Spoil = fn(&mut Release);
     let cases: [(Spoil, NotReleased, i32); 7] = [
