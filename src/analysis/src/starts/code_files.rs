@@ -59,7 +59,7 @@ fn files_of_options(arguments: &[Word]) -> impl Iterator<Item = String> {
             word.text.split_once('=').map_or((&*word.text, None), |(name, value)| (name, Some(value)));
         let name = option.strip_prefix('-')?;
         let holds = NAMES_FILES.split_ascii_whitespace().any(|known| name.contains(known));
-        let holds = holds || SHORT.contains(&option);
+        let holds = holds || SHORT.contains(&option) || name.starts_with("-on-");
         let is_file = holds && !["dir", "directory", "path"].iter().any(|end| name.ends_with(end));
         is_file.then(|| {
             value.map_or_else(
@@ -105,6 +105,7 @@ mod tests {
             ("squid -f /srv/x", "/srv/x"),
             ("go build -toolexec /srv/x", "/srv/x"),
             ("borg --rsh /srv/x list", "/srv/x"),
+            ("aria2c --on-download-complete=/srv/x u", "/srv/x"),
             ("certbot renew --config /srv/x", "/srv/x"),
             ("certbot renew --pre-hook=/srv/x", "/srv/x"),
             ("sudo unheard-of -plugin ./x", "./x"),

@@ -50,6 +50,8 @@ const NONE: Takes = Takes {
     unless: None,
 };
 const ALL: usize = usize::MAX;
+/// What stands before a path where a package is named by one.
+const LINKS: [&str; 3] = ["file:/", "link:/", "portal:/"];
 const COMPOSE: Takes = Takes {
     files: (&["file", "env-file"], "f"),
     directories: (&["project-directory"], ""),
@@ -108,7 +110,7 @@ const TAKES: &[Takes] = &[
     },
     Takes {
         programs: &["pip", "pip3"],
-        files: (&["requirement", "constraint"], "rc"),
+        files: (&["requirement", "constraint", "find-links", "index-url", "extra-index-url"], "rcfi"),
         valued: (&["target", "prefix", "root", "src", "dest", "log", "cache-dir", "cert"], "td"),
         operands: ALL,
         absolute: true,
@@ -207,7 +209,7 @@ const TAKES: &[Takes] = &[
     },
     Takes {
         programs: &["gpg", "gpg2"],
-        files: (&["options", "agent-program"], ""),
+        files: (&["options", "agent-program", "photo-viewer", "exec-path"], ""),
         directories: (&["homedir"], ""),
         ..NONE
     },
@@ -237,6 +239,9 @@ const TAKES: &[Takes] = &[
     },
     Takes { programs: &["sftp"], files: (&[], "b"), valued: (&[], "BcDFiJlMmoPRSsX"), ..NONE },
     Takes { programs: &["rsync"], files: (&["config"], ""), ..NONE },
+    Takes { programs: &["ssh-add"], files: (&[], "s"), valued: (&[], "EehHtT"), ..NONE },
+    Takes { programs: &["docker"], directories: (&["config"], ""), ..NONE },
+    Takes { programs: &["nginx"], directories: (&[], "p"), valued: (&[], "cge"), ..NONE },
     Takes { programs: &["bc"], operands: ALL, ..NONE },
     Takes { programs: &["dc"], files: (&["file"], "f"), valued: (&["expression"], "e"), operands: ALL, ..NONE },
     Takes {
@@ -272,6 +277,7 @@ const OF_HOME: &[(&[&str], &[&str])] = &[
     (&["gnuplot"], &[".gnuplot"]),
     (&["octave", "octave-cli"], &[".octaverc"]),
     (&["gnuplot"], &[".config/gnuplot/gnuplotrc"]),
+    (&["parallel"], &[".parallel/config"]),
     (&["sshfs", "ssh-copy-id", "mosh", "autossh", "slogin"], &[".ssh/config"]),
     (&["man", "apropos", "whatis", "mandb"], &[".manpath"]),
     (&["mvn"], &[".mavenrc", ".m2/settings.xml"]),
@@ -370,6 +376,11 @@ impl Takes {
             } else if operands < self.operands {
                 operands += 1;
                 let path = path_of(word);
+                // `file:/srv/x`, `x@file:/srv/x`, `x @ git+file:///srv/x`, `link:/srv/x`.
+                let path = path.map(|path| match LINKS.iter().find_map(|link| path.split_once(link)) {
+                    Some((_, place)) if self.absolute => format!("/{}", place.trim_start_matches('/')),
+                    Some(_) | None => path,
+                });
                 if self.absolute && !path.as_ref().is_some_and(|path| path.starts_with(['/', '~'])) {
                     continue;
                 }

@@ -359,6 +359,11 @@ fn files_of_instructions_are_shown() {
         ("java -cp /srv/a.jar:/srv/b -jar /srv/c.jar", &["/srv/a.jar", "/srv/b", "/srv/c.jar"]),
         ("mono /srv/x.exe a b", &["/srv/x.exe"]),
         ("prove -v /srv/x t", &["/srv/x"]),
+        ("pip install file:///srv/x git+file:/srv/y", &["/srv/x", "/srv/y"]),
+        ("pip install 'x @ file:///srv/x' --find-links=/srv/y z", &["/srv/x", "/srv/y"]),
+        ("npm install x@file:/srv/x", &["/srv/x"]),
+        ("pip install -i https://p.example/simple flask", &[]),
+        ("ssh-add -s /srv/x", &["/srv/x"]),
         ("escript x", &["x"]),
         ("sftp -b x h", &["x"]),
         ("rsync --daemon --config=/srv/x", &["/srv/x"]),
@@ -430,6 +435,7 @@ fn directories_of_instructions_are_told() {
         "perl -I /srv/a -e 1",
         "kubectl apply -k /srv/a",
         "cargo install --path /srv/a",
+        "docker --config /srv/a compose ps",
     ] {
         assert_eq!(starts(line, "bash").directories, ["/srv/a"], "{line}");
     }
