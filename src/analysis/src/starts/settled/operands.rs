@@ -6,6 +6,7 @@ use super::super::instructions::is_known;
 use crate::builtins::is_builtin;
 use crate::facts::{Origin, SimpleCommand};
 use crate::programs::interpreter;
+use crate::words::base_name;
 
 /// Words that come first, after which a program runs the rest …
 const EXEC: &[&str] = &["exec", "dlx", "eval", "exec-env", "exec-file"];
@@ -77,6 +78,9 @@ const OPTIONS_OTHERWISE: &[&str] = &[
     "clickhouse-client",
 ];
 
+/// Programs that only note which shell an account has.
+const KEEPS_A_SHELL: &[&str] = &["useradd", "usermod", "adduser", "chsh", "add-shell", "remove-shell", "pw"];
+
 /// Whether a command may run its own words as another one, or code of them, and no table says how.
 pub(super) fn runs_its_words(command: &SimpleCommand, all: &[SimpleCommand]) -> bool {
     let Some(name) = command.program_name() else { return false };
@@ -98,11 +102,21 @@ pub(super) fn runs_its_words(command: &SimpleCommand, all: &[SimpleCommand]) -> 
     if is_known(name) || names_programs(name).is_some() {
         return false;
     }
+    if !KEEPS_A_SHELL.contains(&name) && texts.iter().any(|text| names_a_shell(text)) {
+        return true;
+    }
     let parted = texts.iter().position(|text| *text == "--").is_some_and(|at| {
         first.is_some_and(|(before, _)| before < at) && texts.get(at + 1).is_some_and(|text| !text.starts_with('-'))
     });
     let otherwise = RUN_OTHERWISE.contains(&name);
     !otherwise && (begins(RUN) || parted) || !OPTIONS_OTHERWISE.contains(&name) && holds_code(&texts)
+}
+
+/// `/bin/sh`, also within a word: `unixexec:path=/bin/sh,argv1=-c`.
+fn names_a_shell(text: &str) -> bool {
+    let apart = |c: char| c.is_whitespace() || "=,:;'\"|&()".contains(c);
+    let mut paths = text.split(apart).filter(|path| path.starts_with('/'));
+    paths.any(|path| interpreter(base_name(path)).is_some_and(|known| known.is_shell()))
 }
 
 fn holds_code(texts: &[&str]) -> bool {
@@ -147,6 +161,10 @@ mod tests {
             "osh -c'rm x'",
             "multipass exec vm -- ls",
             "sudo rbenv exec rm x",
+            "aa-exec /bin/sh",
+            "latexmk -pdflatex='/bin/sh #' x",
+            "busctl --address=unixexec:path=/bin/sh,argv1=-c",
+            "CRASHPAGER=./x crash -h",
         ]
         .into_iter()
         .filter(|line| settled(line))
@@ -164,7 +182,9 @@ mod tests {
             "go run .",
             "gh run list",
             "yarn run build",
-            "useradd -c 'Deploy Agent' x",
+            "useradd -c 'Deploy Agent' -s /bin/bash x",
+            "unheard-of bash",
+            "ls -l /bin/sh",
             "ping -c 3 h",
             "journalctl -u nginx --since '1 hour ago'",
             "unheard-of exec",
