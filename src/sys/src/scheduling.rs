@@ -8,6 +8,9 @@ use std::io;
 /// The shortest slice that Linux gives, in ns.
 const SHORT_NS: u64 = 100_000;
 
+/// What the kernel takes for its ordinary slices.
+const USUAL: u64 = 0;
+
 /// Makes this process one that the scheduler treats like any other: ordinary
 /// policy and slices, every processor. False where it was made an idle one and
 /// may not change that.
@@ -16,15 +19,17 @@ pub fn reset_scheduling() -> io::Result<bool> {
     (0..CpuSet::count()).try_for_each(|cpu| all.set(cpu))?;
     // Where a system keeps processes on some processors it will not be told otherwise.
     let (Ok(()) | Err(_)) = sched_setaffinity(Pid::from_raw(0), &all);
-    Ok(usual_slices().is_ok())
-}
-
-/// Gives this thread, and what it starts from now on, ordinary policy and slices.
-pub fn usual_slices() -> io::Result<()> {
     let ordinary = libc::sched_param { sched_priority: 0 };
     // SAFETY: the pointer is to a local structure that the call only reads.
-    let done = unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const ordinary) };
-    Ok(Errno::result(done).map(|_| ())?)
+    let changed = unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const ordinary) };
+    // That leaves slices as they are.
+    let (Ok(()) | Err(_)) = usual_slices();
+    Ok(changed == 0)
+}
+
+/// Gives this thread, and what it starts from now on, the slices of everybody.
+pub fn usual_slices() -> io::Result<()> {
+    slices(USUAL)
 }
 
 /// Asks for short slices for this thread and what it starts from now on: it gets
@@ -32,11 +37,15 @@ pub fn usual_slices() -> io::Result<()> {
 /// (sched_setattr(2), EEVDF). For what is waited for and does little at a time.
 /// Linux before 6.12 takes no notice. Nothing but speed depends on it.
 pub fn short_slices() -> io::Result<()> {
+    slices(SHORT_NS)
+}
+
+fn slices(ns: u64) -> io::Result<()> {
     let mut now = attributes()?;
     if now.sched_policy != libc::SCHED_OTHER.unsigned_abs() {
         return Err(Errno::EINVAL.into());
     }
-    now.sched_runtime = SHORT_NS;
+    now.sched_runtime = ns;
     // SAFETY: the pointer is to a local structure of the size that it says, which the call only reads.
     let done = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const now, 0) };
     Ok(Errno::result(done).map(|_| ())?)

@@ -203,7 +203,8 @@ fn become_program(
         Controlling::Output => terminal::make_controlling(io::stdout().as_fd())?,
     }
     program.inherited.restore()?;
-    scheduling::usual_slices()?;
+    // Its own are for what is waited for; where they could be had they can be given back.
+    let (Ok(()) | Err(_)) = scheduling::usual_slices();
     if let Some(uid) = program.uid {
         set_uids(Uids { real: uid, effective: uid, saved: uid })?;
     }
