@@ -129,7 +129,8 @@ pub async fn one(args: &Show, json: bool) -> Result<(), Failure> {
     if json {
         return show_json(&record);
     }
-    show(&(rows::record(&record) + &program.as_deref().map(rows::program).unwrap_or_default()))
+    let text = rows::record(&record, screen::columns());
+    show(&(text + &program.as_deref().map(rows::program).unwrap_or_default()))
 }
 
 /// Only what can begin an id goes to the service.

@@ -33,10 +33,12 @@ fn verdicts_are_shown_and_their_notes_drive_no_terminal() {
     let record = record(&["malicious", "benign"], "high");
     let row = strip_str(&rows::audit(&record.row)).to_string();
     assert!(row.ends_with(&format!("triaged benign by on-call: {seen}\n")), "{row}");
-    let whole = strip_str(&rows::record(&record)).to_string();
+    let whole = strip_str(&rows::record(&record, None)).to_string();
     let first = whole.find(&format!("triaged malicious by on-call: {seen} · seq 0 of the service's ledger\n")).unwrap();
     assert!(whole[first..].contains(&format!("triaged benign by on-call: {seen} · seq 1")), "oldest first: {whole}");
-    assert!(strip_str(&rows::record(&self::record(&[], "low"))).to_string().contains("nobody has said what it was"));
+    assert!(
+        strip_str(&rows::record(&self::record(&[], "low"), None)).to_string().contains("nobody has said what it was")
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::{answered, because, command, explained, locale_text, program_facts, r
 use crate::about;
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{date, span, time};
+use crate::wrap::wrapped;
 use countersign_api::audit::AuditRecord;
 use countersign_api::service::AuditRow;
 use countersign_api::triage::Triaged;
@@ -13,11 +14,14 @@ use std::collections::BTreeMap;
 
 type Facts = Vec<(&'static str, String)>;
 
-/// The record as text.
-pub fn record(record: &AuditRecord) -> String {
+/// Where the facts begin.
+const INDENT: usize = 14;
+
+/// The record as text, on a terminal of `columns` with a row for each line of its command.
+pub fn record(record: &AuditRecord, columns: Option<usize>) -> String {
     let row = &record.row;
     let parts: [(&str, Facts); 10] = [
-        ("", command_facts(record)),
+        ("", command_facts(record, columns)),
         ("identity", identity(record)),
         ("risk", risk_facts(row)),
         ("triage", triage(record)),
@@ -48,11 +52,11 @@ fn names(names: &[Name]) -> String {
     if names.is_empty() { "nobody".to_owned() } else { super::listed(names) }
 }
 
-fn command_facts(record: &AuditRecord) -> Facts {
+fn command_facts(record: &AuditRecord, columns: Option<usize>) -> Facts {
     let row = &record.row;
     let (symbol, word) = style::label(row.outcome);
     let mut facts = vec![
-        ("command", paint(BOLD, &command(&row.command))),
+        ("command", paint(BOLD, &wrapped(&command(&row.command), INDENT, columns))),
         ("outcome", paint(style::of(row.outcome), &format!("{symbol} {word}"))),
         ("id", row.id.to_string()),
         ("submitted", at(Some(row.submitted_at_ms))),

@@ -181,7 +181,7 @@ fn nothing_recorded_is_printed_raw() {
     let text = audit(&hostile);
     assert!(plain(&text) && text.lines().count() == 3, "{text}");
     assert!(text.contains("ls⟨U+001B⟩[2K⟨U+001B⟩]0;x⟨U+0007⟩⟨U+000D⟩⟨U+202E⟩txt.⟨U+200B⟩⟨U+009B⟩6n⏎rm -rf /⇥#é"));
-    assert!(plain(&strip_str(&rows::record(&whole(&hostile))).to_string()));
+    assert!(plain(&strip_str(&rows::record(&whole(&hostile), None)).to_string()));
     assert!(plain(&strip_str(&rows::rule(&rule(HOSTILE))).to_string()));
     assert!(plain(&strip_str(&rows::session(&session(HOSTILE))).to_string()));
     let queue = [pending(HOSTILE)];
@@ -228,6 +228,10 @@ fn a_line_end_that_is_none_has_no_row() {
         let text = strip_str(&text).to_string();
         assert!(text.contains("  cat <<E⟨U+23CE⟩; rm x⏎\n  ↪ E\n"), "{text}");
     }
+    let shown = rows::record(&whole(&self::row(None, None, "cat <<E⏎; rm x\nE")), Some(80));
+    let shown = strip_str(&shown).to_string();
+    let under = " ".repeat(14);
+    assert!(shown.contains(&format!("     command  cat <<E⟨U+23CE⟩; rm x⏎\n{under}↪ E\n")), "{shown}");
 }
 
 #[test]
@@ -296,7 +300,7 @@ fn what_is_unusual_about_the_place_is_said() {
     row.shell = "zsh".into();
     row.locale = vec!["LC_ALL=C".into()];
     assert!(audit(&row).contains(" #2 · shell zsh\n"));
-    let full = strip_str(&rows::record(&whole(&row))).to_string();
+    let full = strip_str(&rows::record(&whole(&row), None)).to_string();
     assert!(full.contains("shell  zsh\n") && full.contains("locale  LC_ALL=C\n"), "{full}");
 }
 
@@ -348,7 +352,7 @@ fn the_record_has_every_part_of_the_product_page() {
     (record.end, record.end_why, record.source) = (Some("exited".into()), None, "10.0.0.7".into());
     record.recording = Some(RecordingPlace { login: row.login, offset: Some(512), held: 2048 });
     record.preceding = vec![Preceding { number: 1, command: "id".into(), outcome: None }];
-    let text = strip_str(&rows::record(&record)).to_string();
+    let text = strip_str(&rows::record(&record, None)).to_string();
     for part in [
         "outcome  ✔ APPROVED\n",
         "user  not verified\n",
@@ -372,7 +376,7 @@ fn the_record_has_every_part_of_the_product_page() {
         assert!(text.contains(part), "{part}: {text}");
     }
     record.end_why = Some("drifted".into());
-    assert!(rows::record(&record).contains("drifted: what would have run was not what was approved"));
+    assert!(rows::record(&record, None).contains("drifted: what would have run was not what was approved"));
 }
 
 fn rule(line: &str) -> Rule {
