@@ -21,21 +21,10 @@ const ROWS: u32 = 4096;
 /// Checks a host's checkpoint against what is held, and cosigns it.
 pub async fn cosign(app: &App, host: &HostCaller, request: &CheckpointRequest) -> Result<CheckpointReply, Refusal> {
     let (note, checkpoint) = read(app, host, &request.note).await?;
+    let tree = tree(app, host, &checkpoint).await?;
     let mut tx = app.store.write().await?;
-    let held = entries::head(&mut tx, host.id).await?.map_or(0, |(seq, _)| seq.saturating_add(1));
-    let mut tree = log::host_tree(&mut tx, host.id).await?;
-    if checkpoint.size > held || checkpoint.size < tree.size() || checkpoint.size == 0 {
-        let (size, least) = (checkpoint.size, tree.size());
-        let error = format!("a checkpoint of {size} entries; {held} are held here and {least} were cosigned before");
-        return Err(Refusal::Ledger(Conflict { error, next_seq: held, fork: false }));
-    }
-    grow(&mut tx, app, host, &mut tree, checkpoint.size).await?;
-    if tree.root() != checkpoint.root {
-        let error =
-            format!("the root over {} entries is another here: this host's tree is not its ledger", tree.size());
-        tracing::error!(host = %host.name, "{error}");
-        return Err(Refusal::Ledger(Conflict { error, next_seq: held, fork: true }));
-    }
+    // Another one may have been cosigned meanwhile. What is held only grows, and what was looked at stays.
+    in_order(&checkpoint, &mut tx, host).await?;
     let time = u64::try_from(now_ms().div_euclid(1000)).unwrap_or(0);
     let index = match log::checkpoint(&mut tx, host.id, checkpoint.size).await? {
         Some(index) => index,
@@ -71,6 +60,33 @@ async fn read(app: &App, host: &HostCaller, text: &str) -> Result<(Note, Checkpo
             Err(bad("the checkpoint is not signed by the key that signs this host's entries there".to_owned()))
         }
     }
+}
+
+/// Refuses a checkpoint beyond what is held, or before one that was cosigned; else how much is held, and that tree.
+async fn in_order(checkpoint: &Checkpoint, tx: &mut Tx, host: &HostCaller) -> Result<(u64, Frontier), Refusal> {
+    let held = entries::head(tx, host.id).await?.map_or(0, |(seq, _)| seq.saturating_add(1));
+    let tree = log::host_tree(tx, host.id).await?;
+    if checkpoint.size > held || checkpoint.size < tree.size() || checkpoint.size == 0 {
+        let (size, least) = (checkpoint.size, tree.size());
+        let error = format!("a checkpoint of {size} entries; {held} are held here and {least} were cosigned before");
+        return Err(Refusal::Ledger(Conflict { error, next_seq: held, fork: false }));
+    }
+    Ok((held, tree))
+}
+
+/// The tree that the checkpoint is of, each of its entries held and each decision looked at. Entries are append-only:
+/// so no line of anybody has to wait meanwhile.
+async fn tree(app: &App, host: &HostCaller, checkpoint: &Checkpoint) -> Result<Frontier, Refusal> {
+    let mut tx = app.store.read().await?;
+    let (held, mut tree) = in_order(checkpoint, &mut tx, host).await?;
+    grow(&mut tx, app, host, &mut tree, checkpoint.size).await?;
+    if tree.root() != checkpoint.root {
+        let error =
+            format!("the root over {} entries is another here: this host's tree is not its ledger", tree.size());
+        tracing::error!(host = %host.name, "{error}");
+        return Err(Refusal::Ledger(Conflict { error, next_seq: held, fork: true }));
+    }
+    Ok(tree)
 }
 
 /// Adds the entries that are new, up to `size`.

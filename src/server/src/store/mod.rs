@@ -73,7 +73,7 @@ pub enum StoreError {
     },
 }
 
-/// A write transaction; nothing is kept unless it is committed.
+/// A transaction; nothing is kept unless it is committed.
 pub type Tx = sqlx::Transaction<'static, sqlx::Sqlite>;
 
 /// The database.
@@ -117,6 +117,11 @@ impl Store {
     /// Begins a write.
     pub async fn write(&self) -> Result<Tx, StoreError> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// What is held now, for what reads more than one thing of it; what is written meanwhile is not seen.
+    pub async fn read(&self) -> Result<Tx, StoreError> {
+        Ok(self.reader.begin().await?)
     }
 
     /// The service's id; `fresh` becomes it where there is none yet.

@@ -9,6 +9,8 @@ use countersign_ledger::tlog::{
 };
 use countersign_ledger::{Entry, InProcessSigner, Kind, Openings, Signer, body, key_id};
 use reqwest::StatusCode;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use std::time::Duration;
 
 fn leaves(host: &Host) -> Vec<Digest> {
     host.lines.iter().map(|line| Entry::parse(line.as_bytes()).unwrap().leaf).collect()
@@ -138,4 +140,21 @@ async fn a_command_that_ran_on_no_decision_of_ours_is_not_cosigned() {
     let note = note(&head(&host), &mut host.signer);
     let (status, why) = refused(&service, &host, note, 0).await;
     assert!(status == StatusCode::CONFLICT && why.contains("without a decision of this service"), "{why}");
+}
+
+/// What is looked at for a checkpoint is append-only: nobody who writes has to wait for it, and it for nobody.
+#[tokio::test]
+async fn a_checkpoint_is_looked_at_beside_whoever_writes() {
+    let service = Service::start();
+    let mut host = Host::enrolled(&service, "web-1").await;
+    let good = head(&host);
+    let wrong = note(&Checkpoint { root: Digest([1; 32]), ..good.clone() }, &mut host.signer);
+    let db = SqliteConnectOptions::new().filename(service.state().join("service.db"));
+    let writing = SqlitePool::connect_with(db).await.unwrap().begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let asked = refused(&service, &host, wrong, 0);
+    let (status, why) = tokio::time::timeout(Duration::from_secs(5), asked).await.expect("it waits for nobody");
+    assert!(status == StatusCode::CONFLICT && why.contains("not its ledger"), "{why}");
+    writing.rollback().await.unwrap();
+    let good = note(&good, &mut host.signer);
+    assert_eq!(ask(&service, &host, good, 0).await.0, StatusCode::OK);
 }
