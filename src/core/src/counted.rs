@@ -4,7 +4,6 @@
 pub fn counted(number: impl TryInto<u64>, noun: &str) -> String {
     match (number.try_into().unwrap_or(u64::MAX), noun.strip_suffix('y')) {
         (1, _) => format!("1 {noun}"),
-
         (number, Some(stem)) => format!("{number} {stem}ies"),
         (number, None) => format!("{number} {noun}s"),
     }

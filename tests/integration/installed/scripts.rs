@@ -212,6 +212,7 @@ fn no_rule_speaks_for_a_command_that_this_shell_reads_otherwise() {
         "readonly X",
         "declare -i X",
         "PWD=/lie; true",
+        "unset DIRSTACK; DIRSTACK=/lie; PWD=/lie; true",
         "auto_resume=exact",
         "shopt -s localvar_inherit; declare -u __cs_message",
         "v=20; exec {v}</dev/null",

@@ -349,6 +349,19 @@ fn limits_that_another_program_gives_the_shell_are_seen() {
     login.leave_with_rules();
 }
 
+/// `DIRSTACK` is the shell's word for where it is only until somebody unsets it.
+#[test]
+fn a_place_that_lies_is_told_whatever_else_lies_with_it() {
+    let mut login = Login::new();
+    login.allow("uname");
+    login.line("uname");
+    assert_eq!(login.outcome(), "whitelisted", "the control");
+    login.line("unset DIRSTACK; DIRSTACK=/lie; PWD=/lie; true");
+    login.line("uname");
+    assert_eq!(login.outcome(), "approved");
+    login.leave_with_rules();
+}
+
 #[test]
 fn the_branch_and_the_directory_are_the_shells_own() {
     let mut login = Login::new();

@@ -79,8 +79,9 @@ __cs_ready() {
   builtin unset -v __cs_elsewhere || __cs_stop 96
   # However it came to hold something that runs: `\044` is a `$`, too.
   [[ ${__cs_prompt//'\$'} != *[\$\`]* && $__cs_prompt != *'\'[\\0-7]* ]] || __cs_elsewhere+=:prompt
-  # What a program is told of where it is: the shell itself knows better.
-  [[ ${DIRSTACK[0]} == "$PWD" ]] 2>/dev/null || __cs_elsewhere+=:PWD
+  # What a program is told of where it is: the shell itself knows better. Once it was unset, DIRSTACK is a variable
+  # like any other, and keeps what it is given.
+  builtin printf -v 'DIRSTACK[0]' %s '' 2>/dev/null && [[ $PWD && ${DIRSTACK[0]} == "$PWD" ]] 2>/dev/null || __cs_elsewhere+=:PWD
   __cs_return "$__cs_was"
   # Before it is told what is set: a prompt may set something.
   __cs_message=${__cs_prompt@P}

@@ -54,8 +54,9 @@ __cs_ready() {
   builtin unset -n __cs_line __cs_input __cs_lies
   builtin unset -v __cs_line __cs_input __cs_lies || __cs_stop 96
   __cs_line= __cs_input=/dev/null
-  # What a program is told of where it is: the shell itself knows better.
-  [[ ${DIRSTACK[0]} == "$PWD" ]] 2>/dev/null || __cs_lies=:PWD
+  # What a program is told of where it is: the shell itself knows better. Once it was unset, DIRSTACK is a variable
+  # like any other, and keeps what it is given.
+  builtin printf -v 'DIRSTACK[0]' %s '' 2>/dev/null && [[ $PWD && ${DIRSTACK[0]} == "$PWD" ]] 2>/dev/null || __cs_lies=:PWD
   __cs_tell "$2$__cs_lies" >&62 2>/dev/null || __cs_stop 98
   __cs_return "$__cs_was"
   builtin printf 'R%s\t\0' "$__cs_was" >&62 || __cs_stop 90
