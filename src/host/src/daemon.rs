@@ -119,10 +119,6 @@ pub(crate) fn run(task: Task) -> Result<(), HostError> {
         )
         .with_target(false)
         .init();
-    if matches!(task, Task::Serve(_)) {
-        // A held line waits for this daemon and its signer beside whatever else runs here.
-        let (Ok(()) | Err(_)) = countersign_sys::short_slices();
-    }
     // Forked while this process has one thread and has read nothing from anybody.
     let ready = match &task {
         Task::Serve(settings) | Task::Erase(settings, _) | Task::Prune(settings, _) => Some(prepare(settings)?),

@@ -1,7 +1,9 @@
 //! What a program inherits and must not rely on: limits, umask, environment.
 
+use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::Pid;
 use std::io;
 
 /// Limits that could make a recorder fail or leave a core file, with what
@@ -56,6 +58,20 @@ impl Inherited {
         umask(self.umask);
         Ok(())
     }
+}
+
+/// Makes this process one that the scheduler treats like any other: ordinary
+/// policy, every processor. False where it was made an idle one and may not
+/// change that.
+pub fn reset_scheduling() -> io::Result<bool> {
+    let mut all = CpuSet::new();
+    (0..CpuSet::count()).try_for_each(|cpu| all.set(cpu))?;
+    // Where a system keeps processes on some processors it will not be told otherwise.
+    let (Ok(()) | Err(_)) = sched_setaffinity(Pid::from_raw(0), &all);
+    let ordinary = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the pointer is to a local structure that the call only reads.
+    let changed = unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const ordinary) };
+    Ok(changed == 0)
 }
 
 /// Stops the timers that survive `execve`: an `alarm` of the caller would end

@@ -15,7 +15,6 @@ pub mod inherited;
 pub mod mapped;
 pub mod process;
 pub mod sandbox;
-pub mod scheduling;
 pub mod signals;
 pub mod socket;
 pub mod spawn;
@@ -29,10 +28,9 @@ pub use descriptors::{
 pub use directory::working_directory;
 pub use files::{Untrusted, free_bytes, open_trusted, trust_place, trusted_directory, trusted_target};
 pub use identity::{Account, Uids, account_by_name, account_by_uid, at_secure, set_effective_uid, set_uids, uids};
-pub use inherited::{Inherited, clear_environment, stop_timers};
+pub use inherited::{Inherited, clear_environment, reset_scheduling, stop_timers};
 pub use mapped::Mapped;
 pub use process::{Forked, children, dumpable_off, end_tree, fork, parent_death_signal, reap, subreaper};
-pub use scheduling::{reset_scheduling, short_slices, usual_slices};
 pub use socket::{
     Peer, finish_sending, know_senders, peer, recv_from_process, recv_message, recv_with_fds, send_now, send_with_fd,
     seqpacket_pair, waits_unread,

@@ -9,7 +9,7 @@ use crate::apart::apart;
 use crate::identity::{Uids, set_uids};
 use crate::inherited::Inherited;
 use crate::process::{Forked, end_child, fork, parent_death_signal};
-use crate::{clock, descriptors, scheduling, signals, terminal};
+use crate::{clock, descriptors, signals, terminal};
 use nix::errno::Errno;
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -203,8 +203,6 @@ fn become_program(
         Controlling::Output => terminal::make_controlling(io::stdout().as_fd())?,
     }
     program.inherited.restore()?;
-    // Its own are for what is waited for; where they could be had they can be given back.
-    let (Ok(()) | Err(_)) = scheduling::usual_slices();
     if let Some(uid) = program.uid {
         set_uids(Uids { real: uid, effective: uid, saved: uid })?;
     }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::Command;
 
 use countersign_tests::installation::{AGENT, HOMES, Installation, Options, UNGATED};
 use countersign_tests::journal;
@@ -160,18 +159,6 @@ fn descriptors_signals_and_limits_are_ordinary() {
     let agent = host.uids.agent;
     assert!(out.contains(&format!("Uid:\t{agent}\t{agent}\t{agent}\t{agent}\n")), "{out}");
     assert!(out.contains(&format!("\n{HOMES}/{AGENT}\n")), "{out}");
-}
-
-/// The front's turns are short and soon; those of what it starts are everybody's.
-#[test]
-fn slices_of_the_scheduler_are_ordinary() {
-    const ASKED: &str = "import ctypes, os, struct; room = ctypes.create_string_buffer(48); \
-        call = dict(x86_64=315, aarch64=275)[os.uname().machine]; \
-        print(ctypes.CDLL(None).syscall(call, 0, room, 48, 0), struct.unpack('IIQiIQQQ', room.raw)[5])";
-    let Some(host) = Installation::new(Options::default()) else { return };
-    let ours = run(Command::new("python3").args(["-c", ASKED])).expect(0).out();
-    assert!(ours.starts_with("0 "), "{ours}");
-    assert_eq!(host.run(&format!("python3 -c \"{ASKED}\"")).expect(0).out(), ours);
 }
 
 #[test]
