@@ -114,6 +114,43 @@ fn jobs_stop_and_go_on() {
     login.leave();
 }
 
+fn with_a_stopped_job() -> Login {
+    let mut login = Login::new();
+    login.terminal.send("sleep 30\r");
+    moment(500);
+    login.terminal.send("\x1a");
+    login.terminal.expect("Stopped");
+    login.terminal.prompt();
+    login
+}
+
+/// As in bash: said once, and whoever says it again, or has looked at the jobs, leaves.
+#[test]
+fn jobs_that_are_stopped_keep_the_login_once() {
+    let stopped = "There are stopped jobs.";
+    for (leaving, again) in [("exit\r", "exit 7\r"), ("\x04", "\x04"), (" exit 3 \r", "\x04")] {
+        let mut login = with_a_stopped_job();
+        login.terminal.send(leaving);
+        login.terminal.expect(stopped);
+        login.terminal.prompt();
+        login.ends("echo status $?", "status 1");
+        // Something came between.
+        login.terminal.send(leaving);
+        login.terminal.expect(stopped);
+        login.terminal.prompt();
+        login.terminal.send(again);
+        let status = login.terminal.end();
+        assert_eq!(status.code(), Some(if again.contains('7') { 7 } else { 1 }));
+        login.check(&[10]);
+    }
+    let mut login = with_a_stopped_job();
+    login.ends("jobs", "Stopped");
+    login.terminal.send("exit\r");
+    login.terminal.end();
+    assert!(!login.terminal.shown().contains(stopped));
+    login.check(&[10]);
+}
+
 #[test]
 fn full_screen_programs() {
     let mut login = Login::new();

@@ -59,6 +59,8 @@ __cs_tell() {
   builtin printf 'letters %s:%s:%s\n' "${#__cs_letters}" "${__cs_letters//[![:blank:]]}" "${__cs_letters//[![:alnum:]]}"
   builtin umask -p
   builtin ulimit -a
+  builtin printf '\0J'
+  builtin jobs -sp
   builtin printf '\0'
 }
 __cs_ready() {

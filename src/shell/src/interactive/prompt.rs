@@ -173,8 +173,13 @@ impl Session {
             match step.event {
                 Event::None | Event::Bell => return Ok(()),
                 Event::Submit(line) if line.trim().is_empty() => self.begin()?,
-                Event::Submit(line) => return self.submit(line),
+                Event::Submit(line) if self.is_exit(&line) && self.stays() => self.say_stopped("")?,
+                Event::Submit(line) => {
+                    self.leaves = line.trim() == "jobs";
+                    return self.submit(line);
+                }
                 Event::Interrupt => self.status = 130,
+                Event::EndOfFile if self.stays() => self.say_stopped("exit\r\n")?,
                 Event::EndOfFile => {
                     self.show(if self.plain { "exit\r\n" } else { "\x1b[?2004lexit\r\n" }.as_bytes())?;
                     self.wires.order(&driver::exit(self.status));
@@ -197,6 +202,29 @@ impl Session {
             }
             step = self.editor.resume();
         }
+    }
+
+    /// Whether a line does nothing but end the shell.
+    fn is_exit(&self, line: &str) -> bool {
+        let mut words = line.split_ascii_whitespace();
+        let plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+        words.next() == Some("exit")
+            && words.next().is_none_or(plain)
+            && words.next().is_none()
+            && !self.told.renames("exit")
+    }
+
+    /// Whether the login goes on, this once: jobs are stopped, and nobody has been told. An interactive bash sees to
+    /// that by itself, but not where its lines are evaluated as they are here.
+    fn stays(&mut self) -> bool {
+        !std::mem::replace(&mut self.leaves, true) && self.told.has_stopped_jobs()
+    }
+
+    /// In bash's words, with its status.
+    fn say_stopped(&mut self, before: &str) -> io::Result<()> {
+        self.show(format!("{before}There are stopped jobs.\r\n").as_bytes())?;
+        self.status = 1;
+        self.begin()
     }
 
     /// Names that a word could become: read from directories with the agent's

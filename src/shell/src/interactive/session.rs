@@ -78,6 +78,8 @@ pub(super) struct Session {
     /// What the shell last told of itself, and what it exported at its first prompt.
     pub(super) told: Told,
     pub(super) baseline: Set,
+    /// Whether the login may end although jobs are stopped: that was said, or they were looked at, just before.
+    pub(super) leaves: bool,
     pub(super) marked: bool,
     pub(super) prompt: String,
     /// `$?` for the next line.
@@ -122,6 +124,7 @@ pub fn run(mut login: Login) -> Result<Ending, Failure> {
         newlines: 0,
         told: Told::default(),
         baseline: Set::default(),
+        leaves: false,
         marked: false,
         prompt: String::new(),
         status: 0,

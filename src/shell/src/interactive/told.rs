@@ -36,6 +36,8 @@ const HARMLESS: [&str; 15] = [
 
 /// The parts that one prompt must have told.
 const PARTS: &[u8] = b"PLFHVO";
+/// The part that says which jobs are stopped: no rule goes by that.
+const JOBS: u8 = b'J';
 
 /// What a shell has set, each as the shell writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +56,7 @@ pub struct Told {
     functions: Vec<String>,
     hashed: Vec<(String, String)>,
     set: Set,
+    stopped: bool,
     heard: Vec<u8>,
     cut: bool,
 }
@@ -61,11 +64,15 @@ pub struct Told {
 impl Told {
     /// Whether a message that begins with this letter is a part of it.
     pub fn is_part(letter: u8) -> bool {
-        PARTS.contains(&letter)
+        letter == JOBS || PARTS.contains(&letter)
     }
 
     /// Takes a part. `PATH` comes first and begins anew.
     pub fn take(&mut self, letter: u8, text: &[u8], cut: bool) {
+        if letter == JOBS {
+            self.stopped = !text.trim_ascii().is_empty();
+            return;
+        }
         let text = String::from_utf8_lossy(text);
         match letter {
             b'P' => *self = Self { path: text.into_owned(), ..Self::default() },
@@ -82,6 +89,16 @@ impl Told {
     /// What is set now.
     pub fn set(&self) -> &Set {
         &self.set
+    }
+
+    /// Whether jobs of the shell are stopped.
+    pub fn has_stopped_jobs(&self) -> bool {
+        self.stopped
+    }
+
+    /// Whether this name is an alias or a function.
+    pub fn renames(&self, name: &str) -> bool {
+        self.aliases.iter().chain(&self.functions).any(|known| known == name)
     }
 
     /// The report, with what differs from the first prompt.
@@ -304,6 +321,17 @@ mod tests {
         assert!(settings(&format!("{own}declare -i SECONDS=\"7\"\n")).is_empty(), "the shell's own");
         assert_eq!(settings(&own.replace("225", "224")), ["locale"]);
         assert_eq!(settings("declare -r SHELLOPTS=\"a\"\n"), ["locale"], "it says nothing of it any more");
+    }
+
+    #[test]
+    fn stopped_jobs_are_told_and_change_nothing_else() {
+        let mut told = told(&CALM);
+        assert!(!told.has_stopped_jobs());
+        let before = told.report(&Set::default());
+        told.take(b'J', b"4711\n", false);
+        assert!(told.has_stopped_jobs() && told.report(&Set::default()) == before);
+        told.take(b'J', b"\n", false);
+        assert!(!told.has_stopped_jobs());
     }
 
     #[test]
