@@ -167,11 +167,14 @@ check_floors() {
 }
 
 check_files() {
-    local failed=0 long paths
+    local failed=0 long paths raw
     long=$(git ls-files -z 'src/*.rs' 'tests/*.rs' | xargs -0 -r wc -l | awk '$2 != "total" && $1 > 500 { print $2 ": " $1 " lines" }')
     [ -z "$long" ] || { printf 'over 500 lines; split by idea:\n%s\n' "$long" >&2; failed=1; }
     paths=$(git grep -nIE '/(work|farm)/|/root/[.](cargo|rustup|pyenv)' -- . ':!*.lock' || true)
     [ -z "$paths" ] || { printf 'paths of a machine:\n%s\n' "$paths" >&2; failed=1; }
+    # Outside of the analysis, and of markers that were made legible when they were recorded.
+    raw=$(git grep -nE '\bvisible\(' -- 'src/*.rs' ':!src/core' ':!src/analysis' ':!src/cli/src/replay/player.rs' || true)
+    [ -z "$raw" ] || { printf 'show foreign text with legible():\n%s\n' "$raw" >&2; failed=1; }
     return $failed
 }
 

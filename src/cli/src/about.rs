@@ -1,8 +1,8 @@
 //! What is known around a command, as lines of text: each says whose word it
-//! is. Every string comes from somebody else and goes through [`visible`].
+//! is. Every string comes from somebody else and goes through [`legible`].
 
 use countersign_api::context::{About, FileSeen, Resolution, SCRIPT_EXCERPT, Script, ShellReport, Word};
-use countersign_core::visible;
+use countersign_core::legible;
 
 /// Most names of one list that are shown in a line.
 const SHOWN_NAMES: usize = 12;
@@ -15,7 +15,7 @@ pub fn lines(about: &About, contents: bool) -> Vec<String> {
     let context = &about.context;
     let mut lines = Vec::new();
     lines.extend(who(about));
-    lines.extend(context.branch.as_ref().map(|branch| format!("git branch {}", visible(branch))));
+    lines.extend(context.branch.as_ref().map(|branch| format!("git branch {}", legible(branch))));
     lines.extend(programs(context.words.as_deref()));
     lines.extend(context.shell.as_ref().and_then(reported));
     for script in &context.scripts {
@@ -25,10 +25,10 @@ pub fn lines(about: &About, contents: bool) -> Vec<String> {
         lines.push("⚑ it runs more files than are listed here".to_owned());
     }
     for (member, text) in &about.claimed.members {
-        let text = if contents { visible(text) } else { beginning(&visible(text)) };
-        lines.push(format!("claimed {}: {text}", visible(member)));
+        let text = if contents { legible(text) } else { beginning(&legible(text)) };
+        lines.push(format!("claimed {}: {text}", legible(member)));
     }
-    lines.extend(about.claimed_error.as_ref().map(|why| format!("⚑ claimed, and not readable: {}", visible(why))));
+    lines.extend(about.claimed_error.as_ref().map(|why| format!("⚑ claimed, and not readable: {}", legible(why))));
     lines
 }
 
@@ -42,17 +42,17 @@ fn beginning(text: &str) -> String {
 
 fn who(about: &About) -> Option<String> {
     let Some(identity) = &about.identity else { return None };
-    let mut text = format!("verified user {}", visible(&identity.user));
+    let mut text = format!("verified user {}", legible(&identity.user));
     for (name, value) in [("key", &identity.credential), ("certified by", &identity.authority)] {
         if let Some(value) = value.as_ref().filter(|value| **value != identity.user) {
-            text.push_str(&format!(" · {name} {}", visible(value)));
+            text.push_str(&format!(" · {name} {}", legible(value)));
         }
     }
     if !identity.principals.is_empty() {
         text.push_str(&format!(" · principals {}", names(&identity.principals)));
     }
     if !identity.source.is_empty() {
-        text.push_str(&format!(" · from {}", visible(&identity.source)));
+        text.push_str(&format!(" · from {}", legible(&identity.source)));
     }
     Some(text)
 }
@@ -65,8 +65,8 @@ fn programs(words: Option<&[Word]>) -> Vec<String> {
     let other = words.iter().filter(|word| word.is == Resolution::Other);
     other
         .map(|word| {
-            let why = word.why.as_deref().map_or_else(String::new, |why| format!(" ({})", visible(why)));
-            format!("⚑ {} is no builtin and no program of root's{why}", visible(&word.word))
+            let why = word.why.as_deref().map_or_else(String::new, |why| format!(" ({})", legible(why)));
+            format!("⚑ {} is no builtin and no program of root's{why}", legible(&word.word))
         })
         .collect()
 }
@@ -86,18 +86,18 @@ fn reported(shell: &ShellReport) -> Option<String> {
             facts.push(format!("{name} {}", names(list)));
         }
     }
-    let path = format!("PATH {}", visible(&shell.path));
+    let path = format!("PATH {}", legible(&shell.path));
     (!facts.is_empty()).then(|| format!("as the shell reports: {} · {path}", facts.join(" · ")))
 }
 
 fn names(list: &[String]) -> String {
-    let shown: Vec<String> = list.iter().take(SHOWN_NAMES).map(|name| visible(name)).collect();
+    let shown: Vec<String> = list.iter().take(SHOWN_NAMES).map(|name| legible(name)).collect();
     let more = list.len().saturating_sub(SHOWN_NAMES);
     if more == 0 { shown.join(", ") } else { format!("{}, and {more} more", shown.join(", ")) }
 }
 
 fn script_lines(script: &Script, contents: bool) -> Vec<String> {
-    let path = visible(&script.path);
+    let path = legible(&script.path);
     match &script.file {
         FileSeen::Unread { why, .. } => vec![format!("⚑ script {path}: {}", why.as_words())],
         FileSeen::Read { size, digest, excerpt } => {
@@ -110,7 +110,7 @@ fn script_lines(script: &Script, contents: bool) -> Vec<String> {
             if contents {
                 // Not `lines`, to which a carriage return is a part of the line's end: `./x` and `./x\r` are two programs.
                 let text = excerpt.strip_suffix('\n').unwrap_or(excerpt);
-                lines.extend(text.split('\n').map(|line| format!("  │ {}", visible(line))));
+                lines.extend(text.split('\n').map(|line| format!("  │ {}", legible(line))));
                 // Of its bytes: what is not UTF-8, or hidden, has another length here.
                 let shown = u64::try_from(SCRIPT_EXCERPT).unwrap_or(u64::MAX);
                 if *size > shown {

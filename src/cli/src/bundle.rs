@@ -9,7 +9,7 @@ use crate::link::Link;
 use crate::screen::{note, show, show_json};
 use crate::words::{moment, now_ms};
 use countersign_api::ledgers::{LedgerQuery, PartFrom};
-use countersign_core::{counted, visible};
+use countersign_core::{counted, legible};
 use countersign_ledger::bundle::{BundleError, Selection, Since, Written, part_of, write};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -47,7 +47,7 @@ pub async fn run(args: &Bundle, json: bool) -> Result<(), Failure> {
                     "{}: there is no such directory, and --since and --login take a part of one; for a host's ledger at the service use --host",
                     session.display()
                 );
-                return Err(Failure::Usage(visible(&text)));
+                return Err(Failure::Usage(legible(&text)));
             }
             let session = session.to_string_lossy().into_owned();
             let mut query = LedgerQuery { session: Some(session), ..LedgerQuery::default() };
@@ -91,7 +91,7 @@ fn pack(dir: &Path, out: &Path, selection: Option<&Selection>) -> Result<Written
 }
 
 fn exists(out: &Path) -> Failure {
-    Failure::Usage(format!("{} exists already; name a new file", visible(&out.to_string_lossy())))
+    Failure::Usage(format!("{} exists already; name a new file", legible(&out.to_string_lossy())))
 }
 
 /// Packs what the service holds.
@@ -138,14 +138,14 @@ async fn fetch_and_pack(
 
 fn told(args: &Bundle, written: Written, fetched: Option<u64>, json: bool) -> Result<(), Failure> {
     for name in &written.left_out {
-        note(&format!("countersign: left out, since it is no part of a ledger: {}", visible(name)));
+        note(&format!("countersign: left out, since it is no part of a ledger: {}", legible(name)));
     }
     let file = args.output.to_string_lossy().into_owned();
     if json {
         let Written { members, bytes, left_out } = written;
         return show_json(&Packed { file, members, bytes, fetched, left_out });
     }
-    let shown = visible(&file);
+    let shown = legible(&file);
     let came = fetched.map(|bytes| format!(", {} from the service", counted(bytes, "byte"))).unwrap_or_default();
     show(&format!(
         "{shown}: {}, {}{came}\nverify it with, where the keys in FILE came another way than the bundle:\n  countersign verify {shown} --trust FILE\n",

@@ -12,7 +12,7 @@ use crate::signing::Recorded;
 use crate::style::{self, paint};
 use countersign_api::rules::NewGrant;
 use countersign_api::service::{PendingSubmission, ReviewReply, ReviewRequest, SignedReview};
-use countersign_core::{Choice, visible};
+use countersign_core::{Choice, legible};
 use countersign_policy::Body;
 use std::path::Path;
 
@@ -147,7 +147,7 @@ async fn one(client: &Client, row: &PendingSubmission, said: Said<'_>, json: boo
     // First the grant: where it is refused, the line is not approved either.
     if let Some(grant) = said.grant {
         let given = client.grant(&grant.rule(&shown)?).await?;
-        note(&format!("grant {}: {}", given.id, visible(&given.line)));
+        note(&format!("grant {}: {}", given.id, legible(&given.line)));
     }
     let signed = recorded.map(|recorded| sign(client, &recorded, said)).transpose()?.flatten();
     let comment = said.comment.map(str::to_owned);
@@ -175,13 +175,13 @@ fn sign(client: &Client, recorded: &Recorded, said: Said<'_>) -> Result<Option<S
         "signing as {name} with {}: {} {}{people}",
         key.display(),
         said.choice.as_str(),
-        visible(&recorded.command)
+        legible(&recorded.command)
     ));
     recorded.sign(name, said.choice, key)
 }
 
 fn done(reply: &ReviewReply) -> String {
-    let by = visible(&reply.by.to_string());
+    let by = legible(&reply.by.to_string());
     let Some(outcome) = reply.outcome else {
         return format!("approved by {} of {}, waits for more  {}\n", reply.approvals.len(), reply.people, reply.id);
     };

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::reviewer::service_url;
 use crate::screen::{show, show_json};
 use crate::trial::host_program;
-use countersign_core::visible;
+use countersign_core::legible;
 use nix::unistd::{User, geteuid};
 use serde::Serialize;
 use std::fs::DirBuilder;
@@ -62,7 +62,7 @@ pub fn run(args: &Enroll, json: bool) -> Result<(), Failure> {
     if json {
         return show_json(&Enrolled { name: args.name.as_str(), service: &args.service, state });
     }
-    show(&format!("enrolled {} with {}; its identity is in {}\n", args.name, visible(&args.service), visible(&state)))
+    show(&format!("enrolled {} with {}; its identity is in {}\n", args.name, legible(&args.service), legible(&state)))
 }
 
 fn token(args: &Enroll) -> Result<String, Failure> {

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::proof::progress_bar;
 use crate::screen::note;
 use countersign_api::ledgers::{LedgerOf, PartFrom};
-use countersign_core::{LoginId, visible};
+use countersign_core::{LoginId, legible};
 use countersign_ledger::{Gaps, Line};
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
@@ -45,7 +45,7 @@ impl Fetched {
             if error.kind() != io::ErrorKind::AlreadyExists {
                 return at(&dir)(error);
             }
-            let shown = visible(&dir.to_string_lossy());
+            let shown = legible(&dir.to_string_lossy());
             Failure::Usage(format!(
                 "{shown} exists already: another fetch is at it, or one was killed; remove it when none is"
             ))
@@ -183,12 +183,12 @@ fn stopped(ledger: &LedgerOf, next: u64) -> Failure {
 impl Drop for Fetched {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.dir) {
-            note(&format!("countersign: {} could not be removed: {error}", visible(&self.dir.to_string_lossy())));
+            note(&format!("countersign: {} could not be removed: {error}", legible(&self.dir.to_string_lossy())));
         }
     }
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> Failure + use<> {
     let path = path.display().to_string();
-    move |error| Failure::Io(format!("cannot write {}: {error}", visible(&path)))
+    move |error| Failure::Io(format!("cannot write {}: {error}", legible(&path)))
 }

@@ -5,7 +5,7 @@ use crate::evaluate::Rules;
 use crate::failure::Failure;
 use crate::screen::{note, show, show_json};
 use crate::style::{self, FAINT, paint};
-use countersign_core::{Outcome, visible};
+use countersign_core::{Outcome, legible};
 use countersign_ledger::verify::{CHECKS, Options, Progress, Report, verify_by};
 use countersign_ledger::{BadHead, KnownHead, TrustError, TrustFile};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -92,7 +92,7 @@ fn no_trust(source: &Path) -> String {
     let kept = source.join("trust.json");
     // A trial has both parties in one directory; elsewhere such a file would be the word of who is checked.
     let trial = match source.join("service").is_dir() && kept.is_file() {
-        true => format!(" This trial keeps them in {}.", visible(&kept.display().to_string())),
+        true => format!(" This trial keeps them in {}.", legible(&kept.display().to_string())),
         false => String::new(),
     };
     format!(

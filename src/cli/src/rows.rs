@@ -1,6 +1,6 @@
 //! How the audit, sessions, rules and the queue look as text. Pure: a value in,
 //! text out. Every string that was recorded or came from a service goes
-//! through [`visible`] here; no command is ever cut.
+//! through [`legible`] here; no command is ever cut.
 
 mod record;
 mod rules;
@@ -15,7 +15,7 @@ use crate::words::{clock, date, span, time};
 use crate::wrap::wrapped;
 use countersign_api::service::{AuditRow, DEFAULT_SHELL, PendingSubmission, ProgramFacts, Reason, Risk, SessionRow};
 use countersign_api::triage::Triaged;
-use countersign_core::{DecidedBy, Flag, Name, Outcome, Transfer, counted, visible};
+use countersign_core::{DecidedBy, Flag, Name, Outcome, Transfer, counted, legible};
 
 /// Width of the time before an audit row's outcome, and of the lines under it.
 const INDENT: usize = 25;
@@ -33,14 +33,14 @@ pub fn audit(row: &AuditRow) -> String {
     let mut text = format!("{} UTC  {label}  {}\n", time(row.submitted_at_ms), command(&row.command));
     let mut facts = vec![answered(row)];
     facts.push(format!("risk {}", risk(row.risk.as_ref())));
-    facts.push(format!("{} #{}", visible(&row.session), row.number));
+    facts.push(format!("{} #{}", legible(&row.session), row.number));
     if row.shell != DEFAULT_SHELL {
-        facts.push(format!("shell {}", visible(&row.shell)));
+        facts.push(format!("shell {}", legible(&row.shell)));
     }
     facts.extend(reason(row));
     text.push_str(&format!("{:INDENT$}{}\n", "", paint(FAINT, &facts.join(" · "))));
     if !row.anomalies.is_empty() {
-        let flags: Vec<String> = row.anomalies.iter().map(|flag| format!("⚑ {}", visible(flag))).collect();
+        let flags: Vec<String> = row.anomalies.iter().map(|flag| format!("⚑ {}", legible(flag))).collect();
         text.push_str(&format!("{:INDENT$}{}\n", "", paint(FLAG, &flags.join("  "))));
     }
     if let Some(found) = &row.triage {
@@ -51,13 +51,13 @@ pub fn audit(row: &AuditRow) -> String {
 
 /// What somebody found later, and why.
 pub fn triaged(found: &Triaged) -> String {
-    format!("triaged {} by {}: \"{}\"", found.verdict, found.by, visible(&found.note))
+    format!("triaged {} by {}: \"{}\"", found.verdict, found.by, legible(&found.note))
 }
 
 /// Who or what decided, and how long it took.
 pub fn answered(row: &AuditRow) -> String {
     let took = row.review_latency_ms.map(|ms| format!(" · {}", span(ms))).unwrap_or_default();
-    let line = row.rule.as_ref().map(|rule| format!(" {}", visible(&rule.line))).unwrap_or_default();
+    let line = row.rule.as_ref().map(|rule| format!(" {}", legible(&rule.line))).unwrap_or_default();
     let reviewed = row.rule.as_ref().map(|rule| format!(" (reviewed {})", date(rule.last_reviewed_at_ms)));
     let who = match (&row.outcome, &row.decided_by) {
         (None, _) => return "nobody has answered yet".into(),
@@ -96,25 +96,24 @@ fn listed(names: &[Name]) -> String {
 fn reason(row: &AuditRow) -> Option<String> {
     let reason = row.reason.as_deref()?;
     match (&row.decided_by, row.outcome) {
-        (Some(DecidedBy::Person(_)), _) => Some(format!("\"{}\"", visible(reason))),
+        (Some(DecidedBy::Person(_)), _) => Some(format!("\"{}\"", legible(reason))),
         // That nobody answered in time has been said.
         (_, Some(Outcome::TimedOut)) if reason == "deadline" => None,
         (None, Some(Outcome::Cancelled)) if ["hangup", "front_gone", "interrupt"].contains(&reason) => None,
-        _ => Some(visible(reason)),
+        _ => Some(legible(reason)),
     }
 }
 
-/// The command, whole. What looks like our marks for line ends and tabs is none: `cat <<E⏎; rm x` is one line, and
-/// runs `rm`.
+/// The command, whole.
 fn command(text: &str) -> String {
     if text.is_empty() {
         return "⟨empty⟩".into();
     }
-    visible(&text.replace('⏎', "⟨U+23CE⟩").replace('⇥', "⟨U+21E5⟩"))
+    legible(text)
 }
 
 fn risk(risk: Option<&Risk>) -> String {
-    risk.map_or_else(|| "unscored".into(), |r| format!("{} {}", visible(&r.level), r.score))
+    risk.map_or_else(|| "unscored".into(), |r| format!("{} {}", legible(&r.level), r.score))
 }
 
 /// One work session: its name, times and counts, then its logins.
@@ -130,9 +129,9 @@ pub fn session(row: &SessionRow) -> String {
         let (symbol, word) = outcome.label();
         paint(style::of(Some(*outcome)), &format!("{symbol} {number} {}", word.to_lowercase()))
     }));
-    let name = visible(&row.name);
+    let name = legible(&row.name);
     let mut text = format!("{}  {from} → {to}  {}\n", paint(BOLD, &name), facts.join(" · "));
-    let facts = format!("{} on {}", visible(&row.agent), row.host_name);
+    let facts = format!("{} on {}", legible(&row.agent), row.host_name);
     text.push_str(&format!("    {}\n", paint(FAINT, &facts)));
     let earlier = if row.logins.len() > MAX_LOGINS { row.logins.len() - SHOWN_LOGINS } else { 0 };
     if earlier > 0 {
@@ -197,7 +196,7 @@ pub fn card(row: &PendingSubmission, columns: Option<usize>) -> String {
         "{}  ·  risk {}  ·  {} #{}  ·  {} left",
         route(row),
         risk(row.risk.as_ref()),
-        visible(&row.session),
+        legible(&row.session),
         row.number,
         span(row.left_ms)
     );
@@ -227,7 +226,7 @@ fn unusual(row: &PendingSubmission) -> Vec<String> {
 /// The same where many wait: all flags in one line by name, and no reasons.
 fn brief(row: &PendingSubmission) -> Vec<String> {
     let flags = row.flags.iter().chain(by_service(row));
-    let flags: Vec<String> = flags.map(|flag| format!("⚑ {}", visible(flag))).collect();
+    let flags: Vec<String> = flags.map(|flag| format!("⚑ {}", legible(flag))).collect();
     let mut lines = if flags.is_empty() { Vec::new() } else { vec![flags.join("  ")] };
     lines.extend(other_ways(row));
     lines.extend(consequences(row));
@@ -240,7 +239,7 @@ fn by_service(row: &PendingSubmission) -> impl Iterator<Item = &String> {
 }
 
 fn consequences(row: &PendingSubmission) -> impl Iterator<Item = String> {
-    row.risk.iter().flat_map(|risk| &risk.found.consequences).map(|text| format!("→ {}", visible(text)))
+    row.risk.iter().flat_map(|risk| &risk.found.consequences).map(|text| format!("→ {}", legible(text)))
 }
 
 /// A flag with what it means.
@@ -259,7 +258,7 @@ fn explained(flag: &str) -> String {
         "display_spoof" => "shows what it is not",
         "retry_after_denial" => "like one that was denied a short time ago",
         "gate_tamper" => "touches the gate or other protection",
-        _ => return format!("⚑ {}", visible(flag)),
+        _ => return format!("⚑ {}", legible(flag)),
     };
     format!("⚑ {flag}: {meaning}")
 }
@@ -267,13 +266,13 @@ fn explained(flag: &str) -> String {
 /// A reason of a risk with the text that it was found in.
 fn because(reason: &Reason, command: &str) -> String {
     let found = command.get(reason.start..reason.end).filter(|text| !text.is_empty());
-    let found = found.map_or_else(String::new, |text| format!(" in `{}`", visible(text)));
+    let found = found.map_or_else(String::new, |text| format!(" in `{}`", legible(text)));
     format!(
         "+{} {} ({} {}){found}",
         reason.weight,
-        visible(&reason.reason),
-        visible(&reason.id),
-        visible(&reason.technique)
+        legible(&reason.reason),
+        legible(&reason.id),
+        legible(&reason.technique)
     )
 }
 
@@ -284,7 +283,7 @@ fn by_host(flag: &str) -> String {
             "⚑ interactive_escape: opens a program whose later input nobody reviews".to_owned()
         }
         Ok(Flag::OpaqueCode) => "⚑ opaque_code: runs a program that is not in this line".to_owned(),
-        Err(_) => format!("⚑ {}", visible(flag)),
+        Err(_) => format!("⚑ {}", legible(flag)),
     }
 }
 
@@ -293,7 +292,7 @@ fn other_ways(row: &PendingSubmission) -> Vec<String> {
     let mut ways: Vec<String> = Vec::new();
     ways.extend(row.transfer.as_deref().map(|word| match word.parse::<Transfer>() {
         Ok(known) => format!("⇄ {}", known.describe()),
-        Err(_) => format!("⇄ {}", visible(word)),
+        Err(_) => format!("⇄ {}", legible(word)),
     }));
     ways.extend(row.program.as_ref().map(|facts| format!("reads the program below: {}", program_facts(facts))));
     ways
@@ -312,17 +311,17 @@ pub fn program(text: &str) -> String {
     }
     // The last newline ends the last line and is no line of its own.
     let lines = text.strip_suffix('\n').unwrap_or(text).split('\n');
-    lines.map(|line| format!("    {} {}\n", paint(FAINT, "│"), visible(line))).collect()
+    lines.map(|line| format!("    {} {}\n", paint(FAINT, "│"), legible(line))).collect()
 }
 
 /// Where a command runs and under what, a line each; what is usual is not said.
 fn circumstances(cwd: &str, shell: &str, tty: bool, locale: &[String]) -> Vec<String> {
-    let mut place = format!("in {}", visible(cwd));
+    let mut place = format!("in {}", legible(cwd));
     if tty {
         place.push_str(" · on a terminal");
     }
     if shell != DEFAULT_SHELL {
-        place.push_str(&format!(" · shell {}", visible(shell)));
+        place.push_str(&format!(" · shell {}", legible(shell)));
     }
     let mut facts = vec![place];
     if !locale.is_empty() {
@@ -342,9 +341,9 @@ fn quorum(row: &PendingSubmission) -> Option<String> {
 }
 
 fn locale_text(locale: &[String]) -> String {
-    locale.iter().map(|pair| visible(pair)).collect::<Vec<_>>().join("  ")
+    locale.iter().map(|pair| legible(pair)).collect::<Vec<_>>().join("  ")
 }
 
 fn route(row: &PendingSubmission) -> String {
-    format!("{} → {}", visible(&row.agent), row.host_name)
+    format!("{} → {}", legible(&row.agent), row.host_name)
 }

@@ -10,7 +10,7 @@ use crate::rows;
 use crate::screen::{note, show, show_json};
 use crate::words::now_ms;
 use countersign_api::rules::{NewGrant, NewRule, Rule, RuleAct, RuleTest, RuleVerdict, RulesFile, Step};
-use countersign_core::{Choice, CommandText, HostId, Name, counted, visible};
+use countersign_core::{Choice, CommandText, HostId, Name, counted, legible};
 use countersign_policy::{Asked, Body, Document, Effect, Facts, Kind, Now, Policy, Reading, Ruling, Target};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -238,7 +238,7 @@ fn check(file: &Path, json: bool) -> Result<(), Failure> {
     let say = if examples == 1 { "says" } else { "say" };
     show(&format!(
         "{}: {}, {} as {} {say}\n",
-        visible(&file.display().to_string()),
+        legible(&file.display().to_string()),
         counted(rules, "rule"),
         counted(examples, "example"),
         if examples == 1 { "it" } else { "they" }

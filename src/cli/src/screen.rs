@@ -1,10 +1,10 @@
 //! Writing to the terminal or into a pipe. Everything that was recorded goes
-//! through [`countersign_core::visible`] before it comes here; styles are cut
+//! through [`countersign_core::legible`] before it comes here; styles are cut
 //! where the output is no terminal.
 
 use crate::failure::Failure;
 use crate::wrap::folded;
-use countersign_core::visible;
+use countersign_core::legible;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
@@ -59,7 +59,7 @@ pub fn complain(failure: &Failure) {
         return;
     }
     let text = failure.to_string();
-    let lines: Vec<String> = text.lines().map(visible).collect();
+    let lines: Vec<String> = text.lines().map(legible).collect();
     note(&format!("countersign: {}", lines.join("\n  ")));
 }
 

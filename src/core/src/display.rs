@@ -22,6 +22,13 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// The same, where in addition nothing passes for our marks for line ends and
+/// tabs: `cat <<E⏎; rm x` is one line, and runs `rm`. What is already
+/// [`visible`] has such marks of ours, and is not given to this.
+pub fn legible(text: &str) -> String {
+    visible(&text.replace('⏎', "⟨U+23CE⟩").replace('⇥', "⟨U+21E5⟩"))
+}
+
 /// Characters that show nothing or change the order of others: Unicode general
 /// category Cf, the line and paragraph separators, variation selectors, the
 /// Hangul and Khmer fillers, the null notehead, and the interlinear and tag blocks.
@@ -61,6 +68,11 @@ mod tests {
         assert_eq!(visible("a\x1b[2Kb\r"), "a⟨U+001B⟩[2Kb⟨U+000D⟩");
         assert_eq!(visible("x\u{202e}y\u{200b}z\u{9b}"), "x⟨U+202E⟩y⟨U+200B⟩z⟨U+009B⟩");
         assert_eq!(visible("echo ✓\n\té"), "echo ✓⏎⇥é");
+    }
+
+    #[test]
+    fn what_looks_like_a_line_end_or_a_tab_is_none() {
+        assert_eq!(legible("a⏎b⇥c\n\td\u{202e}"), "a⟨U+23CE⟩b⟨U+21E5⟩c⏎⇥d⟨U+202E⟩");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use class::{BadClass, Class};
 pub use command::{CommandText, MAX_COMMAND_BYTES, NotText};
 pub use counted::counted;
 pub use digest::{BadEncoding, Digest, Nonce, Salt, b64_decode, b64_encode, b64_fixed, b64_is_fixed};
-pub use display::{mark, unmarked, visible};
+pub use display::{legible, mark, unmarked, visible};
 pub use exit::Exit;
 pub use flag::{Flag, UnknownFlag};
 pub use id::{BadId, HostId, LoginId, ServiceId, SubmissionId};

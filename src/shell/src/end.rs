@@ -1,7 +1,7 @@
 //! How `countersign-sh` ends: what is said, and which status.
 
 use crate::rows::in_rows;
-use countersign_core::{Exit, visible};
+use countersign_core::{Exit, legible};
 use countersign_sys as sys;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -94,7 +94,7 @@ impl Ending {
 /// reading.
 fn say(text: &str) {
     let columns = sys::terminal::size(std::io::stderr().as_fd()).map_or(0, |size| size.columns);
-    let line = format!("{}\n", in_rows(&format!("countersign: {}", visible(text)), columns, "\n"));
+    let line = format!("{}\n", in_rows(&format!("countersign: {}", legible(text)), columns, "\n"));
     let mut rest = line.as_bytes();
     for _ in 0..SAY_MS / 10 {
         match sys::write_now(std::io::stderr().as_fd(), rest) {

@@ -7,7 +7,7 @@ use crate::spool::Spool;
 use countersign_api::front::FrontMessage;
 use countersign_api::recording::Stream;
 use countersign_api::spool;
-use countersign_core::visible;
+use countersign_core::legible;
 use countersign_sys as sys;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -91,7 +91,11 @@ impl Recorder {
 
     /// Records a marker. Text from elsewhere is made safe and short.
     pub fn marker(&mut self, label: &str) -> Result<(), RecordingFailed> {
-        let mut label = visible(label);
+        self.legible_marker(legible(label))
+    }
+
+    /// The same, of text that is legible already.
+    pub fn legible_marker(&mut self, mut label: String) -> Result<(), RecordingFailed> {
         if let Some((end, _)) = label.char_indices().nth(MAX_LABEL) {
             label.truncate(end);
             label.push('…');

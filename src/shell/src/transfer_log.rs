@@ -7,7 +7,7 @@
 
 use crate::recorder::{Recorder, RecordingFailed};
 use countersign_api::front::Files;
-use countersign_core::visible;
+use countersign_core::legible;
 use countersign_sys as sys;
 use nix::errno::Errno;
 use std::io;
@@ -77,7 +77,7 @@ impl TransferLog {
         if self.messages > MAX_MESSAGES {
             return Ok(());
         }
-        pieces(text).iter().try_for_each(|piece| recorder.marker(piece))
+        pieces(text).into_iter().try_for_each(|piece| recorder.legible_marker(piece))
     }
 
     fn end(&self, recorder: &mut Recorder) -> Result<(), RecordingFailed> {
@@ -93,10 +93,10 @@ impl TransferLog {
     }
 }
 
-/// A message as markers: made visible first, so that none of it is beyond what
+/// A message as markers: made legible first, so that none of it is beyond what
 /// a marker holds.
 fn pieces(text: &str) -> Vec<String> {
-    let shown: Vec<char> = visible(text).chars().collect();
+    let shown: Vec<char> = legible(text).chars().collect();
     let word = |index| if index == 0 { "sftp" } else { "sftp (goes on)" };
     let pieces = shown.chunks(PIECE).enumerate();
     pieces.map(|(index, piece)| format!("{}: {}", word(index), piece.iter().collect::<String>())).collect()
@@ -197,6 +197,6 @@ mod tests {
         let pieces = pieces(&name);
         assert!(pieces.iter().all(|piece| piece.chars().count() <= 200 && !piece.contains('\r')), "{pieces:?}");
         let all: String = pieces.iter().filter_map(|piece| piece.split_once(": ")).map(|(_, text)| text).collect();
-        assert_eq!(all, visible(&name));
+        assert_eq!(all, legible(&name));
     }
 }

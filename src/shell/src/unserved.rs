@@ -2,7 +2,7 @@
 //! error, and the client would say "Connection closed" and no more. So it is said in the client's own protocol
 //! (draft-ietf-secsh-filexfer-02), as the answer to its first question. Nothing is served, and nothing is looked at.
 
-use countersign_core::visible;
+use countersign_core::legible;
 use countersign_sys::{self as sys, Wanted};
 use std::io;
 use std::os::fd::AsFd;
@@ -31,7 +31,7 @@ const DENIED: u32 = 3;
 pub fn tell(text: &str) {
     let until_us = sys::boottime_us().unwrap_or(0).saturating_add(PATIENCE_US);
     let mut talk =
-        Talk { text: format!("countersign: {}", visible(text)), heard: Vec::new(), greeted: false, placed: false };
+        Talk { text: format!("countersign: {}", legible(text)), heard: Vec::new(), greeted: false, placed: false };
     let (input, output) = (io::stdin(), io::stdout());
     let mut buffer = [0; 4096];
     loop {

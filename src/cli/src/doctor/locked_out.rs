@@ -4,7 +4,7 @@ use super::catalogue::{self as c, Check};
 use super::finding::{Finding, State};
 use crate::failure::Failure;
 use crate::screen::show;
-use countersign_core::visible;
+use countersign_core::legible;
 
 /// One step: what to ask, how to look, and the checks that answer it.
 struct Step {
@@ -70,9 +70,9 @@ pub fn as_text(findings: &[Finding]) -> Result<bool, Failure> {
         for finding in of(step, findings).filter(|finding| finding.state != State::Ok) {
             fails |= finding.fails();
             let about = finding.agent.as_deref().map(|agent| format!(" ({agent})")).unwrap_or_default();
-            let found = visible(&finding.found);
-            text.push_str(&format!("   {} {}{}: {found}\n", finding.state.as_str(), finding.check.id, visible(&about)));
-            text.push_str(&format!("   mend: {}\n", visible(&finding.mend)));
+            let found = legible(&finding.found);
+            text.push_str(&format!("   {} {}{}: {found}\n", finding.state.as_str(), finding.check.id, legible(&about)));
+            text.push_str(&format!("   mend: {}\n", legible(&finding.mend)));
         }
     }
     show(&text)?;

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::screen::{show, show_json};
 use crate::style::{BOLD, FAINT, paint};
 use anstyle::{AnsiColor, Style};
-use countersign_core::{counted, visible};
+use countersign_core::{counted, legible};
 use serde::Serialize;
 
 /// One finding as `--json` prints it.
@@ -96,10 +96,10 @@ fn line(finding: &Finding) -> String {
     let (symbol, style) = style(finding.state);
     let word = paint(style, &format!("{symbol} {:<8}", finding.state.as_str()));
     let about = finding.agent.as_deref().map(|agent| format!(" ({agent})")).unwrap_or_default();
-    let mut text = format!("{word}{}{} {}\n", finding.check.id, visible(&about), visible(&finding.found));
+    let mut text = format!("{word}{}{} {}\n", finding.check.id, legible(&about), legible(&finding.found));
     if finding.state != State::Ok {
         text.push_str(&format!("          {}\n", paint(FAINT, finding.check.means)));
-        text.push_str(&format!("          mend: {}\n", visible(&finding.mend)));
+        text.push_str(&format!("          mend: {}\n", legible(&finding.mend)));
     }
     text
 }

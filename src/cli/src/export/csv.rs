@@ -7,7 +7,7 @@
 
 use crate::words::time;
 use countersign_api::service::AuditRow;
-use countersign_core::{Name, visible};
+use countersign_core::{Name, legible};
 
 /// The columns, in order.
 pub const COLUMNS: [&str; 33] = [
@@ -104,7 +104,7 @@ fn cells(row: &AuditRow) -> [String; 33] {
 
 /// One cell: seen whole, no formula, quoted where it must be.
 fn cell(text: &str) -> String {
-    let mut text = visible(text);
+    let mut text = legible(text);
     // Digits may follow a minus in numbers only, and none of ours is below zero.
     if text.starts_with(['=', '+', '-', '@', '\'']) || text.trim_start() != text {
         text.insert(0, '\'');

@@ -69,6 +69,7 @@ async fn run(
     Ok(())
 }
 
+/// Markers are legible since they were recorded: a `⏎` in one is a mark of ours.
 fn marker(label: &str) -> String {
     format!("\r\n── {} ──\r\n", visible(label))
 }

@@ -9,7 +9,7 @@ use crate::wrap::wrapped;
 use countersign_api::audit::AuditRecord;
 use countersign_api::service::AuditRow;
 use countersign_api::triage::Triaged;
-use countersign_core::{Name, Transfer, counted, visible};
+use countersign_core::{Name, Transfer, counted, legible};
 use std::collections::BTreeMap;
 
 type Facts = Vec<(&'static str, String)>;
@@ -60,14 +60,14 @@ fn command_facts(record: &AuditRecord, columns: Option<usize>) -> Facts {
         ("outcome", paint(style::of(row.outcome), &format!("{symbol} {word}"))),
         ("id", row.id.to_string()),
         ("submitted", at(Some(row.submitted_at_ms))),
-        ("cwd", visible(&row.cwd)),
-        ("shell", format!("{}{}", visible(&row.shell), if row.tty { ", on a terminal" } else { "" })),
+        ("cwd", legible(&row.cwd)),
+        ("shell", format!("{}{}", legible(&row.shell), if row.tty { ", on a terminal" } else { "" })),
     ];
     if !row.locale.is_empty() {
         facts.push(("locale", locale_text(&row.locale)));
     }
     if let Some(word) = &row.transfer {
-        let what = word.parse::<Transfer>().map_or_else(|_| visible(word), |known| known.describe().to_owned());
+        let what = word.parse::<Transfer>().map_or_else(|_| legible(word), |known| known.describe().to_owned());
         facts.push(("transfer", what));
     }
     if let Some(program) = &row.program {
@@ -78,20 +78,20 @@ fn command_facts(record: &AuditRecord, columns: Option<usize>) -> Facts {
 
 fn identity(record: &AuditRecord) -> Facts {
     let row = &record.row;
-    let mut facts = vec![("agent", visible(&row.agent))];
+    let mut facts = vec![("agent", legible(&row.agent))];
     match &row.about.identity {
         Some(identity) => {
             facts.push((
                 "user",
-                format!("{} (verified by sshd, {})", visible(&identity.user), visible(&identity.method)),
+                format!("{} (verified by sshd, {})", legible(&identity.user), legible(&identity.method)),
             ));
-            facts.extend(identity.credential.as_ref().map(|text| ("credential", visible(text))));
+            facts.extend(identity.credential.as_ref().map(|text| ("credential", legible(text))));
         }
         None => facts.push(("user", "not verified".to_owned())),
     }
-    let class = visible(&record.target_class);
+    let class = legible(&record.target_class);
     facts.push(("host", format!("{} ({}), class {class}", row.host_name, row.host)));
-    let source = if record.source.is_empty() { "–".to_owned() } else { visible(&record.source) };
+    let source = if record.source.is_empty() { "–".to_owned() } else { legible(&record.source) };
     let word = if row.about.identity.is_some() { "" } else { " (as claimed)" };
     facts.push(("source", format!("{source}{}", if record.source.is_empty() { "" } else { word })));
     facts
@@ -100,9 +100,9 @@ fn identity(record: &AuditRecord) -> Facts {
 fn risk_facts(row: &AuditRow) -> Facts {
     let mut facts = vec![("score", risk(row.risk.as_ref()))];
     if let Some(risk) = &row.risk {
-        facts.extend(risk.found.category.as_ref().map(|category| ("category", visible(category))));
+        facts.extend(risk.found.category.as_ref().map(|category| ("category", legible(category))));
         facts.extend(risk.found.reasons.iter().map(|reason| ("reason", because(reason, &row.command))));
-        facts.extend(risk.found.consequences.iter().map(|text| ("consequence", visible(text))));
+        facts.extend(risk.found.consequences.iter().map(|text| ("consequence", legible(text))));
         if risk.found.analysis > 0 {
             facts.push(("analysis", format!("version {}", risk.found.analysis)));
         }
@@ -132,7 +132,7 @@ fn authorization(record: &AuditRecord) -> Facts {
     facts.extend(row.review_latency_ms.map(|ms| ("latency", span(ms))));
     if let Some(rule) = &row.rule {
         let last = format!("{} by {}", date(rule.last_reviewed_at_ms), rule.last_reviewed_by);
-        facts.push(("rule", format!("{}:{} {}, last reviewed {last}", rule.id, rule.revision, visible(&rule.line))));
+        facts.push(("rule", format!("{}:{} {}, last reviewed {last}", rule.id, rule.revision, legible(&rule.line))));
         let approver = rule.approved_by.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
         facts.push(("", format!("added {} by {}, approved by {approver}", date(rule.added_at_ms), rule.added_by)));
     }
@@ -145,7 +145,7 @@ fn authorization(record: &AuditRecord) -> Facts {
     }
     facts.extend(record.policy.map(|digest| ("policy", digest.to_string())));
     let step =
-        |step: &countersign_api::service::Step| ("step", format!("{}: {}", visible(&step.step), visible(&step.found)));
+        |step: &countersign_api::service::Step| ("step", format!("{}: {}", legible(&step.step), legible(&step.found)));
     facts.extend(row.steps.iter().map(step));
     facts
 }
@@ -158,7 +158,7 @@ fn execution(record: &AuditRecord) -> Facts {
     let end = match (row.exit_code, row.signal, &record.end) {
         (Some(code), ..) => format!("exit {code}"),
         (None, Some(signal), _) => format!("signal {signal}"),
-        (None, None, Some(word)) => visible(word),
+        (None, None, Some(word)) => legible(word),
         (None, None, None) => "–".to_owned(),
     };
     let ran =
@@ -169,7 +169,7 @@ fn execution(record: &AuditRecord) -> Facts {
     let drifted = record.end_why.as_deref() == Some("drifted");
     let as_approved = if drifted { "drifted: what would have run was not what was approved" } else { "as approved" };
     match (&record.end_why, row.finished_at_ms) {
-        (Some(why), _) if !drifted => facts.push(("why", visible(why))),
+        (Some(why), _) if !drifted => facts.push(("why", legible(why))),
         (_, Some(_)) => facts.push(("ran", as_approved.to_owned())),
         (_, None) => {}
     }
@@ -182,8 +182,8 @@ fn execution(record: &AuditRecord) -> Facts {
 fn session(record: &AuditRecord) -> Facts {
     let row = &record.row;
     let mut facts = vec![
-        ("session", format!("{} #{}", visible(&row.session), row.number)),
-        ("login", format!("{} ({})", row.login, visible(&record.login_kind))),
+        ("session", format!("{} #{}", legible(&row.session), row.number)),
+        ("login", format!("{} ({})", row.login, legible(&record.login_kind))),
     ];
     for before in &record.preceding {
         let (symbol, _) = style::label(before.outcome);
@@ -204,7 +204,7 @@ fn session(record: &AuditRecord) -> Facts {
 
 fn safety(row: &AuditRow) -> Facts {
     let list = |counts: &BTreeMap<String, u64>| {
-        let kinds: Vec<String> = counts.iter().map(|(kind, count)| format!("{} {count}", visible(kind))).collect();
+        let kinds: Vec<String> = counts.iter().map(|(kind, count)| format!("{} {count}", legible(kind))).collect();
         if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") }
     };
     let mut facts = vec![("redacted", list(&row.safety.redacted)), ("personal", list(&row.safety.personal))];
@@ -217,10 +217,10 @@ fn safety(row: &AuditRow) -> Facts {
 fn proof(record: &AuditRecord) -> Facts {
     let mut facts = Facts::new();
     for entry in &record.proof {
-        facts.push(("entry", format!("seq {} {}", entry.seq, visible(&entry.kind))));
+        facts.push(("entry", format!("seq {} {}", entry.seq, legible(&entry.kind))));
         facts.push(("", format!("hash {}", entry.leaf)));
         facts.push(("", format!("after {}", entry.prev)));
-        facts.push(("", format!("signed by {} {}", visible(&entry.key), visible(&entry.sig))));
+        facts.push(("", format!("signed by {} {}", legible(&entry.key), legible(&entry.sig))));
     }
     let last = record.proof.iter().map(|entry| entry.seq).max();
     facts.push(match (record.cosigned_below, last) {

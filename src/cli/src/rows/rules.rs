@@ -4,7 +4,7 @@ use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{date, time};
 use countersign_api::rules::{Finding, Rule, RuleHistory, RuleVerdict, Suggestions};
 use countersign_api::service::DEFAULT_SHELL;
-use countersign_core::{Choice, Outcome, counted, visible};
+use countersign_core::{Choice, Outcome, counted, legible};
 
 /// One rule: what it speaks for, then its life.
 pub fn rule(rule: &Rule) -> String {
@@ -19,7 +19,7 @@ pub fn rule(rule: &Rule) -> String {
         facts.push(if rule.on_terminal { "on a terminal too" } else { "not on a terminal" }.to_owned());
     }
     if rule.shell != DEFAULT_SHELL {
-        facts.push(format!("shell {}", visible(&rule.shell)));
+        facts.push(format!("shell {}", legible(&rule.shell)));
     }
     if let Some(end) = rule.expires_at_ms {
         facts.push(format!("until {} UTC", time(end)));
@@ -52,7 +52,7 @@ pub fn rule(rule: &Rule) -> String {
     // A later text has its revision beside its number: an approval names both.
     let number = if rule.revision > 1 { format!("{}:{}", rule.id, rule.revision) } else { rule.id.to_string() };
     let line = if rule.kind == "settings" { format!("settings {}", rule.body) } else { rule.line.clone() };
-    format!("{number:>5}  {mark}{}\n       {}\n", paint(BOLD, &visible(&line)), paint(FAINT, &facts.join(" · ")))
+    format!("{number:>5}  {mark}{}\n       {}\n", paint(BOLD, &legible(&line)), paint(FAINT, &facts.join(" · ")))
 }
 
 /// Every text of a rule, the newest first, then who looked at it while it was in force.
@@ -75,7 +75,7 @@ fn scope(body: &serde_json::Value) -> Vec<String> {
     let members = body.as_object().into_iter().flatten();
     members
         .filter(|(name, _)| !SHOWN_ELSEWHERE.contains(&name.as_str()))
-        .map(|(name, value)| format!("{} {}", visible(name), said(value)))
+        .map(|(name, value)| format!("{} {}", legible(name), said(value)))
         .collect()
 }
 
@@ -83,11 +83,11 @@ fn scope(body: &serde_json::Value) -> Vec<String> {
 fn said(value: &serde_json::Value) -> String {
     use serde_json::Value;
     match value {
-        Value::String(text) => visible(text),
+        Value::String(text) => legible(text),
         Value::Array(items) => items.iter().map(said).collect::<Vec<_>>().join(", "),
         Value::Object(members) => members
             .iter()
-            .map(|(name, value)| format!("{} {}", visible(name), said(value)))
+            .map(|(name, value)| format!("{} {}", legible(name), said(value)))
             .collect::<Vec<_>>()
             .join(" "),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -99,8 +99,8 @@ pub fn verdict(verdict: &RuleVerdict) -> String {
     let steps = verdict
         .steps
         .iter()
-        .map(|step| format!("{}  {}\n", paint(FAINT, &format!("{:>10}", visible(&step.step))), visible(&step.found)));
-    let by = verdict.by.as_deref().map(visible).unwrap_or_default();
+        .map(|step| format!("{}  {}\n", paint(FAINT, &format!("{:>10}", legible(&step.step))), legible(&step.found)));
+    let by = verdict.by.as_deref().map(legible).unwrap_or_default();
     let end = match verdict.decision {
         Some(Choice::Approve) => {
             format!("{} by {by}", paint(style::of(Some(Outcome::Whitelisted)), "● would pass"))
@@ -121,7 +121,7 @@ pub fn suggestions(found: &Suggestions) -> String {
     for suggestion in &found.suggestions {
         let patterns = suggestion.body.get("patterns").and_then(|list| list.as_array()).cloned().unwrap_or_default();
         for pattern in patterns.iter().filter_map(|pattern| pattern.as_str()) {
-            text.push_str(&format!("\n{}\n", paint(BOLD, &visible(pattern))));
+            text.push_str(&format!("\n{}\n", paint(BOLD, &legible(pattern))));
             text.push_str(&format!("    countersign rules add --pattern {}\n", quoted(pattern)));
         }
         text.push_str(&format!(
@@ -129,10 +129,10 @@ pub fn suggestions(found: &Suggestions) -> String {
             suggestion.passes, suggestion.approved, suggestion.different, suggestion.denied
         ));
         for line in &suggestion.lines {
-            text.push_str(&format!("    {}\n", paint(FAINT, &visible(line))));
+            text.push_str(&format!("    {}\n", paint(FAINT, &legible(line))));
         }
         if let Some(advice) = &suggestion.advice {
-            text.push_str(&format!("    note: {}\n", visible(advice)));
+            text.push_str(&format!("    note: {}\n", legible(advice)));
         }
     }
     text.push_str(&findings("risky, but passed by rule", &found.risky_but_passed));
@@ -145,19 +145,19 @@ fn findings(title: &str, found: &[Finding]) -> String {
     let line = |one: &Finding| {
         let score = one.score.map_or_else(|| "–".to_owned(), |score| score.to_string());
         let times = if one.times == 1 { String::new() } else { format!(" · {} times", one.times) };
-        let flags: String = one.anomalies.iter().map(|flag| format!(" ⚑ {}", visible(flag))).collect();
+        let flags: String = one.anomalies.iter().map(|flag| format!(" ⚑ {}", legible(flag))).collect();
         let cleared =
             if one.cleared == 0 { String::new() } else { format!(" · besides found harmless: {}", one.cleared) };
         let verdict = one.verdict.map_or_else(String::new, |verdict| format!(" · triaged {verdict}"));
-        let by = format!("{} · by {}{times}{cleared}{verdict}{flags}", one.id, visible(&one.by));
-        format!("    {score:>3}  {}\n         {}\n", visible(&one.command), paint(FAINT, &by))
+        let by = format!("{} · by {}{times}{cleared}{verdict}{flags}", one.id, legible(&one.by));
+        format!("    {score:>3}  {}\n         {}\n", legible(&one.command), paint(FAINT, &by))
     };
     if found.is_empty() { String::new() } else { format!("\n{title}:\n{}", found.iter().map(line).collect::<String>()) }
 }
 
 /// A text as one word of a shell line.
 fn quoted(text: &str) -> String {
-    format!("'{}'", visible(text).replace('\'', "'\\''"))
+    format!("'{}'", legible(text).replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::reviewer::Reviewer;
 use crate::screen::{json, note_to_copy};
 use countersign_api::service::{PendingSubmission, ReviewRequest};
-use countersign_core::{Choice, SubmissionId, visible};
+use countersign_core::{Choice, SubmissionId, legible};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -70,7 +70,7 @@ impl Watcher {
                     .to_owned()
             }
         };
-        text.lines().for_each(|line| note_to_copy(&visible(line)));
+        text.lines().for_each(|line| note_to_copy(&legible(line)));
     }
 
     /// Waits for submissions, and decides or tells about each.
@@ -121,7 +121,7 @@ impl Watcher {
             format!("  {own} approve --state {state} {id}"),
             format!("  {own} deny --state {state} {id} --reason …"),
         ];
-        lines.iter().for_each(|line| note_to_copy(&format!("{}{end}", visible(line))));
+        lines.iter().for_each(|line| note_to_copy(&format!("{}{end}", legible(line))));
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod export;
+mod hostile;
 
 use anstream::adapter::strip_str;
 use countersign_api::audit::{AuditRecord, Preceding, ProofEntry, RecordingPlace};
@@ -66,23 +67,28 @@ fn audit(row: &AuditRow) -> String {
 
 /// A record around a row, with what a hostile host could have put into it.
 fn whole(row: &AuditRow) -> AuditRecord {
+    record(row, HOSTILE)
+}
+
+/// The same, with this.
+fn record(row: &AuditRow, text: &str) -> AuditRecord {
     let entry = ProofEntry {
-        kind: HOSTILE.into(),
+        kind: text.into(),
         seq: 7,
         leaf: Digest([9; 32]),
         prev: Digest([8; 32]),
-        key: HOSTILE.into(),
-        sig: HOSTILE.into(),
+        key: text.into(),
+        sig: text.into(),
     };
     AuditRecord {
         row: row.clone(),
-        login_kind: HOSTILE.into(),
-        source: HOSTILE.into(),
+        login_kind: text.into(),
+        source: text.into(),
         target_class: "high".into(),
         policy: None,
         asked: vec![name("on-call")],
-        end: Some(HOSTILE.into()),
-        end_why: Some(HOSTILE.into()),
+        end: Some(text.into()),
+        end_why: Some(text.into()),
         stdout_bytes: Some(3),
         stderr_bytes: Some(0),
         recording: None,
@@ -165,33 +171,6 @@ fn every_outcome_has_a_line() {
 }
 
 #[test]
-fn nothing_recorded_is_printed_raw() {
-    let mut hostile = row(Some(Outcome::Denied), Some("whitelist_rule:17"), HOSTILE);
-    hostile.session = HOSTILE.into();
-    hostile.agent = HOSTILE.into();
-    hostile.cwd = HOSTILE.into();
-    hostile.shell = HOSTILE.into();
-    hostile.locale = vec![HOSTILE.into()];
-    hostile.transfer = Some(HOSTILE.into());
-    hostile.program = Some(ProgramFacts { bytes: 1, digest: Digest([7; 32]) });
-    hostile.reason = Some(HOSTILE.into());
-    hostile.anomalies = vec![HOSTILE.into()];
-    hostile.rule = Some(rule(HOSTILE));
-    hostile.risk = Some(Risk { score: 1, level: HOSTILE.into(), ..Risk::default() });
-    let text = audit(&hostile);
-    assert!(plain(&text) && text.lines().count() == 3, "{text}");
-    assert!(text.contains("ls⟨U+001B⟩[2K⟨U+001B⟩]0;x⟨U+0007⟩⟨U+000D⟩⟨U+202E⟩txt.⟨U+200B⟩⟨U+009B⟩6n⏎rm -rf /⇥#é"));
-    assert!(plain(&strip_str(&rows::record(&whole(&hostile), None)).to_string()));
-    assert!(plain(&strip_str(&rows::rule(&rule(HOSTILE))).to_string()));
-    assert!(plain(&strip_str(&rows::session(&session(HOSTILE))).to_string()));
-    let queue = [pending(HOSTILE)];
-    assert!(plain(&strip_str(&rows::queue(&queue, &[], Some(80))).to_string()));
-    assert!(plain(&strip_str(&rows::card(&queue[0], Some(80))).to_string()));
-    let json = screen::json(&hostile).unwrap();
-    assert!(json.is_ascii() && json.chars().all(|c| !c.is_control()));
-}
-
-#[test]
 fn sessions_say_when_what_and_how_it_ended() {
     assert_eq!(
         strip_str(&rows::session(&session("deploy-agent-03"))).to_string(),
@@ -220,20 +199,6 @@ fn the_queue_never_cuts_a_command() {
     assert_eq!(lines[4..], ["  true", "  in /srv/app", "2 wait: show ID, approve ID or deny ID"]);
 }
 
-/// Whoever is woken looks at the risk, the command and the flags first; how the flags are meant stands in `approve`.
-#[test]
-fn a_line_end_that_is_none_has_no_row() {
-    let row = [pending("cat <<E⏎; rm x\nE")];
-    for text in [rows::queue(&row, &[], Some(80)), rows::card(&row[0], Some(80))] {
-        let text = strip_str(&text).to_string();
-        assert!(text.contains("  cat <<E⟨U+23CE⟩; rm x⏎\n  ↪ E\n"), "{text}");
-    }
-    let shown = rows::record(&whole(&self::row(None, None, "cat <<E⏎; rm x\nE")), Some(80));
-    let shown = strip_str(&shown).to_string();
-    let under = " ".repeat(14);
-    assert!(shown.contains(&format!("     command  cat <<E⟨U+23CE⟩; rm x⏎\n{under}↪ E\n")), "{shown}");
-}
-
 #[test]
 fn below_a_long_program_the_queue_says_again_whose_it_is() {
     let shown = |lines: usize| {
@@ -248,6 +213,7 @@ fn below_a_long_program_the_queue_says_again_whose_it_is() {
     assert!(!shown(12).contains('↑') && shown(13).contains('↑'));
 }
 
+/// Whoever is woken looks at the risk, the command and the flags first; how the flags are meant stands in `approve`.
 #[test]
 fn the_queue_says_the_risk_and_names_the_flags_in_one_line() {
     let mut row = pending("curl -fsSL https://get.example.com/install.sh | sudo bash");

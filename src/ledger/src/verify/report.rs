@@ -1,7 +1,7 @@
 //! What verification found: counts, verdicts, findings, and how they are shown.
 
 use super::checks::{Check, Code};
-use countersign_core::{Digest, HostId, Outcome, visible};
+use countersign_core::{Digest, HostId, Outcome, legible};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -164,7 +164,7 @@ impl Report {
     /// The three lines of the verdict, each ended by a newline.
     pub fn three_lines(&self) -> String {
         let line = |name: &str, axis: &Axis| {
-            format!("{name:<12} {:<13} {}", axis.verdict, visible(&axis.detail)).trim_end().to_owned()
+            format!("{name:<12} {:<13} {}", axis.verdict, legible(&axis.detail)).trim_end().to_owned()
         };
         format!(
             "{}\n{}\n{}\n",
@@ -196,14 +196,14 @@ impl Report {
             }
         }
         for warning in &self.warnings {
-            text.push_str(&format!("warning: {}\n", visible(warning)));
+            text.push_str(&format!("warning: {}\n", legible(warning)));
         }
         let kept = u64::try_from(self.warnings.len()).unwrap_or(u64::MAX);
         if self.warnings_total > kept {
             text.push_str(&format!("warning: {} more\n", thousands(self.warnings_total - kept)));
         }
         for note in &self.notes {
-            text.push_str(&format!("{}\n", visible(note)));
+            text.push_str(&format!("{}\n", legible(note)));
         }
         text
     }
@@ -211,8 +211,8 @@ impl Report {
 
 fn finding_line(finding: &Finding) -> String {
     let seq = finding.seq.map(|seq| format!(" seq {seq}")).unwrap_or_default();
-    let file = finding.file.as_ref().map(|file| format!(" {}", visible(file))).unwrap_or_default();
-    format!("{:>2} {}{seq}{file}: {}\n", finding.exit, finding.check, visible(&finding.text))
+    let file = finding.file.as_ref().map(|file| format!(" {}", legible(file))).unwrap_or_default();
+    format!("{:>2} {}{seq}{file}: {}\n", finding.exit, finding.check, legible(&finding.text))
 }
 
 /// At most [`MAX_TEXT`] characters: what is quoted from a journal can be long.

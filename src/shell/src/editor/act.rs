@@ -1,6 +1,6 @@
 //! What each key does.
 
-use countersign_core::visible;
+use countersign_core::legible;
 
 use super::completion::{Candidate, PartialWord, columns, partial_word};
 use super::keys::{Edit, Key};
@@ -191,7 +191,7 @@ impl Editor {
             self.view.leave(&mut self.out);
         }
         for line in lines {
-            self.out.push_str(&visible(line));
+            self.out.push_str(&legible(line));
             self.out.push_str("\r\n");
         }
     }

@@ -1,7 +1,7 @@
 //! Completing file and command names without running anything: what the caller
 //! should look for, and how what it found is written for bash.
 
-use countersign_core::visible;
+use countersign_core::legible;
 use unicode_width::UnicodeWidthStr;
 
 /// Lists so many candidates at most.
@@ -167,7 +167,7 @@ impl PartialWord {
 /// The candidates in columns for a screen so wide, one string a row.
 pub(super) fn columns(candidates: &[Candidate], cols: usize) -> Vec<String> {
     let shown: Vec<String> =
-        candidates.iter().take(MAX_LISTED).map(|c| visible(&c.name) + if c.directory { "/" } else { "" }).collect();
+        candidates.iter().take(MAX_LISTED).map(|c| legible(&c.name) + if c.directory { "/" } else { "" }).collect();
     let widest = shown.iter().map(|name| name.width()).max().unwrap_or(0) + 2;
     let across = ((cols + 1) / widest.max(1)).max(1);
     let down = shown.len().div_ceil(across).max(1);

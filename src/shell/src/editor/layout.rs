@@ -1,7 +1,7 @@
 //! What the screen should show: rows of cells, as a terminal with automatic
 //! margins breaks them.
 
-use countersign_core::visible;
+use countersign_core::legible;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
@@ -199,7 +199,7 @@ fn shown(c: char) -> Shown {
     if c == '\t' {
         return Shown::Cell('⇥', 1);
     }
-    let mark = visible(c.encode_utf8(&mut [0; 4]));
+    let mark = legible(c.encode_utf8(&mut [0; 4]));
     if !mark.starts_with(c) {
         return Shown::Mark(mark);
     }

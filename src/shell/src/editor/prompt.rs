@@ -72,5 +72,5 @@ fn passes(escape: &str) -> bool {
     }
     let title = ["\x1b]0;", "\x1b]1;", "\x1b]2;"].iter().find_map(|start| escape.strip_prefix(start));
     let title = title.and_then(|t| t.strip_suffix('\x07').or_else(|| t.strip_suffix("\x1b\\")));
-    title.is_some_and(|t| countersign_core::visible(t) == t)
+    title.is_some_and(|t| countersign_core::legible(t) == t)
 }

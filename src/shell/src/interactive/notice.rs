@@ -1,7 +1,7 @@
 //! What the front itself says on the terminal, in one voice.
 
 use crate::rows::in_rows;
-use countersign_core::{SubmissionId, visible};
+use countersign_core::{SubmissionId, legible};
 
 /// The line that is shown while a command waits; rewritten in place where the
 /// terminal can do that, and so no longer than a row of `columns` (0: not known).
@@ -9,7 +9,7 @@ pub fn waiting(id: SubmissionId, asked: &[String], left_s: u64, plain: bool, col
     let text = |who: &str| format!("countersign: held {} · {who} · {left_s} s left · ^C gives up", short(id));
     let who = match asked {
         [] => "nobody is there to ask yet".to_owned(),
-        some => format!("asking {}", visible(&some.join(", "))),
+        some => format!("asking {}", legible(&some.join(", "))),
     };
     if plain {
         return format!("{}\r\n", text(&who));
@@ -29,7 +29,7 @@ pub fn waited(plain: bool) -> &'static str {
 
 /// A line of its own, for a terminal of `columns` (0: not known).
 pub fn line(text: &str, columns: u16) -> String {
-    format!("{}\r\n", in_rows(&format!("countersign: {}", visible(text)), columns, "\r\n"))
+    format!("{}\r\n", in_rows(&format!("countersign: {}", legible(text)), columns, "\r\n"))
 }
 
 /// The beginning of an id that people type.
