@@ -129,6 +129,39 @@ impl Body {
         parts.join(" | ")
     }
 
+    /// Whether it decides as another one does. Who answers for it and why, its
+    /// examples and the order of its lists change nothing about that.
+    pub fn decides_as(&self, other: &Self) -> bool {
+        self.deciding() == other.deciding()
+    }
+
+    fn deciding(&self) -> Self {
+        let mut body = Self {
+            shell: Some(self.shell().to_owned()),
+            owner: None,
+            note: None,
+            matches: Vec::new(),
+            no_match: Vec::new(),
+            ..self.clone()
+        };
+        for list in [
+            &mut body.patterns,
+            &mut body.secrets,
+            &mut body.anomalies,
+            &mut body.agents,
+            &mut body.targets,
+            &mut body.cwd,
+            &mut body.writes,
+            &mut body.assignments,
+        ] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        body.classes.sort_unstable();
+        body.classes.dedup();
+        body
+    }
+
     /// The inner shell it is written for.
     pub fn shell(&self) -> &str {
         self.shell.as_deref().unwrap_or("bash")

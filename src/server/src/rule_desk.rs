@@ -46,7 +46,8 @@ pub async fn add(app: &App, by: &Name, new: NewRule) -> Result<Rule, Refusal> {
             return Err(Refusal::BadRequest("give `line` or `body`".to_owned()));
         }
     };
-    let mut added = change(app, by, vec![Change::Text { id: None, kind: "standing", body: Box::new(body) }]).await?;
+    let new = Change::Text { id: None, kind: "standing", body: Box::new(body), twin: Twin::Refused };
+    let mut added = change(app, by, vec![new]).await?;
     added.pop().ok_or(Refusal::Internal)
 }
 
@@ -61,11 +62,13 @@ pub async fn grant(app: &App, by: &Name, new: NewGrant) -> Result<Rule, Refusal>
     }
     let end_ms = now_ms().saturating_add(i64::from(new.minutes) * MINUTE_MS);
     body.expires = countersign_core::format_utc_micros(end_ms.saturating_mul(1000));
-    let mut added = change(app, by, vec![Change::Text { id: None, kind: "grant", body: Box::new(body) }]).await?;
+    let new = Change::Text { id: None, kind: "grant", body: Box::new(body), twin: Twin::Taken };
+    let mut added = change(app, by, vec![new]).await?;
     added.pop().ok_or(Refusal::Internal)
 }
 
-/// Takes a file of rules: all of it or nothing. A rule that is as it was is left alone.
+/// Takes a file of rules: all of it or nothing. A rule that is as it was is left alone, and so is one that decides
+/// as a new one in the file would.
 pub async fn import(app: &App, by: &Name, toml: &str) -> Result<Vec<Rule>, Refusal> {
     let document = Document::parse(toml).map_err(|error| Refusal::BadRequest(error.to_string()))?;
     let mut changes: Vec<Change> = Vec::new();
@@ -76,6 +79,7 @@ pub async fn import(app: &App, by: &Name, toml: &str) -> Result<Vec<Rule>, Refus
         id,
         kind: "standing",
         body: Box::new(body),
+        twin: Twin::LeftAlone,
     }));
     change(app, by, changes).await
 }
@@ -94,8 +98,16 @@ pub async fn export(app: &App) -> Result<String, Refusal> {
 
 /// Something that is written.
 enum Change {
-    Text { id: Option<u64>, kind: &'static str, body: Box<Body> },
+    Text { id: Option<u64>, kind: &'static str, body: Box<Body>, twin: Twin },
     Settings(Settings),
+}
+
+/// What becomes of a new rule that decides as one does that is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Twin {
+    Refused,
+    LeftAlone,
+    Taken,
 }
 
 async fn change(app: &App, by: &Name, changes: Vec<Change>) -> Result<Vec<Rule>, Refusal> {
@@ -113,7 +125,18 @@ async fn change(app: &App, by: &Name, changes: Vec<Change>) -> Result<Vec<Rule>,
                 let text = serde_json::to_string(&settings).map_err(|_| Refusal::Internal)?;
                 (SETTINGS, "settings", text, alone, "settings".to_owned())
             }
-            Change::Text { id, kind, body } => {
+            Change::Text { id, kind, body, twin } => {
+                let known = match id {
+                    None if twin != Twin::Taken => twin_of(&mut tx, &live, &body, now).await?,
+                    Some(_) | None => None,
+                };
+                match known {
+                    Some(row) if twin == Twin::Refused => {
+                        return Err(there_already(&mut tx, row, "decides the same", now).await?);
+                    }
+                    Some(_) => continue,
+                    None => {}
+                }
                 let before = id.map(|id| {
                     let known = live.iter().find(|row| row.id == id && row.kind == "standing");
                     known.map(|row| row.body.clone()).ok_or_else(|| {
@@ -143,7 +166,7 @@ async fn change(app: &App, by: &Name, changes: Vec<Change>) -> Result<Vec<Rule>,
         acts.push((kind_of(kind), if at_once { "added" } else { "proposed" }, id, what));
         written.push(id);
     }
-    no_line_twice(&mut tx).await?;
+    no_line_twice(&mut tx, now).await?;
     let in_force = InForce::load_and_keep(&mut tx, &app.base_settings, now).await?;
     for (kind, act, id, what) in acts {
         let act = Act::new(kind, act, Some(by)).about(id).detail(what).policy(in_force.digest);
@@ -185,17 +208,47 @@ async fn check_new(tx: &mut Tx, id: u64, now: i64) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// A standing rule that decides as this one would, and is not over.
+async fn twin_of<'a>(tx: &mut Tx, live: &'a [RuleRow], body: &Body, now: i64) -> Result<Option<&'a RuleRow>, Refusal> {
+    for row in live.iter().filter(|row| row.kind == "standing") {
+        if read::<Body>(row.id, &row.body)?.decides_as(body) && !is_over(tx, row, now).await? {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a rule that nobody ended has nothing to say any more.
+async fn is_over(tx: &mut Tx, row: &RuleRow, now: i64) -> Result<bool, Refusal> {
+    let rule = checked(row, None)?;
+    let used = rules::uses(tx).await?.get(&row.id).copied().unwrap_or(0);
+    Ok(rule.expires_ms().is_some_and(|end| now >= end) || rule.body().uses.is_some_and(|uses| used >= uses))
+}
+
+/// That a rule is there, whose it is, and what can be done about it.
+async fn there_already(tx: &mut Tx, row: &RuleRow, what: &str, now: i64) -> Result<Refusal, Refusal> {
+    let RuleRow { id, revision, author, .. } = row;
+    let state = if is_over(tx, row, now).await? {
+        format!("has expired or is used up (countersign rules expire {id}, then add it again)")
+    } else if row.state == "proposed" {
+        let text = if *revision > 1 { format!("{id}:{revision}") } else { id.to_string() };
+        format!("waits for approval (countersign rules approve {text})")
+    } else {
+        format!("is in force (countersign rules show {id})")
+    };
+    Ok(Refusal::Conflict(format!("nothing was added: rule {id}, added by {author}, {what} already and {state}")))
+}
+
 /// An exact line has one rule, also among those that are only proposed.
-async fn no_line_twice(tx: &mut Tx) -> Result<(), Refusal> {
-    let mut seen: HashMap<(String, String), u64> = HashMap::new();
-    for row in rules::live(tx).await?.iter().filter(|row| row.kind == "standing") {
+async fn no_line_twice(tx: &mut Tx, now: i64) -> Result<(), Refusal> {
+    let live = rules::live(tx).await?;
+    let mut seen: HashMap<(String, String), &RuleRow> = HashMap::new();
+    for row in live.iter().filter(|row| row.kind == "standing") {
         let body: Body = read(row.id, &row.body)?;
         let Some(line) = body.exact.clone() else { continue };
         let place = (body.shell().to_owned(), line);
-        if let Some(first) = seen.insert(place, row.id).filter(|first| *first != row.id) {
-            return Err(Refusal::Conflict(format!(
-                "there is a rule with this line for this shell already: rule {first}"
-            )));
+        if let Some(first) = seen.insert(place, row).filter(|first| first.id != row.id) {
+            return Err(there_already(tx, first, "has this line for this shell", now).await?);
         }
     }
     Ok(())

@@ -201,6 +201,61 @@ async fn a_file_is_taken_whole_or_not_at_all() {
     assert_eq!(by(&service, &ops, &mut host, "uptime").await, "person");
 }
 
+/// Whoever adds what is there is told whose it is and what state it is in; nothing is stored.
+#[tokio::test]
+async fn a_rule_that_decides_as_another_is_not_added() {
+    let service = Service::start();
+    let ops = service.reviewer("ops-lead");
+    let rm = json!({"effect": "deny", "patterns": ["rm **", "dd **"], "agents": ["deploy", "build"]});
+    add(&service, &ops, rm.clone()).await.1.unwrap();
+    let on_call = service.reviewer("on-call");
+    let ls = json!({"patterns": ["ls **"], "uses": 9});
+    add(&service, &ops, ls.clone()).await.1.unwrap();
+    add(&service, &ops, json!({"exact": "uptime"})).await.1.unwrap();
+    let again = json!({"effect": "deny", "patterns": ["dd **", "rm **"], "agents": ["build", "deploy"], "note": "x"});
+    for (body, want) in [
+        (rm, "rule 1, added by ops-lead, decides the same already and is in force"),
+        (again, "rule 1, added by ops-lead, decides the same already and is in force"),
+        (
+            ls,
+            "rule 2, added by ops-lead, decides the same already and waits for approval (countersign rules approve 2)",
+        ),
+        (json!({"exact": "uptime", "shell": "bash"}), "rule 3, added by ops-lead, decides the same already and waits"),
+        (json!({"exact": "uptime", "uses": 2}), "rule 3, added by ops-lead, has this line for this shell already and"),
+    ] {
+        let (status, why) = add(&service, &on_call, body.clone()).await;
+        assert_eq!(status, StatusCode::CONFLICT, "{body}");
+        let why = why.unwrap_err();
+        assert!(why.contains(want), "{body}: {why}");
+    }
+    let toml = "fmt = \"cs-rules1\"\n[[rule]]\npatterns = [\"ls **\"]\nuses = 9\n[[rule]]\npatterns = [\"id\"]\n";
+    let taken = service.post::<Vec<Rule>>("/api/rules/import", &on_call, &json!({ "toml": toml })).await.1.unwrap();
+    assert_eq!(taken.iter().map(|rule| rule.id).collect::<Vec<_>>(), [4], "of a file, what is there is left alone");
+    for other in [json!({"patterns": ["ls **"]}), json!({"effect": "ask", "patterns": ["rm **", "dd **"]})] {
+        add(&service, &on_call, other).await.1.unwrap();
+    }
+    assert_eq!(service.get::<Vec<Rule>>("/api/rules", &ops).await.1.unwrap().len(), 6);
+}
+
+/// What has said all that it may is no reason to refuse it anew.
+#[tokio::test]
+async fn a_rule_that_is_used_up_may_be_added_again() {
+    let service = Service::start();
+    let ops = service.reviewer("ops-lead");
+    let mut host = Host::enrolled(&service, "web-1").await;
+    let once = json!({"patterns": ["git status"], "uses": 1});
+    assert_eq!(add(&service, &ops, once.clone()).await.1.unwrap().id, 1);
+    assert_eq!(by(&service, &ops, &mut host, "git status").await, "whitelist_rule:1");
+    assert_eq!(by(&service, &ops, &mut host, "git status").await, "person");
+    assert_eq!(add(&service, &ops, once).await.1.unwrap().id, 2);
+    assert_eq!(by(&service, &ops, &mut host, "git status").await, "whitelist_rule:2");
+    let once = json!({"exact": "uptime", "uses": 1});
+    add(&service, &ops, once.clone()).await.1.unwrap();
+    assert_eq!(by(&service, &ops, &mut host, "uptime").await, "whitelist_rule:3");
+    let why = add(&service, &ops, once).await.1.unwrap_err();
+    assert!(why.contains("is used up (countersign rules expire 3, then add it again)"), "{why}");
+}
+
 #[tokio::test]
 async fn two_different_people_approve_on_a_critical_target_and_one_denies() {
     let service = Service::start();
