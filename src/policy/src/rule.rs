@@ -126,7 +126,12 @@ impl Body {
         if !self.anomalies.is_empty() {
             parts.push(format!("anomalies: {}", self.anomalies.join(", ")));
         }
-        parts.join(" | ")
+        if self.is_for_every_line() { "every line".to_owned() } else { parts.join(" | ") }
+    }
+
+    /// Whether it names no lines, so that it speaks for all in its scope. Only to deny or ask.
+    pub(crate) fn is_for_every_line(&self) -> bool {
+        self.exact.is_none() && self.patterns.is_empty() && self.secrets.is_empty() && self.anomalies.is_empty()
     }
 
     /// Whether it decides as another one does. Who answers for it and why, its

@@ -76,7 +76,7 @@ pub struct Speaks {
 
 /// `rules add`
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("what").required(true).multiple(true).args(["exact", "patterns", "secrets", "anomalies"])))]
+#[command(group(ArgGroup::new("what").required(true).multiple(true).args(["exact", "patterns", "secrets", "anomalies", "agents"])))]
 pub struct Add {
     /// What it speaks for.
     #[command(flatten)]
@@ -90,7 +90,8 @@ pub struct Add {
     /// An anomaly flag that it denies or asks about; may be repeated.
     #[arg(long = "anomaly", value_name = "FLAG")]
     pub anomalies: Vec<String>,
-    /// Only for this agent; `*` for a part of a name; may be repeated.
+    /// Only for this agent; `*` for a part of a name; may be repeated. With `--effect deny` or `ask` it may stand
+    /// alone: all lines of that agent.
     #[arg(long = "agent", value_name = "NAME")]
     pub agents: Vec<String>,
     /// Only on this target; `*` for a part of a name; may be repeated.

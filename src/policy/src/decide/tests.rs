@@ -97,6 +97,29 @@ fn word(policy: &Policy, q: &Question) -> String {
     }
 }
 
+/// Whatever it sends: also what no pattern could be matched on, and what a rule or a threshold would let pass.
+#[test]
+fn a_rule_stops_one_agent() {
+    let lines = ["uptime", "x=1", ">f", "$(", "case x in", "⏎", "# nothing", "/usr/lib/openssh/sftp-server -R"];
+    for (effect, want) in [("deny", "block:2"), ("ask", "ask:1")] {
+        let policy = policy(&["exact = \"uptime\"", &format!("effect = \"{effect}\"\nagents = [\"deploy-*\"]")]);
+        for line in lines {
+            for shell in ["bash", "fish"] {
+                for (terminal, hidden) in [(false, false), (true, false), (false, true)] {
+                    let asked = Question { shell, terminal, hidden, host: 4, ..ask(line) };
+                    assert_eq!(word(&policy, &asked), want, "{line} {shell} {terminal} {hidden}");
+                }
+            }
+        }
+        assert_eq!(word(&policy, &Question { agent: "build", ..ask("uptime") }), "whitelist_rule:1");
+    }
+    // Whoever forgets the agent stops nobody.
+    for bad in ["effect = \"deny\"", "effect = \"deny\"\ntargets = [\"web-1\"]", "agents = [\"deploy\"]"] {
+        let why = Rule::check(1, Kind::Standing, name("ops"), name("lead"), body(bad), Some(0)).unwrap_err();
+        assert!(why.to_string().contains("names nothing"), "{bad}: {why}");
+    }
+}
+
 #[test]
 fn exact_lines_pass_as_they_stand_and_nothing_near_them() {
     let policy = policy(&[

@@ -26,7 +26,9 @@ const MAX_GRANT_USES: u64 = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRule {
     /// Nothing it could speak for.
-    #[error("it names nothing: give `exact`, `patterns`, `secrets` or `anomalies`")]
+    #[error(
+        "it names nothing: give `exact`, `patterns`, `secrets` or `anomalies`; a rule that denies or asks may name `agents` alone"
+    )]
     Nothing,
     /// Members that do not go together.
     #[error("{0}")]
@@ -162,9 +164,9 @@ fn limits(body: &Body) -> Result<(), BadRule> {
 }
 
 fn together(body: &Body, kind: Kind) -> Result<(), BadRule> {
-    let nothing =
-        body.exact.is_none() && body.patterns.is_empty() && body.secrets.is_empty() && body.anomalies.is_empty();
-    if nothing {
+    // To stop an agent takes its name and nothing else; a slip that would stop all of them names none.
+    let stops = body.effect != Effect::Allow && !body.agents.is_empty();
+    if body.is_for_every_line() && !stops {
         return Err(BadRule::Nothing);
     }
     let by_fact = !body.secrets.is_empty() || !body.anomalies.is_empty();

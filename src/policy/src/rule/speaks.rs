@@ -80,6 +80,9 @@ impl Rule {
 
     /// Whether a line holds a command that this rule refuses or asks about.
     pub(crate) fn refuses(&self, reading: &Reading) -> Could {
+        if self.body.is_for_every_line() {
+            return Could::Surely;
+        }
         let could = |words: &Vec<Option<String>>| self.patterns.iter().map(|p| p.could_match(words)).max();
         reading.commands.iter().filter_map(could).max().unwrap_or(Could::Not)
     }

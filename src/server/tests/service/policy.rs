@@ -71,6 +71,15 @@ async fn patterns_pass_what_they_say_and_deny_rules_refuse() {
         let (status, why) = add(&service, &ops, bad.clone()).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}: {why:?}");
     }
+    let other = json!({"effect": "deny", "agents": ["other-*"]});
+    assert_eq!(add(&service, &ops, other).await.1.unwrap().line, "every line");
+    assert_eq!(by(&service, &ops, &mut host, "git status").await, "whitelist_rule:1");
+    let stop = add(&service, &ops, json!({"effect": "deny", "agents": ["deploy-agent"]})).await.1.unwrap();
+    assert_eq!(stop.state, "active");
+    for line in ["git status", "make x", "$("] {
+        assert_eq!(by(&service, &ops, &mut host, line).await, format!("deny_rule:{}", stop.id), "{line}");
+    }
+    act(&service, &ops, stop.id, "expire").await.1.unwrap();
     let test = json!({"line": "git status && docker pull ghcr.io/myorg/api:2", "target": "web-1"});
     let verdict = service.post::<RuleVerdict>("/api/rules/test", &ops, &test).await.1.unwrap();
     assert_eq!((verdict.decision, verdict.by.as_deref()), (Some(Choice::Approve), Some("whitelist_rule:1")));
