@@ -32,7 +32,7 @@ pub fn audit(row: &AuditRow) -> String {
     let label = paint(style::of(row.outcome), &format!("{symbol} {word:<11}"));
     let mut text = format!("{} UTC  {label}  {}\n", time(row.submitted_at_ms), command(&row.command));
     let mut facts = vec![answered(row)];
-    facts.push(format!("risk {}", risk(row.risk.as_ref())));
+    facts.push(format!("risk {}", risk(scored(row.risk.as_ref(), row.transfer.as_deref()))));
     facts.push(format!("{} #{}", legible(&row.session), row.number));
     if row.shell != DEFAULT_SHELL {
         facts.push(format!("shell {}", legible(&row.shell)));
@@ -112,6 +112,13 @@ fn command(text: &str) -> String {
     legible(text)
 }
 
+/// A score that says something: not the 0 of a transfer whose line does not say what the client does.
+fn scored<'a>(risk: Option<&'a Risk>, transfer: Option<&str>) -> Option<&'a Risk> {
+    let untold =
+        transfer.and_then(|word| word.parse().ok()).is_some_and(|known: Transfer| !known.is_told_by_its_line());
+    risk.filter(|risk| !untold || risk.score > 0)
+}
+
 fn risk(risk: Option<&Risk>) -> String {
     risk.map_or_else(|| "unscored".into(), |r| format!("{} {}", legible(&r.level), r.score))
 }
@@ -151,7 +158,7 @@ pub fn queue(rows: &[PendingSubmission], programs: &[Option<String>], columns: O
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
     let cells: Vec<[String; 3]> = rows
         .iter()
-        .map(|row| [short(&row.id.to_string(), &ids), risk(row.risk.as_ref()), format!("{} left", span(row.left_ms))])
+        .map(|row| [short(&row.id.to_string(), &ids), risk(waiting_risk(row)), format!("{} left", span(row.left_ms))])
         .collect();
     let width = |column: usize| {
         let cell = |row: &[String; 3]| row.get(column).map_or(0, |text| text.chars().count());
@@ -161,7 +168,7 @@ pub fn queue(rows: &[PendingSubmission], programs: &[Option<String>], columns: O
     let mut text = String::new();
     for (index, (row, [id, risk, left])) in rows.iter().zip(&cells).enumerate() {
         let id = paint(BOLD, &format!("{id:id_width$}"));
-        let risk = paint(style::of_risk(row.risk.as_ref()), &format!("{risk:risk_width$}"));
+        let risk = paint(style::of_risk(waiting_risk(row)), &format!("{risk:risk_width$}"));
         text.push_str(&format!("{id}  {risk}  {left:>left_width$}  {}\n", paint(FAINT, &route(row))));
         let line = wrapped(&command(&row.command), INDENT, columns);
         text.push_str(&format!("{:INDENT$}{}\n", "", paint(BOLD, &line)));
@@ -189,13 +196,17 @@ pub fn queue(rows: &[PendingSubmission], programs: &[Option<String>], columns: O
     text
 }
 
+fn waiting_risk(row: &PendingSubmission) -> Option<&Risk> {
+    scored(row.risk.as_ref(), row.transfer.as_deref())
+}
+
 /// What is about to be decided, whole.
 pub fn card(row: &PendingSubmission, columns: Option<usize>) -> String {
     const INDENT: usize = 2;
     let facts = format!(
         "{}  ·  risk {}  ·  {} #{}  ·  {} left",
         route(row),
-        risk(row.risk.as_ref()),
+        risk(waiting_risk(row)),
         legible(&row.session),
         row.number,
         span(row.left_ms)

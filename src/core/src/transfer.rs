@@ -114,6 +114,12 @@ impl Transfer {
         }
     }
 
+    /// Whether its line says what the client does: the files of an sftp session, and what a push brings to the
+    /// repository's hooks, stand in none. A score of such a line says nothing.
+    pub fn is_told_by_its_line(self) -> bool {
+        !matches!(self, Self::SftpReadOnly | Self::SftpReadWrite | Self::GitPush)
+    }
+
     /// Whether rsync runs.
     pub fn is_rsync(self) -> bool {
         matches!(self, Self::RsyncRead | Self::RsyncWrite)
@@ -148,9 +154,8 @@ pub fn sftp_line(server: &str, read_only: bool) -> String {
     format!("{server} {SFTP_LOG}{}", if read_only { " -R" } else { "" })
 }
 
-/// Whether a line is what sshd asks a login shell for where a client wants
-/// sftp, and then whether it says read-only. Options that would matter
-/// otherwise make it an ordinary command.
+/// Whether a line is what sshd asks a login shell for where a client wants sftp, and then whether it says read-only.
+/// Options that would matter otherwise make it an ordinary command.
 pub fn asks_for_sftp(line: &[u8]) -> Option<bool> {
     let text = std::str::from_utf8(line).ok()?;
     let mut words = text.split(' ').filter(|word| !word.is_empty());
@@ -278,9 +283,8 @@ const RSYNC_OPTIONS: [&str; 66] = [
 const RSYNC_PLACES: [&str; 7] =
     ["backup-dir", "compare-dest", "copy-dest", "files-from", "link-dest", "partial-dir", "temp-dir"];
 
-/// In the order in which a client writes it, and in no other: rsync itself
-/// takes options anywhere, `-s` has it read more of them from its input, and a
-/// pattern may become one by the name of a file.
+/// In the order in which a client writes it, and in no other: rsync itself takes options anywhere, `-s` has it read
+/// more of them from its input, and a pattern may become one by the name of a file.
 fn rsync(words: &[String]) -> Option<Transfer> {
     let mut words = words.iter().map(String::as_str).peekable();
     words.next_if(|word| *word == "--server")?;
@@ -324,9 +328,8 @@ fn names_a_place(word: &str) -> bool {
     !word.starts_with(['-', '*', '?', '['])
 }
 
-/// Whether an `rsync` somewhere in a line may run what the line does not say:
-/// a daemon with a configuration, a remote shell of the sender's choice, a
-/// server that is not called as a client calls it.
+/// Whether an `rsync` somewhere in a line may run what the line does not say: a daemon with a configuration, a remote
+/// shell of the sender's choice, a server that is not called as a client calls it.
 pub fn is_unclear_rsync(line: &str) -> bool {
     let words: Vec<String> = line.split_ascii_whitespace().map(unquoted).collect();
     let Some(at) = words.iter().position(|word| word.ends_with("rsync")) else { return false };

@@ -11,7 +11,7 @@ use crate::pattern::Could;
 use crate::policy::Policy;
 use crate::reading::Reading;
 use crate::rule::{Effect, Kind, Rule};
-use countersign_core::{Class, CommandText, DecidedBy, HostId};
+use countersign_core::{Class, CommandText, DecidedBy, HostId, Transfer};
 use serde::Serialize;
 
 /// The flag that does not keep a line from passing under a threshold: every
@@ -223,6 +223,7 @@ impl Policy {
                     .say("risk", format!("{score}, and {limit} or more goes to a person on a target of class {class}"));
                 person = true;
             }
+            Some(_) if is_untold(facts) => steps.say("risk", UNTOLD),
             Some(score) => steps.say("risk", format!("{score}, under {limit} of class {class}")),
             None => steps.say("risk", "not scored"),
         }
@@ -303,6 +304,8 @@ impl Policy {
             Some(format!("class {class} lets nothing pass that no rule knows"))
         } else if asked.whole.is_none() || !facts.reading.parsed || !facts.reading.opaque.is_empty() {
             Some(format!("not all that it runs can be seen: {}", facts.reading.opaque.join(", ")))
+        } else if is_untold(facts) {
+            Some(UNTOLD.to_owned())
         } else if facts.reading.commands.iter().any(|words| code::holds_code(words)) {
             Some("it holds code in a language that is not read".to_owned())
         } else if asked.terminal {
@@ -329,6 +332,14 @@ impl Policy {
             }
         }
     }
+}
+
+/// Said of a transfer whose score says nothing.
+const UNTOLD: &str = "not scored: the line does not say what the client does";
+
+/// Whether it is such a transfer.
+fn is_untold(facts: &Facts<'_>) -> bool {
+    Transfer::of(facts.reading.line.as_bytes()).is_some_and(|transfer| !transfer.is_told_by_its_line())
 }
 
 /// Whether a rule that refuses or asks speaks for this.

@@ -1,7 +1,7 @@
 //! The whole record of one command, part by part in the order of the product
 //! page; what is not known is not said, but for what an auditor would miss.
 
-use super::{answered, because, command, explained, locale_text, program_facts, reason, risk, triaged};
+use super::{answered, because, command, explained, locale_text, program_facts, reason, risk, scored, triaged};
 use crate::about;
 use crate::style::{self, BOLD, FAINT, FLAG, paint};
 use crate::words::{date, span, time};
@@ -98,7 +98,7 @@ fn identity(record: &AuditRecord) -> Facts {
 }
 
 fn risk_facts(row: &AuditRow) -> Facts {
-    let mut facts = vec![("score", risk(row.risk.as_ref()))];
+    let mut facts = vec![("score", risk(scored(row.risk.as_ref(), row.transfer.as_deref())))];
     if let Some(risk) = &row.risk {
         facts.extend(risk.found.category.as_ref().map(|category| ("category", legible(category))));
         facts.extend(risk.found.reasons.iter().map(|reason| ("reason", because(reason, &row.command))));

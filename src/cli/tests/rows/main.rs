@@ -213,6 +213,34 @@ fn below_a_long_program_the_queue_says_again_whose_it_is() {
     assert!(!shown(12).contains('↑') && shown(13).contains('↑'));
 }
 
+/// Nothing in the line says what the client of such a session does: 0 would be read as "harmless".
+#[test]
+fn a_transfer_that_its_line_does_not_tell_has_no_score() {
+    let risk = |score| Some(Risk { score, level: "low".into(), ..Risk::default() });
+    for (transfer, score, want) in [
+        ("sftp_read_write", 0, "unscored"),
+        ("sftp_read_only", 0, "unscored"),
+        ("git_push", 0, "unscored"),
+        ("sftp_read_write", 7, "low 7"),
+        ("scp_write", 0, "low 0"),
+        ("git_fetch", 0, "low 0"),
+    ] {
+        let mut waiting = pending("x");
+        (waiting.transfer, waiting.risk) = (Some(transfer.into()), risk(score));
+        let mut past = row(Some(Outcome::Approved), Some("ops-lead"), "x");
+        (past.transfer, past.risk) = (Some(transfer.into()), risk(score));
+        let shown = [
+            rows::queue(&[waiting.clone()], &[], Some(80)),
+            rows::card(&waiting, Some(80)),
+            rows::audit(&past),
+            rows::record(&whole(&past), Some(80)),
+        ];
+        for text in shown {
+            assert!(text.contains(want) && (want == "unscored" || !text.contains("unscored")), "{transfer}: {text}");
+        }
+    }
+}
+
 /// Whoever is woken looks at the risk, the command and the flags first; how the flags are meant stands in `approve`.
 #[test]
 fn the_queue_says_the_risk_and_names_the_flags_in_one_line() {

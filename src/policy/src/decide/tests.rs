@@ -97,6 +97,23 @@ fn word(policy: &Policy, q: &Question) -> String {
     }
 }
 
+/// What a client does in an sftp session, or pushes, stands in no line: its score of 0 lets nothing pass. A rule does.
+#[test]
+fn no_threshold_speaks_for_a_transfer_that_its_line_does_not_tell() {
+    let read_only = "/usr/lib/openssh/sftp-server -e -l INFO -R";
+    let policy = policy(&[&format!("exact = \"{read_only}\"")]);
+    let low = |line: &str| Question { host: 4, ..ask(line) };
+    for line in ["/usr/lib/openssh/sftp-server -e -l INFO", "git-receive-pack '/srv/x.git'"] {
+        let verdict = verdict(&policy, &low(line));
+        assert_eq!(verdict.ruling, Ruling::Ask { people: 1 }, "{line}");
+        let steps: Vec<&str> = verdict.steps.iter().filter(|step| step.found == UNTOLD).map(|step| step.step).collect();
+        assert_eq!(steps, ["risk", "threshold"], "{line}");
+    }
+    assert_eq!(word(&policy, &low(read_only)), "whitelist_rule:1");
+    assert_eq!(word(&super::tests::policy(&[]), &low(read_only)), "ask:1");
+    assert_eq!(word(&policy, &low("git-upload-pack '/srv/x.git'")), "threshold:low");
+}
+
 /// Whatever it sends: also what no pattern could be matched on, and what a rule or a threshold would let pass.
 #[test]
 fn a_rule_stops_one_agent() {
