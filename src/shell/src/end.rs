@@ -77,7 +77,7 @@ impl Ending {
     /// signal that ended the command.
     pub fn finish(self) -> ExitCode {
         if let Some(line) = &self.line {
-            say(line);
+            say(line, "\n");
         }
         match self.status {
             Status::Code(code) => ExitCode::from(code),
@@ -91,10 +91,10 @@ impl Ending {
 }
 
 /// Writes one line to standard error, on a terminal in rows that end at spaces, for at most a second: nobody may be
-/// reading.
-fn say(text: &str) {
+/// reading. `end`: what ends a row, `\r\n` on a terminal that is raw.
+pub(crate) fn say(text: &str, end: &str) {
     let columns = sys::terminal::size(std::io::stderr().as_fd()).map_or(0, |size| size.columns);
-    let line = format!("{}\n", in_rows(&format!("countersign: {}", legible(text)), columns, "\n"));
+    let line = format!("{}{end}", in_rows(&format!("countersign: {}", legible(text)), columns, end));
     let mut rest = line.as_bytes();
     for _ in 0..SAY_MS / 10 {
         match sys::write_now(std::io::stderr().as_fd(), rest) {

@@ -35,6 +35,7 @@ mod spool;
 mod start;
 mod transfer_log;
 mod unserved;
+mod waits;
 
 /// Runs the login shell, the spawner or the errand that this process was
 /// started as, and returns its exit code.

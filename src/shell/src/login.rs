@@ -50,6 +50,8 @@ pub struct Login {
     branch: Option<String>,
     /// Where it may outlive a restart of the host.
     pub(crate) way: Option<Return>,
+    /// Whether its client is still to be told that it waits.
+    pub(crate) tells: bool,
 }
 
 /// What is said of a login that this host does not allow.
@@ -102,8 +104,8 @@ impl Login {
                 let way = chain.map(|chain| {
                     Return::new(settings.socket.clone(), settings.host_uid, id, chain, settings.host_away_us)
                 });
-                let inner = settings.inner;
-                Ok(Self { link, recorder, outer, pty, spawner, inner, environment, inspected, branch, way })
+                let (inner, tells) = (settings.inner, settings.notice.is_for(pty.is_some()));
+                Ok(Self { link, recorder, outer, pty, spawner, inner, environment, inspected, branch, way, tells })
             }
             Err(error) => {
                 let close = Close { why: CloseWhy::DiskFull, refused: None, spool_bytes: 0 };
@@ -175,7 +177,7 @@ impl Login {
                         self.link.send(&answer);
                     }
                 }
-                Event::Host(message) => match held.hear(message) {
+                Event::Host(message) => match held.hear(self.told(message)) {
                     Answer::Waiting(still) => {
                         held = still;
                         if let (Some(deadline_us), None) = (held.deadline_us(), cancelled) {

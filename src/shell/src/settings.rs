@@ -43,6 +43,8 @@ pub struct Settings {
     pub host_away_us: u64,
     /// What sftp may do.
     pub sftp: Sftp,
+    /// Whom a held command is told of.
+    pub notice: Notice,
     /// The command after `-c`.
     pub command: Option<OsString>,
 }
@@ -60,6 +62,19 @@ pub enum Sftp {
     ReadWrite,
 }
 
+/// Where a login of one command is told, on standard error, that it is held. Programs read what is written there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// Nowhere.
+    #[default]
+    Never,
+    /// Where the login has a terminal (`ssh -t`).
+    Terminal,
+    /// Everywhere.
+    Always,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Configured {
@@ -72,6 +87,8 @@ struct Configured {
     inner_shell: String,
     #[serde(default)]
     sftp: Sftp,
+    #[serde(default)]
+    notice: Notice,
     #[serde(default = "default_host_away")]
     host_away_s: u32,
     #[serde(default)]
@@ -126,8 +143,9 @@ impl Settings {
             }
         }
         let socket = socket.ok_or_else(usage)?;
-        let (inner, sftp) = (installed(&shell)?, Sftp::default());
-        Ok(Self { trial: true, socket, host_uid: own_uid, path, inner, sftp, command, host_away_us: micros(away_s) })
+        let (inner, sftp, notice) = (installed(&shell)?, Sftp::default(), Notice::default());
+        let host_away_us = micros(away_s);
+        Ok(Self { trial: true, socket, host_uid: own_uid, path, inner, sftp, notice, command, host_away_us })
     }
 
     fn configured(agent: &str, command: Option<OsString>) -> Result<Self, Failure> {
@@ -141,8 +159,9 @@ impl Settings {
         let own = read.agents.get(agent);
         let inner = installed(own.and_then(|own| own.inner_shell.as_ref()).unwrap_or(&read.inner_shell))?;
         let sftp = own.and_then(|own| own.sftp).unwrap_or(read.sftp);
-        let host_away_us = micros(read.host_away_s);
-        Ok(Self { trial: false, inner, host_uid, socket: read.socket, path: read.path, sftp, command, host_away_us })
+        let Configured { socket, path, notice, host_away_s, .. } = read;
+        let host_away_us = micros(host_away_s);
+        Ok(Self { trial: false, socket, host_uid, path, inner, sftp, notice, command, host_away_us })
     }
 }
 

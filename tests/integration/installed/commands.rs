@@ -102,6 +102,36 @@ fn on_a_terminal() {
     host.verify().expect(10);
 }
 
+/// Programs read what a login of one command writes: that it waits is said only where the host's settings say so,
+/// never on standard output, and once.
+#[test]
+fn that_a_command_waits_is_said_where_the_host_says_so() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let file = "/etc/countersign/countersign-sh.toml";
+    let before = std::fs::read_to_string(file).expect("configuration");
+    for (setting, told) in [("", [false; 2]), ("terminal", [false, true]), ("always", [true; 2])] {
+        let line = if setting.is_empty() { String::new() } else { format!("notice = \"{setting}\"\n") };
+        std::fs::write(file, format!("{line}{before}")).expect("configuration");
+        for (flag, told) in ["-T", "-tt"].into_iter().zip(told) {
+            let client = Running::start(&mut host.ssh_as(AGENT, &[flag], &["echo ou''t"]), Some(b""));
+            let id = host.reviewer().wait_for("echo ou''t");
+            let said = |all: &[u8]| String::from_utf8_lossy(all).matches("countersign: held ").count();
+            if told {
+                let where_to = || if flag == "-T" { client.err_so_far().into_bytes() } else { client.out_so_far() };
+                eventually("the notice", LIMIT, || (said(&where_to()) > 0).then_some(()));
+            }
+            host.reviewer().run(&["approve", &id]).expect(0);
+            let ended = client.wait(LIMIT).expect(0);
+            let all = format!("{}{}", ended.out(), ended.err());
+            assert_eq!(said(all.as_bytes()), usize::from(told), "{setting} {flag}: {all}");
+            assert!(!told || all.contains("; asking ops-lead; "), "{all}");
+            let out = ended.out();
+            assert!(if flag == "-T" { out == "out\n" } else { out.ends_with("out\r\n") }, "{out:?}");
+        }
+    }
+    host.verify().expect(10);
+}
+
 #[test]
 fn commands_that_cannot_be_shown() {
     let Some(host) = Installation::new(Options::default()) else { return };

@@ -284,7 +284,7 @@ mod tests {
     /// Each key of OPERATIONS.md, which the programs themselves take.
     #[test]
     fn reads_what_the_programs_take() {
-        let shell = "socket='/s'\nhost_user='h'\npath='/bin'\ninner_shell='dash'\nhost_away_s=5\nsftp='read_only'\n\
+        let shell = "socket='/s'\nhost_user='h'\npath='/bin'\ninner_shell='dash'\nhost_away_s=5\nsftp='read_only'\nnotice='always'\n\
                      [agents.a]\nsftp='refuse'\n[agents.b]\ninner_shell='zsh'\n";
         let shell: ShellFile = toml::from_str(shell).unwrap();
         assert_eq!(shell.agents.values().filter_map(|agent| agent.inner_shell.as_deref()).collect::<Vec<_>>(), ["zsh"]);
