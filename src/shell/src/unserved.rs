@@ -119,7 +119,9 @@ impl Talk {
                     self.placed = true;
                     answer.extend(self.refusal([*a, *b, *c, *d]));
                 }
-                // LSTAT, which `scp` asks of what it fetches, gets no answer: it makes "no such file" of any.
+                // LSTAT, which `scp` asks of what it fetches, gets no answer: it makes "no such file" of a refusal.
+                // Told that the file is there, it would ask more and say "Permission denied" (OpenSSH 9.2), but a
+                // program that asks only that would go by it.
                 (true, [REALPATH | OPEN | OPENDIR | MKDIR, a, b, c, d, ..]) => {
                     answer.extend(self.refusal([*a, *b, *c, *d]));
                     return (answer, true);
