@@ -32,6 +32,8 @@ use std::time::Duration;
 
 /// Longest wait for an answer in one request.
 const ONE_WAIT_MS: u64 = 25_000;
+/// Said where a rule of the service refuses a line.
+const BLOCKED: &str = "a rule that your reviewers wrote refuses it; nobody was asked";
 /// Pause before a broken wait is taken up again.
 const AGAIN: Duration = Duration::from_millis(250);
 
@@ -381,6 +383,7 @@ impl Submission<'_> {
         let reason = match (&said.comment, outcome) {
             (Some(comment), _) => comment.clone(),
             (None, Outcome::TimedOut) => no_answer(self.asked.wait_ms),
+            (None, Outcome::Blocked) => BLOCKED.to_owned(),
             (None, _) => "no reason was given".to_owned(),
         };
         self.refuse(connection, outcome, Some(said.by.clone()), &reason, Exit::Refused).await

@@ -20,7 +20,7 @@ use countersign_analysis::Analysis;
 use countersign_analysis::anomaly::History;
 use countersign_api::rules::HostRule;
 use countersign_api::service::{Conflict, ReviewReply, ReviewRequest, SignedDecision, SignedReview, Step, SubmitReply};
-use countersign_core::{Choice, DecidedBy, LoginId, Name, SubmissionId};
+use countersign_core::{Choice, DecidedBy, LoginId, Name, SubmissionId, counted};
 use countersign_ledger::{Kind, Statement};
 use countersign_policy::Ruling;
 use std::collections::HashMap;
@@ -280,7 +280,9 @@ async fn reachable(
     let there = u8::try_from(rules::people(tx).await?).unwrap_or(u8::MAX);
     let asked = people.min(there.max(demanded)).max(1);
     if asked < people {
-        let found = format!("only {there} reviewers are enrolled, so {asked} must approve");
+        let verb = if there == 1 { "is" } else { "are" };
+        let reviewers = counted(u64::from(there), "reviewer");
+        let found = format!("only {reviewers} {verb} enrolled, so {asked} must approve");
         steps.push(Step { step: "people".to_owned(), found });
     }
     Ok(asked)

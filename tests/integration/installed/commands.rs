@@ -132,6 +132,22 @@ fn that_a_command_waits_is_said_where_the_host_says_so() {
     host.verify().expect(10);
 }
 
+/// Whatever it sends is refused unasked, and it is told by what; others go on, and so does it when that is over.
+#[test]
+fn an_agent_is_stopped_by_one_rule() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    host.reviewer().run(&["rules", "add", "--effect", "deny", "--agent", AGENT, "--note", "incident 12"]).expect(0);
+    for line in ["true", "$(", "cat"] {
+        let ended = Running::start(&mut host.ssh(line), Some(b"")).wait(LIMIT).expect(126);
+        ended.says(&["blocked", "by=deny_rule:1", "a rule that your reviewers wrote refuses it; nobody was asked"]);
+    }
+    host.reviewer().run(&["rules", "expire", "1"]).expect(0);
+    let client = Running::start(&mut host.ssh("true"), Some(b""));
+    host.reviewer().approve("true");
+    client.wait(LIMIT).expect(0);
+    host.verify().expect(10);
+}
+
 #[test]
 fn commands_that_cannot_be_shown() {
     let Some(host) = Installation::new(Options::default()) else { return };
