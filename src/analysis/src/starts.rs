@@ -181,7 +181,7 @@ fn of_facts(line: &str, tree: &CommandLine) -> Starts {
         more_scripts,
         rewires: found.rewires,
         names_path: found.names_path,
-        unsettled: is_unsettled(tree),
+        unsettled: is_unsettled(line, tree),
         directories: found.directories,
         expands: expands(line, tree),
     }

@@ -137,6 +137,8 @@ fn no_rule_speaks_for_a_line_that_something_else_decides_about() {
     fs::write(host.home().join("--checkpoint=1"), "").expect("file");
     fs::write(host.home().join("--checkpoint-action=exec=sh x.sh"), "").expect("file");
     fs::write(host.home().join("x.sh"), "touch made\n").expect("script");
+    fs::write(host.home().join("n"), "a[$(touch made)]\n").expect("file");
+    fs::write(host.home().join("a[$(touch made)]"), "").expect("file");
     let home = host.home().display().to_string();
     let (by_file, by_directory) = (format!("GIT_CONFIG_GLOBAL={home}/x.sh git st"), format!("HOME={home} git st"));
     let lines = [
@@ -152,6 +154,13 @@ fn no_rule_speaks_for_a_line_that_something_else_decides_about() {
         "perl -ne 'system lc' x.sh",
         "perl -ne print .ssh/*",
         "perl -pe s/x/y/ee x.sh",
+        // Builtins that run their words, and what bash evaluates although it is data: the file says `a[$(touch made)]`.
+        "jobs -x sh x.sh",
+        "compgen -aC./x.sh",
+        "[[ $(cat n) -eq 1 ]] && uname",
+        "for f in a*; do echo $((f)); done",
+        "q='b[$(touch made)]'; test -v 'a[q]'",
+        "p='a[$(touch made)]'; echo ${!p}",
     ];
     let settled = [
         "awk '/a|b/ || 1' x.sh",
@@ -159,6 +168,8 @@ fn no_rule_speaks_for_a_line_that_something_else_decides_about() {
         "tar cf /dev/null ./*",
         "HOME=/etc true",
         "GIT_CONFIG_GLOBAL=/etc/passwd true",
+        "[[ $(cat n) == 1 ]] || uname",
+        "for i in 1 2; do echo $((i+1)); done",
     ];
     for (count, line) in (1..).zip(settled) {
         host.reviewer().allow(line);

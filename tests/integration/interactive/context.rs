@@ -382,3 +382,27 @@ fn the_branch_and_the_directory_are_the_shells_own() {
         serde_json::from_str(entry["vals"]["context"][1].as_str().expect("text")).expect("JSON");
     assert_eq!(context["branch"], "feature-7");
 }
+
+/// `[[ … ]]` and `case` decide by variables too, and evaluate what these hold; so does a loop over what the shell was
+/// given, a job of it.
+#[test]
+fn conditions_on_what_the_shell_was_told_are_for_a_person() {
+    let mut login = Login::new();
+    login.allow("[[ a == a* ]] && uname");
+    login.line("[[ a == a* ]] && uname");
+    assert_eq!(login.outcome(), "whitelisted", "the control");
+    let lines = [
+        "[[ $x == b* ]] && uname",
+        "[[ $((x)) == 0 ]] && uname",
+        "[ -v x ] && uname",
+        "for y; do uname; done",
+        "disown -a",
+    ];
+    lines.iter().for_each(|line| login.allow(line));
+    login.line("set -- 1 2; x='b[$(touch made)]'; sleep 60 & true");
+    for line in lines {
+        login.line(line);
+        assert_eq!(login.outcome(), "approved", "{line}");
+    }
+    login.leave_with_rules();
+}

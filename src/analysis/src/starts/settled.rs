@@ -8,6 +8,7 @@
 
 mod code;
 mod earlier;
+mod evaluated;
 mod git;
 mod operands;
 mod words;
@@ -15,6 +16,7 @@ mod words;
 pub(super) use self::earlier::expands;
 
 use self::code::{opens_by_name, runs_what_it_reads as code_runs};
+use self::evaluated::evaluates_data;
 use self::git::git_runs_more;
 use self::operands::runs_its_words;
 use self::words::words_run;
@@ -57,9 +59,10 @@ const HANDS_VARIABLES_ON: &[&str] =
 
 /// Whether it is not settled before the line runs what its programs are given
 /// and which others these start.
-pub(super) fn is_unsettled(tree: &CommandLine) -> bool {
-    let name_in =
-        |command: &SimpleCommand, names: &[&str]| command.program_name().is_none_or(|name| names.contains(&name));
+pub(super) fn is_unsettled(line: &str, tree: &CommandLine) -> bool {
+    if evaluates_data(line, tree) {
+        return true;
+    }
     let substituted = |command: &&SimpleCommand| command.context.contains(&Context::Substitution);
     let chosen = tree.commands.iter().filter(substituted).any(|command| !name_in(command, TELLS_ITSELF));
     // What sets variables otherwise may set any.
@@ -71,6 +74,10 @@ pub(super) fn is_unsettled(tree: &CommandLine) -> bool {
     tree.shared_redirections.iter().any(|one| line.opens(&one.target))
         || tree.loops.iter().any(|one| decides(&one.name) || one.words.iter().any(assigns_what_acts))
         || tree.commands.iter().any(|command| line.leaves_open(command, &tree.commands))
+}
+
+fn name_in(command: &SimpleCommand, names: &[&str]) -> bool {
+    command.program_name().is_none_or(|name| names.contains(&name))
 }
 
 /// Names that the line gives only values that stand in it, each one word that is no option.

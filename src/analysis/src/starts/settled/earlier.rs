@@ -13,6 +13,15 @@ pub(in crate::starts) fn expands(line: &str, tree: &CommandLine) -> bool {
     if expression || line.contains("[[") && compares() || tree.commands.iter().any(lets) {
         return true;
     }
+    // `for x; do`: what the shell was given as its own words.
+    if decides_by_variables(line) || tree.loops.iter().any(|one| one.words.is_empty()) {
+        return true;
+    }
+    // `{x}>&-`: the descriptor that a variable holds.
+    let redirections = tree.commands.iter().flat_map(|command| &command.redirections).chain(&tree.shared_redirections);
+    if redirections.into_iter().any(|one| line.as_bytes().get(one.span.start) == Some(&b'{')) {
+        return true;
+    }
     // `~-`, `~+`, `~1`: where the shell was before, what `PWD` says, a list of its own.
     let earlier = |text: &str| {
         text.strip_prefix('~').is_some_and(|rest| rest.starts_with(['-', '+']) || begins_with_a_digit(rest))
@@ -23,7 +32,10 @@ pub(in crate::starts) fn expands(line: &str, tree: &CommandLine) -> bool {
             || word.unknown.contains(Unknown::ARITHMETIC) && word.text.contains(|c: char| c.is_alphabetic() || c == '_')
     };
     let redirected = |command: &SimpleCommand| command.redirections.iter().any(|one| uses(&one.target));
-    if tree.commands.iter().any(|command| names_an_element(line, command) || goes_back(command))
+    if tree
+        .commands
+        .iter()
+        .any(|command| names_an_element(line, command) || asks_for_a_variable(command) || goes_back(command))
         || uses_descriptors(tree)
     {
         return true;
@@ -37,20 +49,53 @@ pub(in crate::starts) fn expands(line: &str, tree: &CommandLine) -> bool {
 }
 
 /// Whether it names an element of an array by variables: a subscript is an expression, and their values are again.
-fn names_an_element(line: &str, command: &SimpleCommand) -> bool {
-    let by_name = |text: &str| {
-        text.split('[').skip(1).any(|rest| rest.contains(']') && rest.starts_with(|c: char| !c.is_ascii_digit()))
-    };
-    let given = |one: &Assignment| !one.plain && line.get(one.span.start..one.span.end).is_none_or(by_name);
-    let named = match command.program_name() {
-        Some("test" | "[") => command.arguments().iter().any(|word| matches!(word.text.as_str(), "-v" | "-R")),
-        Some(name) => name == "unset" || SETS_VARIABLES.contains(&name),
-        None => false,
-    };
-    command.assignments.iter().any(given) || named && command.arguments().iter().any(|word| by_name(&word.text))
+pub(super) fn names_an_element(line: &str, command: &SimpleCommand) -> bool {
+    let given =
+        |one: &Assignment| !one.plain && line.get(one.span.start..one.span.end).is_none_or(has_subscript_by_name);
+    let named = command.program_name().is_some_and(|name| name == "unset" || SETS_VARIABLES.contains(&name));
+    command.assignments.iter().any(given)
+        || named && command.arguments().iter().any(|word| has_subscript_by_name(&word.text))
 }
 
-/// Whether a builtin goes by a variable that the line does not name: `cd -`, a list of places, the file of `history`.
+/// Whether a name has a subscript that is no number.
+pub(super) fn has_subscript_by_name(name: &str) -> bool {
+    name.split('[').skip(1).any(|rest| rest.contains(']') && rest.starts_with(|c: char| !c.is_ascii_digit()))
+}
+
+/// Whether it asks whether a variable is set.
+fn asks_for_a_variable(command: &SimpleCommand) -> bool {
+    matches!(command.program_name(), Some("test" | "["))
+        && command.arguments().iter().any(|word| matches!(word.text.as_str(), "-v" | "-R"))
+}
+
+/// Whether a text uses variables where the facts have no words: in `[[ … ]]`, behind `case`. In single quotes there
+/// are none; where these cannot be told simply, each `$` counts.
+fn decides_by_variables(line: &str) -> bool {
+    let apart = |c: char| c.is_whitespace() || ";&|(){}`".contains(c);
+    if !line.contains("[[") && !line.split(apart).any(|word| word == "case") {
+        return false;
+    }
+    let plain = !["#", "<<", "$'"].iter().any(|one| line.contains(one));
+    let (mut single, mut double) = (false, false);
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if !single => drop(chars.next()),
+            '"' if !single => double = !double,
+            '\'' if !double && plain => single = !single,
+            '$' if !single => {
+                let begins = |c: &char| c.is_ascii_alphanumeric() || "_{?!@*#-[$".contains(*c);
+                if chars.peek().is_some_and(begins) || chars.clone().take(2).eq(['(', '(']) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    line.contains("[[") && [" -v ", " -R "].iter().any(|operator| line.contains(operator))
+}
+
+/// Whether a builtin goes by what the line does not name: `cd -`, a list of places, the file of `history`, jobs.
 fn goes_back(command: &SimpleCommand) -> bool {
     let operands = || command.arguments().iter().filter(|word| !word.text.starts_with(['-', '+']));
     match command.program_name() {
@@ -58,6 +103,8 @@ fn goes_back(command: &SimpleCommand) -> bool {
         Some("pushd") => operands().next().is_none() || command.arguments().iter().any(is_place_in_a_list),
         Some("popd") => true,
         Some("history") => !command.arguments().is_empty(),
+        Some("fg" | "bg" | "disown" | "getopts") => true,
+        Some("kill" | "wait") => command.arguments().iter().any(|word| word.text.starts_with('%')),
         _ => false,
     }
 }

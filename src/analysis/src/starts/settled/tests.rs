@@ -248,6 +248,25 @@ fn what_a_shell_was_told_before_is_known_to_be_used() {
         "cat /dev/fd/3",
         "ls > /proc/self/fd/3",
         "read -u3 x",
+        // The facts have no words of these.
+        "[[ $x == a ]] && uname",
+        "[[ -n \"$x\" ]] && uname",
+        "[[ $((x)) == 0 ]] && uname",
+        "[[ -v x ]] && uname",
+        "[ -v x ] && uname",
+        "case $x in a) uname ;; esac",
+        "case a in $((x))) uname ;; esac",
+        "echo $(case ${a[x]} in a) uname ;; esac)",
+        "[[ a == b ]] # it's\n[[ $x ]] && uname # it's",
+        "for x; do uname; done",
+        "select x; do uname; done",
+        "uname {x}>&-",
+        "fg",
+        "bg %1",
+        "kill %1",
+        "wait %ls",
+        "disown -a",
+        "getopts ab x",
     ] {
         assert!(starts(line, "bash").expands, "{line}");
     }
@@ -260,6 +279,12 @@ fn what_a_shell_was_told_before_is_known_to_be_used() {
         "a[0]=1",
         "a=(1 2)",
         "[ -f a ]",
+        "[[ -f a ]] && awk '{print $1}' a",
+        "[[ a == a* ]] && echo \"it's\" 'a $x'",
+        "case a in a) uname ;; esac",
+        "echo case $(date)",
+        "kill 5",
+        "wait",
         "cd -P x",
         "pushd -n x",
     ] {

@@ -22,7 +22,14 @@ const HARMLESS_MODULES: &[&str] = &[
 pub(super) fn words_run(name: &str, texts: &[&str]) -> bool {
     let holds =
         |words: &[&str]| texts.iter().any(|text| words.iter().any(|word| text.to_ascii_lowercase().contains(word)));
+    let option = |letter: char| {
+        texts.iter().any(|text| text.starts_with('-') && !text.starts_with("--") && text.contains(letter))
+    };
     match name {
+        // Builtins that run one of their words, together with other options, too: `jobs -x rm x`, `compgen -aC ./x`.
+        "jobs" => option('x'),
+        "compgen" | "complete" => option('C') || option('F'),
+        "mapfile" | "readarray" => option('C'),
         "ssh" | "scp" | "sftp" => holds(&["command", "provider", "xauthlocation"]),
         "dc" => holds(&["!"]),
         "mysql" | "mariadb" => holds(&["system", "source", "\\!", "\\.", "\\t"]),
@@ -62,6 +69,12 @@ mod tests {
     fn words_of_their_own_languages_are_known() {
         let settled = |line: &str| starts(line, "bash").is_settled(false);
         let lines = [
+            "jobs -x rm -r x",
+            "command jobs -lx /srv/x",
+            "compgen -aC/srv/x",
+            "complete -aC /srv/x y",
+            "mapfile -tC /srv/x a",
+            "readarray -tc1 -C '/srv/x' a",
             "mysql -e '\\. /srv/x'",
             "psql -c '\\i /srv/x'",
             "sqlite3 x '.read /srv/x'",
@@ -83,6 +96,8 @@ mod tests {
         let wrong: Vec<&str> = lines.into_iter().filter(|line| settled(line)).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
         let lines = [
+            "jobs -l",
+            "compgen -A command",
             "python3 -I -m pip install flask",
             "python3 -I -m json.tool /srv/x",
             "psql -c '\\dt'",
