@@ -7,6 +7,7 @@
 
 mod acting;
 mod code_files;
+mod installed;
 mod instructions;
 mod places;
 mod prompts;
@@ -14,6 +15,7 @@ mod sed;
 mod settled;
 
 pub use self::acting::{acts, only_shows};
+use self::installed::as_program;
 use self::instructions::{instructions, of_home};
 pub(crate) use self::places::is_ancestor;
 use self::places::{Places, is_replaced, places};
@@ -393,6 +395,9 @@ impl Found {
             return false;
         };
         self.named(base, command, places);
+        if let Some(program) = as_program(command) {
+            self.named(program.program_name().unwrap_or_default(), &program, places);
+        }
         if !self.words.iter().any(|known| known == name) {
             self.words.push(name.to_owned());
         }

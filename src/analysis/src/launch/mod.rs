@@ -68,6 +68,11 @@ pub(crate) fn wrapped(command: &SimpleCommand) -> Option<(Runs, Vec<Word>)> {
     })
 }
 
+/// Whether a program of this name runs its words.
+pub(crate) fn is_wrapper(name: &str) -> bool {
+    wrapper::wrapper(name, &[]).is_some() || matches!(name, "parallel" | "xargs" | "find")
+}
+
 fn chain(commands: &[SimpleCommand], command: &SimpleCommand) -> usize {
     let (mut length, mut origin) = (0, &command.origin);
     while let Origin::Command { parent, .. } = origin {

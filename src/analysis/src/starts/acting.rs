@@ -302,6 +302,12 @@ pub(super) const HOLDS_COMMANDS: &[&str] = &[
     "afl-fuzz",
     "honggfuzz",
     "xdg-user-dir",
+    "debconf",
+    "debconf-apt-progress",
+    "fakeroot-sysv",
+    "fakeroot-tcp",
+    "systemd-socket-activate",
+    "gp-collect-app",
 ];
 
 /// Options that name a program, or a file of code: long ones by name, short ones by letter.

@@ -24,10 +24,12 @@ use super::acting::{
     CODE_WORDS, HOLDS_COMMANDS, KNOWN_VALUES, Names, READS_ONLY, TAKES_RESPONSE_FILES, acts, names_a_directory,
     names_programs, only_shows, sounds_like_a_file,
 };
+use super::installed::as_program;
 use super::instructions::{instructions, takes_paths};
 use super::path_of;
 use super::sed::runs_what_it_reads;
 use crate::facts::{Assignment, CommandLine, Context, Loop, Origin, Redirect, Runs, SimpleCommand, Unknown, Word};
+use crate::launch::is_wrapper;
 use crate::programs::{Source, interpreter};
 
 /// Variables that are as the login began, where the line does not set them.
@@ -148,6 +150,10 @@ impl Known<'_> {
         }
         if only_shows(name) {
             return false;
+        }
+        if as_program(command).is_some_and(|it| it.program_name().is_none_or(is_wrapper) || self.leaves_open(&it, all))
+        {
+            return true;
         }
         let found_here = READS_ONLY.contains(&name) && are_found_paths(command, all);
         self.takes_open_words(arguments, found_here)

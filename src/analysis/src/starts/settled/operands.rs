@@ -78,6 +78,39 @@ const OPTIONS_OTHERWISE: &[&str] = &[
     "clickhouse-client",
 ];
 
+/// Programs that somebody who runs another program's words has among them, and that are hardly the name of a
+/// subcommand: `runner rm -r x`. With more behind them they run.
+const RUN_BY_OTHERS: &[&str] = &[
+    "rm",
+    "dd",
+    "shred",
+    "chmod",
+    "chown",
+    "sh",
+    "bash",
+    "dash",
+    "zsh",
+    "ksh",
+    "sudo",
+    "doas",
+    "python3",
+    "perl",
+    "curl",
+    "wget",
+    "nc",
+    "ncat",
+    "pkill",
+    "killall",
+    "systemctl",
+    "iptables",
+];
+/// Programs that call what they do so, or that take names of programs and run none.
+const NAMES_OTHERWISE: &[&str] = &[
+    "docker", "podman", "nerdctl", "buildah", "ctr", "crictl", "gsutil", "mc", "pass", "gopass", "ipfs", "svn", "hg",
+    "lxc", "incus", "nomad", "which", "whereis", "whatis", "apropos", "info", "pidof", "pgrep", "pkill", "killall",
+    "locate", "logger", "emerge", "brew", "groups", "kill",
+];
+
 /// Programs that only note which shell an account has.
 const KEEPS_A_SHELL: &[&str] = &["useradd", "usermod", "adduser", "chsh", "add-shell", "remove-shell", "pw"];
 
@@ -101,6 +134,10 @@ pub(super) fn runs_its_words(command: &SimpleCommand, all: &[SimpleCommand]) -> 
     }
     if is_known(name) || names_programs(name).is_some() {
         return false;
+    }
+    let comes_first = first.is_some_and(|(at, text)| at == 0 && RUN_BY_OTHERS.contains(text));
+    if comes_first && texts.len() > 1 && !NAMES_OTHERWISE.contains(&name) {
+        return true;
     }
     if !KEEPS_A_SHELL.contains(&name) && texts.iter().any(|text| names_a_shell(text)) {
         return true;
@@ -165,6 +202,16 @@ mod tests {
             "latexmk -pdflatex='/bin/sh #' x",
             "busctl --address=unixexec:path=/bin/sh,argv1=-c",
             "CRASHPAGER=./x crash -h",
+            "runner rm -r x",
+            "runner bash -c x",
+            "debconf rm -r x",
+            "debconf-apt-progress --logstderr -- touch x",
+            "fakeroot-tcp touch x",
+            "systemd-socket-activate -l 1 touch x",
+            "bash /usr/bin/ldd ./x",
+            "perl /usr/bin/parallel touch ::: x",
+            "perl /usr/bin/debconf touch x",
+            "sh /usr/bin/fakeroot touch x",
         ]
         .into_iter()
         .filter(|line| settled(line))
@@ -172,6 +219,14 @@ mod tests {
         assert!(wrong.is_empty(), "{wrong:?}");
         let wrong: Vec<&str> = [
             "docker exec web ls",
+            "docker rm -f web",
+            "gsutil rm gs://a/b",
+            "which rm ls",
+            "lsof -c bash -p 3",
+            "usermod -aG sudo x",
+            "pacman -Q curl wget",
+            "bash /usr/local/bin/deploy.sh --config prod run",
+            "python3 /usr/bin/certbot renew",
             "docker-compose exec web ls",
             "kubectl exec web -- ls",
             "uv run ruff check",

@@ -30,7 +30,11 @@ pub(super) fn words_run(name: &str, texts: &[&str]) -> bool {
         "jobs" => option('x'),
         "compgen" | "complete" => option('C') || option('F'),
         "mapfile" | "readarray" => option('C'),
-        "ssh" | "scp" | "sftp" => holds(&["command", "provider", "xauthlocation"]),
+        "ssh" | "scp" | "sftp" => {
+            // A socket of `-S` may be one that the agent listens on: what is sent there runs elsewhere than the line says.
+            let socket = name == "ssh" && texts.iter().any(|text| text.starts_with("-S"));
+            socket || holds(&["command", "provider", "xauthlocation", "controlpath"])
+        }
         "dc" => holds(&["!"]),
         "mysql" | "mariadb" => holds(&["system", "source", "\\!", "\\.", "\\t"]),
         "psql" => holds(&["\\i", "\\!", "\\o", "\\g", "\\copy", "\\w", "\\e", "program"]),
@@ -81,6 +85,8 @@ mod tests {
             "sqlite3 x \".import '|y' t\"",
             "ssh -o PKCS11Provider=/srv/x h ls",
             "ssh -oXAuthLocation=/srv/x h ls",
+            "ssh -S /srv/x h ls",
+            "ssh -oControlPath=/srv/x h ls",
             "curl --engine /srv/x h",
             "ip netns exec a /srv/x",
             "perl -Mlib=/srv/x -MFoo -e 1",
