@@ -137,6 +137,8 @@ fn no_rule_speaks_for_a_line_that_something_else_decides_about() {
     fs::write(host.home().join("--checkpoint=1"), "").expect("file");
     fs::write(host.home().join("--checkpoint-action=exec=sh x.sh"), "").expect("file");
     fs::write(host.home().join("x.sh"), "touch made\n").expect("script");
+    fs::create_dir(host.home().join("git-a")).expect("directory");
+    std::os::unix::fs::symlink("/usr/bin/touch", host.home().join("git-a/x")).expect("link");
     fs::write(host.home().join("n"), "a[$(touch made)]\n").expect("file");
     fs::write(host.home().join("a[$(touch made)]"), "").expect("file");
     let home = host.home().display().to_string();
@@ -155,6 +157,8 @@ fn no_rule_speaks_for_a_line_that_something_else_decides_about() {
         "perl -ne print .ssh/*",
         "perl -pe s/x/y/ee x.sh",
         // Builtins that run their words, and what bash evaluates although it is data: the file says `a[$(touch made)]`.
+        // What git takes for a subcommand.
+        "git a/x",
         "jobs -x sh x.sh",
         "compgen -aC./x.sh",
         "[[ $(cat n) -eq 1 ]] && uname",

@@ -17,7 +17,7 @@ pub(super) use self::earlier::expands;
 
 use self::code::{opens_by_name, runs_what_it_reads as code_runs};
 use self::evaluated::evaluates_data;
-use self::git::git_runs_more;
+use self::git::{git_runs_more, names_a_file_for_a_subcommand};
 use self::operands::runs_its_words;
 use self::words::words_run;
 use super::acting::{
@@ -307,6 +307,9 @@ fn runs_more(name: &str, arguments: &[Word]) -> bool {
     let texts: Vec<&str> = arguments.iter().map(|word| word.text.as_str()).collect();
     let names_open = arguments.iter().any(|word| word.unknown.contains(Unknown::GLOB)) && opens_by_name(name, &texts);
     if HOLDS_COMMANDS.contains(&name) || names_open || code_runs(name, &texts) || words_run(name, &texts) {
+        return true;
+    }
+    if names_a_file_for_a_subcommand(name, &texts) {
         return true;
     }
     if names_programs(name).iter().any(|names| texts.iter().any(|text| is_named(text, names))) {

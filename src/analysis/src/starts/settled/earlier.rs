@@ -84,7 +84,7 @@ fn decides_by_variables(line: &str) -> bool {
             '"' if !single => double = !double,
             '\'' if !double && plain => single = !single,
             '$' if !single => {
-                let begins = |c: &char| c.is_ascii_alphanumeric() || "_{?!@*#-[$".contains(*c);
+                let begins = |c: &char| c.is_ascii_alphanumeric() || "_{?!@*#-[$\"".contains(*c);
                 if chars.peek().is_some_and(begins) || chars.clone().take(2).eq(['(', '(']) {
                     return true;
                 }
@@ -132,4 +132,87 @@ fn uses_descriptors(tree: &CommandLine) -> bool {
     all.iter().any(earlier)
         || tree.commands.iter().any(reads)
         || words.chain(files).any(|word| word.text.contains("/fd/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::starts::starts;
+
+    #[test]
+    fn what_a_shell_was_told_before_is_known_to_be_used() {
+        for line in [
+            "df $OPTS",
+            "echo \"$X\"",
+            "X=1; echo $X",
+            "ls > $f",
+            "for i in $X; do :; done",
+            "echo $((x))",
+            "a=$b",
+            "(ls) > $f",
+            // A subscript is an expression.
+            "a[i]=1",
+            "a=([i]=1)",
+            "a[i+1]+=x ls",
+            "declare a[i]=1",
+            "unset 'a[i]'",
+            "printf -v a[i] x",
+            "[ -v a[i] ]",
+            "test -v 'a[ i]'",
+            "read a[i] < f",
+            "cd -",
+            "cd -P - && rm -rf build",
+            "popd && rm -rf build",
+            "pushd",
+            "pushd +1",
+            "pushd -n -0",
+            "history -w",
+            "echo x >&3",
+            "{ ls; } 2>&7",
+            "cat <&3-",
+            "cat /dev/fd/3",
+            "ls > /proc/self/fd/3",
+            "read -u3 x",
+            // The facts have no words of these.
+            "[[ $x == a ]] && uname",
+            "[[ -n \"$x\" ]] && uname",
+            "[[ $((x)) == 0 ]] && uname",
+            "[[ -v x ]] && uname",
+            "[ -v x ] && uname",
+            "case $x in a) uname ;; esac",
+            "case a in $((x))) uname ;; esac",
+            "echo $(case ${a[x]} in a) uname ;; esac)",
+            "[[ a == b ]] # it's\n[[ $x ]] && uname # it's",
+            "for x; do uname; done",
+            "select x; do uname; done",
+            "uname {x}>&-",
+            "fg",
+            "bg %1",
+            "kill %1",
+            "wait %ls",
+            "disown -a",
+            "getopts ab x",
+        ] {
+            assert!(starts(line, "bash").expands, "{line}");
+        }
+        for line in [
+            "df -h",
+            "echo '$X'",
+            "echo $((1+1))",
+            "echo $(date)",
+            "ls *",
+            "a[0]=1",
+            "a=(1 2)",
+            "[ -f a ]",
+            "[[ -f a ]] && awk '{print $1}' a",
+            "[[ a == a* ]] && echo \"it's\" 'a $x'",
+            "case a in a) uname ;; esac",
+            "echo case $(date)",
+            "kill 5",
+            "wait",
+            "cd -P x",
+            "pushd -n x",
+        ] {
+            assert!(!starts(line, "bash").expands, "{line}");
+        }
+    }
 }

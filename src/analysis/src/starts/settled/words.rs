@@ -25,6 +25,10 @@ pub(super) fn words_run(name: &str, texts: &[&str]) -> bool {
     let option = |letter: char| {
         texts.iter().any(|text| text.starts_with('-') && !text.starts_with("--") && text.contains(letter))
     };
+    // An address of a bus by which its client starts a program.
+    if holds(&["unixexec:"]) {
+        return true;
+    }
     match name {
         // Builtins that run one of their words, together with other options, too: `jobs -x rm x`, `compgen -aC ./x`.
         "jobs" => option('x'),
@@ -45,7 +49,11 @@ pub(super) fn words_run(name: &str, texts: &[&str]) -> bool {
         "sshfs" => holds(&["command"]),
         "tshark" | "wireshark" => holds(&["lua_script"]),
         "svn" => holds(&["--config-dir", "tunnels"]),
-        "groff" => holds(&["-u"]),
+        "groff" | "troff" | "pic" | "gpic" => holds(&["-u"]),
+        // The linker loads it.
+        "gcc" | "g++" | "cc" | "c++" | "clang" | "clang++" | "gfortran" => {
+            holds(&["-wl,-plugin", "-wl,--plugin", "-fuse-ld=/", "--ld-path"])
+        }
         "perl" => texts.iter().any(|text| text.starts_with("-Mlib") || text.starts_with("-mlib")),
         "npx" => texts.iter().any(|text| text.starts_with('/') || text.contains("=/")),
         "ip" => texts.contains(&"exec"),
@@ -93,6 +101,17 @@ mod tests {
             "sshfs -o ssh_command=/srv/x h: m",
             "tshark -X lua_script:/srv/x",
             "svn --config-dir /srv/x up",
+            "pic -U x",
+            "busctl --address=unixexec:path=/usr/bin/touch,argv1=x",
+            "gdbus call --address unixexec:path=touch",
+            "gcc -Wl,-plugin,/srv/x.so a.c",
+            "clang --ld-path=/srv/x a.c",
+            "git a/b",
+            "git -C /srv a/b",
+            "kubectl -n x a/b",
+            "git merge-index rm -a",
+            "git daemon --access-hook=/srv/x",
+            "git svn --authors-prog=/srv/x fetch",
             "npx -p /srv/x y",
             "npx --package=/srv/x y",
             "apt-get -o DPkg::Pre-Install-Pkgs::=x install y",
@@ -109,6 +128,12 @@ mod tests {
             "psql -c '\\dt'",
             "sqlite3 x .tables",
             "ip addr show",
+            "git -C /srv/app pull",
+            "git checkout a/b",
+            "git --git-dir /srv/app/.git log",
+            "kubectl -n x get pod/y",
+            "kubectl --context a/b get pods",
+            "gcc -Wl,-O1,--as-needed a.c",
             "npx -p typescript tsc",
             "make CC=clang all",
         ];
