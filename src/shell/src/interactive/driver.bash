@@ -1,7 +1,8 @@
 # The driver of an interactive login: one cycle of PROMPT_COMMAND a line. The
 # shell never reads a command from its terminal: its standard input is a socket
 # on which the front sends one newline a cycle, and the line to run arrives on
-# the private socket after it was approved. @MARK@ is replaced by the front.
+# the private socket after it was approved. The front puts `../driver.bash` and the
+# mark of this login in.
 #
 # Functions, because aliases do not reach into them; read-only, because an
 # approved line shares this shell; `eval` outside of them, because `declare` is
@@ -18,15 +19,8 @@ exec 60<&-
 enable -n suspend
 shopt -s execfail
 PS1='\u@\h:\w\$ ' PS2='> ' HISTFILE=
-# It would be the longest that the shell waits for a line, and a line may run.
-readonly TMOUT=0
-# By these bytes the shell shows how it reads a line. What a locale has done stays
-# when its variables are as they were: LOCPATH, or a LANG that is not installed.
-builtin printf -v __cs_letters '\\x%x' {32..126} {128..255}
-builtin printf -v __cs_letters "$__cs_letters\\xc3\\xa9"
-readonly __cs_letters
+@COMMON@
 __cs_prompt=$PS1 PS1= __cs_status=0 __cs_busy= __cs_line=
-__cs_stop() { builtin exit "$1"; exit "$1"; builtin kill -KILL "$$"; kill -KILL "$$"; }
 # Redirections are undone from copies that a line can reach by number. If that
 # failed, the next command would be read from the terminal.
 __cs_gate() {
@@ -36,33 +30,6 @@ __cs_gate() {
 }
 # bash itself shows no prompt; the front shows it.
 __cs_hide() { [[ -z $PS1 ]] || builtin declare -g "__cs_prompt=$PS1" PS1=; }
-__cs_return() { builtin return "$1"; }
-# What names mean here, for who decides; "as the shell reports", no more. $1:
-# the options of the shell outside of these functions.
-__cs_tell() {
-  builtin printf 'P%s\0L' "$PATH"
-  builtin alias -p
-  builtin printf '\0F'
-  builtin declare -F
-  builtin printf '\0H'
-  builtin hash -l
-  builtin printf '\0V'
-  builtin declare -px
-  builtin printf '\0O%s\n%s\n' "$1" "$BASHOPTS"
-  builtin declare -p BASH_COMPAT CDPATH EXECIGNORE GLOBIGNORE IFS LANG LC_ALL LC_CTYPE MAILPATH PS4 auto_resume
-  builtin declare -pr
-  builtin declare -pi
-  builtin declare -pu
-  builtin declare -pl
-  builtin declare -pc
-  builtin declare -pn
-  builtin printf 'letters %s:%s:%s\n' "${#__cs_letters}" "${__cs_letters//[![:blank:]]}" "${__cs_letters//[![:alnum:]]}"
-  builtin umask -p
-  builtin ulimit -a
-  builtin printf '\0J'
-  builtin jobs -sp
-  builtin printf '\0'
-}
 __cs_ready() {
   # A local variable could inherit what a line has done to one of its name.
   builtin unset -n __cs_was __cs_message
@@ -81,16 +48,14 @@ __cs_ready() {
   builtin unset -v __cs_elsewhere || __cs_stop 96
   # However it came to hold something that runs: `\044` is a `$`, too.
   [[ ${__cs_prompt//'\$'} != *[\$\`]* && $__cs_prompt != *'\'[\\0-7]* ]] || __cs_elsewhere+=:prompt
-  # What a program is told of where it is: the shell itself knows better. Once it was unset, DIRSTACK is a variable
-  # like any other, and keeps what it is given.
-  builtin printf -v 'DIRSTACK[0]' %s '' 2>/dev/null && [[ $PWD && ${DIRSTACK[0]} == "$PWD" ]] 2>/dev/null || __cs_elsewhere+=:PWD
+  __cs_here || __cs_elsewhere+=:PWD
   __cs_return "$__cs_was"
   # Before it is told what is set: a prompt may set something.
   __cs_message=${__cs_prompt@P}
   # What goes elsewhere is in no recording.
   [[ /dev/fd/1 -ef /dev/fd/61 ]] || __cs_elsewhere+=:stdout
   [[ /dev/fd/2 -ef /dev/fd/61 ]] || __cs_elsewhere+=:stderr
-  __cs_tell "$2$__cs_elsewhere" >&62 2>/dev/null || __cs_stop 98
+  { __cs_tell "$2$__cs_elsewhere"; builtin printf J; builtin jobs -sp; builtin printf '\0'; } >&62 2>/dev/null || __cs_stop 98
   builtin printf 'R%s\t%s\0' "$__cs_was" "$__cs_message" >&62 || __cs_stop 90
   # Leave for a line that was broken off before it began is for none.
   while IFS= builtin read -r -d '' -u 62 __cs_message || __cs_stop 91; [[ $__cs_message == G ]]; do builtin :; done
@@ -120,4 +85,4 @@ PROMPT_COMMAND='\__cs_ready "$?" "$SHELLOPTS"; \builtin eval "$__cs_line" 0<&61 
 # Whatever the shell should ever read as a command by itself ends it.
 PS0='$(builtin kill -KILL $$)'
 readonly PROMPT_COMMAND PS0
-readonly -f __cs_stop __cs_gate __cs_hide __cs_return __cs_tell __cs_ready __cs_done
+readonly -f __cs_gate __cs_hide __cs_ready __cs_done

@@ -32,7 +32,7 @@ pub const START: (&str, &str) = ("ENV", "/dev/fd/60");
 /// The start-up file in sealed memory. `mark` is what bash writes to its
 /// terminal before it says that it is ready: letters and digits.
 pub fn start_file(mark: &str) -> io::Result<OwnedFd> {
-    let text = include_str!("driver.bash").replace("@MARK@", mark);
+    let text = include_str!("driver.bash").replace("@COMMON@", include_str!("../driver.bash")).replace("@MARK@", mark);
     sys::descriptors::sealed_memory(c"countersign-driver", text.as_bytes())
 }
 

@@ -22,7 +22,8 @@ pub enum Input {
 
 /// The arguments of bash, name first.
 pub fn arguments() -> Vec<CString> {
-    let text = CString::new(include_str!("driver.bash")).unwrap_or_default();
+    let text = CString::new(include_str!("driver.bash").replace("@COMMON@", include_str!("../driver.bash")))
+        .unwrap_or_default();
     let flags = [c"bash", c"--norc", c"--noprofile", c"-c"].map(CString::from);
     flags.into_iter().chain([text, c"bash".to_owned()]).collect()
 }
