@@ -309,7 +309,21 @@ pub(super) const HOLDS_COMMANDS: &[&str] = &[
     "systemd-socket-activate",
     "gp-collect-app",
     "luit",
+    "tlog-rec",
+    "tlog-rec-session",
+    "ttyrec",
+    "python-argcomplete-tcsh",
     "not",
+    "xterm",
+    "uxterm",
+    "x-terminal-emulator",
+    "rxvt",
+    "urxvt",
+    "konsole",
+    "gnome-terminal",
+    "gtk-launch",
+    "exo-open",
+    "dex",
 ];
 
 /// Options that name a program, or a file of code: long ones by name, short ones by letter.
@@ -387,6 +401,9 @@ const NAMES_PROGRAMS: &[(&[&str], Names)] = &[
         },
     ),
     (&["sqlite3"], Names { long: &["init"], short: &[] }),
+    (&["perldoc"], Names { long: &[], short: &['n', 'M', 'w'] }),
+    (&["gpgsm", "gpg", "gpg2"], Names { long: &["agent-program", "dirmngr-program", "photo-viewer"], short: &[] }),
+    (&["prove"], Names { long: &["exec", "source", "formatter", "harness"], short: &['e'] }),
     (&["tcpdump"], Names { long: &[], short: &['z'] }),
     (&["ip"], Names { long: &["batch"], short: &['b'] }),
     (

@@ -174,6 +174,13 @@ const TAKES: &[Takes] = &[
     Takes { programs: &["iptables-restore", "ip6tables-restore", "insmod"], operands: 1, ..NONE },
     Takes { programs: &["sysctl"], operands: ALL, absolute: true, ..NONE },
     Takes { programs: &["nginx", "gunicorn", "caddy"], files: (&["config"], "c"), valued: (&[], "pg"), ..NONE },
+    Takes { programs: &["rsyslogd", "sshd", "lighttpd", "httpd", "apache2"], files: (&["config"], "f"), ..NONE },
+    Takes { programs: &["dnsmasq"], files: (&["conf-file", "dhcp-script"], "C"), ..NONE },
+    Takes {
+        programs: &["openvpn"],
+        files: (&["config", "up", "down", "route-up", "ipchange", "tls-verify", "client-connect", "learn-address"], ""),
+        ..NONE
+    },
     Takes { programs: &["haproxy"], files: (&[], "f"), ..NONE },
     Takes { programs: &["redis-server"], operands: 1, absolute: true, ..NONE },
     Takes { programs: &["uwsgi"], files: (&["ini", "yaml", "xml", "json"], ""), ..NONE },

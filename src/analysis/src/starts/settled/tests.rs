@@ -289,6 +289,9 @@ fn files_of_instructions_are_shown() {
     for (line, files) in [
         ("ansible-playbook -vl web /srv/p.yml site.yml", &["/srv/p.yml", "site.yml"][..]),
         ("docker compose -f /srv/c.yml up -d", &["/srv/c.yml"]),
+        ("rsyslogd -f /srv/x", &["/srv/x"]),
+        ("openvpn --script-security 2 --up touch", &["touch"]),
+        ("dnsmasq -C/srv/x", &["/srv/x"]),
         ("bash /usr/bin/ldd /srv/x", &["/srv/x", "/usr/bin/ldd"]),
         ("docker compose --file=c.yml -f d.yml logs -f web", &["c.yml", "d.yml"]),
         ("docker-compose -p x -fc.yml up", &["c.yml"]),

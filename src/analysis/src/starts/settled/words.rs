@@ -1,5 +1,8 @@
 //! Words by which programs run others, or take in files of code, in languages of their own.
 
+use super::super::acting::READS_ONLY;
+use crate::programs::interpreter;
+
 /// Modules of python that run nothing they are given.
 const HARMLESS_MODULES: &[&str] = &[
     "http.server",
@@ -25,8 +28,14 @@ pub(super) fn words_run(name: &str, texts: &[&str]) -> bool {
     let option = |letter: char| {
         texts.iter().any(|text| text.starts_with('-') && !text.starts_with("--") && text.contains(letter))
     };
-    // An address of a bus by which its client starts a program.
-    if holds(&["unixexec:"]) {
+    // Many programs in perl open what they are given by name: `pod2html '|x'`, `h2ph 'x|'`.
+    let pipes =
+        |text: &&str| text.len() > 1 && (text.starts_with('|') || text.ends_with('|') && !text.starts_with('-'));
+    if !READS_ONLY.contains(&name) && interpreter(name).is_none() && texts.iter().any(pipes) {
+        return true;
+    }
+    // An address of a bus by which its client starts a program; code in a text for TeX.
+    if holds(&["unixexec:", "-shell-escape"]) {
         return true;
     }
     match name {
@@ -48,7 +57,29 @@ pub(super) fn words_run(name: &str, texts: &[&str]) -> bool {
         "apt" | "apt-get" | "aptitude" => holds(&["invoke", "dir::", "pkgs", "detect", "solver", "planner", "hook"]),
         "sshfs" => holds(&["command"]),
         "tshark" | "wireshark" => holds(&["lua_script"]),
-        "svn" => holds(&["--config-dir", "tunnels"]),
+        "svn" => holds(&["--config-dir", "tunnels", "-cmd"]),
+        "hg" => holds(&["--config"]),
+        "diff3" | "sdiff" => holds(&["--d"]),
+        "exim" | "exim4" | "sendmail" => {
+            texts.iter().any(|text| ["-be", "-C", "-D"].iter().any(|o| text.starts_with(o)))
+        }
+        "coredumpctl" => holds(&["gdb", "debug"]),
+        "busctl" | "gdbus" | "dbus-send" | "qdbus" => holds(&["transientunit", "execstart"]),
+        "gpg-connect-agent" => holds(&["exec", "-program", "/run", "/open", "-r"]),
+        "go" => holds(&["-exec", "-toolexec", "-vettool", "-overlay", "-modfile"]),
+        "rustc" => holds(&["linker="]),
+        "javac" => holds(&["-processor", "-j-"]),
+        "pandoc" => holds(&["--filter", "--lua-filter", "--pdf-engine", "-f"]),
+        "fio" => holds(&["exec_pre", "exec_post"]),
+        "pylint" => holds(&["init-hook", "load-plugins"]),
+        "dialog" => holds(&["--prg"]),
+        "fzf" => holds(&["--preview", "--bind", "execute"]),
+        // Also `vim.tiny`, which no table of names has.
+        _ if ["vi", "vim", "nvim", "rvim", "view", "rview", "vimdiff", "ex"]
+            .contains(&name.split('.').next().unwrap_or_default()) =>
+        {
+            texts.iter().any(|text| ["+", "-c", "--cmd", "-S", "-s", "-u"].iter().any(|o| text.starts_with(o)))
+        }
         "groff" | "troff" | "pic" | "gpic" => holds(&["-u"]),
         // The linker loads it.
         "gcc" | "g++" | "cc" | "c++" | "clang" | "clang++" | "gfortran" => {
@@ -102,6 +133,25 @@ mod tests {
             "tshark -X lua_script:/srv/x",
             "svn --config-dir /srv/x up",
             "pic -U x",
+            "vim.tiny -es '+!touch x' +q",
+            "nvim --headless -c '!touch x'",
+            "exim4 -be '${run{/usr/bin/touch x}}'",
+            "coredumpctl debug --debugger=touch",
+            "busctl --user call a b c StartTransientUnit ExecStart /bin/touch",
+            "gpg-connect-agent --exec touch x",
+            "hg --config 'hooks.pre-status=touch x' status",
+            "svn diff --diff-cmd touch",
+            "sdiff --diff-prog=touch a b",
+            "go test -exec touch",
+            "rustc -Clinker=touch a.rs",
+            "fio --name=x --exec_prerun='touch x'",
+            "pdflatex -shell-escape x",
+            "xterm -e touch x",
+            "gtk-launch x",
+            "perldoc -n touch ls",
+            "pod2html '|touch x'",
+            "h2ph 'touch x|'",
+            "prove -re touch x",
             "busctl --address=unixexec:path=/usr/bin/touch,argv1=x",
             "gdbus call --address unixexec:path=touch",
             "gcc -Wl,-plugin,/srv/x.so a.c",
@@ -128,6 +178,18 @@ mod tests {
             "psql -c '\\dt'",
             "sqlite3 x .tables",
             "ip addr show",
+            "vim.tiny x",
+            "sendmail a@b",
+            "busctl list",
+            "coredumpctl list",
+            "hg status",
+            "go test -run x",
+            "gpg-connect-agent reloadagent /bye",
+            "sdiff -s a b",
+            "awk -F '|' '{print $1}' x",
+            "sed 's|a|b|' x",
+            "psql -F '|' -c 'select 1'",
+            "unheard-of '-d|'",
             "git -C /srv/app pull",
             "git checkout a/b",
             "git --git-dir /srv/app/.git log",
