@@ -158,7 +158,7 @@ fn of_facts(line: &str, tree: &CommandLine) -> Starts {
     let moves_home =
         line.matches("HOME").count() > ["$HOME", "${HOME}"].iter().map(|one| line.matches(one).count()).sum();
     let several = tree.commands.len() > 1;
-    for (index, (command, place)) in tree.commands.iter().zip(places(&tree.commands)).enumerate() {
+    for (index, (command, place)) in tree.commands.iter().zip(places(line, &tree.commands)).enumerate() {
         if elsewhere(&tree.commands, index) {
             continue;
         }

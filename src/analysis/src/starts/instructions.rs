@@ -175,7 +175,7 @@ const TAKES: &[Takes] = &[
     Takes { programs: &["sysctl"], operands: ALL, absolute: true, ..NONE },
     Takes { programs: &["nginx", "gunicorn", "caddy"], files: (&["config"], "c"), valued: (&[], "pg"), ..NONE },
     Takes { programs: &["rsyslogd", "sshd", "lighttpd", "httpd", "apache2"], files: (&["config"], "f"), ..NONE },
-    Takes { programs: &["dnsmasq"], files: (&["conf-file", "dhcp-script"], "C"), ..NONE },
+    Takes { programs: &["dnsmasq"], files: (&["conf-file", "conf-script", "dhcp-script"], "C"), ..NONE },
     Takes {
         programs: &["openvpn"],
         files: (&["config", "up", "down", "route-up", "ipchange", "tls-verify", "client-connect", "learn-address"], ""),

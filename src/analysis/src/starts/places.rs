@@ -158,7 +158,7 @@ fn movement(command: &SimpleCommand) -> Move {
 
 /// Where each command of a line runs. Commands that others start come after all
 /// that the shell itself starts.
-pub(super) fn places(commands: &[SimpleCommand]) -> Vec<Places> {
+pub(super) fn places(line: &str, commands: &[SimpleCommand]) -> Vec<Places> {
     let mut shell = Places::default();
     let mut found: Vec<Places> = Vec::new();
     let moving = commands.iter().enumerate().filter(|(_, command)| !matches!(movement(command), Move::No));
@@ -182,7 +182,7 @@ pub(super) fn places(commands: &[SimpleCommand]) -> Vec<Places> {
     };
     let moves = |command: &SimpleCommand| !matches!(movement(command), Move::No);
     let elsewhere = commands.iter().any(|command| called(command) || sends(command)) && commands.iter().any(moves);
-    if elsewhere || commands.iter().any(again) {
+    if elsewhere || commands.iter().any(again) || negates(line) && commands.iter().any(moves) {
         shell = Places::unknown();
     }
     for (index, command) in commands.iter().enumerate() {
@@ -201,6 +201,20 @@ pub(super) fn places(commands: &[SimpleCommand]) -> Vec<Places> {
         found.push(here);
     }
     found
+}
+
+/// Whether a line turns the success of a command round, which the facts do not have: behind `! cd x &&` it is where it was.
+fn negates(line: &str) -> bool {
+    let begins = |before: &str| {
+        let before = before.trim_end_matches([' ', '\t']);
+        let word = before.rsplit(|c: char| c.is_whitespace() || ";&|({".contains(c)).next().unwrap_or_default();
+        ["", "if", "elif", "while", "until", "then", "do", "else", "time", "-p", "!", "\\"].contains(&word)
+    };
+    line.match_indices('!').any(|(at, _)| {
+        let follows =
+            line.get(at + 1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_whitespace() || "({\\".contains(c)));
+        follows && line.get(..at).is_some_and(begins)
+    })
 }
 
 /// The command of the shell itself by which another is started.
@@ -260,6 +274,10 @@ fn leads_away(name: &str, starter: &SimpleCommand, child: &SimpleCommand) -> boo
 pub(super) fn is_replaced(path: &str, after: &[String], commands: &[SimpleCommand], index: usize) -> bool {
     let steps = after.iter().map(String::as_str).chain([path]).flat_map(|step| step.split('/'));
     let parts: Vec<&str> = steps.filter(|part| !matches!(*part, "" | "." | ".." | "~")).collect();
+    // Behind `a/..` stands what is beside the directory that `a` leads to: what names it is not known.
+    let steps = after.iter().map(String::as_str).chain([path]).flat_map(|step| step.split('/'));
+    let leaves =
+        steps.filter(|part| !matches!(*part, "" | ".")).skip_while(|part| *part == "..").any(|part| part == "..");
     let is_it = |text: &str| text.trim_end_matches('/').rsplit('/').next().is_some_and(|name| parts.contains(&name));
     // Also `of=x` and `-ox`.
     let names = |text: &str| {
@@ -283,7 +301,7 @@ pub(super) fn is_replaced(path: &str, after: &[String], commands: &[SimpleComman
         written
             || made_up
             || unpacks(base, command.arguments())
-            || (!READERS.contains(&base) && command.arguments().iter().any(names_it))
+            || (!READERS.contains(&base) && command.arguments().iter().any(|word| leaves || names_it(word)))
     })
 }
 

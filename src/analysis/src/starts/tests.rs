@@ -267,6 +267,10 @@ fn files_that_are_handed_to_a_shell_are_scripts() {
 fn a_place_that_is_not_followed_is_unknown() {
     for line in [
         "command cd sub && bash x.sh",
+        "! cd sub && bash x.sh",
+        "true && ! time cd sub && bash x.sh",
+        "! { cd sub; } && bash x.sh",
+        "rm -r d; ln -s ../o d; bash l/../x.sh",
         "builtin cd sub && bash x.sh",
         "cd /srv && \\command cd ~a/sub && bash x.sh",
         "cd /srv && env -C ~a/sub bash x.sh",
