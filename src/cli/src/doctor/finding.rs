@@ -64,6 +64,12 @@ impl Finding {
         self
     }
 
+    /// Its id, with the account that it is about.
+    pub fn name(&self) -> String {
+        let about = self.agent.as_deref().map(|agent| format!(" ({agent})")).unwrap_or_default();
+        format!("{}{about}", self.check.id)
+    }
+
     /// Whether the host is not as it must be, or cannot be shown to be.
     pub fn fails(&self) -> bool {
         match self.state {
@@ -72,4 +78,21 @@ impl Finding {
             State::Warning | State::Ok => false,
         }
     }
+}
+
+/// Findings in their order, those together that are not known for one reason: they are mended by one thing.
+pub fn together<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Vec<&'a Finding>> {
+    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    for finding in findings {
+        let same = |group: &&mut Vec<&Finding>| {
+            let like = |first: &&Finding| first.found == finding.found && first.mend == finding.mend;
+            finding.state == State::Unknown
+                && group.first().is_some_and(|first| first.state == finding.state && like(first))
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
+        }
+    }
+    groups
 }

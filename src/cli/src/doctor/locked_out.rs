@@ -1,7 +1,7 @@
 //! `--locked-out`: what to look at first when nobody gets in, in this order.
 
 use super::catalogue::{self as c, Check};
-use super::finding::{Finding, State};
+use super::finding::{Finding, State, together};
 use crate::failure::Failure;
 use crate::screen::show;
 use countersign_core::legible;
@@ -67,12 +67,12 @@ pub fn as_text(findings: &[Finding]) -> Result<bool, Failure> {
     let mut fails = false;
     for (number, step) in STEPS.iter().enumerate() {
         text.push_str(&format!("{}. {}\n   look: {}\n", number + 1, step.ask, step.look));
-        for finding in of(step, findings).filter(|finding| finding.state != State::Ok) {
-            fails |= finding.fails();
-            let about = finding.agent.as_deref().map(|agent| format!(" ({agent})")).unwrap_or_default();
-            let found = legible(&finding.found);
-            text.push_str(&format!("   {} {}{}: {found}\n", finding.state.as_str(), finding.check.id, legible(&about)));
-            text.push_str(&format!("   mend: {}\n", legible(&finding.mend)));
+        for group in together(of(step, findings).filter(|finding| finding.state != State::Ok)) {
+            fails |= group.iter().any(|finding| finding.fails());
+            let Some(first) = group.first() else { continue };
+            let names: Vec<String> = group.iter().map(|finding| legible(&finding.name())).collect();
+            text.push_str(&format!("   {} {}: {}\n", first.state.as_str(), names.join(", "), legible(&first.found)));
+            text.push_str(&format!("   mend: {}\n", legible(&first.mend)));
         }
     }
     show(&text)?;

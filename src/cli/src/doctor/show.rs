@@ -1,6 +1,6 @@
 //! Findings for people and for programs.
 
-use super::finding::{Finding, State};
+use super::finding::{Finding, State, together};
 use crate::failure::Failure;
 use crate::screen::{show, show_json};
 use crate::style::{BOLD, FAINT, paint};
@@ -53,12 +53,12 @@ fn text(findings: &[Finding], all: bool) -> String {
     for (state, title) in
         [(State::Hole, "Holes"), (State::Unknown, "Not known"), (State::Warning, "Warnings"), (State::Ok, "In order")]
     {
-        let these: Vec<&Finding> = findings.iter().filter(|finding| finding.state == state).collect();
+        let these = together(findings.iter().filter(|finding| finding.state == state));
         if these.is_empty() || (state == State::Ok && !all) {
             continue;
         }
         text.push_str(&format!("{}\n", paint(BOLD, title)));
-        these.iter().for_each(|finding| text.push_str(&line(finding)));
+        these.iter().for_each(|group| text.push_str(&line(group)));
         text.push('\n');
     }
     text + &summary(findings, all)
@@ -92,13 +92,18 @@ fn style(state: State) -> (&'static str, Style) {
     }
 }
 
-fn line(finding: &Finding) -> String {
+/// One finding, or several that are not known for one reason.
+fn line(group: &[&Finding]) -> String {
+    let Some(finding) = group.first() else { return String::new() };
     let (symbol, style) = style(finding.state);
     let word = paint(style, &format!("{symbol} {:<8}", finding.state.as_str()));
-    let about = finding.agent.as_deref().map(|agent| format!(" ({agent})")).unwrap_or_default();
-    let mut text = format!("{word}{}{} {}\n", finding.check.id, legible(&about), legible(&finding.found));
+    let names: Vec<String> = group.iter().map(|finding| legible(&finding.name())).collect();
+    let colon = if group.len() > 1 { ":" } else { "" };
+    let mut text = format!("{word}{}{colon} {}\n", names.join(", "), legible(&finding.found));
     if finding.state != State::Ok {
-        text.push_str(&format!("          {}\n", paint(FAINT, finding.check.means)));
+        if group.len() == 1 {
+            text.push_str(&format!("          {}\n", paint(FAINT, finding.check.means)));
+        }
         text.push_str(&format!("          mend: {}\n", legible(&finding.mend)));
     }
     text
@@ -119,6 +124,10 @@ mod tests {
             "{short}"
         );
         assert!(short.ends_with("\n1 hole, 0 not known, 0 warnings, 2 in order (--all names them).\n"), "{short}");
+        let unread = [c::SHELL_FILE.unknown("x"), c::SHELL_CONFIG.unknown("y"), c::SHELL_MOUNT.unknown("x")];
+        let shown = anstream::adapter::strip_str(&text(&unread, false)).to_string();
+        let first = "? unknown shell.file, shell.mount: x\n          mend: ";
+        assert!(shown.contains(first) && shown.matches("mend: ").count() == 2, "one reason, one remedy: {shown}");
         let unread = [c::SHELL_FILE.unknown("x"), c::SHELL_MOUNT.unknown("x")].map(|finding| [finding]).concat();
         let counted = |these: &[Finding]| anstream::adapter::strip_str(&text(these, false)).to_string();
         assert!(counted(&unread[..1]).contains("\n1 of what is not known counts as a hole: it cannot"));

@@ -25,7 +25,9 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
         }),
         known(&c::PROGRAM, &host.program, |walk| match walk.weak(&[]) {
             Some(why) => c::PROGRAM.open(why),
-            None if !walk.there => c::PROGRAM.open("it is not installed"),
+            None if !walk.there => c::PROGRAM
+                .open("it is not installed")
+                .mended_by("install -m 0755 target/release/countersign-hostd /usr/bin/ (docs/OPERATIONS.md)"),
             None => c::PROGRAM.ok(walk.target().map(|node| node.path.display().to_string()).unwrap_or_default()),
         }),
         private(&c::STATE_DIR, &host.state, daemon, Kind::Directory, 0o700),
@@ -129,7 +131,10 @@ fn socket(facts: &Facts, daemon: Option<u32>) -> Finding {
 /// Something that must be the daemon's, of this kind and mode, below directories that are root's or the daemon's.
 fn private(check: &'static Check, walk: &Known<Walk>, daemon: Option<u32>, kind: Kind, mode: u32) -> Finding {
     known(check, walk, |walk| {
-        let Some(node) = walk.target() else { return check.open("it does not exist") };
+        let Some(node) = walk.target() else {
+            let enrol = "countersign enroll (docs/OPERATIONS.md; where it was there before: \"A lost identity key\")";
+            return check.open("it does not exist").mended_by(enrol);
+        };
         let found = format!("{} uid {} mode {:04o}", node.path.display(), node.uid, node.mode);
         if node.kind != kind {
             return check.open(format!("{found}: not a {}", if kind == Kind::File { "file" } else { "directory" }));

@@ -26,7 +26,11 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
 }
 
 fn file(facts: &Facts, walk: &Walk) -> Finding {
-    let Some(node) = walk.target() else { return c::SHELL_FILE.open("it does not exist") };
+    let Some(node) = walk.target() else {
+        return c::SHELL_FILE.open("it does not exist").mended_by(
+            "install -o countersign -g countersign-agents -m 4750 target/release/countersign-sh /usr/bin/ (docs/OPERATIONS.md)",
+        );
+    };
     let (Some(owner), Some(group)) = (facts.user("countersign"), facts.host.agents_gid) else {
         return c::SHELL_FILE.open("there is no account countersign or no group countersign-agents");
     };
