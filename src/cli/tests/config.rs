@@ -102,6 +102,9 @@ fn nothing_to_verify_is_never_good() {
     let path = dir.path().to_str().unwrap();
     let ran = countersign(&["verify", path]);
     assert_eq!(ran.status.code(), Some(20));
+    // Who vouches for nothing is no question.
+    let shown = String::from_utf8(ran.stdout.clone()).unwrap();
+    assert!(shown.contains("20 source.") && !shown.contains("assurance.") && shown.matches("next: ").count() == 1);
     let said = |ran: std::process::Output| String::from_utf8(ran.stderr).unwrap();
     let text = said(ran);
     assert!(text.contains("countersign-server trust") && !text.contains(path), "{text}");
