@@ -78,6 +78,7 @@ fn at_the_prompt() {
     login.line("kept=yes");
     login.kill_host();
     login.terminal.expect("countersign-hostd is away");
+    login.terminal.expect("^D ends the login");
     login.terminal.send("touch made\r");
     login.terminal.expect("nothing ran");
     login.terminal.prompt();

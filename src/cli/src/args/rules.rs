@@ -19,7 +19,8 @@ pub enum Rules {
         #[command(flatten)]
         at: Where,
     },
-    /// Add a rule. It waits for a second person's approval where there are two or more reviewers.
+    /// Add a rule. One that allows waits for a second person where there are two or more reviewers; one that denies
+    /// or asks is in force at once.
     Add(Box<Add>),
     /// Give one agent a rule for a while.
     Grant(Box<Grant>),

@@ -10,11 +10,12 @@ use countersign_sys as sys;
 use std::io;
 
 /// What is said of a line that is entered meanwhile.
-pub(super) const AWAY: &str = "countersign-hostd is away; nothing ran; lines are taken again once it is back";
+pub(super) const AWAY: &str =
+    "countersign-hostd is away; nothing ran; lines are taken again once it is back; ^D ends the login";
 /// … of one that waited.
 const WAITED: &str =
     "countersign-hostd was lost before this line could run; nothing ran; lines are taken again once it is back";
-const LOST: &str = "countersign-hostd is away; lines are taken again once it is back";
+const LOST: &str = "countersign-hostd is away; lines are taken again once it is back; ^D ends the login";
 const BACK: &str = "countersign-hostd is back; lines are taken again";
 /// How long a login that is over waits for the host, so that its end can be
 /// told, in µs.
