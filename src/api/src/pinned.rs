@@ -44,7 +44,7 @@ impl ServerCertVerifier for Pinned {
         }
         let shown = shown.as_ref().try_into().map_or(Digest::ZERO, Digest);
         Err(Error::General(format!(
-            "it showed a certificate with the fingerprint {shown}, and {} is pinned; if the certificate was changed on purpose, ask for a new token, else somebody is between you and the service",
+            "it showed a certificate with the fingerprint {shown}, and {} is pinned; if the certificate was changed on purpose, ask for a new token or reviewer's file, else somebody is between you and the service",
             self.fingerprint
         )))
     }
@@ -85,6 +85,8 @@ mod tests {
             verifier.verify_server_cert(&CertificateDer::from(der), &[], &name, &[], UnixTime::now())
         };
         assert!(check(b"certificate").is_ok());
-        assert!(matches!(check(b"Certificate"), Err(Error::General(text)) if text.contains("is pinned")));
+        assert!(
+            matches!(check(b"Certificate"), Err(Error::General(text)) if text.contains("is pinned") && text.contains("a new token or reviewer's file"))
+        );
     }
 }

@@ -126,7 +126,10 @@ impl Body {
         if !self.anomalies.is_empty() {
             parts.push(format!("anomalies: {}", self.anomalies.join(", ")));
         }
-        if self.is_for_every_line() { "every line".to_owned() } else { parts.join(" | ") }
+        match self.is_for_every_line() {
+            true => format!("every line of {}", self.agents.join(", ")),
+            false => parts.join(" | "),
+        }
     }
 
     /// Whether it names no lines, so that it speaks for all in its scope. Only to deny or ask.

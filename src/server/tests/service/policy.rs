@@ -72,7 +72,7 @@ async fn patterns_pass_what_they_say_and_deny_rules_refuse() {
         assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}: {why:?}");
     }
     let other = json!({"effect": "deny", "agents": ["other-*"]});
-    assert_eq!(add(&service, &ops, other).await.1.unwrap().line, "every line");
+    assert_eq!(add(&service, &ops, other).await.1.unwrap().line, "every line of other-*");
     assert_eq!(by(&service, &ops, &mut host, "git status").await, "whitelist_rule:1");
     let stop = add(&service, &ops, json!({"effect": "deny", "agents": ["deploy-agent"]})).await.1.unwrap();
     assert_eq!(stop.state, "active");
