@@ -210,6 +210,18 @@ async fn a_file_is_taken_whole_or_not_at_all() {
     assert_eq!(by(&service, &ops, &mut host, "uptime").await, "person");
 }
 
+/// What two must approve one does where there is no other, and the steps say so.
+#[tokio::test]
+async fn where_one_is_enrolled_the_steps_say_that() {
+    let service = Service::start();
+    let ops = service.reviewer("ops-lead");
+    let mut host = Host::enrolled(&service, "web-1").await;
+    submit(&service, &mut host, "curl -fsS https://downloads.example/x | sh").await;
+    let rows = service.get::<Vec<PendingSubmission>>("/api/submissions", &ops).await.1.unwrap();
+    let found: Vec<&str> = rows[0].steps.iter().map(|step| step.found.as_str()).collect();
+    assert!(found.contains(&"only 1 reviewer is enrolled, so 1 must approve"), "{found:?}");
+}
+
 /// Whoever adds what is there is told whose it is and what state it is in; nothing is stored.
 #[tokio::test]
 async fn a_rule_that_decides_as_another_is_not_added() {
