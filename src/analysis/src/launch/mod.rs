@@ -73,6 +73,12 @@ pub(crate) fn is_wrapper(name: &str) -> bool {
     wrapper::wrapper(name, &[]).is_some() || matches!(name, "parallel" | "xargs" | "find")
 }
 
+/// Whether a program that runs its words begins with an option of which it is guessed that it has a value: the word
+/// behind it may be what runs. A number is no program.
+pub(crate) fn begins_with_a_guess(name: &str, arguments: &[Word]) -> bool {
+    wrapper::wrapper(name, arguments).is_some_and(|known| known.begins_with_a_guess(arguments))
+}
+
 fn chain(commands: &[SimpleCommand], command: &SimpleCommand) -> usize {
     let (mut length, mut origin) = (0, &command.origin);
     while let Origin::Command { parent, .. } = origin {

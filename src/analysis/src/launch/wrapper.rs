@@ -79,6 +79,28 @@ struct Search<'w> {
 }
 
 impl Wrapper {
+    /// Whether its command stands behind an option of which nothing is known, with a word between them.
+    pub(super) fn begins_with_a_guess(&self, arguments: &[Word]) -> bool {
+        if !self.lenient || !self.flags.is_empty() {
+            return false;
+        }
+        let number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains('/');
+        let mut rest = arguments.iter().peekable();
+        // A subcommand (`perf stat`) stands first.
+        let subcommand =
+            |word: &Word| self.names.iter().any(|name| name.split_once(' ').is_some_and(|(_, sub)| sub == word.text));
+        rest.next_if(|word| subcommand(word));
+        while let Some(option) = rest.next_if(|word| word.text.starts_with('-') && word.text != "--") {
+            let attached = option.text.contains('=') || option.text.get(2..).is_some_and(number);
+            // The word is a value, or what runs.
+            let word = rest.next_if(|next| !attached && !next.text.starts_with('-'));
+            if option.exact().is_none() || word.is_some_and(|word| !number(&word.text)) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// What it runs with these arguments.
     pub(super) fn launches(&self, arguments: &[Word]) -> Vec<Launch> {
         let subcommand = self.names.iter().any(|name| {

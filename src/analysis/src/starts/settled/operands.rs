@@ -5,6 +5,7 @@ use super::super::acting::{READS_ONLY, names_programs, only_shows};
 use super::super::instructions::is_known;
 use crate::builtins::is_builtin;
 use crate::facts::{Origin, SimpleCommand};
+use crate::launch::begins_with_a_guess;
 use crate::programs::interpreter;
 use crate::words::base_name;
 
@@ -117,6 +118,9 @@ const KEEPS_A_SHELL: &[&str] = &["useradd", "usermod", "adduser", "chsh", "add-s
 /// Whether a command may run its own words as another one, or code of them, and no table says how.
 pub(super) fn runs_its_words(command: &SimpleCommand, all: &[SimpleCommand]) -> bool {
     let Some(name) = command.program_name() else { return false };
+    if begins_with_a_guess(name, command.arguments()) {
+        return true;
+    }
     let own = all.iter().position(|known| std::ptr::eq(known, command));
     let followed =
         |other: &SimpleCommand| matches!(other.origin, Origin::Command { parent, .. } if Some(parent) == own);
@@ -203,6 +207,14 @@ mod tests {
             "busctl --address=unixexec:path=/bin/sh,argv1=-c",
             "CRASHPAGER=./x crash -h",
             "runner rm -r x",
+            "prlimit -c rm -r x",
+            "prlimit -l /srv/x",
+            "prlimit --nproc touch x",
+            "prlimit --nproc=5 -c touch x",
+            "valgrind -v rm -r x",
+            "numactl --all rm -r x",
+            "xvfb-run -a rm -r x",
+            "systemd-inhibit --no-legend rm x",
             "runner bash -c x",
             "debconf rm -r x",
             "debconf-apt-progress --logstderr -- touch x",
@@ -220,6 +232,13 @@ mod tests {
         let wrong: Vec<&str> = [
             "docker exec web ls",
             "docker rm -f web",
+            "prlimit --nproc=5 ls",
+            "prlimit -n5 ls -l x",
+            "prlimit -p 1 --nofile",
+            "valgrind --leak-check=full -- ls",
+            "numactl -C 0-3 ls",
+            "systemd-run --user -p Nice=5 --unit a ls",
+            "ltrace ls -l",
             "gsutil rm gs://a/b",
             "which rm ls",
             "lsof -c bash -p 3",

@@ -49,6 +49,8 @@ pub(super) fn words_run(name: &str, texts: &[&str]) -> bool {
             socket || holds(&["command", "provider", "xauthlocation", "controlpath"])
         }
         "dc" => holds(&["!"]),
+        // It takes options behind its file, too: `script f -c x`.
+        "script" => texts.iter().skip_while(|text| text.starts_with('-')).any(|text| text.starts_with('-')),
         "mysql" | "mariadb" => holds(&["system", "source", "\\!", "\\.", "\\t"]),
         "psql" => holds(&["\\i", "\\!", "\\o", "\\g", "\\copy", "\\w", "\\e", "program"]),
         "sqlite3" => holds(&[
@@ -133,6 +135,8 @@ mod tests {
             "tshark -X lua_script:/srv/x",
             "svn --config-dir /srv/x up",
             "pic -U x",
+            "script f -c touch",
+            "script -q /dev/null --command 'touch x'",
             "vim.tiny -es '+!touch x' +q",
             "nvim --headless -c '!touch x'",
             "exim4 -be '${run{/usr/bin/touch x}}'",
@@ -179,6 +183,7 @@ mod tests {
             "sqlite3 x .tables",
             "ip addr show",
             "vim.tiny x",
+            "script -q -c ls /dev/null",
             "sendmail a@b",
             "busctl list",
             "coredumpctl list",
