@@ -447,6 +447,12 @@ impl Found {
             }
             Source::Word(at) => at,
         };
+        // Shells take it for an option that sets nothing, and go on to the next word: `bash + x.sh`, `bash + -c x`.
+        if known.is_shell() && seen.get(at) == Some(&"+") {
+            self.sure = false;
+            let rest: Vec<Word> = arguments.iter().filter(|word| word.text != "+").cloned().collect();
+            return self.interpreted(name, &rest, places);
+        }
         match paths.get(at).and_then(Option::as_deref) {
             Some(path) if !known.is_text(&seen, at) && known.is_shell() => {
                 self.given_to_a_shell(path, places, Search::Last);

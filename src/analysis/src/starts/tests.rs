@@ -60,6 +60,7 @@ fn what_is_not_sure_is_not_told() {
         "$(id)",
         "\"$X\" a",
         "ls(){ id; }; ls",
+        "bash + -c 'rm x'",
         "f () { id; }",
         "function f { id; }",
         "eval ls",
@@ -234,6 +235,8 @@ fn files_that_are_handed_to_a_shell_are_scripts() {
     for (line, want) in [
         ("bash < x.sh", &["x.sh"][..]),
         ("bash -s a <x.sh", &["x.sh"]),
+        ("bash + x.sh", &["x.sh"]),
+        ("sh -e + x.sh a", &["x.sh"]),
         ("cat x.sh | bash", &["x.sh"]),
         ("cat a b | sudo sh", &["a", "b"]),
         ("cat < x.sh | bash", &["x.sh"]),
