@@ -50,7 +50,9 @@ pub(super) fn words_run(name: &str, texts: &[&str]) -> bool {
         }
         "dc" => holds(&["!"]),
         // It takes options behind its file, too: `script f -c x`.
-        "script" => texts.iter().skip_while(|text| text.starts_with('-')).any(|text| text.starts_with('-')),
+        "script" => {
+            texts.iter().skip_while(|text| text.len() > 1 && text.starts_with('-')).any(|text| text.starts_with('-'))
+        }
         "mysql" | "mariadb" => holds(&["system", "source", "\\!", "\\.", "\\t"]),
         "psql" => holds(&["\\i", "\\!", "\\o", "\\g", "\\copy", "\\w", "\\e", "program"]),
         "sqlite3" => holds(&[
@@ -136,6 +138,7 @@ mod tests {
             "svn --config-dir /srv/x up",
             "pic -U x",
             "script f -c touch",
+            "script - -c touch",
             "script -q /dev/null --command 'touch x'",
             "vim.tiny -es '+!touch x' +q",
             "nvim --headless -c '!touch x'",
