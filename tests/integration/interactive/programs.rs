@@ -151,6 +151,19 @@ fn jobs_that_are_stopped_keep_the_login_once() {
     login.check(&[10]);
 }
 
+/// In bash it would end the evaluation of the line, and the login with it.
+#[test]
+fn a_mode_of_editing_is_not_bashs_to_change() {
+    let mut login = Login::new();
+    for mode in ["set -o vi", " set  -o emacs ", "set +o emacs"] {
+        login.terminal.send(&format!("{mode}\r"));
+        login.terminal.expect("changes nothing; nothing ran");
+        login.terminal.prompt();
+    }
+    login.ends("echo status $?", "status 126");
+    login.leave();
+}
+
 #[test]
 fn full_screen_programs() {
     let mut login = Login::new();

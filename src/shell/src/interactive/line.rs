@@ -18,6 +18,9 @@ use std::io;
 /// `$?` after a line that did not run, and BEL.
 pub(super) const NOT_RUN: u8 = 126;
 const BELL: &[u8] = b"\x07";
+/// Said of `set -o vi` and its like, by which bash would give up the text that it is evaluating and read its terminal.
+const NOT_BASHS: &str =
+    "countersign edits the lines of this login, and bash does not: a mode for that changes nothing; nothing ran";
 
 impl Session {
     pub(super) fn submit(&mut self, command: String) -> io::Result<()> {
@@ -26,6 +29,9 @@ impl Session {
         }
         if self.is_away() {
             return self.not_run(AWAY);
+        }
+        if sets_an_editing_mode(&command) {
+            return self.not_run(NOT_BASHS);
         }
         let Asked { nonce, place } = match self.login.ask(command.as_bytes(), self.told.report(&self.baseline))? {
             Asking::Asked(asked) => asked,
@@ -201,4 +207,10 @@ impl Session {
         self.shown_left_s = Some(left_s);
         self.show(text.as_bytes())
     }
+}
+
+/// Whether a line does nothing but choose how bash would edit lines.
+fn sets_an_editing_mode(line: &str) -> bool {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    matches!(words.as_slice(), ["set", "-o" | "+o", "vi" | "emacs"])
 }
