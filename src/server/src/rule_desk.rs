@@ -208,9 +208,11 @@ async fn check_new(tx: &mut Tx, id: u64, now: i64) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A standing rule that decides as this one would, and is not over.
+/// A standing rule that decides as this one would, and is not over. For a rule that denies or asks only one counts
+/// that is in force and that nobody wants to end: no other may keep it out.
 async fn twin_of<'a>(tx: &mut Tx, live: &'a [RuleRow], body: &Body, now: i64) -> Result<Option<&'a RuleRow>, Refusal> {
-    for row in live.iter().filter(|row| row.kind == "standing") {
+    let counts = |row: &&RuleRow| body.effect == Effect::Allow || row.state == "active" && row.end_asked_by.is_none();
+    for row in live.iter().filter(|row| row.kind == "standing").filter(counts) {
         if read::<Body>(row.id, &row.body)?.decides_as(body) && !is_over(tx, row, now).await? {
             return Ok(Some(row));
         }

@@ -43,19 +43,14 @@ pub fn build(
     ];
     built.extend(PAGERS.map(|(name, value)| (name.to_owned(), value.to_owned())));
     for name in KEPT {
-        let fits = |value: &&str| match name {
-            "LANG" => reads_utf8(value),
-            "TZ" => is_zone(value),
-            _ => true,
-        };
-        if let Some(value) = plain(start.claim(name)).filter(fits) {
+        if let Some(value) = plain(start.claim(name)).filter(|value| is_kept(name, value)) {
             built.push((name.to_owned(), value.to_owned()));
         }
     }
     let claimed = start.claims.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str())));
     let locales = claimed
         .filter(|(name, _)| is_locale(name))
-        .filter_map(|(name, value)| Some((name, plain(value).filter(|value| reads_utf8(value))?)));
+        .filter_map(|(name, value)| Some((name, plain(value).filter(|value| is_kept(name, value))?)));
     built.extend(locales.take(MAX_LOCALES).map(|(name, value)| (name.to_owned(), value.to_owned())));
     if let Some(Transfer::GitFetch | Transfer::GitArchive) = transfer {
         built.push((NO_GIT_CONFIG.0.to_owned(), NO_GIT_CONFIG.1.to_owned()));
@@ -98,6 +93,18 @@ fn is_locale(name: &str) -> bool {
         && name.strip_prefix("LC_").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
 }
 
+/// Whether such a variable may have this value. None holds what bash could be brought to run: of `a[$(x)]` it runs `x`
+/// where a line says `$((TERM))`.
+fn is_kept(name: &str, value: &str) -> bool {
+    let only = |more: &[u8]| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte));
+    match name {
+        "TZ" => is_zone(value),
+        "TERM" => only(b"_.@+-"),
+        "SSH_CONNECTION" | "SSH_CLIENT" => only(b" .:%_-"),
+        _ => reads_utf8(value) && only(b"_.@+-"),
+    }
+}
+
 /// Whether a shell in this locale reads the letters of a line as whoever
 /// decided did: in GBK or Shift JIS a backslash or a `|` may be half a letter.
 fn reads_utf8(locale: &str) -> bool {
@@ -128,6 +135,17 @@ mod tests {
         for file in [":/etc/shadow", ":x", "/home/a/x", "./x", "../x", "Europe/../../x", "a b", "a\n"] {
             assert!(!is_zone(file), "{file:?}");
         }
+    }
+
+    #[test]
+    fn no_value_that_is_kept_runs_anything() {
+        let names = ["TERM", "LANG", "LC_X", "TZ", "SSH_CONNECTION", "SSH_CLIENT"];
+        for hostile in ["a[$(touch made;:.UTF-8@)]", "a[`x`].UTF-8", "$x.UTF-8"] {
+            assert!(names.iter().all(|name| !is_kept(name, hostile)), "{hostile}");
+        }
+        let values =
+            ["xterm-256color", "de_DE.UTF-8@euro", "C.UTF-8", "Europe/Berlin", "fe80::1%eth0 5 ::1 22", "::1 5 22"];
+        assert!(names.iter().zip(values).all(|(name, value)| is_kept(name, value)));
     }
 
     #[test]

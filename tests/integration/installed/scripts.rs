@@ -231,14 +231,14 @@ fn a_command_cannot_make_the_shell_read_for_itself() {
     let Some(host) = Installation::new(Options::default()) else { return };
     // Everything is approved but `touch made`, which comes where a shell that read standard input would run it.
     for attack in [
-        "exec 61<&-",
-        "exec 62<&-",
+        "exec 71<&-",
+        "exec 72<&-",
         "break 99",
         "continue 99",
         "trap 'touch made' USR2",
         "set -n",
         "exec 10<&- 11<&- 12<&- 13<&-",
-        "__cs_ready() { eval \"$(cat <&61)\"; }",
+        "__cs_ready() { eval \"$(cat <&71)\"; }",
     ] {
         let mut client = script(&host, &format!("{attack}\ntouch made\n"));
         host.reviewer().approve(attack);

@@ -22,10 +22,10 @@ fn moment(ms: u64) {
 fn false_marks_and_messages() {
     let mut login = Login::new();
     // The driver's own words, where they can be found, printed to the terminal.
-    login.line("eval \"$(declare -f __cs_ready | grep -F 133 | sed 's/>&61.*//')\"; printf '\\033]133;D;x\\007\\0A\\0R0\\t# \\0'");
+    login.line("eval \"$(declare -f __cs_ready | grep -F 133 | sed 's/>&71.*//')\"; printf '\\033]133;D;x\\007\\0A\\0R0\\t# \\0'");
     login.ends("echo ali''ve", "alive");
     // To descriptors that are closed, or that a subshell inherited.
-    login.line("printf 'A\\0' >&62; printf 'R0\\tx\\0' >/dev/fd/62; echo >/dev/fd/61; true");
+    login.line("printf 'A\\0' >&72; printf 'R0\\tx\\0' >/dev/fd/72; echo >/dev/fd/71; true");
     login.terminal.send("touch made #NEVER\r");
     login.terminal.expect("denied");
     login.terminal.prompt();
@@ -36,7 +36,7 @@ fn false_marks_and_messages() {
 #[test]
 fn a_false_ready_only_holds_more() {
     let mut login = Login::new();
-    login.terminal.send("for n in 10 11 12 13 63; do printf 'R0\\tfalse> \\0' >&$n; done 2>/dev/null; declare -f __cs_ready | grep 133 >d; . ./d 61>&1; sleep 2\r");
+    login.terminal.send("for n in 10 11 12 13 73; do printf 'R0\\tfalse> \\0' >&$n; done 2>/dev/null; declare -f __cs_ready | grep 133 >d; . ./d 71>&1; sleep 2\r");
     moment(700);
     login.terminal.send("touch made #NEVER\r");
     moment(2500);
@@ -48,7 +48,7 @@ fn a_false_ready_only_holds_more() {
 #[test]
 fn sockets_of_the_shell_by_path() {
     let mut login = Login::new();
-    login.line("for d in /proc/$$/fd/0 /proc/$$/fd/62 /proc/$$/fd/63 /proc/$PPID/fd/*; do echo 'touch made' >\"$d\"; done 2>/dev/null; true");
+    login.line("for d in /proc/$$/fd/0 /proc/$$/fd/72 /proc/$$/fd/73 /proc/$PPID/fd/*; do echo 'touch made' >\"$d\"; done 2>/dev/null; true");
     login.line("(sleep 0.3; for d in /proc/$$/fd/*; do [ -S $d ] && echo 'touch made' >$d; done) 2>/dev/null & true");
     moment(600);
     login.ends("echo ali''ve", "alive");

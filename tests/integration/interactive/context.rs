@@ -84,7 +84,7 @@ fn a_name_with_another_meaning_is_for_a_person() {
 fn after_a_prompt_that_runs_something_no_rule_speaks() {
     let spoils = [
         "PS4='$(touch made)'",
-        "read -t 0 -u 63 x; true",
+        "read -t 0 -u 73 x; true",
         "v=20; exec {v}</dev/null",
         "alias uname=id\runame\runalias uname",
         "alias x=\"trap : DEBUG\"\rx\runalias x",

@@ -53,17 +53,17 @@ impl Login {
 fn copies_of_descriptors_closed() {
     // bash undoes a redirection from a copy under a number above 9. Where that is gone it would go on with the
     // terminal as its standard input, and read from there what is typed.
-    try_lines(&["exec 63<&-"], Then::Ends);
+    try_lines(&["exec 73<&-"], Then::Ends);
     try_lines(&["exec 10<&- 11<&- 12<&- 13<&-"], Then::Ends);
-    try_lines(&["(sleep 60) & exec 63<&- 11<&-"], Then::Ends);
-    try_lines(&["shopt -u promptvars; trap '' INT TERM; exec 63<&- 12<&-"], Then::Ends);
+    try_lines(&["(sleep 60) & exec 73<&- 11<&-"], Then::Ends);
+    try_lines(&["shopt -u promptvars; trap '' INT TERM; exec 73<&- 12<&-"], Then::Ends);
 }
 
 #[test]
 fn copies_of_descriptors_replaced() {
-    try_lines(&["echo 'touch made' >f", "exec 63<f 10<f"], Then::Goes);
+    try_lines(&["echo 'touch made' >f", "exec 73<f 10<f"], Then::Goes);
     try_lines(&["printf 'E0\\ttouch made\\0' >f", "exec 11<>f 12<>f 13<>f"], Then::Goes);
-    try_lines(&["exec 61<&- 62<&- 0</dev/null"], Then::Goes);
+    try_lines(&["exec 71<&- 72<&- 0</dev/null"], Then::Goes);
 }
 
 /// A socket is what the shell's standard input is; what comes there runs nowhere.
@@ -82,7 +82,7 @@ fn copies_of_descriptors_become_another_socket() {
         }
     });
     let take = format!(
-        "(sleep 60; :) & v=63; exec {{v}}>&-; exec {{w}}<>/dev/tcp/127.0.0.1/{port}; for i in {{1..51}}; do exec {{z}}<&$w; done"
+        "(sleep 60; :) & v=73; exec {{v}}>&-; exec {{w}}<>/dev/tcp/127.0.0.1/{port}; for i in {{1..61}}; do exec {{z}}<&$w; done"
     );
     try_lines(&["shopt -u promptvars", &take], Then::Ends);
 }
@@ -90,7 +90,7 @@ fn copies_of_descriptors_become_another_socket() {
 /// A job that was forked has the copies, too; but it is not the shell.
 #[test]
 fn copies_of_descriptors_in_a_job() {
-    let false_ready = "for n in 10 11 12 13 63; do printf 'R0\\tx> \\0' >&$n; done";
+    let false_ready = "for n in 10 11 12 13 73; do printf 'R0\\tx> \\0' >&$n; done";
     try_lines(&[&format!("(sleep 0.2; {false_ready}) 2>/dev/null & true")], Then::Ends);
 }
 

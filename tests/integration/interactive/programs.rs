@@ -151,6 +151,20 @@ fn jobs_that_are_stopped_keep_the_login_once() {
     login.check(&[10]);
 }
 
+/// bash puts the pipes of a coprocess under the highest numbers below 64 that are closed while a line runs.
+#[test]
+fn a_coprocess_takes_no_descriptor_of_ours() {
+    let mut login = Login::new();
+    for round in 0..5 {
+        login.ends("coproc true", "");
+        login.ends(&format!("echo round''{round}"), &format!("round{round}"));
+    }
+    login.ends("coproc cat", "");
+    login.ends("echo through''cat >&${COPROC[1]}; read -r -t 5 -u ${COPROC[0]} x; echo [$x]", "[throughcat]");
+    login.ends("kill $COPROC_PID", "");
+    login.leave();
+}
+
 /// In bash it would end the evaluation of the line, and the login with it.
 #[test]
 fn a_mode_of_editing_is_not_bashs_to_change() {

@@ -258,6 +258,24 @@ async fn a_rule_that_decides_as_another_is_not_added() {
     assert_eq!(service.get::<Vec<Rule>>("/api/rules", &ops).await.1.unwrap().len(), 6);
 }
 
+/// What is only proposed, or is to end, keeps no rule out that stops somebody.
+#[tokio::test]
+async fn a_rule_that_denies_is_in_force_whatever_is_proposed() {
+    let service = Service::start();
+    let (ops, lead) = (service.reviewer("ops-lead"), service.reviewer("lead"));
+    add(&service, &ops, json!({"exact": "ls"})).await.1.unwrap();
+    act(&service, &lead, 1, "approve").await.1.unwrap();
+    let deny = json!({"effect": "deny", "agents": ["evil"]});
+    let file = |id: &str| json!({ "toml": format!("fmt = \"cs-rules1\"\n[[rule]]\n{id}effect = \"deny\"\nagents = [\"evil\"]\n") });
+    let proposed = service.post::<Vec<Rule>>("/api/rules/import", &ops, &file("id = 1\n")).await.1.unwrap();
+    assert_eq!(proposed.iter().map(|rule| rule.state.as_str()).collect::<Vec<_>>(), ["proposed"]);
+    let taken = service.post::<Vec<Rule>>("/api/rules/import", &lead, &file("")).await.1.unwrap();
+    assert_eq!(taken.iter().map(|rule| (rule.id, rule.state.as_str())).collect::<Vec<_>>(), [(2, "active")]);
+    assert_eq!(add(&service, &ops, deny.clone()).await.0, StatusCode::CONFLICT, "it is in force");
+    act(&service, &ops, 2, "expire").await.1.unwrap();
+    assert_eq!(add(&service, &lead, deny).await.1.unwrap().state, "active", "its end was asked for");
+}
+
 /// What has said all that it may is no reason to refuse it anew.
 #[tokio::test]
 async fn a_rule_that_is_used_up_may_be_added_again() {

@@ -15,7 +15,7 @@ set +o posix
 shopt -u inherit_errexit shift_verbose
 unset ENV
 MAILCHECK=60
-exec 60<&-
+exec 70<&-
 enable -n suspend
 shopt -s execfail
 PS1='\u@\h:\w\$ ' PS2='> ' HISTFILE=
@@ -26,7 +26,7 @@ __cs_prompt=$PS1 PS1= __cs_status=0 __cs_busy= __cs_line=
 __cs_gate() {
   # Without it PS0 below would not be acted on.
   builtin shopt -s promptvars
-  [[ -S /dev/fd/0 && -S /dev/fd/62 && -t 61 ]] || { builtin kill -KILL "$$"; __cs_stop 94; }
+  [[ -S /dev/fd/0 && -S /dev/fd/72 && -t 71 ]] || { builtin kill -KILL "$$"; __cs_stop 94; }
 }
 # bash itself shows no prompt; the front shows it.
 __cs_hide() { [[ -z $PS1 ]] || builtin declare -g "__cs_prompt=$PS1" PS1=; }
@@ -43,7 +43,7 @@ __cs_ready() {
   builtin unset -v __cs_line __cs_busy __cs_status || __cs_stop 96
   __cs_status=$__cs_was __cs_busy= __cs_line=
   __cs_hide
-  builtin printf '\033]133;D;@MARK@\007' >&61 || __cs_stop 97
+  builtin printf '\033]133;D;@MARK@\007' >&71 || __cs_stop 97
   builtin unset -n __cs_elsewhere
   builtin unset -v __cs_elsewhere || __cs_stop 96
   # However it came to hold something that runs: `\044` is a `$`, too.
@@ -53,20 +53,20 @@ __cs_ready() {
   # Before it is told what is set: a prompt may set something.
   __cs_message=${__cs_prompt@P}
   # What goes elsewhere is in no recording.
-  [[ /dev/fd/1 -ef /dev/fd/61 ]] || __cs_elsewhere+=:stdout
-  [[ /dev/fd/2 -ef /dev/fd/61 ]] || __cs_elsewhere+=:stderr
-  { __cs_tell "$2$__cs_elsewhere"; builtin printf J; builtin jobs -sp; builtin printf '\0'; } >&62 2>/dev/null || __cs_stop 98
-  builtin printf 'R%s\t%s\0' "$__cs_was" "$__cs_message" >&62 || __cs_stop 90
+  [[ /dev/fd/1 -ef /dev/fd/71 ]] || __cs_elsewhere+=:stdout
+  [[ /dev/fd/2 -ef /dev/fd/71 ]] || __cs_elsewhere+=:stderr
+  { __cs_tell "$2$__cs_elsewhere"; builtin printf J; builtin jobs -sp; builtin printf '\0'; } >&72 2>/dev/null || __cs_stop 98
+  builtin printf 'R%s\t%s\0' "$__cs_was" "$__cs_message" >&72 || __cs_stop 90
   # Leave for a line that was broken off before it began is for none.
-  while IFS= builtin read -r -d '' -u 62 __cs_message || __cs_stop 91; [[ $__cs_message == G ]]; do builtin :; done
+  while IFS= builtin read -r -d '' -u 72 __cs_message || __cs_stop 91; [[ $__cs_message == G ]]; do builtin :; done
   case $__cs_message in
   E*)
     __cs_busy=1 __cs_message=${__cs_message#?}
     # What ^C broke off while it was read is lost, and this may be the rest of
     # it: the front knows the word of the line that it sent.
-    builtin printf 'A%s\0' "${__cs_message%%$'\t'*}" >&62 || __cs_stop 92
+    builtin printf 'A%s\0' "${__cs_message%%$'\t'*}" >&72 || __cs_stop 92
     __cs_message=${__cs_message#*$'\t'}
-    IFS= builtin read -r -d '' -u 62 __cs_line || __cs_stop 91
+    IFS= builtin read -r -d '' -u 72 __cs_line || __cs_stop 91
     [[ $__cs_line == G ]] || __cs_stop 93
     __cs_line=${__cs_message#*$'\t'}
     builtin return "${__cs_message%%$'\t'*}" ;;
@@ -81,7 +81,7 @@ __cs_done() {
   __cs_hide
   __cs_status=$1 __cs_busy=
 }
-PROMPT_COMMAND='\__cs_ready "$?" "$SHELLOPTS"; \builtin eval "$__cs_line" 0<&61 61<&- 62<&-; \__cs_done "$?"'
+PROMPT_COMMAND='\__cs_ready "$?" "$SHELLOPTS"; \builtin eval "$__cs_line" 0<&71 71<&- 72<&-; \__cs_done "$?"'
 # Whatever the shell should ever read as a command by itself ends it.
 PS0='$(builtin kill -KILL $$)'
 readonly PROMPT_COMMAND PS0

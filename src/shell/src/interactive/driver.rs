@@ -8,10 +8,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 /// Descriptors under which bash finds its start-up file, its terminal and its
-/// private socket; `driver.bash` has the same numbers.
-pub const START_FILE: i32 = 60;
-pub const TERMINAL: i32 = 61;
-pub const PRIVATE: i32 = 62;
+/// private socket; `driver.bash` has the same numbers. Below 64 bash looks for room for the pipes of a coprocess.
+pub const START_FILE: i32 = 70;
+pub const TERMINAL: i32 = 71;
+pub const PRIVATE: i32 = 72;
 
 /// Longest word of a line, in bytes.
 const MAX_WORD: usize = 64;
@@ -27,7 +27,7 @@ pub fn arguments() -> Vec<CString> {
 
 /// The variable that names the start-up file, for [`START_FILE`]. The driver
 /// takes it away.
-pub const START: (&str, &str) = ("ENV", "/dev/fd/60");
+pub const START: (&str, &str) = ("ENV", "/dev/fd/70");
 
 /// The start-up file in sealed memory. `mark` is what bash writes to its
 /// terminal before it says that it is ready: letters and digits.

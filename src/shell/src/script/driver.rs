@@ -5,9 +5,9 @@ use std::ffi::CString;
 
 /// Descriptors under which bash finds a command's standard input, its private
 /// socket and the program of a command; `driver.bash` has the same numbers.
-pub const INPUT: i32 = 61;
-pub const PRIVATE: i32 = 62;
-pub const PROGRAM: i32 = 63;
+pub const INPUT: i32 = 71;
+pub const PRIVATE: i32 = 72;
+pub const PROGRAM: i32 = 73;
 
 /// Where a command's standard input comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

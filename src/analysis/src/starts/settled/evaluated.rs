@@ -3,14 +3,18 @@
 
 use super::earlier::{has_subscript_by_name, names_an_element};
 use super::name_in;
-use crate::facts::{CommandLine, Context, SimpleCommand, Unknown, Word};
+use crate::facts::{CommandLine, Context, Loop, SimpleCommand, Unknown, Word};
 
 /// Comparisons of `[[ … ]]` whose sides are expressions, and tests that take the name of a variable.
 const OF_EXPRESSIONS: [&str; 8] = ["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R"];
-/// Programs that write nothing but numbers, or what nobody chooses.
+/// Programs that write what nobody chooses, or, as all that may be in their words is seen, nothing that runs.
 const HARMLESS: &[&str] = &["date", "hostname", "uname", "nproc", "id", "whoami", "arch", "seq"];
-/// Variables that hold what the agent calls its files and directories.
-const NAMED_BY_FILES: [&str; 4] = ["_", "PWD", "OLDPWD", "DIRSTACK"];
+/// Variables that hold what the agent calls its files and directories, what it types, or text of the line.
+const CHOSEN: [&str; 8] = ["_", "PWD", "OLDPWD", "DIRSTACK", "REPLY", "MAPFILE", "OPTARG", "FUNCNAME"];
+/// Beginnings of others.
+const CHOSEN_BEGIN: [&str; 6] = ["BASH_", "READLINE_", "COMP_", "PS", "HIST", "__cs"];
+/// Builtins that take what they set from elsewhere, or make it of parts.
+const MAKE_TEXT: &[&str] = &["read", "mapfile", "readarray", "getopts", "eval"];
 
 /// Whether bash may take for an expression what does not stand in the line, or what the line holds as a quoted text.
 pub(super) fn evaluates_data(line: &str, tree: &CommandLine) -> bool {
@@ -27,28 +31,103 @@ pub(super) fn evaluates_data(line: &str, tree: &CommandLine) -> bool {
         return true;
     }
     let expression = texts.iter().any(|text| holds_an_expression(text))
-        || tree.commands.iter().any(|command| names_an_element(line, command));
+        || tree.commands.iter().any(|command| names_an_element(line, command) || is_an_expression(command));
+    // What is evaluated runs something by a `$` or a backtick in it, wherever that comes from.
     let reads = texts.iter().any(|text| text.replace("$( ", "$(").contains("$(<") || text.contains("`<"));
-    expression && (reads || is_chosen(tree) || from_names(tree) || texts.iter().any(|text| says_a_name(text)))
+    expression
+        && (reads
+            || says_what_runs(line)
+            || is_chosen(tree)
+            || from_names(tree)
+            || texts.iter().any(|text| says_a_name(text)))
 }
 
-/// Whether what a substitution writes may be chosen by somebody.
+/// Builtins whose words are expressions: `let x`, `declare -i x=y`.
+fn is_an_expression(command: &SimpleCommand) -> bool {
+    let integer = |word: &Word| word.text.starts_with('-') && word.text.contains('i');
+    match command.program_name() {
+        Some("let") => true,
+        Some("declare" | "typeset" | "local" | "export" | "readonly") => command.arguments().iter().any(integer),
+        Some(_) | None => false,
+    }
+}
+
+/// Whether a text says a `$` or a backtick that stands for itself, or may make one: quoted, escaped, by a number of
+/// it, as a letter between `Z` and `a`, by quoting what is quoted by `$'…'`.
+fn says_what_runs(line: &str) -> bool {
+    let comment = |(at, _): (usize, &str)| {
+        line.get(..at)
+            .and_then(|before| before.chars().next_back())
+            .is_none_or(|c| c.is_whitespace() || ";&|()`".contains(c))
+    };
+    // Quotes in these would be taken for some of the line's.
+    let unclear = line.contains("<<") || line.match_indices('#').any(comment);
+    if unclear && line.contains(['\'', '"', '\\']) {
+        return true;
+    }
+    let quoting = ["@Q}", "@A}", "@K}", "@P}", "@E}", "%q", "%Q"].iter().any(|one| line.contains(one));
+    let letters = |four: &[u8]| {
+        matches!(four, [first, b'.', b'.', last] if first.is_ascii_alphabetic() && last.is_ascii_alphabetic()
+            && first.is_ascii_lowercase() != last.is_ascii_lowercase())
+    };
+    if quoting || line.as_bytes().windows(4).any(letters) {
+        return true;
+    }
+    let (mut single, mut double) = (false, false);
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied().unwrap_or('\n');
+        match c {
+            '\\' if "01234567xuUc$`".contains(next) => return true,
+            '\\' if !single => drop(chars.next()),
+            '\'' if !double => single = !single,
+            '"' if !single => double = !double,
+            '`' if single => return true,
+            '$' if single || !(next.is_ascii_alphanumeric() || "_{(?!#@*$-[".contains(next)) => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether what a substitution writes, or what a builtin sets, may be chosen by somebody.
 fn is_chosen(tree: &CommandLine) -> bool {
     let substituted = |command: &&SimpleCommand| command.context.contains(&Context::Substitution);
-    tree.commands.iter().filter(substituted).any(|command| !name_in(command, HARMLESS))
+    let makes = |command: &SimpleCommand| {
+        let printed =
+            command.program_name() == Some("printf") && command.arguments().iter().any(|w| w.text.starts_with("-v"));
+        printed || !command.words.is_empty() && name_in(command, MAKE_TEXT)
+    };
+    tree.commands.iter().any(makes)
+        || tree
+            .commands
+            .iter()
+            .filter(substituted)
+            .any(|command| !name_in(command, HARMLESS) || command.words.iter().any(is_of_names))
+}
+
+/// Whether a word becomes names of files or directories.
+fn is_of_names(word: &Word) -> bool {
+    [Unknown::GLOB, Unknown::TILDE, Unknown::COMMAND].iter().any(|unknown| word.unknown.contains(*unknown))
 }
 
 /// Whether a variable is given names of files, or what cannot be told.
 fn from_names(tree: &CommandLine) -> bool {
-    let open = |word: &Word| word.unknown.contains(Unknown::GLOB) || word.unknown.contains(Unknown::PARAMETER);
+    let open = |word: &Word| {
+        is_of_names(word) && !word.unknown.contains(Unknown::COMMAND) || word.unknown.contains(Unknown::PARAMETER)
+    };
+    let named = |word: &Word| word.unknown.contains(Unknown::GLOB) || word.unknown.contains(Unknown::TILDE);
     let assigned = tree.commands.iter().flat_map(|command| &command.assignments);
-    tree.loops.iter().any(|one| one.words.is_empty() || one.words.iter().any(open))
-        || assigned.flat_map(|one| &one.values).any(|word| word.unknown.contains(Unknown::GLOB))
+    // What a function, or the shell, is given as its own words.
+    let given = |command: &SimpleCommand| !tree.functions.is_empty() || command.program_name() == Some("set");
+    let mut words = tree.commands.iter().filter(|command| given(command)).flat_map(|command| &command.words);
+    let unseen = |one: &Loop| one.words.is_empty() || one.words.len() >= Loop::MOST || one.words.iter().any(open);
+    tree.loops.iter().any(unseen) || assigned.flat_map(|one| &one.values).any(named) || words.any(named)
 }
 
 fn says_a_name(text: &str) -> bool {
     let apart = |c: char| !c.is_ascii_alphanumeric() && c != '_';
-    text.split(apart).any(|name| NAMED_BY_FILES.contains(&name))
+    text.split(apart).any(|name| CHOSEN.contains(&name) || CHOSEN_BEGIN.iter().any(|begin| name.starts_with(begin)))
 }
 
 /// Whether a builtin takes the name of an element that the line gives by variables: `test -v a[i]`, `wait -np a[i]`.
@@ -135,6 +214,26 @@ mod tests {
             "[[ ${PWD##*/} -eq 5 ]] && echo y",
             "bash -c '[''[ $(cat f) -eq 1 ]]'",
             "bash -c $'\\x5b\\x5b $(cat f) -eq 1 ]]'",
+            // Put together of parts.
+            "printf -v y 'a[\\44(id)]'; ((y))",
+            "y='a[$'; y+='(id)]'; ((y))",
+            "x='$'; y=\"a[${x}(id)]\"; echo $((y))",
+            "x='a[$'; [[ \"$x(id)]\" -eq 1 ]]",
+            "y=a['$'\\(id' x)]'; echo $((y))",
+            "[[ $(date '+a[$')$(date '+(id)]') -eq 1 ]]",
+            "echo ${PATH:$(date '+a[$')$(date '+(id)]')}",
+            "printf -v x %s a*; ((x))",
+            "y=\"a[\"\\`id\\`]; let y",
+            "x=$'\\044'; declare -i y=\"a[$x(id)]\"",
+            "for b in {Z..a}; do y=\"a[$b\"; echo $((y)); done",
+            "y='\n'; y=${y@Q}; y=\"a[${y:0:1}(id)]\"; echo $((y))",
+            "y=~+; echo $((y))",
+            "y=$BASH_EXECUTION_STRING; echo $((y))",
+            "f() { echo $(($1)); }; f a*",
+            "echo $(($(id a*)))",
+            "x=1 # it's\ny='$'; y=\"a[${y}(id)]\"; echo $((y)) # it's",
+            "cat <<E; y='a[$'; y+='(id)]'; ((y)) # '\n'\nE",
+            "read x < f; ((x))",
         ];
         let wrong: Vec<&str> = lines.into_iter().filter(settled).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
@@ -151,6 +250,10 @@ mod tests {
             "a=(1 2); echo ${a[@]} ${a[0]} ${#a[@]} ${!a[@]}",
             "echo ${!x@} $!",
             "ls *.log; echo $((1+1))",
+            "i=1; echo 'a\\n' \"$((i+1))\"",
+            "echo $(( $(date +%s) - 60 ))",
+            "x=5; y=$((x*2)); echo \"$y\" > /tmp/x",
+            "let i=1; echo it\\'s",
             "wait",
         ];
         let wrong: Vec<&str> = lines.into_iter().filter(|line| !settled(line)).collect();
