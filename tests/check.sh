@@ -173,7 +173,7 @@ check_files() {
     paths=$(git grep -nIE '/(work|farm)/|/root/[.](cargo|rustup|pyenv)' -- . ':!*.lock' || true)
     [ -z "$paths" ] || { printf 'paths of a machine:\n%s\n' "$paths" >&2; failed=1; }
     # Outside of the analysis, and of markers that were made legible when they were recorded.
-    raw=$(git grep -nE '\bvisible\(' -- 'src/*.rs' ':!src/core' ':!src/analysis' ':!src/cli/src/replay/player.rs' || true)
+    raw=$(git grep -nE '\bvisible\(|\(visible\)' -- 'src/*.rs' ':!src/core' ':!src/analysis' ':!src/cli/src/replay/player.rs' || true)
     [ -z "$raw" ] || { printf 'show foreign text with legible():\n%s\n' "$raw" >&2; failed=1; }
     return $failed
 }

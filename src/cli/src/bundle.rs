@@ -47,7 +47,7 @@ pub async fn run(args: &Bundle, json: bool) -> Result<(), Failure> {
                     "{}: there is no such directory, and --since and --login take a part of one; for a host's ledger at the service use --host",
                     session.display()
                 );
-                return Err(Failure::Usage(legible(&text)));
+                return Err(Failure::Usage(text));
             }
             let session = session.to_string_lossy().into_owned();
             let mut query = LedgerQuery { session: Some(session), ..LedgerQuery::default() };
@@ -91,7 +91,7 @@ fn pack(dir: &Path, out: &Path, selection: Option<&Selection>) -> Result<Written
 }
 
 fn exists(out: &Path) -> Failure {
-    Failure::Usage(format!("{} exists already; name a new file", legible(&out.to_string_lossy())))
+    Failure::Usage(format!("{} exists already; name a new file", out.display()))
 }
 
 /// Packs what the service holds.

@@ -45,7 +45,7 @@ impl Fetched {
             if error.kind() != io::ErrorKind::AlreadyExists {
                 return at(&dir)(error);
             }
-            let shown = legible(&dir.to_string_lossy());
+            let shown = dir.display();
             Failure::Usage(format!(
                 "{shown} exists already: another fetch is at it, or one was killed; remove it when none is"
             ))
@@ -190,5 +190,5 @@ impl Drop for Fetched {
 
 fn at(path: &Path) -> impl Fn(io::Error) -> Failure + use<> {
     let path = path.display().to_string();
-    move |error| Failure::Io(format!("cannot write {}: {error}", legible(&path)))
+    move |error| Failure::Io(format!("cannot write {path}: {error}"))
 }

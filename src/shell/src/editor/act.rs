@@ -43,7 +43,7 @@ impl Editor {
             Key::Paste(Err(why)) => {
                 self.line.spoil(why);
                 self.ring();
-                self.print_below([format!("countersign: the paste was refused: {why}").as_str()]);
+                self.print_below([legible(&format!("countersign: the paste was refused: {why}"))]);
                 None
             }
             Key::Refused(why) => {
@@ -156,7 +156,7 @@ impl Editor {
     /// Says why the line was not sent, and begins an empty one.
     fn refuse(&mut self, why: Refusal) -> Event {
         self.ring();
-        self.print_below([format!("countersign: not sent: {why}").as_str()]);
+        self.print_below([legible(&format!("countersign: not sent: {why}"))]);
         let text = self.line.take();
         self.line.keep(text);
         self.settle();
@@ -184,14 +184,14 @@ impl Editor {
         self.open = false;
     }
 
-    /// Prints lines below the text; the next refresh draws the prompt anew.
-    pub(super) fn print_below<'a>(&mut self, lines: impl IntoIterator<Item = &'a str>) {
+    /// Prints lines below the text; the next refresh draws the prompt anew. They are legible.
+    pub(super) fn print_below(&mut self, lines: impl IntoIterator<Item = String>) {
         if self.open {
             self.refresh();
             self.view.leave(&mut self.out);
         }
         for line in lines {
-            self.out.push_str(&legible(line));
+            self.out.push_str(&line);
             self.out.push_str("\r\n");
         }
     }
@@ -296,8 +296,7 @@ impl Editor {
             Some((Ok(()), true, _)) => {}
             Some((Err(_), _, _)) => self.ring(),
             Some((Ok(()), false, _)) | None if fitting.len() > 1 => {
-                let rows = columns(&fitting, self.view.cols());
-                self.print_below(rows.iter().map(String::as_str));
+                self.print_below(columns(&fitting, self.view.cols()));
             }
             Some((Ok(()), false, _)) | None => self.ring(),
         }

@@ -26,6 +26,7 @@ mod search;
 mod tests;
 mod view;
 
+use countersign_core::legible;
 use std::collections::VecDeque;
 
 pub use completion::{Candidate, PartialWord};
@@ -193,7 +194,7 @@ impl Editor {
     /// format characters are shown as marks.
     #[must_use]
     pub fn notice(&mut self, text: &str) -> String {
-        self.print_below(text.lines());
+        self.print_below(text.lines().map(legible));
         self.refresh();
         std::mem::take(&mut self.out)
     }

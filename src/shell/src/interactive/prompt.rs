@@ -175,7 +175,7 @@ impl Session {
                 Event::Submit(line) if line.trim().is_empty() => self.begin()?,
                 Event::Submit(line) if self.is_exit(&line) && self.stays() => self.say_stopped("")?,
                 Event::Submit(line) => {
-                    self.leaves = line.trim() == "jobs";
+                    self.leaves = line.trim() == "jobs" || self.is_exit(&line);
                     return self.submit(line);
                 }
                 Event::Interrupt => self.status = 130,

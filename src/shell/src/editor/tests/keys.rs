@@ -188,6 +188,11 @@ fn completion_inserts_quotes_and_lists() {
     let shown = rig.editor.complete(&[name("many"), name("mo\x1b[2J\u{202e}e"), name("mD")]);
     rig.show(&shown);
     assert_eq!(rig.screen()[3..6], ["$ cd m", "many                    mo⟨U+001B⟩[2J⟨U+202E⟩e  mD/", "$ cd m"]);
+    let mut rig = Rig::xterm();
+    rig.keys("cd z\t");
+    let shown = rig.editor.complete(&[name("z\nb"), name("z⏎b")]);
+    rig.show(&shown);
+    assert_eq!(rig.screen()[4], "z⏎b         z⟨U+23CE⟩b", "a line end is not what looks like one");
 }
 
 #[test]
