@@ -38,6 +38,8 @@ fn lines() -> Vec<(&'static str, String)> {
         ("names of secrets in a text", fill("bash -c \"", "key = Xq7vTr2kLm\n", "\"")),
         ("backquotes", fill("echo ", "`a`", "")),
         ("one word", fill("rm ", "xy", "")),
+        ("a word of exclamation marks", fill("echo ", "!\\", "")),
+        ("exclamation marks behind a cd", fill("cd x; echo ", "!\\", "")),
     ]
 }
 

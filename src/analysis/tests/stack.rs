@@ -106,6 +106,7 @@ fn long_lines_that_are_not_deep_do_not_exhaust_it_either() {
         ("echo ", "{a,", ""),
         ("cat ", "<<A ", "\nA\n"),
         ("echo ", "\\", "x"),
+        ("cd x; echo ", "!\\", "x"),
         ("echo $'", "\\x41", "'"),
     ] {
         for times in [900, 60_000 / again.len()] {

@@ -182,7 +182,7 @@ pub(super) fn places(line: &str, commands: &[SimpleCommand]) -> Vec<Places> {
     };
     let moves = |command: &SimpleCommand| !matches!(movement(command), Move::No);
     let elsewhere = commands.iter().any(|command| called(command) || sends(command)) && commands.iter().any(moves);
-    if elsewhere || commands.iter().any(again) || negates(line) && commands.iter().any(moves) {
+    if elsewhere || commands.iter().any(again) || commands.iter().any(moves) && negates(line) {
         shell = Places::unknown();
     }
     for (index, command) in commands.iter().enumerate() {
@@ -205,10 +205,15 @@ pub(super) fn places(line: &str, commands: &[SimpleCommand]) -> Vec<Places> {
 
 /// Whether a line turns the success of a command round, which the facts do not have: behind `! cd x &&` it is where it was.
 fn negates(line: &str) -> bool {
+    /// What may stand before it, besides nothing.
+    const BEFORE: &[&str] = &["", "if", "elif", "while", "until", "then", "do", "else", "time", "-p", "--", "!", "\\"];
+    let apart = |c: char| c.is_whitespace() || ";&|({".contains(c);
+    // It asks for each of these words by itself: a line may be one long word of `!\`.
     let begins = |before: &str| {
         let before = before.trim_end_matches([' ', '\t']);
-        let word = before.rsplit(|c: char| c.is_whitespace() || ";&|({".contains(c)).next().unwrap_or_default();
-        ["", "if", "elif", "while", "until", "then", "do", "else", "time", "-p", "!", "\\"].contains(&word)
+        let ends_with =
+            |word: &&str| before.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with(apart));
+        BEFORE.iter().any(ends_with)
     };
     line.match_indices('!').any(|(at, _)| {
         let follows =

@@ -273,6 +273,8 @@ fn a_place_that_is_not_followed_is_unknown() {
         "! cd sub && bash x.sh",
         "true && ! time cd sub && bash x.sh",
         "! { cd sub; } && bash x.sh",
+        "time -- ! cd sub </nonexistent && bash x.sh",
+        "time -p -- ! cd sub </nonexistent && bash x.sh",
         "rm -r d; ln -s ../o d; bash l/../x.sh",
         "builtin cd sub && bash x.sh",
         "cd /srv && \\command cd ~a/sub && bash x.sh",
