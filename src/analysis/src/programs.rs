@@ -9,6 +9,7 @@ mod table;
 mod talk;
 
 pub use table::interpreter;
+pub(crate) use table::without_version;
 pub(crate) use talk::{HOLDS_A_PROGRAM, KEEPS_A_SHELL, OBEYS_INPUT, STARTERS, TALKS};
 pub use talk::{PAGERS, TAKES_COMMANDS};
 

@@ -13,6 +13,7 @@ mod places;
 mod prompts;
 mod sed;
 mod settled;
+mod versions;
 
 pub use self::acting::{acts, only_shows};
 use self::installed::as_program;
@@ -22,6 +23,7 @@ use self::places::{Places, is_replaced, places};
 pub(crate) use self::prompts::sets_a_prompt;
 use self::prompts::{ASSIGNING, EXPANDED, assigns_what_is_expanded, expands_into_a_prompt, runs_as_a_prompt};
 use self::settled::{expands, files_it_may_run, is_unsettled, places_that_variables_name};
+use self::versions::{as_common, common_name};
 use crate::builtins::{changes_meaning, rewires};
 use crate::facts::{
     CommandLine, Opaque, Origin, Place, Redirect, Redirection, Runs, Shell, SimpleCommand, Unknown, Word,
@@ -334,10 +336,10 @@ impl Found {
         }));
         found.extend(files_it_may_run(base, command.arguments()));
         for named in instructions(base, command.arguments()).unwrap_or_default() {
-            if named.is_directory {
-                self.directories.push(named.path);
-            } else {
+            if !named.is_directory {
                 found.push(named.path);
+            } else if !self.directories.contains(&named.path) {
+                self.directories.push(named.path);
             }
         }
         for path in found.iter().filter(|path| !is_input(path)) {
@@ -395,7 +397,7 @@ impl Found {
             return false;
         };
         self.named(base, command, places);
-        if let Some(program) = as_program(command) {
+        for program in [as_program(command), as_common(command)].into_iter().flatten() {
             self.named(program.program_name().unwrap_or_default(), &program, places);
         }
         if !self.words.iter().any(|known| known == name) {
@@ -418,7 +420,7 @@ impl Found {
                 }
             },
             "eval" => return true,
-            _ => return self.interpreted(base, command.arguments(), places),
+            _ => return self.interpreted(common_name(base), command.arguments(), places),
         }
         false
     }

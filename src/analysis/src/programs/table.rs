@@ -164,6 +164,11 @@ const TABLE: &[Interpreter] = &[
 
 /// The entry of a program, by its file name; a version at its end does not count.
 pub fn interpreter(name: &str) -> Option<&'static Interpreter> {
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
+    let stem = without_version(name);
     TABLE.iter().find(|known| known.names.contains(&name) || known.names.contains(&stem))
+}
+
+/// The name of a program without a version at its end: `python3.11`, `gcc-12`.
+pub(crate) fn without_version(name: &str) -> &str {
+    name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-')
 }

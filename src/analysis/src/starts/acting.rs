@@ -324,6 +324,7 @@ pub(super) const HOLDS_COMMANDS: &[&str] = &[
     "gtk-launch",
     "exo-open",
     "dex",
+    "pg_virtualenv",
 ];
 
 /// Options that name a program, or a file of code: long ones by name, short ones by letter.
@@ -380,7 +381,8 @@ const NAMES_PROGRAMS: &[(&[&str], Names)] = &[
         Names { long: &["file", "exec", "include", "load"], short: &['f', 'E', 'i', 'l'] },
     ),
     (&["sed", "gsed"], Names { long: &["file"], short: &['f'] }),
-    (&["make", "gmake"], Names { long: &["file", "makefile", "eval"], short: &['f'] }),
+    (&["make", "gmake"], Names { long: &["file", "makefile", "eval"], short: &['f', 'E'] }),
+    (&["savelog"], Names { long: &[], short: &['x'] }),
     (
         &["git"],
         Names {

@@ -28,6 +28,7 @@ use super::installed::as_program;
 use super::instructions::{instructions, takes_paths};
 use super::path_of;
 use super::sed::runs_what_it_reads;
+use super::versions::as_common;
 use crate::facts::{Assignment, CommandLine, Context, Loop, Origin, Redirect, Runs, SimpleCommand, Unknown, Word};
 use crate::launch::is_wrapper;
 use crate::programs::{Source, interpreter};
@@ -151,8 +152,9 @@ impl Known<'_> {
         if only_shows(name) {
             return false;
         }
-        if as_program(command).is_some_and(|it| it.program_name().is_none_or(is_wrapper) || self.leaves_open(&it, all))
-        {
+        let otherwise = [as_program(command), as_common(command)];
+        let open = |it: &SimpleCommand| it.program_name().is_none_or(is_wrapper) || self.leaves_open(it, all);
+        if otherwise.iter().flatten().any(open) {
             return true;
         }
         let found_here = READS_ONLY.contains(&name) && are_found_paths(command, all);

@@ -19,6 +19,10 @@ const STARTS: &[(&str, &[&str])] = &[
     ("tclsh", &["open", "spawn"]),
     ("expect", &["open", "spawn", "system"]),
     ("node", &["spawn", "process.binding"]),
+    ("scala", &["process", "Process", "Runtime", "!"]),
+    ("R", &["system", "pipe", "shell", "eval"]),
+    ("julia", &["run", "`", "pipeline", "open", "ccall"]),
+    ("elixir", &["cmd", "shell", "Port.", "Code."]),
     ("python", &["__builtins__", "compile"]),
 ];
 /// Programs that awk may hand lines to: they run nothing.

@@ -50,15 +50,37 @@ pub(super) fn git_runs_more(texts: &[&str]) -> bool {
     }
     let Some((subcommand, rest)) = texts.get(at..).and_then(<[&str]>::split_first) else { return false };
     let has = |begin: &str| rest.iter().any(|text| text.starts_with(begin));
+    // Also among other letters: `-qu x`.
+    let letter = |letter: char| {
+        rest.iter().any(|text| text.starts_with('-') && !text.starts_with("--") && text.contains(letter))
+    };
     match *subcommand {
-        "filter-branch" | "difftool" | "mergetool" | "send-email" | "merge-index" | "instaweb" => true,
+        "filter-branch" | "difftool" | "mergetool" | "send-email" | "merge-index" | "instaweb" | "remote-ext"
+        | "remote-fd" => true,
         "daemon" => has("--access"),
         "svn" => has("--authors-prog"),
         "bisect" => has("run"),
         "submodule" => has("foreach"),
-        "rebase" => has("-x"),
-        "grep" => has("-O"),
-        "clone" => has("-u") || has("-c"),
+        "rebase" if letter('x') => true,
+        "merge" | "pull" | "rebase" | "cherry-pick" | "revert" => names_a_strategy_by_path(rest),
+        "grep" => letter('O'),
+        "clone" => letter('u') || letter('c'),
         _ => false,
     }
+}
+
+/// `-s a/b` runs `git-merge-a/b`: a file below the working directory.
+fn names_a_strategy_by_path(texts: &[&str]) -> bool {
+    /// Letters of options whose value may follow them.
+    const VALUED: [char; 5] = ['X', 'm', 'F', 'S', 'C'];
+    let strategies = texts.iter().enumerate().filter_map(|(at, text)| {
+        let next = || texts.get(at + 1).copied();
+        if let Some(long) = text.strip_prefix("--") {
+            let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+            return (!name.is_empty() && "strategy".starts_with(name)).then(|| value.or_else(next))?;
+        }
+        let (before, value) = text.strip_prefix('-')?.split_once('s')?;
+        (!before.contains(VALUED)).then(|| Some(value).filter(|value| !value.is_empty()).or_else(next))?
+    });
+    strategies.into_iter().any(|name| name.contains('/'))
 }

@@ -67,6 +67,7 @@ pub(super) fn words_run(name: &str, texts: &[&str]) -> bool {
         "exim" | "exim4" | "sendmail" => {
             texts.iter().any(|text| ["-be", "-C", "-D"].iter().any(|o| text.starts_with(o)))
         }
+        "gdb" | "lldb" => texts.iter().any(|text| runs_in_a_debugger(text)),
         "coredumpctl" => holds(&["gdb", "debug"]),
         "busctl" | "gdbus" | "dbus-send" | "qdbus" => holds(&["transientunit", "execstart"]),
         "gpg-connect-agent" => holds(&["exec", "-program", "/run", "/open", "-r"]),
@@ -95,6 +96,17 @@ pub(super) fn words_run(name: &str, texts: &[&str]) -> bool {
         _ if name.starts_with("python") || name.starts_with("pypy") => module_runs(texts),
         _ => false,
     }
+}
+
+/// Whether a text may be a command of a debugger that starts a program, or runs code: `-ex '!x'`, `-o 'shell x'`.
+fn runs_in_a_debugger(text: &str) -> bool {
+    /// How such commands begin, shortened.
+    const RUNS: &[&str] = &["!", "|", "she", "sou", "pip", "py", "gu", "mak", "pl", "scr", "comm", "comp"];
+    /// What stands within one that does: what a process or the debugger calls, and what the shell that starts the
+    /// process expands.
+    const HOLDS: &[&str] = &["system", "exec", "popen", "spawn", "shell", "auto-load", "&", ";", "`", "$("];
+    let mut words = text.split(|c: char| c.is_whitespace() || c == '=');
+    words.any(|word| RUNS.iter().any(|begin| word.starts_with(begin))) || HOLDS.iter().any(|held| text.contains(held))
 }
 
 /// Whether a module of python is given the path of a file, which it may run: `-m pip install /srv/x`, `-m pdb x.py`.
@@ -169,6 +181,20 @@ mod tests {
             "git merge-index rm -a",
             "git daemon --access-hook=/srv/x",
             "git svn --authors-prog=/srv/x fetch",
+            "git grep -iO/path/tm x",
+            "git grep -lO x",
+            "git clone -qu 'touch made;' . a",
+            "git clone -qc core.fsmonitor=x . a",
+            "git rebase -ix 'touch made' a",
+            "git cherry-pick --strategy=a/b x",
+            "git merge -s a/b x",
+            "git merge -qsa/b x",
+            "git -C /srv merge --strat a/b x",
+            "git rebase --strategy a/b x",
+            "git pull -sa/b",
+            "git revert --strategy=a/b x",
+            "git remote-ext a 'sh -c x'",
+            "git remote-fd a 3",
             "npx -p /srv/x y",
             "npx --package=/srv/x y",
             "apt-get -o DPkg::Pre-Install-Pkgs::=x install y",
@@ -200,6 +226,17 @@ mod tests {
             "unheard-of '-d|'",
             "git -C /srv/app pull",
             "git checkout a/b",
+            "git clone -q https://example.com/a/b dir",
+            "git merge main",
+            "git merge -s ours origin/main",
+            "git merge --squash origin/main",
+            "git merge -Xsubtree=a/b x",
+            "git merge -m 'a/b' x",
+            "git pull -q --rebase origin a/b",
+            "git rebase -i origin/main",
+            "git cherry-pick -x a/b",
+            "git grep -n x",
+            "git remote add a h:a/b",
             "git --git-dir /srv/app/.git log",
             "kubectl -n x get pod/y",
             "kubectl --context a/b get pods",
