@@ -3,7 +3,7 @@
 
 use super::earlier::{has_subscript_by_name, names_an_element};
 use super::name_in;
-use crate::facts::{CommandLine, Context, Loop, SimpleCommand, Unknown, Word};
+use crate::facts::{Assignment, CommandLine, Context, Loop, SimpleCommand, Unknown, Word};
 
 /// Comparisons of `[[ … ]]` whose sides are expressions, and tests that take the name of a variable.
 const OF_EXPRESSIONS: [&str; 8] = ["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R"];
@@ -19,11 +19,10 @@ const MAKE_TEXT: &[&str] = &["read", "mapfile", "readarray", "getopts", "eval"];
 /// Whether bash may take for an expression what does not stand in the line, or what the line holds as a quoted text.
 pub(super) fn evaluates_data(line: &str, tree: &CommandLine) -> bool {
     let bare = |text: &str| text.replace("\\\n", "").replace(['\'', '"', '\\'], "");
-    let words = tree.commands.iter().flat_map(|command| &command.words);
-    let texts: Vec<String> = std::iter::once(bare(line)).chain(words.map(|word| bare(&word.text))).collect();
+    let mut words = tree.commands.iter().flat_map(|command| &command.words);
+    let texts: Vec<String> = std::iter::once(bare(line)).chain(words.clone().map(|word| bare(&word.text))).collect();
     // `{a[i]}>file`, which the facts have as a word: the element is given a descriptor.
     let descriptor = |word: &Word| word.text.starts_with('{') && word.text.contains('[') && word.text.ends_with("]}");
-    let mut words = tree.commands.iter().flat_map(|command| &command.words);
     if texts.iter().any(|text| names_by_another(text))
         || tree.commands.iter().any(takes_an_element)
         || words.any(descriptor)
@@ -92,37 +91,42 @@ fn says_what_runs(line: &str) -> bool {
 
 /// Whether what a substitution writes, or what a builtin sets, may be chosen by somebody.
 fn is_chosen(tree: &CommandLine) -> bool {
-    let substituted = |command: &&SimpleCommand| command.context.contains(&Context::Substitution);
     let makes = |command: &SimpleCommand| {
-        let printed =
-            command.program_name() == Some("printf") && command.arguments().iter().any(|w| w.text.starts_with("-v"));
+        let variable = |word: &Word| word.text.starts_with("-v");
+        let printed = command.program_name() == Some("printf") && command.arguments().iter().any(variable);
         printed || !command.words.is_empty() && name_in(command, MAKE_TEXT)
     };
-    tree.commands.iter().any(makes)
-        || tree
-            .commands
-            .iter()
-            .filter(substituted)
-            .any(|command| !name_in(command, HARMLESS) || command.words.iter().any(is_of_names))
+    let writes = |command: &SimpleCommand| {
+        command.context.contains(&Context::Substitution)
+            && (!name_in(command, HARMLESS) || command.words.iter().any(becomes_names))
+    };
+    tree.commands.iter().any(|command| makes(command) || writes(command))
 }
 
-/// Whether a word becomes names of files or directories.
+/// Whether a word becomes names of files or directories, or what is written because of it does.
+fn becomes_names(word: &Word) -> bool {
+    let open = [Unknown::COMMAND, Unknown::PARAMETER].iter().any(|unknown| word.unknown.contains(*unknown));
+    open || is_of_names(word) || word.text.contains(['*', '?', '['])
+}
+
+/// Whether a word is replaced by names of files or directories.
 fn is_of_names(word: &Word) -> bool {
-    [Unknown::GLOB, Unknown::TILDE, Unknown::COMMAND].iter().any(|unknown| word.unknown.contains(*unknown))
+    word.unknown.contains(Unknown::GLOB) || word.unknown.contains(Unknown::TILDE)
 }
 
 /// Whether a variable is given names of files, or what cannot be told.
 fn from_names(tree: &CommandLine) -> bool {
-    let open = |word: &Word| {
-        is_of_names(word) && !word.unknown.contains(Unknown::COMMAND) || word.unknown.contains(Unknown::PARAMETER)
+    // A variable in such a list may hold a pattern, which is replaced by names in turn.
+    let open = |word: &Word| is_of_names(word) || word.unknown.contains(Unknown::PARAMETER);
+    let mut assigned = tree.commands.iter().flat_map(|command| &command.assignments);
+    let assigns = |one: &Assignment| {
+        if one.plain { one.values.iter().any(is_of_names) } else { one.values.iter().any(open) }
     };
-    let named = |word: &Word| word.unknown.contains(Unknown::GLOB) || word.unknown.contains(Unknown::TILDE);
-    let assigned = tree.commands.iter().flat_map(|command| &command.assignments);
     // What a function, or the shell, is given as its own words.
-    let given = |command: &SimpleCommand| !tree.functions.is_empty() || command.program_name() == Some("set");
-    let mut words = tree.commands.iter().filter(|command| given(command)).flat_map(|command| &command.words);
+    let given = |command: &&SimpleCommand| !tree.functions.is_empty() || command.program_name() == Some("set");
+    let mut words = tree.commands.iter().filter(given).flat_map(|command| &command.words);
     let unseen = |one: &Loop| one.words.is_empty() || one.words.len() >= Loop::MOST || one.words.iter().any(open);
-    tree.loops.iter().any(unseen) || assigned.flat_map(|one| &one.values).any(named) || words.any(named)
+    tree.loops.iter().any(unseen) || assigned.any(assigns) || words.any(open)
 }
 
 fn says_a_name(text: &str) -> bool {
@@ -234,6 +238,18 @@ mod tests {
             "x=1 # it's\ny='$'; y=\"a[${y}(id)]\"; echo $((y)) # it's",
             "cat <<E; y='a[$'; y+='(id)]'; ((y)) # '\n'\nE",
             "read x < f; ((x))",
+            // Names of files by way of something else.
+            "for f in $(id -un)*; do echo $((f)); done",
+            "for f in $(date '+*'); do echo $((f)); done",
+            "x=($(seq -f '*' 1)); echo $((x))",
+            "set -- $(date '+*'); echo $(($1))",
+            "p='*'; set -- $p; echo $(($1))",
+            "p='*'; x=($p); echo $((x))",
+            "p='*'; f() { echo $(($1)); }; f $p",
+            "for f in {1,*}; do echo $((f)); done",
+            "p='*'; for f in \"$p\" $p; do echo $((f)); done",
+            "x=date; [[ $($x '+*') -eq 1 ]]",
+            "x='*'; for f in $(seq -s \"$x\" 1 2); do echo $((f)); done",
         ];
         let wrong: Vec<&str> = lines.into_iter().filter(settled).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
