@@ -7,6 +7,11 @@ pub(crate) fn base_name(word: &str) -> &str {
     slash.and_then(|at| word.get(at + 1..)).unwrap_or(word)
 }
 
+/// Whether a word is an option with one of these letters, alone or among others: `-qu`.
+pub(crate) fn has_letter(word: &str, letters: &[char]) -> bool {
+    word.starts_with('-') && !word.starts_with("--") && word.contains(letters)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 
 use super::path_of;
 use crate::facts::{Context, Origin, Redirect, Runs, SimpleCommand, Word};
+use crate::words::has_letter;
 use std::collections::BTreeSet;
 
 /// Most places that are followed.
@@ -314,8 +315,8 @@ pub(super) fn is_replaced(path: &str, after: &[String], commands: &[SimpleComman
 fn unpacks(name: &str, arguments: &[Word]) -> bool {
     let option = |word: &Word| {
         let text = word.text.as_str();
-        let short = text.starts_with('-') && !text.starts_with("--") && text.contains(['O', 'J', 'K']);
-        short || ["--remote", "--config", "--output-dir"].iter().any(|long| text.starts_with(long))
+        has_letter(text, &['O', 'J', 'K'])
+            || ["--remote", "--config", "--output-dir"].iter().any(|long| text.starts_with(long))
     };
     match name {
         "git" => !arguments.iter().any(|word| word.exact().is_some_and(|text| GIT_READS.contains(&text))),

@@ -32,6 +32,7 @@ use super::versions::as_common;
 use crate::facts::{Assignment, CommandLine, Context, Loop, Origin, Redirect, Runs, SimpleCommand, Unknown, Word};
 use crate::launch::is_wrapper;
 use crate::programs::{Source, interpreter};
+use crate::words::has_letter;
 
 /// Variables that are as the login began, where the line does not set them.
 const OF_LOGIN: &[&str] = &["HOME", "USER", "LOGNAME", "UID", "EUID"];
@@ -390,8 +391,7 @@ fn reads_from_here(name: &str, texts: &[&str], at: usize, is_text: bool, is_shel
     }
     let before = texts.get(..at).unwrap_or_default();
     let python = name.starts_with("python") || name.starts_with("pypy");
-    let apart = |text: &&&str| text.starts_with('-') && !text.starts_with("--") && text.contains(['I', 'P']);
-    if python && before.iter().any(|text| apart(&text)) {
+    if python && before.iter().any(|text| has_letter(text, &['I', 'P'])) {
         return false;
     }
     let module = before.last().is_some_and(|last| !last.starts_with("--") && last.ends_with('m'));

@@ -2,6 +2,7 @@
 //! directory says. It is no parser of these languages: code that is not understood counts as such.
 
 use crate::programs::{Source, interpreter};
+use crate::words::has_letter;
 
 const AWKS: &[&str] = &["awk", "gawk", "mawk", "nawk", "original-awk"];
 /// What code of a language starts programs with, or other code. What takes in files is in `CODE_WORDS`.
@@ -46,7 +47,7 @@ pub(super) fn runs_what_it_reads(name: &str, texts: &[&str]) -> bool {
 
 /// Whether a perl with code in the line opens files by names that something else decides about: `x|` is a command to it.
 pub(super) fn opens_by_name(name: &str, texts: &[&str]) -> bool {
-    let loops = |text: &&str| text.starts_with('-') && !text.starts_with("--") && text.contains(['n', 'p']);
+    let loops = |text: &&str| has_letter(text, &['n', 'p']);
     name.starts_with("perl") && texts.iter().any(|text| loops(text) || text.contains("<>") || text.contains("ARGV"))
 }
 

@@ -1,5 +1,7 @@
 //! Which git runs more than itself, and which programs run a file of the working directory for a subcommand.
 
+use crate::words::has_letter;
+
 /// `git a/b` runs `git-a/b`, `kubectl a/b` runs `kubectl-a/b`: a file below the working directory.
 pub(super) fn names_a_file_for_a_subcommand(name: &str, texts: &[&str]) -> bool {
     /// Options with a value of their own, in either program.
@@ -51,9 +53,7 @@ pub(super) fn git_runs_more(texts: &[&str]) -> bool {
     let Some((subcommand, rest)) = texts.get(at..).and_then(<[&str]>::split_first) else { return false };
     let has = |begin: &str| rest.iter().any(|text| text.starts_with(begin));
     // Also among other letters: `-qu x`.
-    let letter = |letter: char| {
-        rest.iter().any(|text| text.starts_with('-') && !text.starts_with("--") && text.contains(letter))
-    };
+    let letter = |letters: &[char]| rest.iter().any(|text| has_letter(text, letters));
     match *subcommand {
         "filter-branch" | "difftool" | "mergetool" | "send-email" | "merge-index" | "instaweb" | "remote-ext"
         | "remote-fd" => true,
@@ -61,10 +61,10 @@ pub(super) fn git_runs_more(texts: &[&str]) -> bool {
         "svn" => has("--authors-prog"),
         "bisect" => has("run"),
         "submodule" => has("foreach"),
-        "rebase" if letter('x') => true,
+        "rebase" if letter(&['x']) => true,
         "merge" | "pull" | "rebase" | "cherry-pick" | "revert" => names_a_strategy_by_path(rest),
-        "grep" => letter('O'),
-        "clone" => letter('u') || letter('c'),
+        "grep" => letter(&['O']),
+        "clone" => letter(&['u', 'c']),
         _ => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::acting::READS_ONLY;
 use crate::programs::interpreter;
+use crate::words::has_letter;
 
 /// Modules of python that run nothing they are given.
 const HARMLESS_MODULES: &[&str] = &[
@@ -25,9 +26,7 @@ const HARMLESS_MODULES: &[&str] = &[
 pub(super) fn words_run(name: &str, texts: &[&str]) -> bool {
     let holds =
         |words: &[&str]| texts.iter().any(|text| words.iter().any(|word| text.to_ascii_lowercase().contains(word)));
-    let option = |letter: char| {
-        texts.iter().any(|text| text.starts_with('-') && !text.starts_with("--") && text.contains(letter))
-    };
+    let letter = |letters: &[char]| texts.iter().any(|text| has_letter(text, letters));
     // Many programs in perl open what they are given by name: `pod2html '|x'`, `h2ph 'x|'`.
     let pipes =
         |text: &&str| text.len() > 1 && (text.starts_with('|') || text.ends_with('|') && !text.starts_with('-'));
@@ -40,9 +39,9 @@ pub(super) fn words_run(name: &str, texts: &[&str]) -> bool {
     }
     match name {
         // Builtins that run one of their words, together with other options, too: `jobs -x rm x`, `compgen -aC ./x`.
-        "jobs" => option('x'),
-        "compgen" | "complete" => option('C') || option('F'),
-        "mapfile" | "readarray" => option('C'),
+        "jobs" => letter(&['x']),
+        "compgen" | "complete" => letter(&['C', 'F']),
+        "mapfile" | "readarray" => letter(&['C']),
         "ssh" | "scp" | "sftp" => {
             // A socket of `-S` may be one that the agent listens on: what is sent there runs elsewhere than the line says.
             let socket = name == "ssh" && texts.iter().any(|text| text.starts_with("-S"));
