@@ -45,6 +45,7 @@ fn a_shell_is_told_from_what_takes_its_place_and_a_login_is_taken_up_again() {
     host.host.take().expect("a host").kill();
     host.start_host();
     journal::wait_for(&host.journal(), "session_resumed", 1);
+    terminal.expect("is back; lines are taken again");
     terminal.send("exec cat\r");
     reviewer.approve("exec cat");
     terminal.expect("\n");

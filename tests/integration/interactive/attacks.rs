@@ -249,20 +249,37 @@ while time.time() < until:
 
 #[test]
 fn a_storm_of_signals_lets_nothing_run() {
+    assert!((0..3).any(|_| outlives_a_storm()), "each login was ended");
+}
+
+/// Whether the login is there after it. A signal in the moment in which the shell has read a line and has not said so
+/// takes the line from it, and whoever sent the line cannot know how much of it: the login is ended then.
+fn outlives_a_storm() -> bool {
     let mut login = Login::new();
     fs::write(login.file("storm.py"), STORM).unwrap();
     login.line("python3 storm.py");
     for _ in 0..4 {
-        login.terminal.send("touch made #NEVER\r");
-        login.terminal.expect("denied");
-        moment(300);
-        login.terminal.send("touch other\r");
-        moment(500);
+        if login.terminal.is_running() {
+            let before = login.finished();
+            login.terminal.send("touch made #NEVER\r");
+            eventually("a denial", LIMIT, || (login.finished() > before || !login.terminal.is_running()).then_some(()));
+            moment(300);
+        }
+        if login.terminal.is_running() {
+            login.terminal.send("touch other\r");
+            moment(500);
+        }
     }
     moment(4000);
-    login.ends("echo sti''ll", "still");
     assert!(!login.file("made").exists());
+    if !login.terminal.is_running() {
+        assert!(login.terminal.shown().contains("the login is ended"), "{}", login.terminal.shown());
+        login.check(&[10]);
+        return false;
+    }
+    login.ends("echo sti''ll", "still");
     login.leave();
+    true
 }
 
 /// The inner terminal, put back by a program of the agent's each time the front makes it raw: a read of the front
