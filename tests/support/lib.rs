@@ -18,5 +18,6 @@ pub mod reviewer;
 pub mod run;
 pub mod scratch;
 pub mod signing;
+pub mod skips;
 pub mod terminal;
 pub mod trial;

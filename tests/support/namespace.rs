@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 
 use crate::run::{eventually, run};
 use crate::scratch::Scratch;
+use crate::skips::skipped;
 
 /// Names the owner of a namespace, inside it.
 const OWNER_FILE: &str = "etc/countersign-test-owner";
@@ -31,12 +32,7 @@ pub fn may_enter() -> bool {
         std::env::var_os("COUNTERSIGN_TESTS_NO_ROOT").is_some_and(|value| value == "1"),
         "{test} needs root: it makes a mount namespace, accounts and a setuid program. Run tests/check.sh, which uses sudo, or set COUNTERSIGN_TESTS_NO_ROOT=1 to do without this test"
     );
-    eprintln!("SKIPPED {test}: needs root, and COUNTERSIGN_TESTS_NO_ROOT is set");
-    if let Some(list) = std::env::var_os("COUNTERSIGN_TESTS_SKIPPED") {
-        use std::io::Write;
-        let file = fs::File::options().create(true).append(true).open(list);
-        file.and_then(|mut file| writeln!(file, "{test}")).expect("list of skipped tests");
-    }
+    skipped("needs root, and COUNTERSIGN_TESTS_NO_ROOT is set");
     false
 }
 

@@ -1,8 +1,10 @@
 //! The readers of foreign bytes in this crate, as plain functions: what the
 //! fuzz targets of `tests/fuzz` call. The daemon itself does not use this module.
 
+use crate::recordings::{convert::Converter, redaction::for_recordings};
 use crate::{claims, credential, registry};
 use countersign_api::context::Claim;
+use countersign_ledger::SpoolPlace;
 
 /// Whether this is a configuration file of the daemon.
 pub fn is_configuration(text: &str) -> bool {
@@ -28,4 +30,22 @@ pub fn credential(auth_info: &str, source: &str) -> Option<Vec<String>> {
 /// registrations, one connection for each message.
 pub fn registrations(bytes: &[u8]) -> usize {
     registry::take_all(bytes)
+}
+
+/// The recording of a spool that comes in pieces of `size` bytes, and whether it
+/// could be read to its end.
+pub fn recorded(spool: &[u8], size: usize) -> (Vec<u8>, bool) {
+    let mut converter = Converter::new(false, for_recordings(), SpoolPlace::default());
+    let (mut begins, mut whole) = (0, true);
+    for ends in (1..=spool.len()).filter(|end| end % size.max(1) == 0 || *end == spool.len()) {
+        match converter.feed(spool.get(begins..ends).unwrap_or_default()) {
+            Ok(used) => begins += used,
+            Err(_) => {
+                whole = false;
+                break;
+            }
+        }
+    }
+    whole &= converter.let_go().is_ok();
+    (converter.piece().lines.to_vec(), whole)
 }

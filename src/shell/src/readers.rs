@@ -5,8 +5,12 @@
 use crate::complete::{Completeness, is_complete};
 use crate::editor::{Editor, Event, History, Row, Terminal};
 use crate::interactive::driver::{Listener, NotSaid, Said};
+use crate::interactive::mark::Mark;
 use crate::script::source;
-use crate::{settings, unserved};
+use crate::{settings, spawner, transfer_log, unserved};
+
+/// What the child says that looks at files as the agent.
+pub use crate::spawner::orders::{Names, Seen as Look};
 
 /// Types these bytes at a prompt, in two pieces cut at `cut`, on the kind of
 /// terminal that `TERM` names. Returns what was handed out to be held, and the
@@ -92,4 +96,28 @@ pub fn history(text: &str) -> String {
 /// Whether this is a configuration file of the login shell.
 pub fn is_configuration(text: &str) -> bool {
     settings::is_configuration(text)
+}
+
+/// The markers of what an sftp server's log says, and how many files it opened
+/// and how many bytes it read and wrote; none where that is not known.
+pub fn transfer_log(messages: &[String]) -> (Vec<String>, Option<(u64, u64, u64)>) {
+    transfer_log::heard(messages)
+}
+
+/// The branch that a `HEAD` names.
+pub fn branch(head: &str) -> Option<String> {
+    spawner::named(head)
+}
+
+/// What is shown of a terminal's output that comes in pieces of `size` bytes, and
+/// whether the driver's mark with this word was in it.
+pub fn marked(word: &str, bytes: &[u8], size: usize) -> (Vec<u8>, bool) {
+    let (mut mark, mut shown, mut seen) = (Mark::new(word), Vec::new(), false);
+    for piece in bytes.chunks(size.max(1)) {
+        let (more, here) = mark.push(piece);
+        shown.extend(more);
+        seen |= here;
+    }
+    shown.extend(mark.rest());
+    (shown, seen)
 }

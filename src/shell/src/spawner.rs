@@ -8,6 +8,8 @@ mod look;
 pub mod orders;
 mod repository;
 
+pub use repository::named;
+
 use crate::end::Failure;
 use crate::inner::InnerShell;
 use crate::interactive::driver;

@@ -102,6 +102,15 @@ fn pieces(text: &str) -> Vec<String> {
     pieces.map(|(index, piece)| format!("{}: {}", word(index), piece.iter().collect::<String>())).collect()
 }
 
+/// What is recorded of these messages, and what they add up to.
+pub fn heard(messages: &[String]) -> (Vec<String>, Option<(u64, u64, u64)>) {
+    let mut sums = Sums::default();
+    messages.iter().for_each(|message| sums.hear(message));
+    let Files { opened, read_bytes, written_bytes } = sums.files;
+    let known = sums.known().then_some((opened, read_bytes, written_bytes));
+    (messages.iter().flat_map(|message| pieces(message)).collect(), known)
+}
+
 /// What the messages add up to.
 #[derive(Debug, Default)]
 struct Sums {

@@ -8,6 +8,7 @@ use countersign_tests::installation::{AGENT, Installation, Options, PROGRAMS};
 use countersign_tests::journal;
 use countersign_tests::programs::HOSTD;
 use countersign_tests::run::{LIMIT, Running, run};
+use countersign_tests::skips::skipped;
 
 /// A line of the documentation, with the path of this test.
 fn pam_line() -> String {
@@ -26,7 +27,7 @@ fn what_sshd_verified_is_in_the_record() {
     let Some(host) = Installation::new(Options::default()) else { return };
     let audit = Path::new("/proc/self/loginuid").exists();
     if !audit || !Path::new("/etc/pam.d/sshd").exists() {
-        eprintln!("SKIPPED: this kernel has no audit sessions, or there is no PAM for sshd");
+        skipped("this kernel has no audit sessions, or there is no PAM for sshd");
         return;
     }
     host.approved(&[], "true", Some(b"")).wait(LIMIT).expect(0);
@@ -64,7 +65,7 @@ fn what_sshd_verified_is_in_the_record() {
 fn an_agent_can_register_nobody() {
     let Some(host) = Installation::new(Options::default()) else { return };
     if !Path::new("/proc/self/loginuid").exists() {
-        eprintln!("SKIPPED: this kernel has no audit sessions");
+        skipped("this kernel has no audit sessions");
         return;
     }
     let public = fs::read_to_string(host.scratch.join("client/id.pub")).expect("key");

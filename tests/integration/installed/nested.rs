@@ -3,6 +3,7 @@
 use countersign_tests::installation::{AGENT, Installation, Options, PROGRAMS};
 use countersign_tests::journal;
 use countersign_tests::run::{LIMIT, Running, run_with};
+use countersign_tests::skips::skipped;
 
 #[test]
 fn a_login_within_a_login_is_gated_again_and_known_as_such() {
@@ -107,7 +108,7 @@ fn other_inner_shells_run_what_was_approved() {
     ] {
         let program = format!("/usr/bin/{shell}");
         if !std::path::Path::new(&program).exists() {
-            eprintln!("SKIPPED: {shell} is not installed");
+            skipped(&format!("{shell} is not installed"));
             continue;
         }
         std::fs::write(file, before.replace("inner_shell = \"bash\"", &format!("inner_shell = \"{shell}\"")))

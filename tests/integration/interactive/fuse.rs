@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use countersign_tests::journal;
 use countersign_tests::namespace::{Namespace, may_enter};
 use countersign_tests::run::{LIMIT, eventually};
+use countersign_tests::skips::skipped;
 
 use super::Login;
 
@@ -42,8 +43,11 @@ impl Drop for Server {
 }
 
 fn on_fuse() -> Option<(Namespace, Login, Server)> {
-    // A kernel without FUSE has nothing to show.
-    if !may_enter() || !std::path::Path::new("/dev/fuse").exists() {
+    if !may_enter() {
+        return None;
+    }
+    if !std::path::Path::new("/dev/fuse").exists() {
+        skipped("this kernel has no FUSE");
         return None;
     }
     let namespace = Namespace::enter();

@@ -8,6 +8,7 @@ mod driver;
 mod ends;
 mod fuse;
 mod held;
+mod inner;
 mod lines;
 mod places;
 mod programs;

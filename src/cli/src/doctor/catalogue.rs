@@ -339,6 +339,9 @@ checks! {
     PTRACE "kernel.ptrace" Warning
         "Yama keeps programs of one login from tracing those of another of the same account."
         "sysctl kernel.yama.ptrace_scope=1 (a kernel built without Yama has nothing to set)";
+    LANDLOCK "kernel.landlock" Hole
+        "The servers of sftp, scp and rsync are kept from the memory of the agent's other programs, and a transfer to the place it names, by Landlock."
+        "run a kernel of 5.19 or later with landlock among its modules (the boot parameter lsm=, see /sys/kernel/security/lsm)";
     USERNS "kernel.user-namespaces" Warning
         "Unprivileged user namespaces make much of the kernel reachable that is else root's."
         "sysctl kernel.unprivileged_userns_clone=0 (Debian), or user.max_user_namespaces=0";

@@ -422,6 +422,8 @@ pub struct Kernel {
     pub sysctl: BTreeMap<&'static str, Known<Option<String>>>,
     /// The program that cores are piped to.
     pub core_program: Option<Known<Walk>>,
+    /// Whether it can set a program apart from others of its account (Landlock).
+    pub sets_apart: bool,
     /// Options of the mount at /proc.
     pub proc_options: Known<String>,
     /// Whether the clock is synchronised.

@@ -22,7 +22,7 @@
 mod away;
 pub mod driver;
 mod line;
-mod mark;
+pub mod mark;
 mod notice;
 mod over;
 pub mod private;

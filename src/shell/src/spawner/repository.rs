@@ -86,7 +86,7 @@ fn head(git: &Path) -> Option<String> {
 }
 
 /// What a `HEAD` names.
-fn named(text: &str) -> Option<String> {
+pub fn named(text: &str) -> Option<String> {
     let line = text.strip_suffix('\n').unwrap_or(text);
     let name = match line.strip_prefix("ref:") {
         Some(named) => named.trim().strip_prefix("refs/heads/")?,

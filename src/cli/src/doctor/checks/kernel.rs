@@ -19,6 +19,7 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
             &[("fs.protected_fifos", &["1", "2"]), ("fs.protected_regular", &["1", "2"])],
         ),
         values(kernel, &c::PTRACE, &[("kernel.yama.ptrace_scope", &["1", "2", "3"])]),
+        landlock(kernel),
         userns(kernel),
         known(&c::HIDEPID, &kernel.proc_options, |options| hidepid(options, &facts.host.daemon_gids)),
         known(&c::CLOCK, &kernel.clock, |synchronised| {
@@ -73,6 +74,15 @@ fn core_pattern(kernel: &Kernel) -> Finding {
         },
         (Some(Ok(Some(pattern))), None) => c::CORE_PATTERN.ok(format!("kernel.core_pattern = {pattern}")),
         (Some(Ok(None)) | None, None) => c::CORE_PATTERN.unknown("kernel.core_pattern was not read"),
+    }
+}
+
+fn landlock(kernel: &Kernel) -> Finding {
+    let traces = !matches!(kernel.sysctl.get("kernel.yama.ptrace_scope"), Some(Ok(Some(value))) if value != "0");
+    match (kernel.sets_apart, traces) {
+        (true, _) => c::LANDLOCK.ok("the kernel has it"),
+        (false, true) => c::LANDLOCK.open("the kernel has none, and Yama does not stand in: an approved sftp session that may write can write code into the agent's shell"),
+        (false, false) => c::LANDLOCK.open("the kernel has none: memory is kept by Yama, but a transfer may write through links to another place than it names"),
     }
 }
 

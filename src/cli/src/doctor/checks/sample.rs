@@ -197,6 +197,7 @@ pub fn facts() -> Facts {
             .map(sysctl)
             .into(),
             core_program: None,
+            sets_apart: true,
             proc_options: Ok(format!("rw,gid={DAEMON},hidepid=2")),
             clock: Ok(true),
         },

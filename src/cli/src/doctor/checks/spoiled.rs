@@ -346,6 +346,7 @@ const HOST: &[Case] = &[
     ("kernel.protected-links", Warning, |f| sysctl(f, "fs.protected_hardlinks", Some("0"))),
     ("kernel.protected-files", Warning, |f| sysctl(f, "fs.protected_fifos", Some("0"))),
     ("kernel.ptrace", Warning, |f| sysctl(f, "kernel.yama.ptrace_scope", None)),
+    ("kernel.landlock", Hole, |f| f.kernel.sets_apart = false),
     ("kernel.user-namespaces", Warning, |f| {
         sysctl(f, "kernel.unprivileged_userns_clone", Some("1"));
         sysctl(f, "user.max_user_namespaces", Some("9"));

@@ -27,6 +27,7 @@ pub fn gather() -> Kernel {
     Kernel {
         sysctl: NAMES.into_iter().map(|name| (name, sysctl(name))).collect(),
         core_program: program.map(|line| walk(Path::new(line.split_whitespace().next().unwrap_or_default()))),
+        sets_apart: countersign_sys::apart::is_possible(),
         proc_options: proc_options(),
         clock: clock(),
     }
