@@ -80,7 +80,7 @@ pub fn mark(bytes: &[u8]) {
     for size in [bytes.len(), 1, 3] {
         let (shown, seen) = readers::marked("w", bytes, size);
         let taken = bytes.len() - shown.len();
-        assert!(taken % MARK.len() == 0 && (taken > 0) == seen, "{taken} of {}", bytes.len());
+        assert!(taken.is_multiple_of(MARK.len()) && (taken > 0) == seen, "{taken} of {}", bytes.len());
         assert!(seen || shown == bytes);
         assert!(seen || !bytes.windows(MARK.len()).any(|part| part == MARK));
     }
