@@ -213,7 +213,7 @@ fn is_childless() -> bool {
 
 /// Kills and reaps everything below this process, which must be a subreaper;
 /// hands each one to `ended`. Gives up on what it may not signal. False where
-/// something forks faster than it is found.
+/// something forks faster than it is found, or is behind too many others.
 pub fn end_tree(mut ended: impl FnMut(i32, ExitStatus)) -> bool {
     let until = Instant::now() + KILL;
     let mut known = BTreeSet::new();
@@ -231,7 +231,9 @@ pub fn end_tree(mut ended: impl FnMut(i32, ExitStatus)) -> bool {
         // The list of children is read while they come and go, and may miss some or all of them; whether
         // there is any child at all the kernel tells for sure.
         quiet = if found.iter().filter(others).count() == found.len() { quiet + 1 } else { 0 };
-        let over = is_childless() || (quiet >= QUIET_ROUNDS && !found.is_empty());
+        // Behind so many there may be more, and nothing is known of those.
+        let whole = !found.is_empty() && found.len() < WALKED;
+        let over = is_childless() || (quiet >= QUIET_ROUNDS && whole);
         let fresh = found.iter().filter(|pid| known.insert(**pid)).count() > 0;
         if flood {
             // To look at so many one by one, round for round, takes longer than they live.
@@ -239,7 +241,7 @@ pub fn end_tree(mut ended: impl FnMut(i32, ExitStatus)) -> bool {
         }
         if over || (round >= KILL_ROUNDS && Instant::now() >= until) {
             // What was killed before and is still there waits inside the kernel.
-            return over || (!fresh && !found.is_empty());
+            return over || (!fresh && whole);
         }
         crate::sleep_ms(2);
     }

@@ -108,3 +108,68 @@ fn what_forks_away_is_ended_too() {
     host.run("true").expect(0);
     host.verify().expect(10);
 }
+
+/// A program of another user's that anybody may start and that waits: an SMTP server on standard input, `sudo` with
+/// a command that everybody is allowed.
+const WAITS: &str = r#"
+#include <sys/types.h>
+#include <unistd.h>
+int main(void) {
+    if (setreuid(0, 0)) return 1;
+    alarm(40);
+    for (;;) pause();
+}
+"#;
+
+/// More of these than are looked at, and behind them one of the agent's.
+const HIDES: &str = r#"
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+static void away(void) {
+    if (fork()) _exit(0);
+    setsid();
+    for (int fd = 0; fd < 3; fd++) dup2(open("/dev/null", O_RDWR), fd);
+}
+int main(int count, char **words) {
+    for (int i = 0; i < 1100; i++) {
+        if (i % 50 == 49) usleep(50000);
+        if (fork()) continue;
+        away();
+        execl(words[1], "waits", (char *)0);
+        _exit(1);
+    }
+    sleep(2);
+    if (!fork()) {
+        away();
+        signal(SIGHUP, SIG_IGN);
+        sleep(8);
+        creat("escaped", 0644);
+        _exit(0);
+    }
+    sleep(1);
+    return 0;
+}
+"#;
+
+#[test]
+fn what_hides_behind_programs_of_others_is_ended_too() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let make = |name: &str, text: &str, program: &std::path::Path| {
+        let source = host.scratch.join(name);
+        std::fs::write(&source, text).expect("source");
+        run(std::process::Command::new("cc").args(["-O1", "-static", "-o"]).arg(program).arg(&source)).expect(0);
+    };
+    let waits = std::path::Path::new("/srv/waits");
+    make("waits.c", WAITS, waits);
+    std::fs::set_permissions(waits, std::fs::Permissions::from_mode(0o4755)).expect("mode");
+    make("hides.c", HIDES, &host.home().join("hides"));
+    // The connection's own process is the agent's, too, and may go with the rest.
+    let ended = host.approved(&[], "./hides /srv/waits", Some(b"")).wait(LIMIT);
+    assert!(matches!(ended.code(), 0 | 255), "{}", ended.err());
+    journal::wait_for(&host.journal(), "session_closed", 1);
+    std::thread::sleep(Duration::from_secs(9));
+    assert!(!host.home().join("escaped").exists(), "it outlived the login");
+    host.verify().expect(10);
+}
