@@ -1,5 +1,5 @@
-//! The files that a held line would run: looked at before it is asked about,
-//! and again before it runs.
+//! The files that a held line would run, and where it would: looked at before it
+//! is asked about, and again before it runs.
 
 use crate::place::Place;
 use crate::spawner::orders::{Report, Spawner};
@@ -7,6 +7,7 @@ use countersign_api::context::{FileSeen, Unread};
 use countersign_api::front::FrontMessage;
 use countersign_core::Nonce;
 use std::io;
+use std::path::PathBuf;
 
 /// Most files that a host may ask for.
 const MAX_FILES: usize = 8;
@@ -15,6 +16,8 @@ const MAX_FILES: usize = 8;
 #[derive(Debug, Default)]
 pub struct Inspected {
     seen: Option<(Vec<String>, Vec<FileSeen>)>,
+    /// Where the only line of its login would run.
+    here: Option<PathBuf>,
 }
 
 impl Inspected {
@@ -35,11 +38,22 @@ impl Inspected {
         Ok(Some((FrontMessage::Inspected { nonce, files: seen.files }, ended)))
     }
 
-    /// Whether each file is still what it was.
-    pub fn still_holds(&self, spawner: &Spawner) -> io::Result<(bool, Option<Report>)> {
-        let Some((paths, before)) = self.files() else { return Ok((true, None)) };
-        let (now, ended) = spawner.look(false, paths)?;
-        Ok((are_same(before, &now.files), ended))
+    /// Where the only line of its login would run.
+    pub fn stands(&mut self) -> io::Result<PathBuf> {
+        let here = std::env::current_dir()?;
+        self.here = Some(here.clone());
+        Ok(here)
+    }
+
+    /// Whether each file is still what it was, and the only line of its login
+    /// would still run where it was submitted: a directory that goes elsewhere
+    /// takes the line with it.
+    pub fn still_holds(&self, spawner: &Spawner) -> io::Result<bool> {
+        if self.here.is_none() || std::env::current_dir().ok() != self.here {
+            return Ok(false);
+        }
+        let Some((paths, before)) = self.files() else { return Ok(true) };
+        Ok(are_same(before, &spawner.look(false, paths)?.0.files))
     }
 
     /// Whether the shell is still in this place, under its limits, and each file what it was.

@@ -130,7 +130,7 @@ impl Login {
     /// Holds a command and runs it if it is released.
     pub fn submit(mut self, kind: LoginKind, command: Vec<u8>) -> Result<Ending, Failure> {
         let nonce = random_bytes::<16>().map_err(|_| Failure::new(Exit::Internal, "no randomness; nothing ran"))?;
-        let cwd = std::env::current_dir().map_err(|e| Failure::system("cannot tell the working directory", &e))?;
+        let cwd = self.inspected.stands().map_err(|e| Failure::system("cannot tell the working directory", &e))?;
         if let Err(error) = self.recorder.marker(&format!("submitted: {}", String::from_utf8_lossy(&command))) {
             return self.cannot_record(None, &error);
         }
@@ -231,7 +231,7 @@ impl Login {
             return self.not_released(id, NotReleased::Hangup, Outcome::Cancelled, reason, Exit::Refused);
         }
         let holds = self.inspected.still_holds(&self.spawner);
-        if !holds.map_err(|e| Failure::system("cannot look at the files of this command", &e))?.0 {
+        if !holds.map_err(|e| Failure::system("cannot look at the files of this command", &e))? {
             return self.not_released(id, NotReleased::Drifted, Outcome::Error, DRIFTED, Exit::Refused);
         }
         let deadline_us = approved.deadline_us();

@@ -2,7 +2,7 @@
 
 use countersign_tests::installation::{AGENT, Installation, Options, PROGRAMS};
 use countersign_tests::journal;
-use countersign_tests::run::{LIMIT, Running, run_with};
+use countersign_tests::run::{LIMIT, Running, run, run_with};
 use countersign_tests::skips::skipped;
 
 #[test]
@@ -49,6 +49,27 @@ fn a_login_within_a_login_is_of_its_session_whatever_it_claims() {
     let rows = reviewer.audit();
     let row = rows.iter().find(|row| row["command"] == "echo elsewhere").expect("its row");
     assert_ne!(row["session"], sessions[0]);
+}
+
+/// What was shown is the place, and `..` is another directory where that has gone.
+#[test]
+fn a_directory_that_goes_elsewhere_takes_no_line_with_it() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let (shown, other) = (host.home().join("a"), host.home().join("b"));
+    let make = format!("mkdir -p {0}/d {0}/cache {1}/cache", shown.display(), other.display());
+    run(&mut host.as_agent("sh", &["-c", &make])).expect(0);
+    let line = "rm -r ../cache";
+    let begin = format!("cd {}/d && exec {PROGRAMS}/countersign-sh -c '{line}'", shown.display());
+    let client = Running::start(&mut host.as_agent("sh", &["-c", &begin]), Some(b""));
+    let id = host.reviewer().wait_for(line);
+    run(host.as_agent("mv", &[]).arg(shown.join("d")).arg(other.join("d"))).expect(0);
+    host.reviewer().run(&["approve", &id]).expect(0);
+    let ended = client.wait(LIMIT).expect(126);
+    assert!(ended.err().contains("changed after it was submitted"), "{}", ended.err());
+    assert!(shown.join("cache").exists() && other.join("cache").exists());
+    let finished = journal::wait_for(&host.journal(), "exec_finished", 1);
+    assert_eq!((&finished["body"]["end"], &finished["body"]["why"]), (&"not_released".into(), &"drifted".into()));
+    host.verify().expect(10);
 }
 
 #[test]
