@@ -1,7 +1,7 @@
 //! What surrounds a line: scripts, what words are, what the agent claims.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use countersign_tests::installation::{AGENT, Installation, Options};
 use countersign_tests::journal;
@@ -54,6 +54,31 @@ fn a_script_that_is_swapped_after_it_was_shown_does_not_run() {
     assert!(text.contains("changed since it was last let run"), "{text}");
     host.reviewer().deny("bash x.sh", "no");
     client.wait(LIMIT).expect(126);
+    host.verify().expect(10);
+}
+
+/// What nobody may read is told apart all the same: who asked on another way what it is approved that one.
+#[test]
+fn a_program_that_cannot_be_read_and_is_swapped_does_not_run() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let place = |name: &str, from: &str| {
+        let file = host.home().join(name);
+        fs::copy(from, &file).expect("program");
+        chown(&file, Some(host.uids.agent), None).expect("owner");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o111)).expect("mode");
+        file
+    };
+    let tool = place("tool", "/bin/true");
+    let other = place("other", "/bin/echo");
+    let client = Running::start(&mut host.ssh("./tool it ran"), Some(b""));
+    let text = shown(&host, "./tool it ran");
+    assert!(text.contains("the agent may not read it"), "{text}");
+    fs::rename(&other, &tool).expect("swapped");
+    host.reviewer().approve("./tool it ran");
+    let ended = client.wait(LIMIT).expect(126);
+    assert!(ended.out().is_empty() && ended.err().contains("changed after it was submitted"), "{}", ended.err());
+    // The control: what stays as it was runs.
+    assert_eq!(host.run("./tool it ran").expect(0).out(), "it ran\n");
     host.verify().expect(10);
 }
 

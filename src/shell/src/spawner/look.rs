@@ -64,7 +64,11 @@ fn read(base: BorrowedFd<'_>, path: &str) -> io::Result<FileSeen> {
     if !found.is_file() {
         return Ok(unread(Unread::NotRegular, stamp(&found)));
     }
-    let open = open_at(base, path, OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)?;
+    let open = match open_at(base, path, OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY) {
+        Ok(open) => open,
+        // A program that may only be executed, or one that is leased: it is told from another all the same.
+        Err(error) => return Ok(unread(why(&error), stamp(&found))),
+    };
     let found = open.metadata()?;
     if !found.is_file() {
         return Ok(unread(Unread::NotRegular, stamp(&found)));
