@@ -60,14 +60,21 @@ impl Inherited {
     }
 }
 
+/// How late a wait may end, in ns, as the kernel has it in the beginning. Another
+/// value is handed down, through `execve` too: with a long one no wait ends by its time.
+const TIMER_SLACK_NS: libc::c_ulong = 50_000;
+
 /// Makes this process one that the scheduler treats like any other: ordinary
-/// policy, every processor. False where it was made an idle one and may not
-/// change that.
+/// policy, every processor, waits that end in time. False where it was made an
+/// idle one and may not change that.
 pub fn reset_scheduling() -> io::Result<bool> {
     let mut all = CpuSet::new();
     (0..CpuSet::count()).try_for_each(|cpu| all.set(cpu))?;
     // Where a system keeps processes on some processors it will not be told otherwise.
     let (Ok(()) | Err(_)) = sched_setaffinity(Pid::from_raw(0), &all);
+    // SAFETY: this takes numbers only.
+    let set = unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, TIMER_SLACK_NS) };
+    nix::errno::Errno::result(set)?;
     let ordinary = libc::sched_param { sched_priority: 0 };
     // SAFETY: the pointer is to a local structure that the call only reads.
     let changed = unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const ordinary) };

@@ -107,6 +107,20 @@ fn hostile_starts() {
     host.verify().expect(10);
 }
 
+/// How late a wait may end is handed down, and with an hour of it none ends by its time.
+#[test]
+fn waits_that_may_be_an_hour_late_end_in_time() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let line = "(setsid sh -c 'trap \"\" HUP; sleep 60' > /dev/null 2>&1 < /dev/null &) ; echo done";
+    let script =
+        format!("{SPOIL}\nassert libc.prctl(29, ctypes.c_ulong(3600 * 10**9), 0, 0, 0) == 0\nstart(*arguments)\n");
+    let client = Running::start(&mut host.as_agent("/usr/bin/python3", &["-c", &script, line]), Some(b""));
+    host.reviewer().approve(line);
+    assert_eq!(client.wait(LIMIT).expect(0).out(), "done\n");
+    journal::wait_for(&host.journal(), "session_closed", 1);
+    host.verify().expect(10);
+}
+
 /// What each start shares.
 const SPOIL: &str = r#"
 import ctypes, fcntl, os, resource, signal, sys
