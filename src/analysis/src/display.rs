@@ -5,6 +5,7 @@ mod escapes;
 mod letters;
 #[cfg(test)]
 mod tests;
+mod turned;
 
 use crate::facts::{CommandLine, Span};
 use countersign_core::visible;
@@ -16,7 +17,7 @@ use serde::Serialize;
 pub enum Trick {
     /// A control character.
     Control,
-    /// Reorders the text around it.
+    /// Reorders the text around it, or is shown in another order itself.
     Bidirectional,
     /// Shows nothing.
     Invisible,
@@ -65,6 +66,7 @@ pub fn tricks(text: &str, line: &CommandLine) -> Vec<Shown> {
     if !ascii {
         letters::look_alikes(text, line, &mut found);
         letters::marks(text, line, &mut found);
+        turned::words(text, line, &mut found);
     }
     escapes::written(line, &mut found);
     found.sort_by_key(|shown| (shown.start, shown.kind));
