@@ -26,6 +26,9 @@ pub const PROGRAMS: &str = "/srv/countersign/bin";
 /// Where the homes are.
 pub const HOMES: &str = "/srv/home";
 
+/// Names of variables that sshd takes from a client.
+const ACCEPTED: &str = "LANG LC_* COUNTERSIGN_*";
+
 /// What differs from the ordinary.
 #[derive(Clone, Copy)]
 pub struct Options {
@@ -33,6 +36,8 @@ pub struct Options {
     pub pam: bool,
     /// sshd's PermitUserEnvironment, which should be `no`.
     pub user_environment: bool,
+    /// sshd's AcceptEnv, which should be as packaged.
+    pub accept_env: &'static str,
     /// How long an answer counts, in ms.
     pub wait_ms: u64,
     /// Mounts `/proc` with these options, for the daemon's group to see it all.
@@ -41,7 +46,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { pam: true, user_environment: false, wait_ms: 20_000, proc: None }
+        Self { pam: true, user_environment: false, accept_env: ACCEPTED, wait_ms: 20_000, proc: None }
     }
 }
 
@@ -297,15 +302,19 @@ impl Installation {
         let word = |on: bool| if on { "yes" } else { "no" };
         let gate = packaged(
             "ssh/sshd_config.d/countersign.conf",
-            &[("PermitUserEnvironment no", &format!("PermitUserEnvironment {}", word(options.user_environment)))],
+            &[
+                ("PermitUserEnvironment no", &format!("PermitUserEnvironment {}", word(options.user_environment))),
+                (&format!("AcceptEnv {ACCEPTED}"), &format!("AcceptEnv {}", options.accept_env)),
+            ],
         );
         let text = format!(
             "ListenAddress 127.0.0.1:{}\nHostKey {}\nPidFile none\nUsePAM {}\nPasswordAuthentication no\n\
              KbdInteractiveAuthentication no\nAuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\nUseDNS no\n\
-             Subsystem sftp internal-sftp\nPrintMotd no\n{gate}",
+             Subsystem sftp internal-sftp\nPrintMotd no\nAcceptEnv {}\n{gate}",
             self.port,
             self.scratch.join("host_key").display(),
             word(options.pam),
+            options.accept_env,
         );
         let config = self.scratch.join("sshd_config");
         fs::write(&config, text).expect("sshd_config");

@@ -304,6 +304,11 @@ fn trial_flags_are_refused_in_a_setuid_copy() {
     assert_eq!((shown.status.code(), shown.stdout.len()), (Some(64), 0), "{shown:?}");
     let shown = as_agent(&["-c", "id"]);
     assert_eq!((shown.status.code(), shown.stdout.len()), (Some(78), 0), "{shown:?}");
+    // A loader that looks for the library says that there is none.
+    let looked_for = |shown: &Output| String::from_utf8_lossy(&shown.stderr).contains("/evil.so");
+    assert!(!looked_for(&shown), "{shown:?}");
+    let control = Command::new(PROGRAM).env("LD_PRELOAD", "/evil.so").arg("--help").output().unwrap();
+    assert!(looked_for(&control), "{control:?}");
 }
 
 #[test]

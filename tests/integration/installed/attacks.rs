@@ -139,7 +139,7 @@ def start(*words):
     os._exit(77)
 "#;
 
-/// How a start is spoiled.
+/// How a start is spoiled. (`preloaded` has what would load or run something of the agent's.)
 const STARTS: &[(&str, &str)] = &[
     ("ordinary, nobody answers", ""),
     ("no argument at all, a script on standard input", "arguments = []"),
@@ -149,7 +149,7 @@ const STARTS: &[(&str, &str)] = &[
     ("an argument that is no text", "arguments = [shell, b'-c', b'\\xff\\xfe' + sys.argv[1].encode()]"),
     (
         "a hostile loader",
-        "environment.update({'LD_PRELOAD': os.environ['HOME']+'/evil.so', 'LD_AUDIT': os.environ['HOME']+'/evil.so', 'LD_LIBRARY_PATH': os.environ['HOME'], 'GLIBC_TUNABLES': 'glibc.malloc.check=3', 'LD_DEBUG': 'all', 'LD_BIND_NOT': '1'})",
+        "environment.update({'GLIBC_TUNABLES': 'glibc.malloc.check=3', 'LD_DEBUG': 'all', 'LD_BIND_NOT': '1'})",
     ),
     (
         "a hostile shell environment",

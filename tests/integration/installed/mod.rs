@@ -15,6 +15,7 @@ mod identity;
 mod interactive;
 mod nested;
 mod pinned;
+mod preloaded;
 mod programs;
 mod rsync_git;
 mod scripts;

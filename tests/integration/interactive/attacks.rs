@@ -10,7 +10,7 @@ use countersign_tests::journal;
 use countersign_tests::parts::Parts;
 use countersign_tests::person::Person;
 use countersign_tests::run::{LIMIT, Running, eventually};
-use countersign_tests::terminal::plain;
+use countersign_tests::terminal::{Terminal, plain};
 
 use super::{Login, shell};
 
@@ -56,14 +56,41 @@ fn sockets_of_the_shell_by_path() {
     login.leave();
 }
 
+/// A bash that the agent starts reads the file; neither the login's own shell does, line after line, nor that of a
+/// login that begins with such an environment.
 #[test]
 fn start_up_files_do_not_run() {
     let mut login = Login::new();
-    fs::write(login.file("env"), "touch made\n").unwrap();
+    let (file, made) = (login.file("env"), login.file("made"));
+    fs::write(&file, format!("echo read >{}\n", made.display())).unwrap();
     login.line("export BASH_ENV=$PWD/env ENV=$PWD/env PROMPT_DIRTRIM=1");
-    login.ends("echo ${BASH_ENV##*/}", "\nenv");
-    assert!(!login.file("made").exists());
-    login.leave();
+    login.line("bash -c :");
+    assert!(made.exists(), "the control: a bash that is started reads the file");
+    fs::remove_file(&made).unwrap();
+    for (line, output) in [
+        ("echo ${BASH_ENV##*/}", "\nenv"),
+        ("cat <<<$(echo from below) | tr f F", "\nFrom below"),
+        ("cd .; /bin/true & wait; (exit 3); false", ""),
+        ("echo ali''ve", "alive"),
+    ] {
+        login.ends(line, output);
+        assert!(!made.exists(), "{line}");
+    }
+    let mut other = shell(&login.parts, "xterm-256color");
+    let mut terminal = Terminal::start(other.env("BASH_ENV", &file).env("ENV", &file), 120, 40);
+    terminal.prompt();
+    terminal.send("echo an''other\r");
+    terminal.expect("another");
+    terminal.prompt();
+    terminal.send("\x04");
+    terminal.end();
+    journal::wait_for(&login.parts.journal(), "session_closed", 1);
+    assert!(!made.exists());
+    login.terminal.send("\x04");
+    login.terminal.end();
+    journal::wait_for(&login.parts.journal(), "session_closed", 2);
+    assert!(!made.exists());
+    login.check(&[10]);
 }
 
 #[test]
