@@ -6,6 +6,7 @@ mod authority;
 mod bad_input;
 mod bundles;
 mod by_hand;
+mod clocks;
 mod disk;
 mod doctor;
 mod durable;

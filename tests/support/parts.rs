@@ -102,12 +102,17 @@ impl Parts {
         run(Command::new(program(SERVER)).args(args).arg("--state").arg(self.scratch.join("service")))
     }
 
+    /// `countersign-server serve` at this address, not yet run.
+    pub fn service_command(&self, listen: &str) -> Command {
+        let mut command = Command::new(program(SERVER));
+        command.args(["serve", "--plain", "--listen", listen, "--state"]).arg(self.scratch.join("service"));
+        command
+    }
+
     /// Starts the service; the address it says it listens on.
     #[track_caller]
     pub fn start_service(&mut self, listen: &str) -> String {
-        let mut command = Command::new(program(SERVER));
-        command.args(["serve", "--plain", "--listen", listen, "--state"]).arg(self.scratch.join("service"));
-        let daemon = Daemon::start(&mut command, &self.scratch.join("service.log"));
+        let daemon = Daemon::start(&mut self.service_command(listen), &self.scratch.join("service.log"));
         let url = daemon.ready.strip_prefix("listening on ").unwrap_or_else(|| panic!("{}", daemon.ready)).to_owned();
         self.service = Some(daemon);
         url
