@@ -7,6 +7,7 @@ mod bad_input;
 mod bundles;
 mod by_hand;
 mod clocks;
+mod descriptors;
 mod disk;
 mod doctor;
 mod durable;

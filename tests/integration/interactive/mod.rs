@@ -9,6 +9,7 @@ mod ends;
 mod fuse;
 mod held;
 mod inner;
+mod limits;
 mod lines;
 mod places;
 mod programs;
