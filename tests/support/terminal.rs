@@ -5,16 +5,19 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::run::eventually;
+use crate::run::{LIMIT, eventually};
 
-/// How long something may take to appear.
-const PATIENCE: Duration = Duration::from_secs(12);
+/// Asks the terminal to mark what is pasted: the editor does each time it begins to take a line, after its prompt.
+const TAKES: &str = "?2004h";
+/// Ends that: a line that was let run is at work from here on.
+const WORKS: &str = "?2004l";
 
 /// The terminal's other side. Hung up when dropped.
 pub struct Terminal {
@@ -22,7 +25,12 @@ pub struct Terminal {
     keyboard: Option<File>,
     seen: Arc<Mutex<Vec<u8>>>,
     reads: Arc<AtomicBool>,
+    reader: Option<JoinHandle<()>>,
+    /// A terminal that is too simple for marks of what is pasted.
+    dumb: bool,
     from: usize,
+    /// How many prompts were waited for or passed over.
+    prompts: usize,
 }
 
 impl Terminal {
@@ -38,6 +46,8 @@ impl Terminal {
                 None => command.env_remove(name),
             };
         }
+        let term = program.get_envs().find_map(|(name, value)| if name == "TERM" { value?.to_str() } else { None });
+        let dumb = !term.is_some_and(|term| term.starts_with("xterm"));
         command.current_dir(program.get_current_dir().expect("a directory"));
         let slave = || pty.slave.try_clone().expect("descriptor");
         let child = command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().expect("setsid");
@@ -48,7 +58,7 @@ impl Terminal {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let reads = Arc::new(AtomicBool::new(true));
         let (into, may_read) = (Arc::clone(&seen), Arc::clone(&reads));
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut piece = [0; 4096];
             while may_read.load(Ordering::Relaxed)
                 && let Ok(count @ 1..) = screen.read(&mut piece)
@@ -56,7 +66,7 @@ impl Terminal {
                 into.lock().expect("screen").extend_from_slice(&piece[..count]);
             }
         });
-        Self { child, keyboard: Some(keyboard), seen, reads, from: 0 }
+        Self { child, keyboard: Some(keyboard), seen, reads, reader: Some(reader), dumb, from: 0, prompts: 0 }
     }
 
     /// The program's process id.
@@ -71,7 +81,11 @@ impl Terminal {
 
     /// All that was shown, without escape sequences and carriage returns.
     pub fn shown(&self) -> String {
-        plain(&self.seen.lock().expect("screen"))
+        self.screen().text
+    }
+
+    fn screen(&self) -> Screen {
+        read(&self.seen.lock().expect("screen"))
     }
 
     /// All that was shown, as it came.
@@ -87,23 +101,54 @@ impl Terminal {
     /// Waits until this is shown, after what was last expected.
     #[track_caller]
     pub fn expect(&mut self, text: &str) {
+        let length = text.len();
+        self.wait(&format!("{text:?}"), |_, rest| Some(rest.find(text)? + length));
+    }
+
+    /// Waits for this in what was shown after what was last expected: where it ends there.
+    #[track_caller]
+    fn wait(&mut self, what: &str, find: impl Fn(&Screen, &str) -> Option<usize>) {
         let start = Instant::now();
         loop {
-            let shown = self.shown();
-            if let Some(at) = shown.get(self.from..).and_then(|rest| rest.find(text)) {
-                self.from += at + text.len();
+            let screen = self.screen();
+            let rest = screen.text.get(self.from..).unwrap_or_default();
+            if let Some(end) = find(&screen, rest) {
+                self.from += end;
                 return;
             }
-            let rest = shown.get(self.from..).unwrap_or_default();
-            assert!(start.elapsed() < PATIENCE, "{text:?} does not come; there is {rest:?} after all of\n{shown}");
+            let all = &screen.text;
+            assert!(start.elapsed() < LIMIT, "{what} does not come; there is {rest:?} after all of\n{all}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Waits for a prompt.
+    /// Waits for a prompt at which a line is taken, after what was last expected. A prompt that is only drawn again,
+    /// below a notice or after ^C at the prompt, is none.
     #[track_caller]
     pub fn prompt(&mut self) {
-        self.expect(if nix::unistd::geteuid().is_root() { "# " } else { "$ " });
+        let (from, passed, dumb) = (self.from, self.prompts, self.dumb);
+        self.wait("a prompt", |screen, rest| {
+            if !dumb {
+                return screen.prompts.iter().skip(passed).find(|at| **at >= from).map(|at| at - from);
+            }
+            let row = screen.text.rfind('\n').map_or(0, |end| end + 1);
+            let prompt = if nix::unistd::geteuid().is_root() { "# " } else { "$ " };
+            (row >= from && rest.ends_with(prompt)).then_some(rest.len())
+        });
+        self.prompts = self.screen().prompts.iter().filter(|at| **at <= self.from).count();
+    }
+
+    /// Whether no line is at work.
+    pub fn is_idle(&self) -> bool {
+        !self.screen().works
+    }
+
+    /// Waits until no line is at work, and passes over all that was shown by then.
+    #[track_caller]
+    pub fn idle(&mut self) {
+        let dumb = self.dumb;
+        self.wait("a prompt", |screen, rest| (dumb || !screen.works).then_some(rest.len()));
+        self.prompts = self.screen().prompts.iter().filter(|at| **at <= self.from).count();
     }
 
     /// Reads no more, for good, and does not hang up.
@@ -127,9 +172,12 @@ impl Terminal {
     /// Waits for its end.
     #[track_caller]
     pub fn end(&mut self) -> ExitStatus {
-        let ended = eventually("the end of the login", PATIENCE, || self.child.try_wait().expect("wait"));
-        // The last words may still be on their way to the screen.
-        std::thread::sleep(Duration::from_millis(50));
+        let ended = eventually("the end of the login", LIMIT, || self.child.try_wait().expect("wait"));
+        // The last words may still be on their way to the screen: until nobody has the other side any more.
+        if let Some(reader) = self.reader.take() {
+            eventually("the terminal's other side to be closed", LIMIT, || reader.is_finished().then_some(()));
+            reader.join().expect("the reader");
+        }
         ended
     }
 
@@ -153,19 +201,49 @@ impl Drop for Terminal {
     }
 }
 
+/// What was shown.
+struct Screen {
+    /// Without escape sequences, carriage returns and bells.
+    text: String,
+    /// Where in it each prompt ends at which a line was taken.
+    prompts: Vec<usize>,
+    /// Whether a line was let run since the last of these.
+    works: bool,
+}
+
 /// Text without escape sequences, carriage returns and bells.
 pub fn plain(bytes: &[u8]) -> String {
+    read(bytes).text
+}
+
+fn read(bytes: &[u8]) -> Screen {
     let text = String::from_utf8_lossy(bytes);
-    let mut shown = String::new();
+    let mut screen = Screen { text: String::new(), prompts: Vec::new(), works: true };
+    let shown = &mut screen.text;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match (c, chars.peek()) {
             ('\x1b', Some('[')) => {
                 chars.next();
-                let last = chars.by_ref().find(|c| ('@'..='~').contains(c));
-                // What was written over is shown as rows of its own.
-                if last == Some('K') && !shown.ends_with('\n') {
-                    shown.push('\n');
+                let mut sequence = String::new();
+                // It may not be there to its end yet.
+                while !sequence.ends_with(|c| ('@'..='~').contains(&c))
+                    && let Some(c) = chars.next()
+                {
+                    sequence.push(c);
+                }
+                match sequence.as_str() {
+                    // What was written over is shown as rows of its own.
+                    other if other.ends_with('K') && !shown.ends_with('\n') => shown.push('\n'),
+                    TAKES => {
+                        screen.works = false;
+                        // bash and python ask for it before their prompts.
+                        if shown.ends_with("# ") || shown.ends_with("$ ") {
+                            screen.prompts.push(shown.len());
+                        }
+                    }
+                    WORKS => screen.works = true,
+                    _ => {}
                 }
             }
             ('\x1b', Some(']')) => {
@@ -176,5 +254,5 @@ pub fn plain(bytes: &[u8]) -> String {
             (c, _) => shown.push(c),
         }
     }
-    shown
+    screen
 }

@@ -18,6 +18,20 @@ fn moment(ms: u64) {
     std::thread::sleep(Duration::from_millis(ms));
 }
 
+impl Login {
+    /// Waits until a line that was typed is denied, or the login has ended.
+    #[track_caller]
+    fn held_or_ended(&mut self, line: &str) {
+        eventually(&format!("the denial of {line:?}, or the end"), LIMIT, || {
+            let entries = journal::entries(&self.parts.journal());
+            let id = entries.iter().find(|e| e["kind"] == "command_submitted" && journal::command(e) == line);
+            let denied = |e: &serde_json::Value| e["kind"] == "decided" && e["body"]["outcome"] == "denied";
+            let denied = id.is_some_and(|id| entries.iter().any(|e| denied(e) && e["body"]["id"] == id["body"]["id"]));
+            (denied || !self.terminal.is_running()).then_some(())
+        });
+    }
+}
+
 #[test]
 fn false_marks_and_messages() {
     let mut login = Login::new();
@@ -36,10 +50,13 @@ fn false_marks_and_messages() {
 #[test]
 fn a_false_ready_only_holds_more() {
     let mut login = Login::new();
-    login.terminal.send("for n in 10 11 12 13 73; do printf 'R0\\tfalse> \\0' >&$n; done 2>/dev/null; declare -f __cs_ready | grep 133 >d; . ./d 71>&1; sleep 2\r");
-    moment(700);
+    login.terminal.send("for n in 10 11 12 13 73; do printf 'R0\\tfalse> \\0' >&$n; done 2>/dev/null; declare -f __cs_ready | grep 133 >d; . ./d 71>&1; touch tried; until [ -e go ]; do sleep 0.05; done\r");
+    eventually("it to be tried", LIMIT, || login.file("tried").exists().then_some(()));
     login.terminal.send("touch made #NEVER\r");
-    moment(2500);
+    // Time for a front that takes the line to be over, and then for the line itself.
+    moment(500);
+    fs::write(login.file("go"), "").expect("a file");
+    login.held_or_ended("touch made #NEVER");
     assert!(!login.file("made").exists());
     drop(login.person.take());
     super::nothing_undecided(&login.parts);
@@ -49,8 +66,11 @@ fn a_false_ready_only_holds_more() {
 fn sockets_of_the_shell_by_path() {
     let mut login = Login::new();
     login.line("for d in /proc/$$/fd/0 /proc/$$/fd/72 /proc/$$/fd/73 /proc/$PPID/fd/*; do echo 'touch made' >\"$d\"; done 2>/dev/null; true");
-    login.line("(sleep 0.3; for d in /proc/$$/fd/*; do [ -S $d ] && echo 'touch made' >$d; done) 2>/dev/null & true");
-    moment(600);
+    // And while the shell waits for its next line.
+    login.line("(until [ -e now ]; do sleep 0.05; done; for d in /proc/$$/fd/*; do [ -S $d ] && touch tried && echo 'touch made' >$d; done; touch over) 2>/dev/null & true");
+    fs::write(login.file("now"), "").expect("a file");
+    eventually("it to be tried", LIMIT, || login.file("over").exists().then_some(()));
+    assert!(login.file("tried").exists(), "there are sockets");
     login.ends("echo ali''ve", "alive");
     assert!(!login.file("made").exists());
     login.leave();
@@ -118,8 +138,8 @@ fn completion_runs_nothing() {
         "ls root-link/e\t",
     ] {
         login.terminal.send(typed);
-        moment(60);
-        login.terminal.send("\x03");
+        // ^C clears the line, and Enter after it begins another one.
+        login.terminal.send("\x03\r");
         login.terminal.prompt();
     }
     let raw = login.terminal.raw();
@@ -143,11 +163,16 @@ fn the_working_directory_goes_away() {
 fn something_else_reads_the_terminal() {
     let mut login = Login::new();
     // It may take what the front leaves there to tell what was read: then the login ends, and that is well.
-    let thief = "setsid sh -c 'exec timeout 1 cat </dev/tty' & setsid timeout 1 cat \"$(tty)\" >stolen 2>&1 & true\r";
+    let thief = "setsid sh -c 'exec timeout 20 cat </dev/tty' & setsid sh -c 'touch reads; exec timeout 20 cat' <\"$(tty)\" >stolen 2>&1 & true\r";
     login.terminal.send(thief);
-    countersign_tests::journal::wait_for(&login.parts.journal(), "exec_finished", 1);
+    eventually("somebody to read", LIMIT, || login.file("reads").exists().then_some(()));
+    eventually("a prompt, or the end", LIMIT, || {
+        (login.terminal.is_idle() || !login.terminal.is_running()).then_some(())
+    });
     login.terminal.send("touch made #NEVER\r");
-    moment(2500);
+    login.held_or_ended("touch made #NEVER");
+    // Time for the line to be taken by somebody else.
+    moment(1000);
     assert!(!login.file("made").exists());
     drop(login.person.take());
     super::nothing_undecided(&login.parts);
@@ -192,12 +217,12 @@ fn answers_of_the_terminal_are_no_typing() {
     }
     login.ends("c", "\nabc");
     // While it waits, and while it runs.
-    login.terminal.send("sleep 1; echo do''ne #LATER\r");
+    login.terminal.send("echo be''gun; sleep 1; echo do''ne #LATER\r");
     login.terminal.expect("held");
     login.terminal.send(&all);
     moment(300);
-    login.parts.reviewer().approve("sleep 1; echo do''ne #LATER");
-    moment(500);
+    login.parts.reviewer().approve("echo be''gun; sleep 1; echo do''ne #LATER");
+    login.terminal.expect("begun");
     login.terminal.send(&all);
     login.terminal.expect("done");
     login.terminal.prompt();
@@ -208,7 +233,12 @@ fn answers_of_the_terminal_are_no_typing() {
     login.ends("echo fi''ne", "fine");
     assert_eq!(
         login.submitted(),
-        ["echo abc", "sleep 1; echo do''ne #LATER", "printf '\\033[6n\\033[c\\033]10;?\\007'", "echo fi''ne"]
+        [
+            "echo abc",
+            "echo be''gun; sleep 1; echo do''ne #LATER",
+            "printf '\\033[6n\\033[c\\033]10;?\\007'",
+            "echo fi''ne"
+        ]
     );
     assert!(!login.file("made").exists());
     login.leave();
@@ -244,13 +274,16 @@ fn the_rest_of_a_line_that_was_broken_off_is_not_run() {
         let mut login = Login::new();
         fs::write(login.file("interrupting.py"), INTERRUPTING).unwrap();
         login.line("python3 interrupting.py");
-        moment(1000);
+        eventually("it to look", LIMIT, || login.file("looking").exists().then_some(()));
         let line = format!(": \"{}0\ttouch made #\"", "E".repeat(60_000));
         login.terminal.send(&format!("\x1b[200~{line}\x1b[201~\r"));
         countersign_tests::journal::wait_for(&login.parts.journal(), "exec_finished", 2);
-        moment(500);
         assert!(!login.file("made").exists(), "quoted text was run");
-        broken_off = !login.terminal.is_running();
+        eventually("a prompt, or the end", LIMIT, || {
+            broken_off = !login.terminal.is_running();
+            (broken_off || login.terminal.is_idle()).then_some(())
+        });
+        assert!(!login.file("made").exists(), "quoted text was run");
         if broken_off {
             login.check(&[10]);
             break;

@@ -354,9 +354,9 @@ s.sendall(struct.pack(\">I\",len(m))+m);print(\"ANSWER\",s.recv(4096)[4:].decode
     kill(login.front(), Signal::SIGCONT).expect("continued");
     login.terminal.expect("ANSWER");
     login.terminal.expect("this login is over");
+    login.terminal.prompt();
     // Its end is told once the front is back.
     journal::wait_for(&login.parts.journal(), "exec_finished", 1);
-    std::thread::sleep(Duration::from_millis(300));
     login.ends("echo own$((1+1))", "own2");
     login.leave();
 }

@@ -27,6 +27,7 @@ impl Login {
     /// Leaves a login in which rules spoke.
     #[track_caller]
     fn leave_with_rules(mut self) {
+        self.terminal.idle();
         self.terminal.send("\x04");
         self.terminal.end();
         let verified = self.parts.verify();

@@ -1,9 +1,9 @@
 //! Approved lines that look harmless and turn on the shell that we drive. Whatever they do, the line typed next
 //! runs only when it was approved: after each, a line that is denied is typed, and leaves nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use countersign_tests::run::LIMIT;
+use countersign_tests::run::{LIMIT, eventually};
 
 use super::Login;
 
@@ -20,22 +20,27 @@ enum Then {
 #[track_caller]
 fn try_lines(lines: &[&str], then: Then) {
     let mut login = Login::new();
-    for line in lines {
+    for (count, line) in (1..).zip(lines) {
+        if !login.terminal.is_running() {
+            break;
+        }
         login.terminal.send(&format!("{line}\r"));
+        eventually(line, LIMIT, || {
+            let over = login.terminal.is_idle() && login.all_ended() == Some(count);
+            (over || !login.terminal.is_running()).then_some(())
+        });
+        // For what it has left to be done later.
         std::thread::sleep(Duration::from_millis(350));
     }
     if then == Then::Ends {
-        // However long an approval takes on a busy machine.
-        let began = Instant::now();
-        while login.terminal.is_running() && began.elapsed() < LIMIT {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        eventually("the end", LIMIT, || (!login.terminal.is_running()).then_some(()));
     }
     let ended = !login.terminal.is_running();
     assert_eq!(ended, then == Then::Ends, "{lines:?}:\n{}", login.terminal.shown());
     if !ended {
         login.terminal.send("touch made #NEVER\r");
         login.terminal.expect("denied");
+        login.terminal.prompt();
         login.ends("echo sti''ll", "still");
     }
     assert!(!login.file("made").exists(), "{lines:?} took the gate away");

@@ -1,10 +1,9 @@
 //! Logins that end otherwise than by their own wish.
 
-use std::path::Path;
 use std::time::Duration;
 
 use countersign_tests::journal;
-use countersign_tests::run::eventually;
+use countersign_tests::run::{LIMIT, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -14,18 +13,27 @@ use super::Login;
 fn busy(login: &mut Login) -> [i32; 2] {
     login.terminal.send("echo $$ >shell; sleep 30 & echo $! >sleep; wait; touch after\r");
     let read = |login: &Login, name: &str| {
-        eventually(name, Duration::from_secs(8), || std::fs::read_to_string(login.file(name)).ok()?.trim().parse().ok())
+        eventually(name, LIMIT, || std::fs::read_to_string(login.file(name)).ok()?.trim().parse().ok())
     };
     [read(login, "shell"), read(login, "sleep")]
+}
+
+/// A process's state, as the kernel has it: `S` waits, `T` is stopped, `Z` has ended.
+fn state(pid: i32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+fn parent(pid: i32) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
+    let words = stat.rsplit_once(") ").expect("its state").1;
+    words.split_whitespace().nth(1).expect("its parent").parse().expect("a pid")
 }
 
 #[track_caller]
 fn all_gone(pids: &[i32]) {
     for pid in pids {
-        let stat = Path::new("/proc").join(pid.to_string()).join("stat");
-        eventually("processes to be gone", Duration::from_secs(5), || {
-            std::fs::read_to_string(&stat).map_or(Some(()), |stat| stat.contains(") Z ").then_some(()))
-        });
+        eventually("processes to be gone", LIMIT, || matches!(state(*pid), None | Some('Z')).then_some(()));
     }
 }
 
@@ -84,11 +92,20 @@ fn hang_up_while_a_line_runs() {
 #[test]
 fn a_client_that_reads_no_more_keeps_no_login() {
     let mut login = Login::new();
-    login.terminal.send("yes\r");
+    login.terminal.send("sh -c 'echo $$ >yes; exec yes'\r");
     login.terminal.expect("y\ny\ny\n");
     login.terminal.stop_reading();
-    // Its terminal is full before that.
-    std::thread::sleep(Duration::from_millis(500));
+    // Its terminal is full before that, and so is the one before it.
+    let pid = std::fs::read_to_string(login.file("yes")).expect("its process id");
+    let written = || std::fs::read_to_string(format!("/proc/{}/io", pid.trim())).expect("what it wrote");
+    let mut before = String::new();
+    eventually("output to stand still", LIMIT, || {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = written();
+        let still = now == before && state(pid.trim().parse().expect("a pid")) == Some('S');
+        before = now;
+        still.then_some(())
+    });
     login.terminal.hang_up();
     assert_eq!(journal::wait_for(&login.parts.journal(), "session_closed", 1)["body"]["why"], "hangup");
     login.check(&[10]);
@@ -129,8 +146,9 @@ fn a_time_limit_of_the_shell_is_none_of_the_login() {
 #[test]
 fn a_line_that_the_shell_does_not_take_has_an_end() {
     let mut login = Login::new();
-    login.line("trap 'sleep 9' USR1; (sleep 0.3; kill -USR1 $$) & true");
-    std::thread::sleep(Duration::from_millis(800));
+    login.line("trap 'touch caught; sleep 60' USR1; (until [ -e now ]; do sleep 0.05; done; kill -USR1 $$) & true");
+    std::fs::write(login.file("now"), "").expect("a file");
+    eventually("the shell to do something else", LIMIT, || login.file("caught").exists().then_some(()));
     login.terminal.send("touch made\r");
     login.terminal.expect("the shell did not take the line");
     login.terminal.end();
@@ -151,14 +169,16 @@ fn a_shell_that_ends_while_its_front_asks_something_ends_the_login() {
         let pid = |name: &str| std::fs::read_to_string(login.file(name)).expect("file").trim().parse().expect("a pid");
         let (shell, sleep): (i32, i32) = (pid("shell"), pid("sleep"));
         let signal = |pid, signal| kill(Pid::from_raw(pid), signal).expect("signal");
+        let front = login.terminal.pid();
+        let spawner = parent(shell);
         // Both are there when it looks again.
-        signal(login.terminal.pid(), Signal::SIGSTOP);
-        std::thread::sleep(Duration::from_millis(100));
+        signal(front, Signal::SIGSTOP);
+        eventually("the front to stand still", LIMIT, || (state(front) == Some('T')).then_some(()));
         signal(shell, Signal::SIGKILL);
-        std::thread::sleep(Duration::from_millis(300));
+        let told = || state(shell).is_none() && state(spawner) == Some('S');
+        eventually("the spawner to have told of the end", LIMIT, || told().then_some(()));
         login.terminal.send(typed);
-        std::thread::sleep(Duration::from_millis(100));
-        signal(login.terminal.pid(), Signal::SIGCONT);
+        signal(front, Signal::SIGCONT);
         login.terminal.end();
         all_gone(&[shell, sleep]);
         login.check(&[10]);
@@ -184,8 +204,12 @@ fn a_shell_that_is_stopped_ends_the_login() {
     for (line, follows) in [("true", ""), ("true", "touch made # LATER\r"), ("echo $$ >shell; sleep 60", "")] {
         let mut login = Login::new();
         login.line("(until [ -e now ]; do sleep 0.05; done; kill -STOP $$) & true");
-        login.terminal.send(&format!("{line}\r"));
-        journal::wait_for(&login.parts.journal(), "exec_started", 2);
+        if line.contains("sleep") {
+            login.terminal.send(&format!("{line}\r"));
+            eventually("it to run", LIMIT, || login.file("shell").exists().then_some(()));
+        } else {
+            login.line(line);
+        }
         if !follows.is_empty() {
             login.terminal.send(follows);
             login.terminal.expect("held");
@@ -224,7 +248,8 @@ fn a_shell_that_runs_something_is_left_alone() {
     for line in ["echo one", "sleep 2.5", "trap 'echo caught' USR1; kill -USR1 $$; sleep 1.5", "(exec sleep 1.2)"] {
         login.line(line);
     }
-    login.terminal.send("read -r word; echo got $word\r");
+    login.terminal.send("echo be''gun; read -r word; echo got $word\r");
+    login.terminal.expect("begun");
     std::thread::sleep(Duration::from_millis(1500));
     login.terminal.send("this\r");
     login.terminal.expect("got this");

@@ -71,17 +71,22 @@ fn what_cannot_be_sent_is_said_once_and_drops_what_follows() {
 #[test]
 fn type_ahead_is_held_too() {
     let mut login = Login::new();
-    login.terminal.send("sleep 0.7; echo sle''pt\r");
-    std::thread::sleep(Duration::from_millis(400));
+    let until = |name: &str| format!("echo be''gun; until [ -e {name} ]; do sleep 0.05; done\r");
+    let now = |login: &Login, name: &str| std::fs::write(login.file(name), "").expect("a file");
+    login.terminal.send(&until("first"));
+    login.terminal.expect("begun");
     login.terminal.send("touch ahead #NEVER\r");
-    login.terminal.expect("slept");
+    // The inner terminal has it.
+    login.terminal.expect("touch ahead #NEVER");
+    now(&login, "first");
     login.terminal.expect("denied");
     login.terminal.prompt();
     assert!(!login.file("ahead").exists());
-    login.terminal.send("sleep 0.7\r");
-    std::thread::sleep(Duration::from_millis(400));
+    login.terminal.send(&until("second"));
+    login.terminal.expect("begun");
     login.terminal.send("echo PAR");
-    std::thread::sleep(Duration::from_millis(800));
+    login.terminal.expect("echo PAR");
+    now(&login, "second");
     login.ends("TI''AL", "PARTIAL");
     assert_eq!(login.submitted().last().unwrap(), "echo PARTI''AL");
     login.leave();
@@ -111,7 +116,6 @@ fn enter_and_control_c_at_the_prompt_ask_nobody() {
     login.terminal.send("\r");
     login.terminal.prompt();
     login.terminal.send("touch never-sent\x03");
-    login.terminal.prompt();
     login.ends("echo st=$?", "st=130");
     assert_eq!(login.submitted(), ["echo st=$?"]);
     login.leave();

@@ -23,6 +23,7 @@ use countersign_tests::journal;
 use countersign_tests::parts::Parts;
 use countersign_tests::person::Person;
 use countersign_tests::programs::{SHELL, program};
+use countersign_tests::run::{LIMIT, eventually};
 use countersign_tests::terminal::Terminal;
 
 /// A login at its first prompt, with the person who decides.
@@ -57,18 +58,23 @@ impl Login {
         self.ends(line, "");
     }
 
-    /// Types a line, waits for this in its output, then for the prompt.
+    /// Types a line, waits for this in its output, then for its end in the ledger and for the prompt after it.
     #[track_caller]
     fn ends(&mut self, line: &str, output: &str) {
-        let before = self.finished();
+        self.terminal.idle();
+        let before = eventually("the lines before to have ended", LIMIT, || self.all_ended());
         self.terminal.send(&format!("{line}\r"));
         if !output.is_empty() {
             self.terminal.expect(output);
         }
-        countersign_tests::run::eventually(&format!("the end of {line:?}"), countersign_tests::run::LIMIT, || {
-            (self.finished() > before).then_some(())
-        });
         self.terminal.prompt();
+        eventually(&format!("the end of {line:?}"), LIMIT, || self.all_ended().filter(|count| *count > before));
+    }
+
+    /// How many lines have ended or were refused, once that is all of them.
+    fn all_ended(&self) -> Option<usize> {
+        let ended = self.finished();
+        (ended == self.submitted().len()).then_some(ended)
     }
 
     /// How many lines have ended or were refused.
@@ -92,6 +98,8 @@ impl Login {
     /// Leaves by ^D, and checks the record.
     #[track_caller]
     fn leave(mut self) {
+        // While a line runs ^D is its own.
+        self.terminal.idle();
         self.terminal.send("\x04");
         self.terminal.end();
         self.check(&[10]);

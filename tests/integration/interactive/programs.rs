@@ -1,6 +1,7 @@
 //! Programs on the inner terminal.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use countersign_tests::journal;
@@ -12,18 +13,51 @@ fn moment(ms: u64) {
     std::thread::sleep(Duration::from_millis(ms));
 }
 
+/// A program that says when it can be interrupted or stopped, and then does this.
+fn says_and(does: &str) -> String {
+    format!("sh -c 'echo be''gun; {does}'")
+}
+
+/// Until this file is there.
+fn until(file: &str) -> String {
+    says_and(&format!("until [ -e {file} ]; do sleep 0.05; done"))
+}
+
+impl Login {
+    /// Types a line in which [`says_and`] stands, and presses a key once that has begun.
+    #[track_caller]
+    fn press(&mut self, line: &str, key: &str) {
+        self.terminal.idle();
+        self.terminal.send(&format!("{line}\r"));
+        self.terminal.expect("begun");
+        self.terminal.send(key);
+    }
+
+    /// The same with ^Z, up to the prompt.
+    #[track_caller]
+    fn suspend(&mut self, line: &str) {
+        self.press(line, "\x1a");
+        self.terminal.expect("Stopped");
+        self.terminal.prompt();
+    }
+
+    fn touch(&self, name: &str) {
+        fs::write(self.file(name), "").expect("a file");
+    }
+}
+
 #[test]
 fn programs_read_the_terminal() {
     let mut login = Login::new();
-    login.terminal.send("cat; echo cat''=$?\r");
-    moment(400);
+    login.terminal.send("echo be''gun; cat; echo cat''=$?\r");
+    login.terminal.expect("begun");
     login.terminal.send("line1\r");
     login.terminal.expect("line1\nline1");
     login.terminal.send("\x04");
     login.terminal.expect("cat=0");
     login.terminal.prompt();
-    login.terminal.send("read -r v; echo got''=$v\r");
-    moment(400);
+    login.terminal.send("echo be''gun; read -r v; echo got''=$v\r");
+    login.terminal.expect("begun");
     login.terminal.send("abc\r");
     login.terminal.expect("got=abc");
     login.terminal.prompt();
@@ -31,6 +65,7 @@ fn programs_read_the_terminal() {
     login.terminal.expect(">>> ");
     login.terminal.send("print(6*7)\r");
     login.terminal.expect("42");
+    login.terminal.expect(">>> ");
     login.terminal.send("\x04");
     login.terminal.prompt();
     login.leave();
@@ -64,25 +99,23 @@ fn programs_see_a_terminal_and_nothing_of_ours() {
 #[test]
 fn control_c_reaches_what_runs() {
     let mut login = Login::new();
-    login.terminal.send("sleep 20\r");
-    moment(500);
-    login.terminal.send("\x03");
+    login.press(&says_and("exec sleep 60"), "\x03");
     login.terminal.prompt();
     login.ends("echo rc=$?", "rc=130");
-    login.terminal.send("for i in 1 2 3; do sleep 20; echo NO''PE; done\r");
-    moment(500);
-    login.terminal.send("\x03");
+    login.press(&format!("for i in 1 2 3; do {}; echo NO''PE; done", says_and("exec sleep 60")), "\x03");
     login.terminal.prompt();
     login.ends("echo AFT''ER", "AFTER");
     assert!(!login.terminal.shown().contains("NOPE"));
     // ^C at the moment at which a line ends is no reason to lose the login.
     for wait in [0, 2, 5, 10, 20, 40, 60, 80] {
-        login.terminal.send("sleep 0.05\r");
-        moment(70 + wait);
+        let before = login.finished();
+        login.terminal.send("touch begun; sleep 0.05\r");
+        eventually("the line to begin", LIMIT, || fs::remove_file(login.file("begun")).ok());
+        moment(wait);
         login.terminal.send("\x03");
-        moment(250);
+        eventually("its end", LIMIT, || (login.finished() > before).then_some(()));
+        login.terminal.idle();
     }
-    login.terminal.prompt();
     login.ends("echo STI''LL", "STILL");
     login.leave();
 }
@@ -90,37 +123,27 @@ fn control_c_reaches_what_runs() {
 #[test]
 fn jobs_stop_and_go_on() {
     let mut login = Login::new();
-    login.terminal.send("sleep 2\r");
-    moment(500);
-    login.terminal.send("\x1a");
-    login.terminal.expect("Stopped");
-    login.terminal.prompt();
+    login.suspend(&until("go"));
     login.ends("jobs", "Stopped");
+    login.touch("go");
     login.ends("bg; wait; echo bg''done", "bgdone");
-    login.terminal.send("sleep 30; echo SEC''OND\r");
-    moment(500);
-    login.terminal.send("\x1a");
-    login.terminal.expect("Stopped");
+    login.suspend(&format!("{}; echo SEC''OND", says_and("exec sleep 60")));
     login.ends("kill %1; echo K''ILLED", "KILLED");
-    login.line("sleep 0.2 &");
-    moment(400);
+    login.line("until [ -e end ]; do sleep 0.05; done & echo $! >job");
+    let job = fs::read_to_string(login.file("job")).expect("its process id");
+    login.touch("end");
+    let job = Path::new("/proc").join(job.trim());
+    eventually("the shell to see its end", LIMIT, || (!job.exists()).then_some(()));
     login.ends("true", "Done");
-    login.terminal.send("sleep 1.3; echo fg''=end\r");
-    moment(500);
-    login.terminal.send("\x1a");
-    login.terminal.expect("Stopped");
-    login.terminal.prompt();
+    login.suspend(&format!("{}; echo fg''=end", until("fg")));
+    login.touch("fg");
     login.line("fg");
     login.leave();
 }
 
 fn with_a_stopped_job() -> Login {
     let mut login = Login::new();
-    login.terminal.send("sleep 30\r");
-    moment(500);
-    login.terminal.send("\x1a");
-    login.terminal.expect("Stopped");
-    login.terminal.prompt();
+    login.suspend(&says_and("exec sleep 60"));
     login
 }
 
@@ -195,7 +218,8 @@ fn full_screen_programs() {
     login.terminal.prompt();
     login.ends("echo le''ss=$?", "less=0");
     login.terminal.resize(111, 33);
-    moment(200);
+    // The prompt, drawn anew.
+    login.terminal.expect("# ");
     login.ends("stty size", "33 111");
     login.leave();
 }
@@ -205,7 +229,6 @@ fn what_replaces_the_shell_keeps_the_login() {
     let mut login = Login::new();
     login.terminal.send("exec sh -c 'echo RE''PL; read x; echo g''ot=$x; exit 5'\r");
     login.terminal.expect("REPL");
-    moment(200);
     login.terminal.send("typed\r");
     login.terminal.expect("got=typed");
     assert_eq!(login.terminal.end().code(), Some(5));
@@ -219,10 +242,11 @@ fn a_nested_shell_takes_a_person_and_is_then_not_gated() {
     login.terminal.expect("denied");
     login.terminal.prompt();
     login.terminal.send("bash --norc\r");
-    moment(600);
+    // Its own prompt.
+    login.terminal.expect("bash-");
     let before = login.submitted().len();
     login.terminal.send("touch nested #NEVER\r");
-    moment(400);
+    eventually("it to run", LIMIT, || login.file("nested").exists().then_some(()));
     login.terminal.send("exit\r");
     login.terminal.prompt();
     assert!(login.file("nested").exists(), "SECURITY.md says that this is not gated");
@@ -235,9 +259,8 @@ fn a_nested_shell_takes_a_person_and_is_then_not_gated() {
 #[test]
 fn the_keys_of_read_run_what_is_typed_and_so_it_is_marked() {
     let mut login = Login::new();
-    login.terminal.send("read -e x\r");
-    journal::wait_for(&login.parts.journal(), "exec_started", 1);
-    moment(300);
+    login.terminal.send("read -e -p 're''ady> ' x\r");
+    login.terminal.expect("ready> ");
     login.terminal.send("$(touch made)\x1b\x05");
     eventually("the substitution to run", LIMIT, || login.file("made").exists().then_some(()));
     login.terminal.send("\r");

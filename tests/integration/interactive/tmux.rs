@@ -1,11 +1,11 @@
 //! As people see it: in tmux, 80 by 24.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use countersign_tests::parts::Parts;
 use countersign_tests::person::Person;
-use countersign_tests::run::eventually;
+use countersign_tests::run::{LIMIT, eventually};
 
 struct Tmux {
     socket: String,
@@ -21,7 +21,8 @@ impl Tmux {
     #[track_caller]
     fn wait(&self, what: &str, seen: impl Fn(&str) -> bool) -> String {
         let mut last = String::new();
-        for _ in 0..400 {
+        let begun = Instant::now();
+        while begun.elapsed() < LIMIT {
             last = self.run(&["capture-pane", "-p"]);
             if seen(&last) {
                 return last;
@@ -81,7 +82,7 @@ fn looks_right_in_80_by_24() {
     tmux.wait("history", |s| s.trim_end().ends_with("p> stty size"));
     tmux.run(&["send-keys", "C-u"]);
     tmux.run(&["send-keys", "C-d"]);
-    eventually("the login to end", Duration::from_secs(8), || {
+    eventually("the login to end", LIMIT, || {
         (!Command::new("tmux").args(["-L", &tmux.socket, "has-session"]).output().unwrap().status.success())
             .then_some(())
     });
