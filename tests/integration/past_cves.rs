@@ -23,11 +23,22 @@ fn sources(folder: &Path, into: &mut Vec<(PathBuf, String)>) {
     }
 }
 
-/// `file::function` in backquotes.
+/// `file::function` in backquotes, also `file::tests::function`.
 fn named(page: &str) -> Vec<(&str, &str)> {
-    let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let quoted = page.split('`').skip(1).step_by(2);
-    quoted.filter_map(|text| text.split_once("::")).filter(|(file, name)| word(file) && word(name)).collect()
+    let parts = quoted.filter_map(|text| Some((text.split_once("::")?.0, text.rsplit_once("::")?.1)));
+    parts.filter(|(file, name)| is_word(file) && is_word(name)).collect()
+}
+
+/// What stands in the last column of a table by itself: a function, or a file of tests.
+fn named_alone(page: &str) -> Vec<&str> {
+    let rows = page.lines().filter(|line| line.starts_with('|'));
+    let cells = rows.filter_map(|row| row.trim_end_matches(['|', ' ']).rsplit_once(" | ")).map(|(_, cell)| cell);
+    cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).filter(|word| is_word(word)).collect()
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Whether a function of this name, with a test's attribute above it, is in this file or folder, or a file
@@ -58,6 +69,13 @@ fn every_test_that_a_page_names_exists() {
         assert!(names.len() >= least, "{page} names {} tests", names.len());
         let gone: Vec<_> = names.iter().filter(|(module, name)| !is_there(&files, module, name)).collect();
         assert!(gone.is_empty(), "{page} names tests that are not there: {gone:?}");
+        let somewhere = |name: &str| {
+            let file = |path: &Path| path.components().any(|part| part.as_os_str() == name);
+            files.iter().any(|(path, text)| file(&path.with_extension("")) || text.contains(&format!("fn {name}(")))
+        };
+        let gone: Vec<_> = named_alone(&text).into_iter().filter(|name| !somewhere(name)).collect();
+        assert!(gone.is_empty(), "{page} names what is not there: {gone:?}");
     }
     assert!(!is_there(&files, "past_cves", "no_such_test"));
+    assert_eq!(named_alone("| a `b` | c | `d`, `e::f`, `g h` |\n`i` | `j`"), ["d"]);
 }

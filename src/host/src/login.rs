@@ -293,34 +293,8 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
         }
         match (message, login.running) {
             (Ok(Some(FrontMessage::Submit(submit))), None) => {
-                if let Some(why) = host.refuses() {
-                    connection.fatal(&why).await;
+                if !submitted(host, connection, login, &submit).await? {
                     return Ok(false);
-                }
-                if let Some(reason) = login.may_not_submit(host, &submit) {
-                    login.opening.settle(host).await?;
-                    match submission::turn_away(connection, &submit, reason).await? {
-                        Fate::FrontGone => return Ok(false),
-                        Fate::Refused | Fate::Running { .. } => continue,
-                    }
-                }
-                let Some(sent) = Sent::read(host, login.asking(), &submit).await else {
-                    connection.fatal("this line cannot be read; the login is ended").await;
-                    return Ok(false);
-                };
-                if let Some(tape) = &mut login.tape {
-                    tape.learn(&secrets::of(&sent.held));
-                }
-                let mut opening = std::mem::take(&mut login.opening);
-                let fate = submission::run(host, connection, (login.asking(), &mut opening), &submit, sent).await;
-                login.opening = opening;
-                match fate? {
-                    Fate::Running { id, of, rewires } => {
-                        login.running = Some((id, of));
-                        login.rewired |= rewires;
-                    }
-                    Fate::Refused => {}
-                    Fate::FrontGone => return Ok(false),
                 }
             }
             (Ok(Some(FrontMessage::Spooled { bytes })), _) => {
@@ -359,6 +333,45 @@ async fn walk(host: &Host, connection: &mut Connection, login: &mut Login) -> Re
             }
         }
     }
+}
+
+/// A line that comes while none runs. False where the login is over.
+async fn submitted(
+    host: &Host,
+    connection: &mut Connection,
+    login: &mut Login,
+    submit: &Submit,
+) -> Result<bool, KeepError> {
+    if let Some(why) = host.refuses() {
+        connection.fatal(&why).await;
+        return Ok(false);
+    }
+    if let Some(reason) = login.may_not_submit(host, submit) {
+        login.opening.settle(host).await?;
+        match submission::turn_away(connection, submit, reason).await? {
+            Fate::FrontGone => return Ok(false),
+            Fate::Refused | Fate::Running { .. } => return Ok(true),
+        }
+    }
+    let Some(sent) = Sent::read(host, login.asking(), submit).await else {
+        connection.fatal("this line cannot be read; the login is ended").await;
+        return Ok(false);
+    };
+    if let Some(tape) = &mut login.tape {
+        tape.learn(&secrets::of(&sent.held));
+    }
+    let mut opening = std::mem::take(&mut login.opening);
+    let fate = submission::run(host, connection, (login.asking(), &mut opening), submit, sent).await;
+    login.opening = opening;
+    match fate? {
+        Fate::Running { id, of, rewires } => {
+            login.running = Some((id, of));
+            login.rewired |= rewires;
+        }
+        Fate::Refused => {}
+        Fate::FrontGone => return Ok(false),
+    }
+    Ok(true)
 }
 
 async fn finish(

@@ -21,7 +21,7 @@ use countersign_sys::errand::{Ending, errand};
 use countersign_sys::signals::{Name, Signals};
 use countersign_sys::spawn::{Controlling, Leave, Program};
 use countersign_sys::{self as sys, Forked, Inherited, Uids, Wanted};
-use orders::{Limits, MAX_HISTORY, MAX_ORDER, Names, Order, Report, Seen, Spawner};
+use orders::{Asked, Limits, MAX_HISTORY, MAX_ORDER, Names, Order, Report, Seen, Spawner};
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -141,38 +141,7 @@ impl<'a> Office<'a> {
                 self.tell(&Report::Seen(self.stands(pid, Seen::default())))
             }
             (Order::Driven, State::Running(pid)) if fds.is_empty() => self.tell(&Report::Driven { is: is_driven(pid) }),
-            (Order::Look(asked), State::Idle | State::Running(_)) if fds.is_empty() => {
-                // Before anything runs, this is where a line would start.
-                let base = match self.state {
-                    State::Running(pid) => format!("/proc/{pid}/cwd"),
-                    State::Idle | State::Over => ".".to_owned(),
-                };
-                let place = match self.state {
-                    State::Running(pid) => sys::working_directory(pid),
-                    State::Idle | State::Over => std::env::current_dir(),
-                };
-                // Mostly there is a branch at most to be seen, and no child is needed to tell.
-                let branch = if asked.paths.is_empty() {
-                    place.ok().and_then(|at| repository::branch_at_once(&at))
-                } else {
-                    None
-                };
-                let (seen, _ending) = match branch {
-                    Some(branch) => (Seen { branch: branch.filter(|_| asked.branch), ..Seen::default() }, None),
-                    None => {
-                        let look = || frame::encode(&look::look(base.as_ref(), &asked)).unwrap_or_default();
-                        let (said, ending) = self.errand(look);
-                        let mut decoder = frame::Decoder::default();
-                        decoder.push(&said);
-                        (decoder.next_message().unwrap_or_default().unwrap_or_default(), ending)
-                    }
-                };
-                // Never what the errand says, which runs as the agent; and as it is afterwards.
-                self.tell(&Report::Seen(match self.state {
-                    State::Running(pid) => self.stands(pid, seen),
-                    State::Idle | State::Over => Seen { here: String::new(), limits: Limits::default(), ..seen },
-                }))
-            }
+            (Order::Look(asked), State::Idle | State::Running(_)) if fds.is_empty() => self.look_around(&asked),
             (Order::List { directory, prefix }, State::Running(pid)) if fds.is_empty() => {
                 let (names, _ending) =
                     self.errand(|| frame::encode(&names(pid, &directory, &prefix)).unwrap_or_default());
@@ -207,6 +176,37 @@ impl<'a> Office<'a> {
                 _,
             ) => Err(not_allowed()),
         }
+    }
+
+    /// Looks at files around the line that is to run, or would.
+    fn look_around(&self, asked: &Asked) -> io::Result<()> {
+        // Before anything runs, this is where a line would start.
+        let base = match self.state {
+            State::Running(pid) => format!("/proc/{pid}/cwd"),
+            State::Idle | State::Over => ".".to_owned(),
+        };
+        let place = match self.state {
+            State::Running(pid) => sys::working_directory(pid),
+            State::Idle | State::Over => std::env::current_dir(),
+        };
+        // Mostly there is a branch at most to be seen, and no child is needed to tell.
+        let branch =
+            if asked.paths.is_empty() { place.ok().and_then(|at| repository::branch_at_once(&at)) } else { None };
+        let (seen, _ending) = match branch {
+            Some(branch) => (Seen { branch: branch.filter(|_| asked.branch), ..Seen::default() }, None),
+            None => {
+                let look = || frame::encode(&look::look(base.as_ref(), asked)).unwrap_or_default();
+                let (said, ending) = self.errand(look);
+                let mut decoder = frame::Decoder::default();
+                decoder.push(&said);
+                (decoder.next_message().unwrap_or_default().unwrap_or_default(), ending)
+            }
+        };
+        // Never what the errand says, which runs as the agent; and as it is afterwards.
+        self.tell(&Report::Seen(match self.state {
+            State::Running(pid) => self.stands(pid, seen),
+            State::Idle | State::Over => Seen { here: String::new(), limits: Limits::default(), ..seen },
+        }))
     }
 
     fn start(&mut self, program: io::Result<Program<'_>>, deadline_us: Option<u64>) -> io::Result<()> {
