@@ -66,12 +66,13 @@ mount:installed tests
 openssh-client:installed tests and verification by hand
 openssh-server:installed tests
 python3:tests of the sockets
+python3-pexpect:logins that are driven as agents drive them
 python3-venv:replay by asciinema 2.4
 rsync:refused transfers
 strace:durability before asking
 systemd:the units
 tcsh:inner shells
-tmux:a login in tmux
+tmux:logins that are driven as agents drive them, and screens
 util-linux:installed tests
 vim:an editor in a login
 zsh:inner shells

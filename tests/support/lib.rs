@@ -20,4 +20,5 @@ pub mod scratch;
 pub mod signing;
 pub mod skips;
 pub mod terminal;
+pub mod tmux;
 pub mod trial;

@@ -100,14 +100,27 @@ impl Reviewer {
 
     /// Approves everything that comes until the answer is dropped.
     pub fn approving(&self) -> Approving {
+        self.deciding(None)
+    }
+
+    /// The same, but denies lines with this word.
+    pub fn approving_but(&self, word: &'static str) -> Approving {
+        self.deciding(Some(word))
+    }
+
+    fn deciding(&self, denied: Option<&'static str>) -> Approving {
         let stop = Arc::new(AtomicBool::new(false));
         let (reviewer, told) = (self.clone(), Arc::clone(&stop));
         let thread = std::thread::spawn(move || {
             while !told.load(Ordering::Relaxed) {
                 let listed = reviewer.run(&["pending", "--json"]);
                 for row in rows(&listed.out()) {
+                    let (id, line) = (row["id"].as_str().expect("an id"), row["command"].as_str().expect("a command"));
                     // It may have been cancelled since.
-                    reviewer.run(&["approve", row["id"].as_str().expect("an id")]);
+                    match denied.filter(|word| line.contains(word)) {
+                        Some(_) => reviewer.run(&["deny", id, "--reason", "it says so"]),
+                        None => reviewer.run(&["approve", id]),
+                    };
                 }
                 std::thread::sleep(Duration::from_millis(30));
             }

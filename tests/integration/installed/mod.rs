@@ -7,6 +7,7 @@ mod channels;
 mod checkpoints;
 mod commands;
 mod context;
+mod driven;
 mod enrolling;
 mod environment;
 mod hang_up;

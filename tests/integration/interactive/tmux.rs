@@ -1,43 +1,8 @@
 //! As people see it: in tmux, 80 by 24.
 
-use std::process::Command;
-use std::time::{Duration, Instant};
-
 use countersign_tests::parts::Parts;
 use countersign_tests::person::Person;
-use countersign_tests::run::{LIMIT, eventually};
-
-struct Tmux {
-    socket: String,
-}
-
-impl Tmux {
-    fn run(&self, args: &[&str]) -> String {
-        let out = Command::new("tmux").args(["-L", &self.socket, "-f", "/dev/null"]).args(args).output().expect("tmux");
-        assert!(out.status.success(), "tmux {args:?}: {}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap()
-    }
-
-    #[track_caller]
-    fn wait(&self, what: &str, seen: impl Fn(&str) -> bool) -> String {
-        let mut last = String::new();
-        let begun = Instant::now();
-        while begun.elapsed() < LIMIT {
-            last = self.run(&["capture-pane", "-p"]);
-            if seen(&last) {
-                return last;
-            }
-            std::thread::sleep(Duration::from_millis(25));
-        }
-        panic!("{what}: not on the screen:\n{last}");
-    }
-}
-
-impl Drop for Tmux {
-    fn drop(&mut self) {
-        drop(Command::new("tmux").args(["-L", &self.socket, "kill-server"]).output());
-    }
-}
+use countersign_tests::tmux::Tmux;
 
 #[test]
 fn looks_right_in_80_by_24() {
@@ -46,10 +11,9 @@ fn looks_right_in_80_by_24() {
     let shell = super::shell(&parts, "tmux-256color");
     let words: Vec<_> =
         std::iter::once(shell.get_program()).chain(shell.get_args()).map(|w| w.to_str().unwrap()).collect();
-    let tmux = Tmux { socket: format!("cs_t_{}", std::process::id()) };
     let work = parts.scratch.join("work");
     let line = format!("cd {} && LANG=C.UTF-8 exec {}", work.display(), words.join(" "));
-    tmux.run(&["-u", "new-session", "-d", "-x", "80", "-y", "24", &line]);
+    let tmux = Tmux::start(&line);
     tmux.wait("a prompt", |s| s.trim_end().ends_with('#') || s.trim_end().ends_with('$'));
     tmux.run(&["send-keys", "-l", "PS1='p> '"]);
     tmux.run(&["send-keys", "Enter"]);
@@ -82,10 +46,7 @@ fn looks_right_in_80_by_24() {
     tmux.wait("history", |s| s.trim_end().ends_with("p> stty size"));
     tmux.run(&["send-keys", "C-u"]);
     tmux.run(&["send-keys", "C-d"]);
-    eventually("the login to end", LIMIT, || {
-        (!Command::new("tmux").args(["-L", &tmux.socket, "has-session"]).output().unwrap().status.success())
-            .then_some(())
-    });
+    tmux.wait_for_the_end();
     super::nothing_undecided(&parts);
     parts.verify().expect(10);
 }
