@@ -1,7 +1,6 @@
 //! `countersign doctor` beside a real sshd: that what it calls open is open, and what it calls closed is closed.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use std::process::Command;
 use countersign_tests::installation::{AGENT, Installation, Options, PROGRAMS, make_dir, wait_for_sshd};
 use countersign_tests::journal;
 use countersign_tests::namespace::cover;
+use countersign_tests::port::Port;
 use countersign_tests::run::{Daemon, Ended, run, run_with};
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ fn is(rows: &[Value], state: &str, ids: &[&str]) {
 /// A second sshd of the installation, with `Subsystem sftp internal-sftp` and this in addition.
 struct Sshd {
     config: PathBuf,
-    port: u16,
+    port: Port,
     _daemon: Daemon,
 }
 
@@ -48,7 +48,8 @@ impl Sshd {
 
     /// The same, started by a line of sh with the configuration as `$0`.
     fn start_by(host: &Installation, name: &str, more: &str, line: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+        let kept = Port::new();
+        let port = kept.number;
         let config = host.scratch.join(name);
         let key = host.scratch.join("host_key");
         let text = format!(
@@ -62,7 +63,7 @@ impl Sshd {
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         let daemon = Daemon::start(&mut command, &host.scratch.join(&format!("{name}.log")));
         wait_for_sshd(&daemon, port);
-        Self { config, port, _daemon: daemon }
+        Self { config, port: kept, _daemon: daemon }
     }
 
     fn doctor(&self) -> (i32, Vec<Value>) {
@@ -74,9 +75,9 @@ impl Sshd {
         let mut sftp = Command::new("sftp");
         let known = host.scratch.join("known_hosts");
         let key = fs::read_to_string(host.scratch.join("host_key.pub")).expect("host key");
-        fs::write(&known, format!("[127.0.0.1]:{} {key}", self.port)).expect("known hosts");
+        fs::write(&known, format!("[127.0.0.1]:{} {key}", self.port.number)).expect("known hosts");
         // The first value counts, so these come before the installation's own.
-        sftp.args(["-P", &self.port.to_string(), "-o", &format!("UserKnownHostsFile={}", known.display())]);
+        sftp.args(["-P", &self.port.number.to_string(), "-o", &format!("UserKnownHostsFile={}", known.display())]);
         sftp.args(host.ssh_options("-P").into_iter().skip(4)).arg(format!("{AGENT}@127.0.0.1"));
         run_with(&mut sftp, format!("ls {}\n", dir.display()).as_bytes())
     }

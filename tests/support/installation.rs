@@ -2,7 +2,7 @@
 //! sshd with the configuration that packaging/ holds; all in a namespace of its own.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use nix::mount::{MsFlags, mount};
 
 use crate::namespace::{Namespace, may_enter};
 use crate::parts::write_private;
+use crate::port::Port;
 use crate::programs::{CLI, HOSTD, SERVER, SHELL, program, repository};
 use crate::reviewer::Reviewer;
 use crate::run::{Daemon, Ended, LIMIT, Running, eventually, run};
@@ -76,7 +77,7 @@ pub struct Installation {
     /// The host daemon, while it runs.
     pub host: Option<Daemon>,
     sshd: Option<Daemon>,
-    port: u16,
+    port: Port,
     /// Dropped before the scratch directory: ends what is left.
     _namespace: Namespace,
     /// Where state and keys are: on a real disk.
@@ -97,7 +98,7 @@ impl Installation {
         let uids = make_accounts();
         install_programs(uids);
         let mut this =
-            Self { uids, service: None, host: None, sshd: None, port: free_port(), _namespace: namespace, scratch };
+            Self { uids, service: None, host: None, sshd: None, port: Port::new(), _namespace: namespace, scratch };
         if let Some(options) = options.proc {
             let options = format!("{options},gid={}", uids.host);
             mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), Some(options.as_str())).expect("proc");
@@ -148,7 +149,7 @@ impl Installation {
         let key = self.scratch.join("client/id");
         let known = self.scratch.join("client/known_hosts");
         let mut options: Vec<String> = ["-F", "none", port].iter().map(|word| (*word).to_owned()).collect();
-        options.push(self.port.to_string());
+        options.push(self.port.number.to_string());
         let settings = [
             format!("IdentityFile={}", key.display()),
             format!("UserKnownHostsFile={}", known.display()),
@@ -247,7 +248,7 @@ impl Installation {
             fs::write(format!("/etc/ssh/authorized_keys.d/{user}"), &public).expect("authorized keys");
         }
         let host_key = fs::read_to_string(self.scratch.join("host_key.pub")).expect("host key");
-        fs::write(self.scratch.join("client/known_hosts"), format!("[127.0.0.1]:{} {host_key}", self.port))
+        fs::write(self.scratch.join("client/known_hosts"), format!("[127.0.0.1]:{} {host_key}", self.port.number))
             .expect("known hosts");
     }
 
@@ -311,7 +312,7 @@ impl Installation {
             "ListenAddress 127.0.0.1:{}\nHostKey {}\nPidFile none\nUsePAM {}\nPasswordAuthentication no\n\
              KbdInteractiveAuthentication no\nAuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\nUseDNS no\n\
              Subsystem sftp internal-sftp\nPrintMotd no\nAcceptEnv {}\n{gate}",
-            self.port,
+            self.port.number,
             self.scratch.join("host_key").display(),
             word(options.pam),
             options.accept_env,
@@ -323,7 +324,7 @@ impl Installation {
         command.args(["-c", "echo started; exec /usr/sbin/sshd -D -e -f \"$0\""]).arg(&config).env_clear();
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         let sshd = Daemon::start(&mut command, &self.scratch.join("sshd.log"));
-        wait_for_sshd(&sshd, self.port);
+        wait_for_sshd(&sshd, self.port.number);
         self.sshd = Some(sshd);
     }
 }
@@ -407,8 +408,4 @@ pub fn make_dir(dir: &Path, uid: u32, mode: u32) {
     fs::create_dir_all(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     chown(dir, Some(uid), Some(uid)).expect("owner");
     fs::set_permissions(dir, fs::Permissions::from_mode(mode)).expect("mode");
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod namespace;
 pub mod parts;
 pub mod person;
+pub mod port;
 pub mod programs;
 pub mod reviewer;
 pub mod run;

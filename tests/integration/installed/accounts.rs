@@ -9,6 +9,7 @@ use std::process::Command;
 use countersign_tests::installation::{AGENT, Installation, Options, PROGRAMS, UNGATED};
 use countersign_tests::journal;
 use countersign_tests::namespace::owner_and_mode;
+use countersign_tests::port::Port;
 use countersign_tests::run::{LIMIT, Running, eventually, run};
 use nix::sys::signal::Signal;
 
@@ -161,7 +162,8 @@ fn configuration_of_the_login_shell_that_is_not_to_be_trusted() {
 #[test]
 fn forwarding_and_subsystems_are_off() {
     let Some(host) = Installation::new(Options::default()) else { return };
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let kept = Port::new();
+    let port = kept.number;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let target = format!("127.0.0.1:{}", listener.local_addr().expect("address").port());
     let ended = run(&mut host.ssh_as(AGENT, &["-W", &target], &[]));

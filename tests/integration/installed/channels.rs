@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use countersign_tests::installation::{AGENT, Installation, Options, UNGATED};
 use countersign_tests::journal;
+use countersign_tests::port::Port;
 use countersign_tests::run::{LIMIT, Running, eventually, run};
 
 /// `ssh FLAGS agent@host WORDS` over the connection that this socket's master holds.
@@ -115,7 +116,8 @@ fn no_channel_leads_around_the_gate() {
     // Local forwards and SOCKS open their channel when somebody connects.
     for (flag, kind) in [("-L", "tcp"), ("-D", "socks"), ("-L", "unix")] {
         for (user, works) in [(UNGATED, true), (AGENT, false)] {
-            let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+            let kept = Port::new();
+            let port = kept.number;
             let forward = match kind {
                 "tcp" => format!("127.0.0.1:{port}:{target}"),
                 "unix" => format!("127.0.0.1:{port}:{inside}"),
@@ -143,7 +145,8 @@ fn no_channel_leads_around_the_gate() {
         }
     }
     // Remote forwards: a port, a socket.
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let kept = Port::new();
+    let port = kept.number;
     for forward in [format!("127.0.0.1:{port}:{target}"), format!("{}/r.sock:{target}", host.home().display())] {
         let ended = run(&mut host.ssh_as(AGENT, &[strict[0], strict[1], "-R", &forward, "-N"], &[]));
         assert_ne!(ended.code(), 0, "{forward}");
