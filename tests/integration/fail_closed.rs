@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use countersign_tests::fake_service::{Answer, FakeService};
 use countersign_tests::journal;
-use countersign_tests::parts::Parts;
+use countersign_tests::parts::{Parts, WAIT_MS};
 use countersign_tests::run::{LIMIT, Running, eventually, run};
 use countersign_tests::trial::verify;
 
-const WAIT_MS: u64 = 2_000;
+/// How long an answer counts where it comes late, or never.
+const SHORT_MS: u64 = 2_000;
 
 struct Case {
     parts: Parts,
@@ -17,8 +18,9 @@ struct Case {
 
 impl Case {
     fn new(answer: Answer) -> Self {
-        let service = FakeService::start(answer, Duration::from_millis(WAIT_MS + 1_000));
-        let mut parts = Parts::without_service(WAIT_MS);
+        let service = FakeService::start(answer, Duration::from_millis(SHORT_MS + 1_000));
+        let short = matches!(answer, Answer::Late | Answer::Silence);
+        let mut parts = Parts::without_service(if short { SHORT_MS } else { WAIT_MS });
         parts.enroll(&service.url(), &format!("cse1.{}", "A".repeat(43))).expect(0);
         parts.start_host();
         Self { parts, service }
@@ -46,7 +48,7 @@ impl Case {
 /// The lie must end in this exit code, outcome and reason.
 #[track_caller]
 fn refused(answer: Answer, exit: i32, outcome: &str, why: &[&str]) {
-    let case = Case::new(answer);
+    let mut case = Case::new(answer);
     assert_eq!(case.submit(), exit, "{answer:?}");
     // What a late or second answer could still do, it has done by then.
     std::thread::sleep(Duration::from_millis(if answer == Answer::Late { 1_500 } else { 200 }));
@@ -58,6 +60,11 @@ fn refused(answer: Answer, exit: i32, outcome: &str, why: &[&str]) {
     assert!(why.iter().any(|word| decided["body"]["why"] == *word), "{answer:?}: {decided}");
     case.verify_is_sound();
     case.service.answer(Answer::Approve);
+    if case.parts.wait_ms == SHORT_MS {
+        case.parts.stop_host();
+        case.parts.wait_ms = WAIT_MS;
+        case.parts.start_host();
+    }
     assert_eq!(case.submit(), 0, "{answer:?}: the control: an honest answer runs it");
     assert!(case.ran());
     case.verify_is_sound();
@@ -186,7 +193,7 @@ fn reply_that_is_cut_off() {
 
 #[test]
 fn service_unreachable() {
-    let mut parts = Parts::waiting(WAIT_MS);
+    let mut parts = Parts::new();
     parts.service.take().expect("a service").kill();
     let made = parts.file("made");
     let line = format!("touch {}", made.display());
@@ -203,7 +210,7 @@ fn service_unreachable() {
 
 #[test]
 fn no_cached_approvals() {
-    let mut parts = Parts::waiting(WAIT_MS);
+    let mut parts = Parts::new();
     parts.reviewer().allow("echo hello");
     assert_eq!(run(&mut parts.front("echo hello")).expect(0).out(), "hello\n");
     parts.service.take().expect("a service").kill();
@@ -226,13 +233,15 @@ fn nobody_answers_in_time() {
 
 #[test]
 fn approval_after_the_time_has_no_effect() {
-    let parts = Parts::waiting(1_500);
+    let parts = Parts::waiting(3_000);
     let made = parts.file("made");
     let line = format!("touch {}", made.display());
     let waiting = Running::start(&mut parts.front(&line), Some(b""));
-    let id = parts.reviewer().wait_for(&line);
+    let submitted = journal::wait_for(&parts.journal(), "command_submitted", 1);
+    let id = submitted["body"]["id"].as_str().expect("an id");
     waiting.wait(LIMIT).expect(126);
-    let late = parts.reviewer().run(&["approve", &id]);
+    eventually("the service to know of it", LIMIT, || (!parts.reviewer().audit().is_empty()).then_some(()));
+    let late = parts.reviewer().run(&["approve", id]);
     assert_ne!(late.code(), 0, "{}", late.out());
     std::thread::sleep(Duration::from_millis(500));
     assert!(!made.exists());

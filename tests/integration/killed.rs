@@ -8,9 +8,15 @@ use countersign_tests::parts::Parts;
 use countersign_tests::run::{LIMIT, Running, eventually};
 use nix::sys::signal::Signal;
 
-/// Writes `begun`, sleeps, writes `ended`.
+/// Writes `begun`, waits for [`go_on`], writes `ended`.
 fn slow(parts: &Parts) -> String {
-    format!("echo $$ > {}; sleep 3; echo > {}; exit 7", parts.file("begun").display(), parts.file("ended").display())
+    let file = |name| parts.file(name).display().to_string();
+    let (begun, go, ended) = (file("begun"), file("go"), file("ended"));
+    format!("echo $$ > {begun}; until [ -e {go} ]; do sleep 0.1; done; echo > {ended}; exit 7")
+}
+
+fn go_on(parts: &Parts) {
+    std::fs::write(parts.file("go"), "").expect("a file");
 }
 
 /// A front whose command waits for a decision.
@@ -75,12 +81,13 @@ fn front_killed_while_running() {
     let parts = Parts::new();
     let (front, pid) = at_work(&parts, &slow(&parts));
     front.signal(Signal::SIGKILL);
-    eventually("the command to be ended", Duration::from_secs(2), || (!is_alive(pid)).then_some(()));
+    eventually("the command to be ended", LIMIT, || (!is_alive(pid)).then_some(()));
     let closed = journal::wait_for(&parts.journal(), "session_closed", 1);
     assert_eq!(closed["body"]["why"], "killed");
     let finished = journal::wait_for(&parts.journal(), "exec_finished", 1);
     assert_eq!(finished["body"]["end"], "lost");
-    std::thread::sleep(Duration::from_secs(3));
+    go_on(&parts);
+    std::thread::sleep(Duration::from_secs(1));
     assert!(!parts.file("ended").exists(), "the command went on without its front");
     verify_says(&parts, &[10, 11]);
 }
@@ -90,7 +97,7 @@ fn host_killed_while_pending() {
     let mut parts = Parts::new();
     let (front, id) = pending(&parts, &slow(&parts));
     parts.host.take().expect("a host").kill();
-    front.wait_open(Duration::from_secs(5)).expect(69);
+    front.wait_open(LIMIT).expect(69);
     // The service may not know yet; whatever it says, nothing runs.
     parts.reviewer().run(&["approve", &id]);
     not_started(&parts);
@@ -108,6 +115,7 @@ fn host_killed_while_running() {
     let (front, _) = at_work(&parts, &slow(&parts));
     parts.host.take().expect("a host").kill();
     parts.start_host();
+    go_on(&parts);
     // The login may stay or end; what it may not do is end well without a record.
     let code = front.wait_open(LIMIT).code();
     assert!([7, 69, 70, 126, 128 + 9, 128 + 1, 128 + 15].contains(&code), "exit {code}");
@@ -122,7 +130,7 @@ fn host_killed_while_running() {
 
 #[test]
 fn service_killed_while_pending() {
-    let mut parts = Parts::waiting(4_000);
+    let mut parts = Parts::waiting(12_000);
     let (front, _) = pending(&parts, &slow(&parts));
     parts.service.take().expect("a service").kill();
     let code = front.wait_open(LIMIT).code();
@@ -140,6 +148,7 @@ fn service_killed_while_running_gets_the_rest_later() {
     let listen = service.ready.rsplit_once("//").expect("an address").1.to_owned();
     let (front, _) = at_work(&parts, &slow(&parts));
     parts.service.take().expect("a service").kill();
+    go_on(&parts);
     front.wait_open(LIMIT).expect(7);
     journal::wait_for(&parts.journal(), "session_closed", 1);
     parts.start_service(&listen);

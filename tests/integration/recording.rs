@@ -180,7 +180,7 @@ fn a_host_that_stands_still_holds_output_up_and_loses_none() {
     });
     assert!(before < 40_000_000, "{before} bytes were shown while the host stood still");
     signal(Signal::SIGCONT);
-    let shown = front.wait(LIMIT).expect(0).stdout;
+    let shown = front.wait(3 * LIMIT).expect(0).stdout;
     assert!(shown.ends_with(b"\n6000000\n"));
     assert!(Cast::read(&parts.recording()).stdout() == shown);
     parts.verify().expect(10);
