@@ -55,7 +55,7 @@ fn pushed_input_is_held_like_any_other() {
     let mut command = host.ssh_as(AGENT, &["-tt"], &[]);
     command.current_dir("/").env("TERM", "xterm-256color");
     let mut terminal = Terminal::start(&command, 100, 30);
-    terminal.expect("$ ");
+    terminal.prompt();
     let line = "/usr/bin/python3 push.py";
     terminal.send(&format!("{line}\r"));
     reviewer.approve(line);
@@ -63,7 +63,7 @@ fn pushed_input_is_held_like_any_other() {
     // As if typed ahead: it comes to the editor, and from there to a person.
     reviewer.deny("touch pushed", "nobody typed that");
     terminal.expect("nobody typed that");
-    terminal.expect("$ ");
+    terminal.prompt();
     terminal.send("\x04");
     terminal.end();
     assert!(!host.home().join("pushed").exists());
@@ -233,14 +233,14 @@ fn a_login_without_a_process_left_holds_on() {
     let mut command = host.ssh_as(AGENT, &["-tt"], &[]);
     command.current_dir("/").env("TERM", "xterm-256color");
     let mut terminal = Terminal::start(&command, 100, 30);
-    terminal.expect("$ ");
+    terminal.prompt();
     let mut count = 0;
     let mut line = |terminal: &mut Terminal, line: &str, output: &str| {
         count += 1;
         terminal.send(&format!("{line}\r"));
         eventually(line, LIMIT, || (journal::of_kind(&host.journal(), "exec_finished").len() == count).then_some(()));
         terminal.expect(output);
-        terminal.expect("$ ");
+        terminal.prompt();
     };
     line(&mut terminal, "ulimit -u 1; echo lim''ited", "limited");
     // bash tries for some seconds.

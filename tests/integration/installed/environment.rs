@@ -103,6 +103,7 @@ fn an_interactive_shell_reads_no_start_up_file() {
     let login = |user: &str| {
         let mut command = host.ssh_as(user, &["-tt"], &[]);
         let mut terminal = Terminal::start(command.current_dir("/").env("TERM", "xterm-256color"), 100, 30);
+        // Without a gate it is bash's own.
         terminal.expect("$ ");
         terminal
     };
@@ -118,7 +119,7 @@ fn an_interactive_shell_reads_no_start_up_file() {
     terminal.send(&format!("{line}\r"));
     host.reviewer().approve(line);
     terminal.expect("\nnone none none 60\nordinary\n");
-    terminal.expect("$ ");
+    terminal.prompt();
     terminal.send("\x04");
     terminal.end();
     assert_eq!(left_behind(AGENT), [""; 0]);

@@ -16,17 +16,18 @@ fn a_login_within_a_login_is_known_and_ends_with_it() {
     let Some(host) = hidden() else { return };
     let seen = host.as_agent("ls", &["/proc/1"]).output().expect("ls");
     assert!(!seen.status.success(), "nothing is hidden");
-    let inner = "setsid sleep 4; touch escaped";
-    let line = format!("{PROGRAMS}/countersign-sh -c '{inner}' & sleep 2");
+    let inner = "touch runs; setsid sh -c \"until [ -e go ]; do sleep 0.1; done\"; touch escaped";
+    let line = format!("{PROGRAMS}/countersign-sh -c '{inner}' & sleep 60");
     let client = Running::start(&mut host.ssh(&line), None);
     host.reviewer().approve(&line);
     host.reviewer().approve(inner);
-    journal::wait_for(&host.journal(), "exec_started", 2);
+    eventually("it to run", LIMIT, || host.home().join("runs").exists().then_some(()));
     drop(client);
     let opened = journal::of_kind(&host.journal(), "session_opened");
     assert_eq!(opened[1]["body"]["nested"], opened[0]["sess"]["id"]);
     journal::wait_for(&host.journal(), "session_closed", 2);
-    std::thread::sleep(std::time::Duration::from_secs(5));
+    fs::write(host.home().join("go"), "").expect("a file");
+    std::thread::sleep(std::time::Duration::from_secs(2));
     assert!(!host.home().join("escaped").exists(), "it outlived the login");
 }
 
@@ -38,7 +39,7 @@ fn a_shell_is_told_from_what_takes_its_place_and_a_login_is_taken_up_again() {
         let mut command = host.ssh_as(AGENT, &["-tt"], &[]);
         command.current_dir("/").env("TERM", "xterm");
         let mut terminal = Terminal::start(&command, 120, 40);
-        terminal.expect("$ ");
+        terminal.prompt();
         terminal
     };
     let mut terminal = login(&host);

@@ -13,7 +13,7 @@ fn login(host: &Installation) -> Terminal {
     let mut command = host.ssh_as(AGENT, &["-tt"], &[]);
     command.current_dir("/").env("TERM", "xterm-256color");
     let mut terminal = Terminal::start(&command, 100, 30);
-    terminal.expect("$ ");
+    terminal.prompt();
     terminal
 }
 
@@ -31,18 +31,18 @@ fn lines_through_sshd() {
     terminal.send("touch denied\r");
     reviewer.deny("touch denied", "no");
     terminal.expect("countersign: denied");
-    terminal.expect("$ ");
+    terminal.prompt();
     terminal.send("id -un; cat /proc/$PPID/environ; echo >/proc/$PPID/fd/1; kill -9 $PPID; echo ki''ll=$?\r");
     reviewer.approve("id -un; cat /proc/$PPID/environ; echo >/proc/$PPID/fd/1; kill -9 $PPID; echo ki''ll=$?");
     terminal.expect(&format!("\n{AGENT}\n"));
     terminal.expect("kill=1");
-    terminal.expect("$ ");
+    terminal.prompt();
     assert_eq!(terminal.shown().matches("ermission denied").count(), 2, "{}", terminal.shown());
     // What sshd's own terminal could be read by: it is exclusively ours.
     terminal.send("for t in /dev/pts/*; do [ $t = $(tty) ] || (echo SPOO''F >$t) 2>/dev/null; done; echo tr''ied\r");
     reviewer.approve("for t in /dev/pts/*; do [ $t = $(tty) ] || (echo SPOO''F >$t) 2>/dev/null; done; echo tr''ied");
     terminal.expect("tried");
-    terminal.expect("$ ");
+    terminal.prompt();
     assert!(!terminal.shown().contains("SPOOF"));
     terminal.send("exit 5\r");
     reviewer.approve("exit 5");
@@ -61,7 +61,7 @@ fn history_is_a_file_of_the_agent_and_nothing_else() {
     terminal.send("echo on''ce\r");
     host.reviewer().approve("echo on''ce");
     terminal.expect("once\n");
-    terminal.expect("$ ");
+    terminal.prompt();
     leave(terminal);
     let kept = fs::metadata(&file).expect("history");
     assert_eq!(kept.permissions().mode() & 0o777, 0o600);
@@ -72,7 +72,7 @@ fn history_is_a_file_of_the_agent_and_nothing_else() {
     host.reviewer().approve("echo on''ce");
     terminal.expect("once\n");
     // While the line runs ^D is its own.
-    terminal.expect("$ ");
+    terminal.prompt();
     leave(terminal);
     // A link, another name of a file, a FIFO, a directory, 100 KiB of control characters: a prompt, and nothing written elsewhere.
     let victim = host.home().join("victim");
@@ -100,8 +100,9 @@ fn history_is_a_file_of_the_agent_and_nothing_else() {
         fs::write(&file, filler.repeat(100 * 1024)).unwrap();
         chown(&file, Some(host.uids.agent), None).unwrap();
         let mut terminal = login(&host);
-        terminal.send("\x1b[A\x1b[A\x03");
-        terminal.expect("$ ");
+        // ^C clears the line, and Enter after it begins another one.
+        terminal.send("\x1b[A\x1b[A\x03\r");
+        terminal.prompt();
         leave(terminal);
     }
     host.verify().expect(10);
@@ -126,7 +127,7 @@ fn a_login_outlives_a_crash_and_a_restart_of_hostd() {
     let told = host.as_agent("python3", &["-c", script]).output().expect("python3");
     assert!(!String::from_utf8_lossy(&told.stdout).contains("b'\\x00"), "{told:?}");
     fs::write(host.home().join("go"), "").expect("file");
-    terminal.expect("$ ");
+    terminal.prompt();
     let finished = journal::wait_for(&host.journal(), "exec_finished", 1);
     assert_eq!(finished["body"]["code"], 3, "{finished}");
     assert_eq!(host.host.take().expect("a host").terminate(), 0);
@@ -138,7 +139,7 @@ fn a_login_outlives_a_crash_and_a_restart_of_hostd() {
     terminal.send("echo still $kept\r");
     reviewer.approve("echo still $kept");
     terminal.expect("still yes");
-    terminal.expect("$ ");
+    terminal.prompt();
     assert!(!host.home().join("made").exists());
     leave(terminal);
     journal::wait_for(&host.journal(), "session_closed", 1);

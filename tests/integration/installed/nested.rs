@@ -11,7 +11,11 @@ fn a_login_within_a_login_is_gated_again_and_known_as_such() {
     let outer = format!("{PROGRAMS}/countersign-sh -c 'touch made; echo inner'");
     // Also through a process that its parent has left behind, and far below.
     let deep = format!("f() {{ if [ $1 = 0 ]; then {outer}; else (f $(($1 - 1)); :); fi; }}; f 100");
-    for (count, line) in [(1, outer.clone()), (2, format!("(setsid {outer} & ); sleep 3")), (3, deep)] {
+    for (count, line) in [
+        (1, outer.clone()),
+        (2, format!("(setsid sh -c \"{outer}; touch over\" & ); until [ -e over ]; do sleep 0.05; done")),
+        (3, deep),
+    ] {
         let client = Running::start(&mut host.ssh(&line), Some(b""));
         host.reviewer().approve(&line);
         host.reviewer().deny("touch made; echo inner", "no");
