@@ -151,14 +151,19 @@ fn on_terminal(host: &Host, line: &str) -> Screen {
 
 impl Screen {
     /// Reads until the terminal is hung up; sends `reply` once `prompt` showed.
-    fn talk(mut self, prompt: &str, reply: &[u8]) -> (Vec<u8>, std::process::ExitStatus) {
+    fn talk(self, prompt: &str, reply: &[u8]) -> (Vec<u8>, std::process::ExitStatus) {
+        self.answer(prompt, |master| master.write_all(reply).unwrap())
+    }
+
+    /// Reads until the terminal is hung up; acts once `prompt` showed.
+    fn answer(mut self, prompt: &str, act: impl Fn(&mut File)) -> (Vec<u8>, std::process::ExitStatus) {
         let (mut seen, mut replied) = (Vec::new(), false);
         let mut buffer = [0; 4096];
         while let Ok(n @ 1..) = self.master.read(&mut buffer) {
             seen.extend_from_slice(&buffer[..n]);
             if !replied && String::from_utf8_lossy(&seen).contains(prompt) {
                 replied = true;
-                self.master.write_all(reply).unwrap();
+                act(&mut self.master);
             }
         }
         (seen, self.child.wait().unwrap())
@@ -185,14 +190,10 @@ fn a_command_with_a_terminal_has_one() {
 fn typed_ahead_input_and_a_new_size_reach_the_command() {
     let host = Host::approves();
     let screen = on_terminal(&host, "trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.05; done");
-    let master = screen.master.try_clone().unwrap();
-    let resizer = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(700));
+    let (seen, status) = screen.answer("ready", |master| {
         let size = countersign_sys::terminal::Size { columns: 90, rows: 20 };
         countersign_sys::terminal::set_size(master.as_fd(), size).unwrap();
     });
-    let (seen, status) = screen.talk("never", b"");
-    resizer.join().unwrap();
     assert_eq!(status.code(), Some(0));
     assert!(String::from_utf8_lossy(&seen).contains("20 90"), "{}", String::from_utf8_lossy(&seen));
     let (_, recording, _dir) = host.over();
@@ -202,13 +203,17 @@ fn typed_ahead_input_and_a_new_size_reach_the_command() {
     let host = Host::plays(|talk| {
         talk.welcome();
         let release = talk.held();
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::fs::write(talk.dir.join("held"), "").unwrap();
+        let typed = talk.dir.join("typed");
+        wait_for("typing", || typed.exists());
         talk.send(&HostMessage::Released(release));
         talk.rest();
     });
+    let (held, typed) = (host.dir.path().join("held"), host.dir.path().join("typed"));
     let mut screen = on_terminal(&host, "read x; echo got $x");
-    std::thread::sleep(std::time::Duration::from_millis(150));
+    wait_for("the submission", || held.exists());
     screen.master.write_all(b"early\r").unwrap();
+    std::fs::write(typed, "").unwrap();
     let (seen, _) = screen.talk("never", b"");
     assert!(String::from_utf8_lossy(&seen).contains("got early"), "{}", String::from_utf8_lossy(&seen));
     host.over();

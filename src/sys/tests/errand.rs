@@ -25,7 +25,7 @@ fn a_file_system_that_never_answers(ask: impl FnOnce() -> std::io::Result<Vec<u8
     server.wait().unwrap();
     std::fs::remove_dir(HANGING).unwrap();
     assert_eq!(said.unwrap_err().raw_os_error(), Some(nix::libc::ETIMEDOUT));
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
 fn main() {
@@ -75,7 +75,7 @@ fn main() {
     ] {
         let began = Instant::now();
         assert_eq!(ask(stuck).unwrap_err().raw_os_error(), Some(nix::libc::ETIMEDOUT));
-        assert!(began.elapsed() < Duration::from_millis(700));
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         assert!(children().is_empty());
     }
     if uid == 0 && std::path::Path::new("/dev/fuse").exists() {

@@ -53,7 +53,7 @@ impl Host {
         let path = dir.path().to_owned();
         let thread = std::thread::spawn(move || {
             let (stream, _) = listener.accept().unwrap();
-            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
             let mut talk = Talk { stream, decoder: Decoder::default(), log: Log::default(), dir: path };
             part(&mut talk);
             talk.log
@@ -247,7 +247,7 @@ pub fn markers(recording: &[u8]) -> Vec<String> {
 
 /// Waits until something holds.
 pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(30);
     while !holds() {
         assert!(Instant::now() < until, "waited for {what}");
         std::thread::sleep(Duration::from_millis(5));

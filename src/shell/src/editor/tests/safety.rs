@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::rig::Rig;
+use nix::time::{ClockId, clock_gettime};
 
 fn refusals(rig: &Rig) -> Vec<Refusal> {
     let why = |event: &Event| match event {
@@ -116,7 +117,8 @@ fn the_queue_has_a_limit() {
 
 #[test]
 fn typing_64_kib_byte_by_byte_is_quick() {
-    let start = std::time::Instant::now();
+    let spent = || std::time::Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap());
+    let start = spent();
     for unit in ["a", "é", "漢"] {
         let mut editor = Editor::new(Terminal::Cursor, 80, 24, History::new(), |_| false);
         assert!(!editor.begin("$ ", Row::Empty).is_empty());
@@ -126,5 +128,5 @@ fn typing_64_kib_byte_by_byte_is_quick() {
         }
         assert_eq!(editor.feed(b"\r").event, Event::Submit(text));
     }
-    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(spent() - start < std::time::Duration::from_secs(5), "{:?}", spent() - start);
 }
