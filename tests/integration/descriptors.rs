@@ -10,8 +10,11 @@ use countersign_tests::run::{Daemon, LIMIT, Running, eventually, run};
 /// Logins at once. The service lets no more lines of one agent wait.
 const LOGINS: usize = 8;
 
+/// Logins by their numbers.
+type Fronts = Vec<(usize, Running)>;
+
 /// Starts so many logins, waits until each is held or has ended, and gives these two kinds.
-fn log_in(parts: &Parts) -> (Vec<(usize, Running)>, Vec<(usize, Running)>) {
+fn log_in(parts: &Parts) -> (Fronts, Fronts) {
     let start = |n| (n, Running::start(&mut parts.front(&line(parts, n)), Some(b"")));
     let mut fronts: Vec<_> = (0..LOGINS).map(start).collect();
     eventually("each to be held or to have ended", 2 * LIMIT, || {
