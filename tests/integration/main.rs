@@ -20,6 +20,7 @@ mod killed;
 mod logs;
 mod lost_key;
 mod lying_front;
+mod much_output;
 mod past_cves;
 mod players;
 mod pruning;
