@@ -50,6 +50,18 @@ struct Known {
     order: VecDeque<u32>,
 }
 
+impl Known {
+    fn keep(&mut self, session: u32, registered: (String, Identity)) {
+        if self.sessions.insert(session, registered).is_none() {
+            self.order.push_back(session);
+        }
+        while self.order.len() > MAX_SESSIONS {
+            let Some(oldest) = self.order.pop_front() else { break };
+            self.sessions.remove(&oldest);
+        }
+    }
+}
+
 impl Registry {
     fn take(&self, registration: Registration) {
         let mut known = self.lock();
@@ -61,25 +73,29 @@ impl Registry {
             Registration::Open { session: UNSET, .. } => {}
             Registration::Open { session, account, source, auth_info } => {
                 let Some(identity) = credential::read(&auth_info, &source) else { return };
-                if known.sessions.insert(session, (account, identity)).is_none() {
-                    known.order.push_back(session);
-                }
-                while known.order.len() > MAX_SESSIONS {
-                    let Some(oldest) = known.order.pop_front() else { break };
-                    known.sessions.remove(&oldest);
-                }
+                known.keep(session, (account, identity));
             }
+        }
+    }
+
+    /// Knows the session of a front of an earlier daemon again, if that front
+    /// still lives when its session has been looked up.
+    pub(crate) fn restore(&self, pid: i32, lives: impl FnOnce() -> bool, registered: (String, Identity)) {
+        let Some(session) = session_of(pid).filter(|_| lives()) else { return };
+        let mut known = self.lock();
+        if !known.sessions.contains_key(&session) {
+            known.keep(session, registered);
         }
     }
 
     /// Who is behind a connected front, where root has said so for this account.
     pub(crate) fn identify(&self, stream: &UnixStream, account: &str) -> Option<Identity> {
         let pid = stream.peer_cred().ok()?.pid()?;
-        let session: u32 = std::fs::read_to_string(format!("/proc/{pid}/sessionid")).ok()?.trim().parse().ok()?;
+        let session = session_of(pid)?;
         // The number was the front's when it connected. The front alone holds
         // the other end, so while that is open the number is still its own.
         let states = sys::poll(&[(stream.as_fd(), Wanted::Hangup)], Some(0)).ok()?;
-        if session == UNSET || states.first().is_none_or(|state| state.hangup) {
+        if states.first().is_none_or(|state| state.hangup) {
             return None;
         }
         let known = self.lock();
@@ -90,6 +106,12 @@ impl Registry {
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The audit session of a process, where it has one.
+fn session_of(pid: i32) -> Option<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/sessionid")).ok()?;
+    text.trim().parse().ok().filter(|session| *session != UNSET)
 }
 
 /// Takes every registration of a stream; returns how many sessions are known.
@@ -244,6 +266,12 @@ mod tests {
         registry.lock().sessions.insert(own, ("deploy".to_owned(), Identity::default()));
         assert_eq!(registry.identify(&here, "deploy").is_some(), own != UNSET);
         assert_eq!(registry.identify(&here, "other"), None);
+        let (again, pid) = (Registry::default(), i32::try_from(std::process::id()).unwrap());
+        let registered = || ("deploy".to_owned(), Identity::default());
+        again.restore(pid, || false, registered());
+        assert_eq!(again.identify(&here, "deploy"), None, "it is gone");
+        again.restore(pid, || true, registered());
+        assert_eq!(again.identify(&here, "deploy").is_some(), own != UNSET);
         drop(there);
         assert_eq!(registry.identify(&here, "deploy"), None, "who connected is gone");
     }

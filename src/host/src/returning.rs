@@ -17,6 +17,7 @@ use crate::lost::Lost;
 use crate::quotas::Place;
 use crate::recordings::tape::Tape;
 use crate::secrets;
+use countersign_api::context::Identity;
 use countersign_api::front::{
     CommandEnd, Finished, HostMessage, LoginKind, MAX_RESUME_LINES, NotReleased, PROTOCOL, Resume,
 };
@@ -35,8 +36,8 @@ use tokio::time::Instant;
 
 /// How often it is looked whether a front that is waited for still lives.
 const LOOK: Duration = Duration::from_millis(250);
-/// Longest card that is read back.
-const MAX_CARD: u64 = 4096;
+/// Longest card that is read back; a certificate may have many long names.
+const MAX_CARD: u64 = 64 * 1024;
 
 /// A process, told from all others of this boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +67,8 @@ impl Process {
 struct Note {
     front: Process,
     rewired: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<Identity>,
 }
 
 /// What stands on the disk of a front that may come back. It is worth nothing
@@ -75,13 +78,15 @@ pub(crate) struct Card {
     path: PathBuf,
     front: Process,
     rewired: AtomicBool,
+    identity: Option<Identity>,
 }
 
 impl Card {
-    /// Notes who the front is; `None` where that cannot be told or kept, and
-    /// then it cannot come back.
-    pub(crate) fn write(state: &Path, login: LoginId, pid: i32) -> Option<Self> {
-        let card = Self { path: place(state, login), front: Process::of(pid)?, rewired: AtomicBool::new(false) };
+    /// Notes who the front is, and who is behind it; `None` where that cannot
+    /// be told or kept, and then it cannot come back.
+    pub(crate) fn write(state: &Path, login: LoginId, pid: i32, identity: Option<Identity>) -> Option<Self> {
+        let (path, front) = (place(state, login), Process::of(pid)?);
+        let card = Self { path, front, rewired: AtomicBool::new(false), identity };
         match card.save() {
             Ok(()) => Some(card),
             Err(why) => {
@@ -95,7 +100,8 @@ impl Card {
         let path = place(state, login);
         let text = io::Read::take(std::fs::File::open(&path).ok()?, MAX_CARD);
         let note: Note = serde_json::from_reader(text).ok()?;
-        Some(Self { path, front: note.front, rewired: AtomicBool::new(note.rewired) })
+        let Note { front, rewired, identity } = note;
+        Some(Self { path, front, rewired: AtomicBool::new(rewired), identity })
     }
 
     pub(crate) fn is_rewired(&self) -> bool {
@@ -112,7 +118,8 @@ impl Card {
     }
 
     fn save(&self) -> io::Result<()> {
-        let note = Note { front: self.front.clone(), rewired: self.is_rewired() };
+        let (front, rewired, identity) = (self.front.clone(), self.is_rewired(), self.identity.clone());
+        let note = Note { front, rewired, identity };
         let next = self.path.with_extension("next");
         let mut options = std::fs::OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&next)?;
@@ -188,6 +195,10 @@ pub(crate) fn expect(host: &Arc<Host>, login: &OpenLogin, tape: Tape, started: D
         return Some(tape);
     };
     let Ok(place) = host.quotas.enter(*uid, boottime_us()) else { return Some(tape) };
+    // What else is begun in its ssh session, within it or beside it, is of whoever is behind it.
+    if let (Some(identity), Some(account)) = (&card.identity, account(*uid)) {
+        host.registry.restore(card.front.pid, || card.front.lives(), (account, identity.clone()));
+    }
     let absent = Absent {
         login: login.id,
         anchor,
@@ -325,9 +336,11 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         std::fs::create_dir(state.path().join("fronts")).unwrap();
         let (login, own) = (LoginId::from_random([1; 16]), i32::try_from(std::process::id()).unwrap());
-        let card = Card::write(state.path(), login, own).unwrap();
+        let identity =
+            Identity { user: "\u{1}".repeat(256), principals: vec!["\"".repeat(256); 16], ..Identity::default() };
+        let card = Card::write(state.path(), login, own, Some(identity.clone())).unwrap();
         let again = Card::read(state.path(), login).unwrap();
-        assert!(again.front == card.front && !again.is_rewired());
+        assert!(again.front == card.front && !again.is_rewired() && again.identity == Some(identity));
         card.rewire().unwrap();
         assert!(Card::read(state.path(), login).unwrap().is_rewired());
         for bad in ["", "{}", "{\"front\":{\"pid\":1,\"start\":2,\"boot\":\"x\"},\"rewired\":false,\"more\":1}"] {
@@ -342,9 +355,9 @@ mod tests {
     fn what_cannot_be_noted_cannot_come_back() {
         let state = tempfile::tempdir().unwrap();
         let (login, own) = (LoginId::from_random([1; 16]), i32::try_from(std::process::id()).unwrap());
-        assert!(Card::write(state.path(), login, own).is_none(), "no directory");
+        assert!(Card::write(state.path(), login, own, None).is_none(), "no directory");
         std::fs::create_dir(state.path().join("fronts")).unwrap();
-        let card = Card::write(state.path(), login, own).unwrap();
+        let card = Card::write(state.path(), login, own, None).unwrap();
         // A directory stands where the next card would be written.
         std::fs::create_dir(card.path.with_extension("next")).unwrap();
         card.rewire().unwrap();

@@ -15,6 +15,7 @@ mod hidden_proc;
 mod identity;
 mod interactive;
 mod nested;
+mod nested_identity;
 mod pinned;
 mod preloaded;
 mod programs;
