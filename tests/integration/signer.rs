@@ -45,7 +45,7 @@ fn the_signer_has_one_descriptor_and_no_system_calls() {
     // It goes when the daemon goes.
     let mut parts = parts;
     parts.host.take().expect("a host").kill();
-    eventually("the signer to be gone", Duration::from_secs(5), || {
+    eventually("the signer to be gone", LIMIT, || {
         let stat = fs::read_to_string(format!("/proc/{signer}/stat"));
         stat.map_or(true, |stat| stat.contains(") Z ")).then_some(())
     });

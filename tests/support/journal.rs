@@ -1,11 +1,10 @@
 //! A host's journal, read with nothing of ours but its file names.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::run::eventually;
+use crate::run::{LIMIT, eventually};
 
 /// The journal's files, oldest first.
 pub fn files(dir: &Path) -> Vec<PathBuf> {
@@ -43,7 +42,7 @@ pub fn of_kind(dir: &Path, kind: &str) -> Vec<Value> {
 /// The last entry of this kind, once there are `count` of them.
 #[track_caller]
 pub fn wait_for(dir: &Path, kind: &str, count: usize) -> Value {
-    eventually(&format!("{count} × {kind}"), Duration::from_secs(20), || {
+    eventually(&format!("{count} × {kind}"), LIMIT, || {
         let mut found = of_kind(dir, kind);
         (found.len() >= count).then(|| found.pop().expect("count is not 0"))
     })

@@ -7,14 +7,13 @@ use std::io::ErrorKind::NotFound;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::run::{eventually, run};
+use crate::run::{LIMIT, eventually, run};
 use crate::scratch::Scratch;
 use crate::skips::skipped;
 
@@ -70,7 +69,7 @@ impl Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         let own = std::process::id();
-        eventually("the test's processes to end", Duration::from_secs(10), || {
+        eventually("the test's processes to end", LIMIT, || {
             let left: Vec<_> = processes()
                 .filter(|pid| *pid != own && mount_namespace(&pid.to_string()).is_some_and(|id| id == self.id))
                 .collect();

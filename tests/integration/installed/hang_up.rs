@@ -47,7 +47,7 @@ fn closed_input_is_no_hang_up() {
 fn while_running_ends_the_command() {
     let Some(host) = Installation::new(Options::default()) else { return };
     for (count, flags) in [(1, &[][..]), (2, &["-tt"][..])] {
-        let client = host.approved(flags, "echo begun; sleep 5; touch ended", None);
+        let client = host.approved(flags, "echo begun; until [ -e go ]; do sleep 0.1; done; touch ended", None);
         eventually("it to begin", LIMIT, || {
             String::from_utf8_lossy(&client.out_so_far()).contains("begun").then_some(())
         });
@@ -55,7 +55,8 @@ fn while_running_ends_the_command() {
         let closed = journal::wait_for(&host.journal(), "session_closed", count);
         assert_eq!(closed["body"]["why"], "hangup", "{flags:?}");
     }
-    std::thread::sleep(Duration::from_secs(6));
+    std::fs::write(host.home().join("go"), "").expect("a file");
+    std::thread::sleep(Duration::from_secs(2));
     assert!(!host.home().join("ended").exists(), "it went on without its client");
     host.verify().expect(10);
 }
@@ -63,8 +64,11 @@ fn while_running_ends_the_command() {
 #[test]
 fn what_a_command_leaves_behind_is_ended() {
     let Some(host) = Installation::new(Options::default()) else { return };
-    host.run("(setsid sh -c 'sleep 2; touch escaped' > /dev/null 2>&1 < /dev/null &) ; echo done").expect(0);
-    std::thread::sleep(Duration::from_secs(4));
+    let escapes = "touch begun; until [ -e go ]; do sleep 0.1; done; touch escaped";
+    let waits = "until [ -e begun ]; do sleep 0.1; done";
+    host.run(&format!("(setsid sh -c '{escapes}' > /dev/null 2>&1 < /dev/null &) ; {waits}; echo done")).expect(0);
+    std::fs::write(host.home().join("go"), "").expect("a file");
+    std::thread::sleep(Duration::from_secs(2));
     assert!(!host.home().join("escaped").exists(), "a double-forked child outlived the login");
 }
 

@@ -188,12 +188,14 @@ fn a_client_that_goes_ends_it() {
     let closed = journal::wait_for(&host.journal(), "session_closed", 1);
     assert_eq!(closed["body"]["why"], "hangup");
     let mut client = Running::start(&mut host.ssh_as(AGENT, &["-T"], &[]), None);
-    client.write(b"echo begun; sleep 5; touch made\n");
-    host.reviewer().approve("echo begun; sleep 5; touch made");
+    let line = "echo begun; until [ -e go ]; do sleep 0.1; done; touch made";
+    client.write(format!("{line}\n").as_bytes());
+    host.reviewer().approve(line);
     eventually("it to begin", LIMIT, || (client.out_so_far() == b"begun\n").then_some(()));
     client.signal(Signal::SIGKILL);
     journal::wait_for(&host.journal(), "session_closed", 2);
-    std::thread::sleep(std::time::Duration::from_secs(6));
+    std::fs::write(host.home().join("go"), "").expect("a file");
+    std::thread::sleep(std::time::Duration::from_secs(2));
     assert!(!exists(&host.home().join("made")));
     host.verify().expect(10);
 }

@@ -49,7 +49,7 @@ impl Login {
 /// Says this first on a connection of this process; what the host answers.
 fn say(parts: &Parts, resume: Resume) -> HostMessage {
     let mut stream = UnixStream::connect(parts.socket()).expect("socket");
-    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("timeout");
+    stream.set_read_timeout(Some(LIMIT)).expect("timeout");
     stream.write_all(&encode(&FrontMessage::Resume(resume)).expect("frame")).expect("sent");
     let (mut decoder, mut piece) = (Decoder::default(), [0; 4096]);
     loop {
@@ -156,11 +156,13 @@ fn a_line_that_ends_meanwhile_is_recorded_after() {
 #[test]
 fn a_shell_that_ends_meanwhile_is_recorded_after() {
     let mut login = Login::new();
-    login.terminal.send("touch begun; until [ -e go ]; do sleep 0.1; done; exit 9\r");
-    eventually("the line to begin", LIMIT, || login.file("begun").exists().then_some(()));
+    login.terminal.send("echo $$ >begun; until [ -e go ]; do sleep 0.1; done; exit 9\r");
+    let read = || std::fs::read_to_string(login.file("begun")).ok().filter(|text| text.ends_with('\n'));
+    let shell = eventually("the line to begin", LIMIT, read);
     login.kill_host();
     std::fs::write(login.file("go"), "").expect("file");
-    std::thread::sleep(Duration::from_millis(500));
+    let shell = std::path::Path::new("/proc").join(shell.trim());
+    eventually("the shell to have ended", LIMIT, || (!shell.exists()).then_some(()));
     login.parts.start_host();
     assert_eq!(login.terminal.end().code(), Some(9));
     let finished = journal::wait_for(&login.parts.journal(), "exec_finished", 1);
@@ -209,9 +211,9 @@ fn output_waits_when_the_spool_is_full_and_the_line_ends_with_the_login() {
 fn a_host_that_stays_away_ends_the_login() {
     let mut login = Login::with(&Parts::new, "xterm-256color", &["--host-away-s", "2"]);
     login.line("true");
+    let since = Instant::now();
     login.kill_host();
     login.terminal.expect("countersign-hostd is away");
-    let since = Instant::now();
     login.terminal.send("touch made\r");
     assert_eq!(login.terminal.end().code(), Some(69));
     assert!(since.elapsed() > Duration::from_secs(1), "it waited");
@@ -239,11 +241,10 @@ fn a_front_that_comes_too_late_is_refused() {
     let mut command = login.parts.host_command();
     command.args(["--grace-ms", "300"]);
     login.parts.host = Some(Daemon::start(&mut command, &login.parts.scratch.join("host.log")));
-    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(journal::wait_for(&login.parts.journal(), "session_closed", 1)["body"]["why"], "recovered");
     kill(login.front(), Signal::SIGCONT).expect("continued");
     login.terminal.send("touch made\r");
     assert_eq!(login.terminal.end().code(), Some(69));
-    assert_eq!(journal::wait_for(&login.parts.journal(), "session_closed", 1)["body"]["why"], "recovered");
     assert_eq!(login.kinds("session_resumed"), 0);
     assert!(!login.file("made").exists());
     login.check(&[11]);
@@ -342,14 +343,14 @@ s.sendall(struct.pack(\">I\",len(m))+m);print(\"ANSWER\",s.recv(4096)[4:].decode
         .replace("$LOGIN", opened["sess"]["id"].as_str().expect("an id"))
         .replace("$KEY", opened["body"]["resume"].as_str().expect("a digest"));
     std::fs::write(login.file("thief.py"), script).expect("file");
-    login.terminal.send("touch began; until [ -e go ]; do sleep 0.1; done; python3 thief.py\r");
+    login.terminal.send("touch began; until [ -e go ]; do sleep 0.1; done; python3 thief.py; touch asked\r");
     // Its `exec_started` stands before its front is told.
     eventually("the line to begin", LIMIT, || login.file("began").exists().then_some(()));
     login.kill_host();
     kill(login.front(), Signal::SIGSTOP).expect("stopped");
     login.parts.start_host();
     std::fs::write(login.file("go"), "").expect("file");
-    std::thread::sleep(Duration::from_millis(800));
+    eventually("an answer to come", LIMIT, || login.file("asked").exists().then_some(()));
     assert_eq!(login.kinds("session_resumed"), 0);
     kill(login.front(), Signal::SIGCONT).expect("continued");
     login.terminal.expect("ANSWER");
