@@ -338,6 +338,7 @@ fn outlives_a_storm() -> bool {
     moment(4000);
     assert!(!login.file("made").exists());
     if !login.terminal.is_running() {
+        login.terminal.end();
         assert!(login.terminal.shown().contains("the login is ended"), "{}", login.terminal.shown());
         login.check(&[10]);
         return false;
