@@ -14,6 +14,7 @@ mod durable;
 mod fail_closed;
 mod foreign_bytes;
 mod front;
+mod front_faults;
 mod installed;
 mod interactive;
 mod killed;

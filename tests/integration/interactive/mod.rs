@@ -132,7 +132,7 @@ fn nothing_undecided(parts: &Parts) {
 }
 
 /// `countersign-sh` as a trial starts it, without a command: not yet run.
-fn shell(parts: &Parts, term: &str) -> Command {
+pub(crate) fn shell(parts: &Parts, term: &str) -> Command {
     let mut command = Command::new(program(SHELL));
     command.arg("--trial").arg("--socket").arg(parts.socket()).args(["--path", "/usr/local/bin:/usr/bin:/bin"]);
     command.args(["--inner-shell", "bash"]).current_dir(parts.scratch.join("work"));
