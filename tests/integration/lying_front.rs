@@ -372,7 +372,9 @@ fn a_login_without_a_command_is_in_the_ledger_soon() {
     let parts = Parts::new();
     let front = Front::let_in(&parts);
     journal::wait_for(&parts.journal(), "session_opened", 1);
-    eventually("its recording", LIMIT, || parts.recording().exists().then_some(()));
+    // It is made once the entry stands.
+    let recordings = || std::fs::read_dir(parts.host_dir().join("recordings")).expect("recordings").count();
+    eventually("its recording", LIMIT, || (recordings() == 1).then_some(()));
     drop(front);
     assert_eq!(journal::wait_for(&parts.journal(), "session_closed", 1)["body"]["why"], "killed");
     // And one that is gone before that.
