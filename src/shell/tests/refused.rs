@@ -297,8 +297,8 @@ fn trial_flags_are_refused_in_a_setuid_copy() {
     std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o4755)).unwrap();
     let as_agent = |arguments: &[&str]| {
         let mut command = Command::new("setpriv");
-        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&copy).args(arguments);
-        command.env("LD_PRELOAD", "/evil.so").output().unwrap()
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "LD_PRELOAD=/evil.so"]);
+        command.arg(&copy).args(arguments).output().unwrap()
     };
     let shown = as_agent(&["--trial", "--socket", "/x", "-c", "id"]);
     assert_eq!((shown.status.code(), shown.stdout.len()), (Some(64), 0), "{shown:?}");
