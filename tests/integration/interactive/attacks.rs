@@ -9,7 +9,7 @@ use countersign_tests::interrupting::INTERRUPTING;
 use countersign_tests::journal;
 use countersign_tests::parts::Parts;
 use countersign_tests::person::Person;
-use countersign_tests::run::{LIMIT, Running, eventually};
+use countersign_tests::run::{LIMIT, Running, eventually, run};
 use countersign_tests::terminal::{Terminal, plain};
 
 use super::{Login, shell};
@@ -76,8 +76,8 @@ fn sockets_of_the_shell_by_path() {
     login.leave();
 }
 
-/// A bash that the agent starts reads the file; neither the login's own shell does, line after line, nor that of a
-/// login that begins with such an environment.
+/// A bash that the agent starts reads the file; the login's own shell does not, line after line, nor does that of
+/// a login that begins with such an environment.
 #[test]
 fn start_up_files_do_not_run() {
     let mut login = Login::new();
@@ -109,6 +109,10 @@ fn start_up_files_do_not_run() {
     login.terminal.send("\x04");
     login.terminal.end();
     journal::wait_for(&login.parts.journal(), "session_closed", 2);
+    assert!(!made.exists());
+    // Nor does that of a command, which is not interactive.
+    let mut command = login.parts.front("echo ran");
+    assert_eq!(run(command.env("BASH_ENV", &file).env("ENV", &file)).expect(0).out(), "ran\n");
     assert!(!made.exists());
     login.check(&[10]);
 }
