@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use countersign_tests::journal;
 use countersign_tests::parts::Parts;
 use countersign_tests::run::{LIMIT, Running, eventually, run};
 
@@ -39,4 +40,35 @@ fn submitted_before_asking_and_decided_before_running() {
     assert!(synced(decided) < released, "released before the decision was durable");
     let between = calls[decided..released].iter().filter(|call| call.contains("fdatasync") && call.ends_with("= 0"));
     assert_eq!(between.count(), 1, "decision and start share one fdatasync");
+}
+
+/// The host stops while a checkpoint is being written: the last one continues the service's log after that one, and
+/// nobody takes it for a second log.
+#[test]
+fn a_checkpoint_that_is_being_written_when_the_host_stops_is_gone_on_from() {
+    let mut parts = Parts::new();
+    parts.reviewer().allow("echo ran");
+    let host = parts.host.take().expect("a host");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"]);
+    strace.args(["-e", "inject=fdatasync:delay_enter=500000", "-p", &host.pid().to_string()]);
+    let tracer = Running::start(&mut strace, None);
+    let traced = format!("TracerPid:\t{}\n", tracer.pid());
+    eventually("strace to attach", LIMIT, || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", host.pid())).expect("a status");
+        status.contains(&traced).then_some(())
+    });
+    // This one's end is written after the checkpoint, and before the last one.
+    let waiting = Running::start(&mut parts.front("echo waits"), Some(b""));
+    journal::wait_for(&parts.journal(), "command_submitted", 1);
+    assert_eq!(run(&mut parts.front("echo ran")).expect(0).out(), "ran\n");
+    // It is in the file half a second before it is known to be durable.
+    journal::wait_for(&parts.journal(), "checkpoint", 1);
+    assert_eq!(host.terminate(), 0);
+    assert_ne!(waiting.wait(LIMIT).code(), 0);
+    let checkpoints = journal::of_kind(&parts.journal(), "checkpoint").len();
+    assert_eq!(checkpoints, 2, "the last one is of all there was");
+    // The login that waited may not have come to its end in time.
+    let verified = parts.verify();
+    assert!([10, 11].contains(&verified.code()), "{}", verified.out());
 }

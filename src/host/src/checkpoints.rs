@@ -80,15 +80,23 @@ impl Checkpoints {
         self.ended.notify_one();
     }
 
-    /// Makes checkpoints when they are due, for ever.
+    /// Makes checkpoints when they are due, until the daemon stops. One that is
+    /// being made then is made to its end: were it broken off, its entry might be
+    /// written all the same, and the last one not continue it.
     pub(crate) async fn run(&self, host: &Host) {
         loop {
-            let ended = tokio::select! {
-                () = self.ended.notified() => {
-                    tokio::time::sleep(AFTER_LOGIN).await;
-                    true
+            let due = async {
+                tokio::select! {
+                    () = self.ended.notified() => {
+                        tokio::time::sleep(AFTER_LOGIN).await;
+                        true
+                    }
+                    () = tokio::time::sleep(LOOK) => false,
                 }
-                () = tokio::time::sleep(LOOK) => false,
+            };
+            let ended = tokio::select! {
+                () = host.stopping() => return,
+                ended = due => ended,
             };
             if !ended && !self.is_due(host.book.told()) {
                 continue;
@@ -101,14 +109,19 @@ impl Checkpoints {
                 }
                 Err(why) => {
                     tracing::warn!("no checkpoint, will try again: {why}");
-                    tokio::time::sleep(LATER).await;
+                    tokio::select! {
+                        () = host.stopping() => return,
+                        () = tokio::time::sleep(LATER) => {}
+                    }
                 }
             }
         }
     }
 
-    /// Makes one for everything there is, before the daemon stops.
+    /// Makes one for everything there is, before the daemon stops; after the one
+    /// that [`Self::run`] is making.
     pub(crate) async fn last(&self, host: &Host) -> Result<(), NoCheckpoint> {
+        drop(self.making.lock().await);
         let covered = self.due.lock().unwrap_or_else(PoisonError::into_inner).covered;
         if covered >= host.book.next_seq() {
             return Ok(());

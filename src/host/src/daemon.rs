@@ -34,6 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 
 /// Most logins at one time.
 pub(crate) const MAX_LOGINS: usize = 512;
@@ -188,7 +189,6 @@ async fn serve(settings: Settings, identity: Identity, signer: RemoteSigner) -> 
     }
     host.stop.send_replace(true);
     shipping.abort();
-    cosigning.abort();
     beating.abort();
     let all = u32::try_from(MAX_LOGINS).unwrap_or(u32::MAX);
     let ended = async {
@@ -202,7 +202,7 @@ async fn serve(settings: Settings, identity: Identity, signer: RemoteSigner) -> 
     if let Some(why) = host.failed.lock().unwrap_or_else(PoisonError::into_inner).clone() {
         return Err(HostError::Unavailable(why));
     }
-    stop(&host).await
+    stop(&host, cosigning).await
 }
 
 /// Opens the ledger and writes `host_started`, whose leaf hash comes last.
@@ -294,12 +294,15 @@ fn ready() {
     }
 }
 
-async fn stop(host: &Host) -> Result<(), HostError> {
+async fn stop(host: &Host, cosigning: JoinHandle<()>) -> Result<(), HostError> {
     match tokio::time::timeout(LAST_CHECKPOINT, host.checkpoints.last(host)).await {
         Ok(Ok(())) => {}
         Ok(Err(why)) => tracing::warn!("the last entries are not cosigned: {why}"),
         Err(_) => tracing::warn!("the last entries are not cosigned: the service is too slow"),
     }
+    // Not before: what is broken off may be written, and only the next start knows of it.
+    cosigning.abort();
+    cosigning.await.ok();
     host.book.write_one(drafts::host_stopped()).await.map_err(unavailable)?;
     match tokio::time::timeout(LAST_SHIPMENT, host.shipper.drain()).await {
         Ok(Ok(())) => {}
