@@ -59,6 +59,8 @@ pub struct CommandLine {
     pub functions: Vec<String>,
     /// Loops over words.
     pub loops: Vec<Loop>,
+    /// Whether it turns the success of a command round (`! cd x && …`).
+    pub negates: bool,
 }
 
 /// `for NAME in WORDS; do … done`, or `select`.

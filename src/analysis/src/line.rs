@@ -4,6 +4,7 @@ use crate::facts::{CommandLine, Opaque, OpaqueFact, Place, Shell, Span};
 use crate::launch;
 use crate::meaning;
 use crate::shell::{self, Gathered};
+use crate::starts::negates;
 use countersign_core::MAX_COMMAND_BYTES;
 use std::sync::OnceLock;
 
@@ -87,5 +88,6 @@ fn on_this_stack(line: &str, place: &Place<'_>) -> CommandLine {
         shared_redirections: gathered.shared_redirections,
         functions: gathered.functions,
         loops: gathered.loops,
+        negates: negates(line),
     }
 }

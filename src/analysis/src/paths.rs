@@ -80,7 +80,7 @@ impl Class {
     }
 
     /// Both together.
-    pub fn or(self, other: Self) -> Self {
+    pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
@@ -117,6 +117,24 @@ pub fn normal(text: &str, place: &Place<'_>) -> Option<String> {
     }
     let joined = parts.join("/");
     Some(if whole.starts_with('/') { format!("/{joined}") } else { joined })
+}
+
+/// A path made absolute, and what it is. Where it leaves a directory that it
+/// names, that may be a link: what lies beside the place that a link leads to is
+/// not known, and no place for temporary files. It is shown as it stands.
+pub fn reached(text: &str, place: &Place<'_>) -> Option<(String, Class)> {
+    let path = normal(text, place)?;
+    let mut class = class(&path);
+    let parts = || text.split('/').filter(|part| !matches!(*part, "" | "."));
+    if !parts().skip_while(|part| *part == "..").any(|part| part == "..") {
+        return Some((path, class));
+    }
+    class.0 &= !Class::TEMPORARY.0;
+    let shown = match place.cwd {
+        Some(cwd) if !text.starts_with(['/', '~', '$']) => format!("{cwd}/{text}"),
+        Some(_) | None => text.to_owned(),
+    };
+    Some((shown, class))
 }
 
 /// What the path `normal` (see [`normal`]) is.

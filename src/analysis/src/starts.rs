@@ -14,16 +14,18 @@ mod prompts;
 mod sed;
 mod settled;
 mod versions;
+mod whereabouts;
 
 pub use self::acting::{acts, only_shows};
 use self::installed::as_program;
 use self::instructions::{instructions, of_home};
-pub(crate) use self::places::is_ancestor;
 use self::places::{Places, is_replaced, places};
+pub(crate) use self::places::{is_ancestor, negates};
 pub(crate) use self::prompts::sets_a_prompt;
 use self::prompts::{ASSIGNING, EXPANDED, assigns_what_is_expanded, expands_into_a_prompt, runs_as_a_prompt};
 use self::settled::{expands, files_it_may_run, is_unsettled, places_that_variables_name};
 use self::versions::{as_common, common_name};
+pub(crate) use self::whereabouts::{SOMEWHERE, is_relative, whereabouts};
 use crate::builtins::{changes_meaning, rewires};
 use crate::facts::{
     CommandLine, Opaque, Origin, Place, Redirect, Redirection, Runs, Shell, SimpleCommand, Unknown, Word,
@@ -160,7 +162,7 @@ fn of_facts(line: &str, tree: &CommandLine) -> Starts {
     let moves_home =
         line.matches("HOME").count() > ["$HOME", "${HOME}"].iter().map(|one| line.matches(one).count()).sum();
     let several = tree.commands.len() > 1;
-    for (index, (command, place)) in tree.commands.iter().zip(places(line, &tree.commands)).enumerate() {
+    for (index, (command, place)) in tree.commands.iter().zip(places(tree)).enumerate() {
         if elsewhere(&tree.commands, index) {
             continue;
         }

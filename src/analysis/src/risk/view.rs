@@ -4,6 +4,7 @@ use super::{grammar, inert};
 use crate::facts::{CommandLine, Context, Origin, Place, Redirect, Redirection, Runs, SimpleCommand, Span, Word};
 use crate::hosts::{self, Reach};
 use crate::paths::{self, Class};
+use crate::starts::{SOMEWHERE, is_relative, whereabouts};
 use crate::words::base_name;
 
 /// How a path is touched.
@@ -69,6 +70,8 @@ pub struct View<'l> {
     /// The pipelines that it is in, each with its stage: picked out once, since
     /// commands are compared with each other and a context can be long.
     pub(super) pipes: Vec<(usize, usize)>,
+    /// Where it may run, as [`whereabouts`] has it.
+    stands: Option<Vec<String>>,
 }
 
 impl<'l> View<'l> {
@@ -86,11 +89,19 @@ impl<'l> View<'l> {
                 }
             }
         }
-        let commands = line.commands.iter().zip(wrappers).enumerate();
-        commands.map(|(index, (command, inner))| Self::of(line, index, command, inner, place)).collect()
+        let commands = line.commands.iter().zip(wrappers).zip(whereabouts(line)).enumerate();
+        let views =
+            commands.map(|(index, ((command, inner), stands))| Self::of(line, (index, command), inner, stands, place));
+        views.collect()
     }
 
-    fn of(line: &'l CommandLine, index: usize, command: &'l SimpleCommand, inner: Inner, place: &Place<'_>) -> Self {
+    fn of(
+        line: &'l CommandLine,
+        (index, command): (usize, &'l SimpleCommand),
+        inner: Inner,
+        stands: Option<Vec<String>>,
+        place: &Place<'_>,
+    ) -> Self {
         let name = program(command);
         let mut arguments = grammar::arguments(name, command.arguments());
         // Behind the name of a container even options are another program's.
@@ -111,6 +122,7 @@ impl<'l> View<'l> {
             touched: Vec::new(),
             reached: Vec::new(),
             pipes: pipes(command),
+            stands,
         };
         if !inner.is || name == "find" || name == "ssh" {
             view.touch_arguments(place);
@@ -155,11 +167,25 @@ impl<'l> View<'l> {
     }
 
     fn touch(&mut self, text: &str, touch: Touch, span: Span, place: &Place<'_>) {
-        let Some(path) = paths::normal(text, place) else { return };
-        let class = paths::class(&path);
-        let path_like = text.contains('/') || class != Class::default() || touch != Touch::Read;
-        if path_like {
-            self.touched.push(Touched { path, class, touch, span });
+        if text.is_empty() || text.starts_with('-') {
+            return;
+        }
+        let (here, nowhere) = ([String::new()], [SOMEWHERE.to_owned()]);
+        let (places, anywhere) = match &self.stands {
+            Some(stands) if is_relative(text) => (stands.as_slice(), Class::default()),
+            None if is_relative(text) => (nowhere.as_slice(), ANYWHERE),
+            Some(_) | None => (here.as_slice(), Class::default()),
+        };
+        for stands in places {
+            let whole = if stands.is_empty() { text.to_owned() } else { format!("{stands}/{text}") };
+            let unknown = Place { cwd: None, ..*place };
+            let place = if stands.starts_with(SOMEWHERE) { &unknown } else { place };
+            let Some((path, class)) = paths::reached(&whole, place) else { continue };
+            let class = class.or(anywhere);
+            let path_like = text.contains('/') || class != Class::default() || touch != Touch::Read;
+            if path_like {
+                self.touched.push(Touched { path, class, touch, span });
+            }
         }
     }
 
@@ -193,6 +219,9 @@ struct Inner {
 
 /// Programs that run others in containers.
 const ENGINES: [&str; 9] = ["docker", "podman", "nerdctl", "kubectl", "oc", "crictl", "lxc", "incus", "docker-compose"];
+
+/// What may be touched where it cannot be told at all where a command runs.
+const ANYWHERE: Class = Class::SYSTEM.or(Class::DATA);
 
 fn pipes(command: &SimpleCommand) -> Vec<(usize, usize)> {
     let pipe = |context: &Context| if let Context::Pipe { id, stage } = context { Some((*id, *stage)) } else { None };

@@ -4,12 +4,14 @@
 //! What cannot be followed is not guessed: from there on the place is unknown.
 
 use super::path_of;
-use crate::facts::{Context, Origin, Redirect, Runs, SimpleCommand, Word};
+use crate::facts::{CommandLine, Context, Origin, Redirect, Runs, SimpleCommand, Word};
 use crate::words::has_letter;
 use std::collections::BTreeSet;
 
 /// Most places that are followed.
 const MAX_PLACES: usize = 8;
+/// Most steps of one place.
+const MAX_STEPS: usize = 32;
 /// Builtins after which the shell may be anywhere: they run text, or go where a
 /// list of their own says.
 const SOMEWHERE: &[&str] = &["pushd", "popd", "chdir", "eval", "trap", ".", "source", "fc"];
@@ -123,18 +125,31 @@ impl Places {
             Move::To(to) => to,
         };
         let there = self.may_be.iter().map(|place| {
-            let mut chain = place.clone()?;
+            // From the root or the home it is the same wherever it was.
+            let place = place.as_ref()?;
+            let mut chain = if to.starts_with(['/', '~']) { Vec::new() } else { place.clone() };
             chain.push(to.clone());
-            Some(chain)
+            (chain.len() <= MAX_STEPS).then_some(chain)
         });
         self.may_be = there.collect();
         let before = std::mem::replace(&mut self.ever, self.may_be.clone());
         for place in before {
-            if !self.ever.contains(&place) && self.ever.len() < MAX_PLACES {
+            if !self.ever.contains(&place) {
                 self.ever.push(place);
             }
         }
+        if self.ever.len() > MAX_PLACES {
+            // It may be in one of those that are left out.
+            self.ever.retain(Option::is_some);
+            self.ever.truncate(MAX_PLACES);
+            self.ever.insert(0, None);
+        }
     }
+}
+
+/// Whether a command may take the shell, or what it starts, somewhere.
+pub(super) fn moves(command: &SimpleCommand) -> bool {
+    !matches!(movement(command), Move::No)
 }
 
 fn movement(command: &SimpleCommand) -> Move {
@@ -159,7 +174,8 @@ fn movement(command: &SimpleCommand) -> Move {
 
 /// Where each command of a line runs. Commands that others start come after all
 /// that the shell itself starts.
-pub(super) fn places(line: &str, commands: &[SimpleCommand]) -> Vec<Places> {
+pub(super) fn places(line: &CommandLine) -> Vec<Places> {
+    let commands = line.commands.as_slice();
     let mut shell = Places::default();
     let mut found: Vec<Places> = Vec::new();
     let moving = commands.iter().enumerate().filter(|(_, command)| !matches!(movement(command), Move::No));
@@ -181,9 +197,8 @@ pub(super) fn places(line: &str, commands: &[SimpleCommand]) -> Vec<Places> {
             told || command.assignments.iter().any(|one| one.name == "CDPATH")
         }
     };
-    let moves = |command: &SimpleCommand| !matches!(movement(command), Move::No);
     let elsewhere = commands.iter().any(|command| called(command) || sends(command)) && commands.iter().any(moves);
-    if elsewhere || commands.iter().any(again) || commands.iter().any(moves) && negates(line) {
+    if elsewhere || commands.iter().any(again) || commands.iter().any(moves) && line.negates {
         shell = Places::unknown();
     }
     for (index, command) in commands.iter().enumerate() {
@@ -205,7 +220,7 @@ pub(super) fn places(line: &str, commands: &[SimpleCommand]) -> Vec<Places> {
 }
 
 /// Whether a line turns the success of a command round, which the facts do not have: behind `! cd x &&` it is where it was.
-fn negates(line: &str) -> bool {
+pub(crate) fn negates(line: &str) -> bool {
     /// What may stand before it, besides nothing.
     const BEFORE: &[&str] = &["", "if", "elif", "while", "until", "then", "do", "else", "time", "-p", "--", "!", "\\"];
     let apart = |c: char| c.is_whitespace() || ";&|({".contains(c);

@@ -265,6 +265,14 @@ fn files_that_are_handed_to_a_shell_are_scripts() {
     }
 }
 
+/// Where three of them fail it runs in `sub`, which was not among the eight that were told.
+#[test]
+fn more_places_than_are_followed_are_unknown() {
+    let found = starts("cd sub; cd a; cd b; cd c; bash x.sh", "bash");
+    assert!(found.scripts.iter().any(|script| script.after.is_none()), "{found:?}");
+    assert_eq!(starts("cd /a; cd /b; cd /c; bash x.sh", "bash").scripts.len(), 4);
+}
+
 /// What was shown here was another file than the one that ran.
 #[test]
 fn a_place_that_is_not_followed_is_unknown() {
