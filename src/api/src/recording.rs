@@ -18,7 +18,7 @@ mod decode;
 mod encode;
 mod escape;
 
-pub use decode::{BadRecording, Event, MAX_LINE, Reader, Rebuilt, Recording, What, rebuild};
+pub use decode::{BadRecording, Event, MAX_AT_US, MAX_LINE, Reader, Rebuilt, Recording, What, rebuild};
 pub use encode::Encoder;
 
 use countersign_core::{HostId, LoginId};

@@ -9,19 +9,18 @@
 //!   3 the terminal's new size              columns u16 | rows u16
 //!   4 a marker                             UTF-8
 //! ```
-//! `at_us` counts from the start of the recording. A record is at most
-//! [`MAX_DATA`] long. Behind the last one there may be zeros, which a front
-//! reserves ahead; a record that is written there gets its kind last. To its
-//! reader every byte is foreign: [`take`] refuses what is not exactly a record.
+//! `at_us` counts from the start of the recording, and is no later than a
+//! reader of recordings takes ([`MAX_AT_US`]). A record is at most [`MAX_DATA`]
+//! long. Behind the last one there may be zeros, which a front reserves ahead;
+//! a record that is written there gets its kind last. To its reader every byte
+//! is foreign: [`take`] refuses what is not exactly a record.
 
-use crate::recording::Stream;
+use crate::recording::{MAX_AT_US, Stream};
 
 /// Bytes before the data of a record.
 pub const HEAD: usize = 12;
 /// Longest data of a record, in bytes.
 pub const MAX_DATA: usize = 64 * 1024;
-/// Latest time a record may have: 2^53-1 µs, 285 years.
-const MAX_AT_US: u64 = (1 << 53) - 1;
 
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

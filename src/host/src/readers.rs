@@ -1,7 +1,7 @@
 //! The readers of foreign bytes in this crate, as plain functions: what the
 //! fuzz targets of `tests/fuzz` call. The daemon itself does not use this module.
 
-use crate::recordings::{convert::Converter, redaction::for_recordings};
+use crate::recordings::{convert::Converter, redaction};
 use crate::{claims, credential, registry};
 use countersign_api::context::Claim;
 use countersign_ledger::SpoolPlace;
@@ -32,20 +32,23 @@ pub fn registrations(bytes: &[u8]) -> usize {
     registry::take_all(bytes)
 }
 
-/// The recording of a spool that comes in pieces of `size` bytes, and whether it
-/// could be read to its end.
-pub fn recorded(spool: &[u8], size: usize) -> (Vec<u8>, bool) {
-    let mut converter = Converter::new(false, for_recordings(), SpoolPlace::default());
-    let (mut begins, mut whole) = (0, true);
-    for ends in (1..=spool.len()).filter(|end| end % size.max(1) == 0 || *end == spool.len()) {
-        match converter.feed(spool.get(begins..ends).unwrap_or_default()) {
-            Ok(used) => begins += used,
-            Err(_) => {
-                whole = false;
-                break;
-            }
-        }
-    }
-    whole &= converter.let_go().is_ok();
-    (converter.piece().lines.to_vec(), whole)
+/// The lines of the recording of a spool, up to where it is none: made in one
+/// go; and made by a daemon that has seen `cut` bytes and kept what it could,
+/// and by the next one, which goes on from there.
+pub fn recordings(tty: bool, spool: &[u8], cut: usize) -> [Vec<u8>; 2] {
+    let fed = |place: SpoolPlace, bytes: &[u8]| {
+        let mut converter = Converter::new(tty, redaction::for_recordings(), place);
+        let from = usize::try_from(place.bytes).unwrap_or(usize::MAX);
+        // What is no spool ends a login; what came before is recorded.
+        let (Ok(_) | Err(_)) = converter.feed(bytes.get(from..).unwrap_or_default());
+        converter
+    };
+    let rest = |mut converter: Converter| {
+        let (Ok(()) | Err(_)) = converter.let_go();
+        converter.piece().lines.to_vec()
+    };
+    let first = fed(SpoolPlace::default(), spool.get(..cut).unwrap_or(spool));
+    let kept = first.piece();
+    let next = rest(fed(kept.place, spool));
+    [rest(fed(SpoolPlace::default(), spool)), [kept.lines, &next].concat()]
 }

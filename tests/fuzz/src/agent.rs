@@ -85,12 +85,3 @@ pub fn mark(bytes: &[u8]) {
         assert!(seen || !bytes.windows(MARK.len()).any(|part| part == MARK));
     }
 }
-
-/// However a spool comes, the same recording is made of it.
-pub fn recorded_spool(bytes: &[u8]) {
-    let whole = countersign_host::readers::recorded(bytes, bytes.len());
-    for size in [1, 7, 64] {
-        let cut = countersign_host::readers::recorded(bytes, size);
-        assert_eq!(cut, whole, "in pieces of {size}");
-    }
-}

@@ -21,6 +21,7 @@ use countersign_shell::readers;
 
 pub mod agent;
 pub mod bundle;
+pub mod conversion;
 pub mod ledger;
 
 /// One reader.
@@ -49,12 +50,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "host_messages", run: host_messages, examples: HOST },
     Target { name: "recording", run: recording, examples: RECORDING },
     Target { name: "spool", run: spool, examples: SPOOL },
-    Target { name: "recorded_spool", run: agent::recorded_spool, examples: SPOOL },
     Target { name: "transfer", run: agent::transfer, examples: agent::TRANSFERS },
     Target { name: "transfer_log", run: agent::transfer_log, examples: agent::TRANSFER_LOGS },
     Target { name: "errand", run: agent::errand, examples: agent::ANSWERS },
     Target { name: "branch", run: agent::branch, examples: agent::HEADS },
     Target { name: "mark", run: agent::mark, examples: agent::MARKED },
+    Target { name: "conversion", run: conversion::conversion, examples: conversion::EXAMPLES },
     Target { name: "replayed_output", run: replayed_output, examples: OUTPUT },
     Target { name: "words", run: words, examples: &["whitelist_rule:17", "ops-lead", "2026-11-20T12:34:56.123456Z"] },
     Target { name: "command_text", run: command_text, examples: LINES },

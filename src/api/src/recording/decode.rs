@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 /// Longest line that is read, in bytes.
 pub const MAX_LINE: usize = 1024 * 1024;
 
-/// Latest time that is read, in seconds: some thirty years.
-const MAX_SECONDS: f64 = 1e9;
+/// Latest time that is read, in µs: some thirty years.
+pub const MAX_AT_US: u64 = 1_000_000_000_000_000;
 
 /// Why bytes are not a recording.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
         }
         let (seconds, code, data): (f64, String, String) =
             serde_json::from_slice(line).map_err(|_| "not an event: want [seconds, \"code\", \"data\"]")?;
-        if !(0.0..=MAX_SECONDS).contains(&seconds) {
+        if !(0.0..=MAX_AT_US as f64 / 1e6).contains(&seconds) {
             return Err("time out of range");
         }
         // In range by the test above, and exact to the microsecond in 53 bits.
