@@ -137,6 +137,13 @@ pub fn reached(text: &str, place: &Place<'_>) -> Option<(String, Class)> {
     Some((shown, class))
 }
 
+/// Whether a path lies below a directory that is not the root, and by its words does not leave it again.
+pub fn is_below(path: &str, directory: &str) -> bool {
+    let directory = directory.trim_end_matches('/');
+    let rest = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/'));
+    !directory.is_empty() && rest.is_some_and(|rest| rest.split('/').all(|part| part != ".."))
+}
+
 /// What the path `normal` (see [`normal`]) is.
 pub fn class(path: &str) -> Class {
     let mut class = Class::default();

@@ -8,7 +8,7 @@ use countersign_analysis::{VERSION, analyze};
 use std::fmt::Write;
 
 /// The version, and the SHA-256 of its answers to [`LINES`].
-const PINNED: (u32, &str) = (8, "29d2b62f4f578e1727708c818dee62a7ebfa8174cc0a9ec5daf304105f3cf0b0");
+const PINNED: (u32, &str) = (9, "093d6d18de288569869660619834be3642679ddae1ad8e9dd05539fc256a1099");
 
 /// Lines of all kinds. Add some where a change of yours is not seen by these;
 /// never take one away.
@@ -134,6 +134,10 @@ const LINES: &[&str] = &[
     "compgen -W '$(id)'",
     "env -S 'sh -c \": #\\nid\"'",
     "psql -v password=reboot",
+    "cd / && rm -rf etc",
+    "cd /srv/a; cd b; cp x y/../z",
+    "seq 100 > x",
+    "rm -r build ../build",
 ];
 
 fn answers() -> String {

@@ -27,6 +27,8 @@ pub struct Touched {
     pub path: String,
     /// What it is.
     pub class: Class,
+    /// Whether it is known to be below the directory in which the line begins.
+    pub inside: bool,
     /// How it is touched.
     pub touch: Touch,
     /// Where it stands.
@@ -179,12 +181,13 @@ impl<'l> View<'l> {
         for stands in places {
             let whole = if stands.is_empty() { text.to_owned() } else { format!("{stands}/{text}") };
             let unknown = Place { cwd: None, ..*place };
-            let place = if stands.starts_with(SOMEWHERE) { &unknown } else { place };
-            let Some((path, class)) = paths::reached(&whole, place) else { continue };
+            let known = if stands.starts_with(SOMEWHERE) { &unknown } else { place };
+            let Some((path, class)) = paths::reached(&whole, known) else { continue };
+            let inside = place.cwd.is_some_and(|cwd| paths::is_below(&path, cwd));
             let class = class.or(anywhere);
             let path_like = text.contains('/') || class != Class::default() || touch != Touch::Read;
             if path_like {
-                self.touched.push(Touched { path, class, touch, span });
+                self.touched.push(Touched { path, class, inside, touch, span });
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::facts::{Context, Redirect, Span, Unknown, Word};
 use crate::hosts::Reach;
 use crate::paths::{self, Class};
-use crate::risk::view::{Touch, View};
+use crate::risk::view::{Touch, Touched, View};
 use crate::words::base_name;
 use std::net::IpAddr;
 
@@ -41,7 +41,9 @@ pub fn detect(name: &str, view: &View<'_>) -> Option<Span> {
         "swept" => swept(view),
         "long" => when(long(view)),
         "detached" => when(detached(view)),
-        "absolute_write" => view.touched.iter().find(|t| t.touch == Touch::Write && elsewhere(&t.path)).map(|t| t.span),
+        "absolute_write" => {
+            view.touched.iter().find(|t| t.touch == Touch::Write && !t.inside && elsewhere(&t.path)).map(|t| t.span)
+        }
         "no_remote_command" => when(view.operands.len() == 1),
         _ => None,
     }
@@ -77,17 +79,16 @@ fn deleted_outside(view: &View<'_>) -> Option<Span> {
         "deps",
         "release",
     ];
-    let made = |path: &str| {
+    let made = |touched: &Touched| {
+        let path = touched.path.as_str();
         let name = base_name(path.trim_end_matches("/*"));
-        !path.starts_with('/')
-            && !path.starts_with('~')
+        (touched.inside || !(path.starts_with(['/', '~']) || path.starts_with("..")))
             && !path.contains('$')
             && (MADE.contains(&name) || name.ends_with(".egg-info"))
-            && !path.starts_with("..")
     };
     view.touched
         .iter()
-        .find(|t| t.touch == Touch::Delete && !t.class.meets(Class::TEMPORARY) && !made(&t.path))
+        .find(|t| t.touch == Touch::Delete && !t.class.meets(Class::TEMPORARY) && !made(t))
         .map(|t| t.span)
 }
 
