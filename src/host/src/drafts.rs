@@ -7,7 +7,7 @@ use crate::recordings::tape::Chunk;
 use countersign_analysis::redact::{Counts, Kinds, scrub, scrub_bytes};
 use countersign_analysis::{Held, Segment};
 use countersign_api::context::Identity;
-use countersign_api::front::{Close, CommandEnd, Finished, Hello, NotReleased, ReleasedSegment, Submit};
+use countersign_api::front::{Close, CloseWhy, CommandEnd, Finished, Hello, NotReleased, ReleasedSegment, Submit};
 use countersign_api::service::FormerHost;
 use countersign_core::{DecidedBy, Digest, HostId, LoginId, Nonce, Outcome, Salt, SubmissionId, Transfer};
 use countersign_ledger::tlog::ServiceStamp;
@@ -349,8 +349,8 @@ pub(crate) fn session_resumed(login: LoginId, key: &Digest, of: &Digest, running
 }
 
 /// `session_closed`, as the front says.
-pub(crate) fn session_closed(login: LoginId, close: &Close, recording_bytes: u64, why: &str) -> Draft {
-    let mut members = vec![("recording_bytes", recording_bytes.into()), ("why", why.into())];
+pub(crate) fn session_closed(login: LoginId, close: &Close, recording_bytes: u64) -> Draft {
+    let mut members = vec![("recording_bytes", recording_bytes.into()), ("why", close_word(close.why).into())];
     if let Some(refused) = close.refused {
         members.push(("refused", refused.as_str().into()));
     }
@@ -362,6 +362,16 @@ pub(crate) fn session_closed(login: LoginId, close: &Close, recording_bytes: u64
 pub(crate) fn session_lost(login: LoginId, recording_bytes: u64, why: &str) -> Draft {
     let members = [("recording_bytes", recording_bytes.into()), ("why", why.into())];
     of_login(Kind::SessionClosed, login, body(members), Openings::default())
+}
+
+fn close_word(why: CloseWhy) -> &'static str {
+    match why {
+        CloseWhy::Exit => "exit",
+        CloseWhy::Hangup => "hangup",
+        CloseWhy::Interrupt => "interrupt",
+        CloseWhy::DiskFull => "disk_full",
+        CloseWhy::Refused => "refused",
+    }
 }
 
 fn not_released_word(why: NotReleased) -> &'static str {

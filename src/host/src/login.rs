@@ -29,7 +29,7 @@ use crate::secrets;
 use crate::sent::Sent;
 use crate::submission::{self, Asking, Fate};
 use countersign_api::front::{
-    Close, CloseWhy, Finished, FrontMessage, Hello, HostMessage, LoginKind, MAX_WORD, PROTOCOL, Submit,
+    Close, Finished, FrontMessage, Hello, HostMessage, LoginKind, MAX_WORD, PROTOCOL, Submit,
 };
 use countersign_core::{Digest, Exit, LoginId, SubmissionId};
 use countersign_ledger::Draft;
@@ -411,7 +411,7 @@ async fn end(
     let Some(mut tape) = login.tape.take() else { return Ok(false) };
     let before = tape.recorded();
     let kept = async {
-        let closed = |length| drafts::session_closed(login.id, close, length, close_word(close.why));
+        let closed = |length| drafts::session_closed(login.id, close, length);
         let entries = |length| finished.into_iter().chain([closed(length)]).collect();
         keep::all(host, login.id, &mut tape, close.spool_bytes, entries).await
     };
@@ -433,16 +433,6 @@ async fn end(
     // The front may be gone already: the login is closed either way.
     connection.send(&HostMessage::Kept).await.ok();
     Ok(true)
-}
-
-fn close_word(why: CloseWhy) -> &'static str {
-    match why {
-        CloseWhy::Exit => "exit",
-        CloseWhy::Hangup => "hangup",
-        CloseWhy::Interrupt => "interrupt",
-        CloseWhy::DiskFull => "disk_full",
-        CloseWhy::Refused => "refused",
-    }
 }
 
 /// A login that is closed: its front goes when what ran has left nothing behind.
