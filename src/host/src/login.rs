@@ -259,8 +259,8 @@ async fn let_in(
     }
     // Before the front can begin anything.
     let lasting = connection.pid().filter(|_| hello.kind == LoginKind::Interactive && hello.resume.is_some());
-    let identity = host.registry.identify(&connection.stream, &hello.agent);
-    login.card = lasting.and_then(|pid| Card::write(host.state(), login.id, pid, identity));
+    let identity = || host.registry.identify(&connection.stream, &hello.agent);
+    login.card = lasting.and_then(|pid| Card::write(host.state(), login.id, pid, identity()));
     let welcome = HostMessage::Welcome { login: login.id, host: host.identity.host, ahead: host.room.ahead() };
     let sent = connection.send_with(&welcome, &theirs).await;
     let (spools, state) = (Arc::clone(&host.spools), host.state().to_owned());
