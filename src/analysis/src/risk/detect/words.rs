@@ -3,7 +3,7 @@
 use crate::facts::{Context, Redirect, Span, Unknown, Word};
 use crate::hosts::Reach;
 use crate::paths::{self, Class};
-use crate::risk::view::{Touch, Touched, View};
+use crate::risk::view::{Touch, View};
 use crate::words::base_name;
 use std::net::IpAddr;
 
@@ -79,16 +79,17 @@ fn deleted_outside(view: &View<'_>) -> Option<Span> {
         "deps",
         "release",
     ];
-    let made = |touched: &Touched| {
-        let path = touched.path.as_str();
+    let made = |path: &str| {
         let name = base_name(path.trim_end_matches("/*"));
-        (touched.inside || !(path.starts_with(['/', '~']) || path.starts_with("..")))
+        !path.starts_with('/')
+            && !path.starts_with('~')
             && !path.contains('$')
             && (MADE.contains(&name) || name.ends_with(".egg-info"))
+            && !path.starts_with("..")
     };
     view.touched
         .iter()
-        .find(|t| t.touch == Touch::Delete && !t.class.meets(Class::TEMPORARY) && !made(t))
+        .find(|t| t.touch == Touch::Delete && !t.class.meets(Class::TEMPORARY) && !made(&t.path))
         .map(|t| t.span)
 }
 
