@@ -55,6 +55,19 @@ fn all_closed(parts: &Parts) {
     });
 }
 
+/// The same daemon serves again. What those logins left, a recording on its way, may hold descriptors for a while.
+#[track_caller]
+fn goes_on(parts: &Parts) {
+    eventually("the same daemon to go on", LIMIT, || {
+        let ended = run(&mut parts.front("echo fine"));
+        if ended.code() == 69 {
+            ended.says(&["Too many open files"]);
+            return None;
+        }
+        Some(assert_eq!(ended.expect(0).out(), "fine\n"))
+    });
+}
+
 /// As many logins as it can hold, and more: these are refused, those end in each way, and then all is as before.
 #[test]
 fn a_daemon_without_any_left_refuses_and_goes_on() {
@@ -92,7 +105,7 @@ fn a_daemon_without_any_left_refuses_and_goes_on() {
         drop(held);
         all_closed(&parts);
         assert!((0..LOGINS).all(|n| !made(&parts, n).exists()), "nobody let it run");
-        assert_eq!(run(&mut parts.front("echo fine")).expect(0).out(), "fine\n", "the same daemon goes on");
+        goes_on(&parts);
         parts.stop_host();
         parts.verify().expect(10);
     }
