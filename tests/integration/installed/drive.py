@@ -111,6 +111,8 @@ def hook_removed(child):
 def interrupted(child):
     child.send("echo be''gun; sleep 60; touch interrupted\r")
     child.expect("begun")
+    # An interrupt before it is bash's, which starts it all the same: so does bash without the gate.
+    until_runs("sleep")
     child.sendintr()
     child.expect(PROMPT)
     line(child, "echo st''atus $?", "status 130")
@@ -119,15 +121,19 @@ def interrupted(child):
 
 def stopped(child):
     child.send("sleep 60\r")
-    # It is in the foreground only once the line runs.
-    until = time.time() + LIMIT
-    while b"sleep" not in running():
-        assert time.time() < until
-        time.sleep(0.05)
+    until_runs("sleep")
     child.send("\x1a")
     child.expect("Stopped")
     child.expect(PROMPT)
     line(child, "jobs; kill %1; echo ki''lled", "killed")
+
+
+def until_runs(name):
+    """Waits for such a program, which is in the foreground before it has its name."""
+    until = time.time() + LIMIT
+    while name.encode() not in running():
+        assert time.time() < until
+        time.sleep(0.05)
 
 
 def running():
