@@ -195,3 +195,18 @@ fn hostile_lines_hold_up_nobody_else() {
     });
     drop(first);
 }
+
+/// Lines that hold thousands of secrets, for which output would be searched: so many that there is no entry for them.
+#[test]
+fn lines_full_of_secrets_hold_up_nobody_else() {
+    let parts = Parts::new();
+    parts.reviewer().allow("echo fits");
+    let secrets: String = (0..4000).map(|n| format!("h://a:Q{:05x}z@h ", n * 7919 % 1_048_573)).collect();
+    let line = format!("echo {secrets}");
+    assert!((60_000..65_000).contains(&line.len()), "{}", line.len());
+    let fronts: Vec<_> = (0..4).map(|_| Running::start(&mut parts.front(&line), Some(b""))).collect();
+    assert_eq!(run(&mut parts.front("echo fits")).expect(0).out(), "fits\n");
+    for front in fronts {
+        front.wait(LIMIT).expect(69).says(&["this command cannot be recorded", "an entry of 4"]);
+    }
+}

@@ -17,6 +17,7 @@ use crate::lost::Lost;
 use crate::quotas::Place;
 use crate::recordings::tape::Tape;
 use crate::secrets;
+use crate::sent::beside_others;
 use countersign_api::context::Identity;
 use countersign_api::front::{
     CommandEnd, Finished, HostMessage, LoginKind, MAX_RESUME_LINES, NotReleased, PROTOCOL, Resume,
@@ -268,6 +269,11 @@ pub(crate) async fn take_up(host: &Host, connection: &mut Connection, resume: &R
         return turned_away(host, connection, absent, "the account of this login is no longer known; it is ended")
             .await;
     };
+    let earlier = resume.lines.clone();
+    // As long as the worst line takes: nobody else waits for it.
+    let Some(known) = beside_others(lines, move || secrets::of_earlier(&earlier)).await else {
+        return turned_away(host, connection, absent, "the lines of this login cannot be read; it is ended").await;
+    };
     let (goes_on, unheard) = match (running, resume.running) {
         (Some((id, _)), Some(own)) if id == own => (running, None),
         (None, _) => (None, None),
@@ -288,7 +294,7 @@ pub(crate) async fn take_up(host: &Host, connection: &mut Connection, resume: &R
         connection.fatal(&format!("the ledger of this host cannot be written: {why}")).await;
         return None;
     }
-    absent.tape.learn(&secrets::of_earlier(&resume.lines));
+    absent.tape.learn(&known);
     let (taken, ahead) = (absent.tape.taken(), host.room.ahead());
     let answer = HostMessage::Resumed { taken, ahead, running: goes_on.map(|(id, _)| id) };
     // A front that is gone is noticed at the next message.

@@ -8,50 +8,23 @@
 
 mod clean;
 mod group;
+mod known;
 mod lines;
 mod signs;
 
 use super::scrub::Counts;
-use aho_corasick::AhoCorasick;
 use clean::Clean;
 use countersign_core::mark;
+pub use known::Known;
 use lines::Lines;
 use signs::{RAW, READ, Signs};
 use std::borrow::Cow;
-use std::sync::Arc;
 
 /// A line is looked at in pieces of at most so many bytes, and no more than
 /// that is held back.
 pub const MAX_HELD: usize = 32 * 1024;
 /// How much of an over-long line stays behind for the next piece.
 const OVERLAP: usize = 8 * 1024;
-/// Shorter secrets of a command are not looked for in its output: they would
-/// hide ordinary words.
-const SHORTEST_KNOWN: usize = 6;
-
-/// Secrets that are known already, from the command lines of a login. Kept in
-/// memory only.
-#[derive(Debug, Clone, Default)]
-pub struct Known {
-    secrets: Vec<Vec<u8>>,
-    automaton: Option<Arc<AhoCorasick>>,
-}
-
-impl Known {
-    /// Adds a secret; short and ordinary words are left out.
-    pub fn add(&mut self, secret: &str) {
-        let ordinary = super::values::is_placeholder(secret) || secret.bytes().all(|b| b.is_ascii_digit());
-        if secret.len() < SHORTEST_KNOWN || ordinary || self.secrets.iter().any(|s| s == secret.as_bytes()) {
-            return;
-        }
-        self.secrets.push(secret.as_bytes().to_vec());
-        self.automaton = AhoCorasick::builder()
-            .match_kind(aho_corasick::MatchKind::LeftmostLongest)
-            .build(&self.secrets)
-            .ok()
-            .map(Arc::new);
-    }
-}
 
 /// Redacts one stream of output.
 #[derive(Debug, Default)]
@@ -102,11 +75,7 @@ impl Stream {
 
     /// Learns the secrets of a command whose output may repeat them.
     pub fn learn(&mut self, known: &Known) {
-        for secret in &known.secrets {
-            if let Ok(secret) = std::str::from_utf8(secret) {
-                self.known.add(secret);
-            }
-        }
+        self.known.learn(known);
     }
 
     /// What was found since the last call.
@@ -207,7 +176,7 @@ impl Stream {
         for (start, end) in group::keys(&clean.text) {
             add(start, end, "private_key");
         }
-        if let Some(known) = &self.known.automaton {
+        if let Some(known) = self.known.automaton() {
             for hit in known.find_iter(&*clean.text) {
                 add(hit.start(), hit.end(), "command_secret");
             }
@@ -219,7 +188,7 @@ impl Stream {
     fn is_suspect(&self, piece: &[u8]) -> bool {
         let Some(lines) = Lines::of(piece) else { return true };
         let sign = READ.first(&lines.text).is_some();
-        let known = self.known.automaton.as_ref().is_some_and(|known| known.is_match(&*lines.text));
+        let known = self.known.automaton().is_some_and(|known| known.is_match(&*lines.text));
         sign || known || super::personal::first_long_number(&lines.text).is_some()
     }
 
@@ -232,8 +201,8 @@ impl Stream {
         while at < lines.text.len() {
             let rest = lines.text.get(at..).unwrap_or_default();
             let sign = sign.from(at, || signs.first(rest));
-            let known = known
-                .from(at, || self.known.automaton.as_ref().and_then(|known| known.find(rest)).map(|hit| hit.start()));
+            let known =
+                known.from(at, || self.known.automaton().and_then(|known| known.find(rest)).map(|hit| hit.start()));
             let number = number.from(at, || super::personal::first_long_number(rest));
             let Some(first) = [sign, known, number].into_iter().flatten().min() else { break };
             let start = lines.begin(first);
