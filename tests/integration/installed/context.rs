@@ -61,24 +61,32 @@ fn a_script_that_is_swapped_after_it_was_shown_does_not_run() {
 #[test]
 fn a_program_that_cannot_be_read_and_is_swapped_does_not_run() {
     let Some(host) = Installation::new(Options::default()) else { return };
-    let place = |name: &str, from: &str| {
+    let place = |name: &str, from: &str, owner: u32| {
         let file = host.home().join(name);
         fs::copy(from, &file).expect("program");
-        chown(&file, Some(host.uids.agent), None).expect("owner");
+        chown(&file, Some(owner), None).expect("owner");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o111)).expect("mode");
         file
     };
-    let tool = place("tool", "/bin/true");
-    let other = place("other", "/bin/echo");
-    let client = Running::start(&mut host.ssh("./tool it ran"), Some(b""));
-    let text = shown(&host, "./tool it ran");
+    let refused = |change: &dyn Fn()| {
+        let client = Running::start(&mut host.ssh("./tool it ran"), Some(b""));
+        let text = shown(&host, "./tool it ran");
+        change();
+        host.reviewer().approve("./tool it ran");
+        let ended = client.wait(LIMIT).expect(126);
+        assert!(ended.out().is_empty() && ended.err().contains("changed after it was submitted"), "{}", ended.err());
+        text
+    };
+    let tool = place("tool", "/bin/true", 0);
+    let other = place("other", "/bin/echo", 0);
+    let text = refused(&|| fs::rename(&other, &tool).expect("swapped"));
     assert!(text.contains("the agent may not read it"), "{text}");
-    fs::rename(&other, &tool).expect("swapped");
-    host.reviewer().approve("./tool it ran");
-    let ended = client.wait(LIMIT).expect(126);
-    assert!(ended.out().is_empty() && ended.err().contains("changed after it was submitted"), "{}", ended.err());
     // The control: what stays as it was runs.
     assert_eq!(host.run("./tool it ran").expect(0).out(), "it ran\n");
+    // The agent may have its own in memory, and change it there unseen.
+    fs::remove_file(&tool).expect("removed");
+    place("tool", "/bin/echo", host.uids.agent);
+    refused(&|| {});
     host.verify().expect(10);
 }
 

@@ -1,8 +1,9 @@
 //! What names mean in an interactive login, and who then decides.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use countersign_tests::journal;
 use countersign_tests::parts::Parts;
@@ -310,6 +311,49 @@ fn a_script_swapped_at_the_prompt_does_not_run() {
     let drifted = |e: &serde_json::Value| e["body"]["why"] == "drifted";
     let ends = journal::of_kind(&login.parts.journal(), "exec_finished");
     assert!(ends.iter().any(drifted), "{ends:?}");
+    login.leave();
+}
+
+/// Who has a file in memory, and has written to it there before, changes it later without a new time of change.
+#[test]
+fn a_script_that_is_changed_in_memory_does_not_run() {
+    const CHANGE: &str = "import mmap, sys\n\
+        with open(sys.argv[1], 'r+b') as file: memory = mmap.mmap(file.fileno(), 0)\n\
+        memory[:1] = memory[:1]\n\
+        print('ready', flush=True)\n\
+        sys.stdin.readline()\n\
+        memory[:11] = b'touch made\\n'\n\
+        print('changed', flush=True)\n\
+        sys.stdin.readline()\n";
+    let mut login = Login::new();
+    let good = format!("echo go''od\n{}", "#".repeat(300_000));
+    fs::write(login.file("long.sh"), &good).expect("file");
+    fs::write(login.file("short.sh"), &good[..11]).expect("file");
+    std::os::unix::fs::symlink("short.sh", login.file("link.sh")).expect("link");
+    for (line, file) in [("bash long.sh # LATER", "long.sh"), ("bash link.sh # LATER", "short.sh")] {
+        let mut python = Command::new("python3");
+        python.args(["-c", CHANGE]).arg(login.file(file));
+        let mut python = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3");
+        let (mut order, mut says) =
+            (python.stdin.take().expect("stdin"), BufReader::new(python.stdout.take().expect("stdout")).lines());
+        let mut hear = |word| assert_eq!(says.next().expect("a line").expect("a line"), word);
+        hear("ready");
+        login.terminal.send(&format!("{line}\r"));
+        login.terminal.expect("countersign: held ");
+        let reviewer = login.parts.reviewer();
+        let id = reviewer.wait_for(line);
+        order.write_all(b"now\n").expect("python3");
+        hear("changed");
+        reviewer.run(&["approve", &id]).expect(0);
+        login.terminal.expect("changed after it was submitted");
+        login.terminal.prompt();
+        drop(order);
+        python.wait().expect("python3");
+    }
+    assert!(!login.file("made").exists());
+    // The control: what nobody changes runs.
+    fs::write(login.file("long.sh"), &good).expect("file");
+    login.ends("bash long.sh", "good");
     login.leave();
 }
 

@@ -9,14 +9,19 @@ use countersign_api::context::{FileSeen, MAX_SCRIPT, SCRIPT_EXCERPT, Unread};
 use countersign_core::b64_encode;
 use countersign_ledger::sha256;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{FUSE_SUPER_MAGIC, PROC_SUPER_MAGIC, fstatfs};
+use nix::unistd::{AccessFlags, faccessat};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+
+/// So many bytes of files that are not shown are read, of all files of a line together, to tell a changed one: who has
+/// one in memory, and has written to it there, writes on and the kernel sets no time of change.
+const MOST_COMPARED: u64 = 16 * 1024 * 1024;
 
 /// Looks at what is asked for; relative paths start at `base`.
 pub fn look(base: &Path, asked: &Asked) -> Seen {
@@ -32,8 +37,9 @@ pub fn look(base: &Path, asked: &Asked) -> Seen {
 fn files(base: &Path, paths: &[String]) -> Vec<FileSeen> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let base = nix::fcntl::open(base, flags, Mode::empty());
+    let mut left = MOST_COMPARED;
     let file = |path: &String| match &base {
-        Ok(base) => read(base.as_fd(), path).unwrap_or_else(|error| unread(why(&error), String::new())),
+        Ok(base) => read(base.as_fd(), path, &mut left).unwrap_or_else(|error| unread(why(&error), String::new())),
         Err(errno) => unread(why(&io::Error::from(*errno)), String::new()),
     };
     paths.iter().map(file).collect()
@@ -53,27 +59,27 @@ fn unread(why: Unread, stamp: String) -> FileSeen {
     FileSeen::Unread { why, stamp }
 }
 
-fn read(base: BorrowedFd<'_>, path: &str) -> io::Result<FileSeen> {
+fn read(base: BorrowedFd<'_>, path: &str, left: &mut u64) -> io::Result<FileSeen> {
     // Looked at first: opening a device may do something.
-    let found = open_at(base, path, OFlag::O_PATH | OFlag::O_NOFOLLOW)?.metadata()?;
+    let place = open_at(base, path, OFlag::O_PATH | OFlag::O_NOFOLLOW)?;
+    let found = place.metadata()?;
     if found.file_type().is_symlink() {
-        let behind = open_at(base, path, OFlag::O_PATH).and_then(|behind| behind.metadata());
-        let behind = behind.map(|behind| stamp(&behind)).unwrap_or_default();
+        let behind = open_at(base, path, OFlag::O_PATH).and_then(|behind| told_apart(&behind, left));
+        let Some(behind) = behind.unwrap_or(Some(String::new())) else {
+            return Ok(unread(Unread::NoAnswer, stamp(&found)));
+        };
         return Ok(unread(Unread::Link, format!("{} {behind}", stamp(&found))));
     }
     if !found.is_file() {
         return Ok(unread(Unread::NotRegular, stamp(&found)));
     }
-    let open = match open_at(base, path, OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY) {
+    let open = match reopen(&place) {
         Ok(open) => open,
-        // A program that may only be executed, or one that is leased: it is told from another all the same.
+        Err(_) if may_be_written(&place, &found) => return Ok(unread(Unread::NoAnswer, stamp(&found))),
+        // A program of others that may only be executed: it is told from another all the same.
         Err(error) => return Ok(unread(why(&error), stamp(&found))),
     };
-    let found = open.metadata()?;
-    if !found.is_file() {
-        return Ok(unread(Unread::NotRegular, stamp(&found)));
-    }
-    if [FUSE_SUPER_MAGIC, PROC_SUPER_MAGIC].contains(&fstatfs(&open)?.filesystem_type()) {
+    if is_foreign(&open)? {
         return Ok(unread(Unread::Foreign, stamp(&found)));
     }
     let mut bytes = Vec::new();
@@ -82,10 +88,48 @@ fn read(base: BorrowedFd<'_>, path: &str) -> io::Result<FileSeen> {
     }
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if found.len() > MAX_SCRIPT || size > MAX_SCRIPT {
-        return Ok(unread(Unread::TooLarge, stamp(&found)));
+        let told = told_apart(&place, left)?;
+        return Ok(told.map_or_else(|| unread(Unread::NoAnswer, stamp(&found)), |told| unread(Unread::TooLarge, told)));
     }
     let excerpt = b64_encode(bytes.get(..SCRIPT_EXCERPT).unwrap_or(&bytes));
     Ok(FileSeen::Read { size, digest: sha256(&bytes), excerpt })
+}
+
+/// What tells a file that is not shown from another or a changed one; `None`
+/// where that cannot be told.
+fn told_apart(place: &File, left: &mut u64) -> io::Result<Option<String>> {
+    let found = place.metadata()?;
+    let stamp = stamp(&found);
+    if !found.is_file() {
+        return Ok(Some(stamp));
+    }
+    let Ok(open) = reopen(place) else { return Ok(Some(stamp).filter(|_| !may_be_written(place, &found))) };
+    // What it holds is said to be unknown there, or there is too much of it.
+    if is_foreign(&open)? || found.len() > *left {
+        return Ok(Some(stamp));
+    }
+    *left -= found.len();
+    let mut bytes = Vec::new();
+    open.take(found.len().saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(Some(format!("{stamp} {}", sha256(&bytes))))
+}
+
+/// Opens a regular file that was looked at. One that is leased is not waited for.
+fn reopen(place: &File) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let name = format!("/proc/self/fd/{}", place.as_raw_fd());
+    Ok(File::from(nix::fcntl::open(name.as_str(), flags, Mode::empty())?))
+}
+
+/// Whether what is read there need not be what the line reads.
+fn is_foreign(open: &File) -> io::Result<bool> {
+    Ok([FUSE_SUPER_MAGIC, PROC_SUPER_MAGIC].contains(&fstatfs(open)?.filesystem_type()))
+}
+
+/// Whether the agent may have this file open for writing, whatever its mode says now.
+fn may_be_written(place: &File, found: &Metadata) -> bool {
+    let own = nix::unistd::geteuid().as_raw() == found.uid();
+    own || faccessat(place, c"", AccessFlags::W_OK, AtFlags::AT_EMPTY_PATH).is_ok()
 }
 
 /// Opens a path from a directory on. `ELOOP` where a magic link is on the way.
