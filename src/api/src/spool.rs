@@ -89,6 +89,15 @@ fn head(kind: u8, at_us: u64, length: usize) -> Option<[u8; HEAD]> {
     Some([kind, a, b, c, t0, t1, t2, t3, t4, t5, t6, t7])
 }
 
+/// How long a record is at most that begins so, with zero for its kind: one that
+/// is being written through memory.
+pub fn without_kind(head: &[u8; HEAD]) -> usize {
+    let [_, a, b, c, ..] = *head;
+    let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
+    // Where that is not all there, nothing behind it is.
+    HEAD + if length <= MAX_DATA { length } else { 0 }
+}
+
 /// Takes the first record of `bytes`, with its whole length; `None` where it
 /// is not complete yet. Refuses what can never become a record.
 pub fn take(bytes: &[u8]) -> Result<Option<(Record<'_>, usize)>, BadSpool> {

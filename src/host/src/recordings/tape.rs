@@ -19,6 +19,7 @@ use super::spool::{Spool, spool_path};
 use countersign_analysis::redact::{Kinds, Known};
 use countersign_api::front::Hello;
 use countersign_api::recording::{Header, Origin};
+use countersign_api::spool;
 use countersign_core::{Digest, HostId, LoginId};
 use countersign_ledger::{OpenLogin, SpoolPlace, sha256};
 use countersign_sys as sys;
@@ -263,14 +264,20 @@ impl Tape {
     }
 
     /// Whether nothing is left but a torn record, or zeros: those that its front
-    /// reserved, or that a file system leaves after a power cut.
+    /// reserved, or that a file system leaves after a power cut. A front that was
+    /// killed while it wrote through memory leaves a record without its kind.
     pub(crate) fn ends_well(&self) -> bool {
         let (begin, mut buffer) = (self.converter.next(), vec![0; READ]);
-        let mut at = begin;
+        let mut head = [0; spool::HEAD];
+        match read_at(&self.spool, &mut head, begin) {
+            Ok(1..) if head.first() != Some(&0) => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+        let mut at = begin + len(spool::without_kind(&head));
         for _ in 0..MAX_ZEROS {
             match read_at(&self.spool, &mut buffer, at) {
                 Ok(0) => return true,
-                Ok(_) if at == begin && buffer.first() != Some(&0) => return true,
                 Ok(count) if buffer.iter().take(count).all(|byte| *byte == 0) => at += len(count),
                 Ok(_) | Err(_) => return false,
             }

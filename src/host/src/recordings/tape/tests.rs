@@ -167,9 +167,24 @@ fn pieces_are_dropped_from_the_spool() {
 #[test]
 fn nonsense_and_zeros_and_a_torn_record_are_told_apart() {
     let torn = spool::output_head(2, Stream::Stdout, 50).unwrap();
-    for (rest, bad, well) in
-        [(&[0; 300_000][..], false, true), (&torn, false, true), (&[0, 0, 1], false, false), (b"\x07junk", true, true)]
-    {
+    // What its front had written through memory when it was killed: some of the record, but not its kind.
+    let unmarked = |data: usize, zeros: usize| {
+        let mut record = [torn.as_slice(), &vec![b'x'; data], &vec![0; zeros]].concat();
+        record[0] = 0;
+        record
+    };
+    let more = [unmarked(50, 100), b"x".to_vec()].concat();
+    for (rest, bad, well) in [
+        (&[0; 300_000][..], false, true),
+        (&torn, false, true),
+        (&unmarked(0, 300_000), false, true),
+        (&unmarked(17, 300_000), false, true),
+        (&unmarked(50, 0), false, true),
+        (&unmarked(51, 300_000), false, false),
+        (&more, false, false),
+        (&[[0; 12], [1; 12]].concat(), false, false),
+        (b"\x07junk", true, true),
+    ] {
         let state = state();
         let (mut tape, mut spool) = begun(state.path());
         append(&mut spool, 1, b"shown\n");
