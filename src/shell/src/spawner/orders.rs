@@ -28,8 +28,9 @@ const NAME: usize = 26;
 pub const KILLED: u8 = 9;
 /// What stands for an error without a number (EIO).
 pub const NO_NUMBER: u16 = 5;
-/// How long the end of everything may take. What is left then stays: a flood of
-/// processes may leave the spawner a small part of the processors only.
+/// How long the end of everything is waited for: a flood of processes may leave the
+/// spawner a small part of the processors only, and the agent may lower its
+/// scheduling. It goes on by itself then, and ends what is left when it gets a turn.
 const END: Duration = Duration::from_secs(30);
 
 /// From front to spawner.
@@ -223,6 +224,7 @@ impl Report {
 pub struct Spawner {
     socket: OwnedFd,
     pid: i32,
+    /// Whether it was waited for, or is left to itself.
     reaped: Cell<bool>,
 }
 
@@ -231,7 +233,7 @@ pub struct Spawner {
 pub enum Unstarted {
     /// It never ran and never will: the error number.
     Never(u16),
-    /// The spawner was lost: whatever it had started was killed with it.
+    /// The spawner was lost: whatever it had started is killed.
     Lost,
 }
 
@@ -270,8 +272,8 @@ impl Spawner {
 
     /// Starts a line; the directory below which it may write, where the kernel
     /// lets it write nowhere else. That it was not started is believed only where the
-    /// spawner says so; a spawner that says nothing is killed, and what it may
-    /// have started dies with it.
+    /// spawner says so; one that says nothing is told to end what it may have
+    /// started, and is not killed: nobody else could end what that had started.
     pub fn spawn(&self, order: &Order, stdio: &[BorrowedFd<'_>]) -> Result<Option<String>, Unstarted> {
         if let Err(error) = self.send(order, stdio) {
             // The order did not arrive, not even in part: packets are whole.
@@ -294,7 +296,7 @@ impl Spawner {
                 | None,
             )
             | Err(_) => {
-                self.put_down();
+                self.finish();
                 Err(Unstarted::Lost)
             }
         }
@@ -328,22 +330,24 @@ impl Spawner {
     /// Says that nothing more comes, and waits until the spawner has ended
     /// what is left and is gone. Done at the latest when this is dropped.
     pub fn finish(&self) {
-        if self.reaped.get() {
+        self.finish_within(END);
+    }
+
+    fn finish_within(&self, within: Duration) {
+        if self.reaped.replace(true) {
             return;
         }
-        let until = sys::finish_sending(self.socket.as_fd()).map(|()| Instant::now() + END);
+        let until = sys::finish_sending(self.socket.as_fd()).map(|()| Instant::now() + within);
         while until.as_ref().is_ok_and(|until| Instant::now() < *until) {
             let ready = sys::poll(&[(self.socket.as_fd(), Wanted::Read)], Some(100)).unwrap_or_default();
             // What it still reports is of no interest now; an error or nothing read is its end.
             if ready.first().is_some_and(|r| r.readable || r.hangup) && !matches!(self.report(), Ok(Some(_))) {
                 // Its socket closes while it exits, so this takes no time; it leaves no zombie behind.
-                if !self.reaped.replace(true) {
-                    let (Ok(()) | Err(_)) = sys::process::wait(self.pid);
-                }
+                let (Ok(()) | Err(_)) = sys::process::wait(self.pid);
                 return;
             }
         }
-        self.put_down();
+        // Never killed: nobody else can end what is left.
     }
 
     /// Where the shell is and under which limits; empty where the spawner does
@@ -455,5 +459,24 @@ impl Spawner {
 impl Drop for Spawner {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// Somebody may have lowered its scheduling; what is left it ends when it gets a turn, and nobody else could.
+    #[test]
+    fn a_spawner_that_takes_long_is_left_to_itself() {
+        let mut late = Command::new("sleep").arg("60").spawn().unwrap();
+        let (ours, _theirs) = sys::seqpacket_pair().unwrap();
+        let spawner = Spawner::new(ours, i32::try_from(late.id()).unwrap());
+        spawner.finish_within(Duration::from_millis(10));
+        drop(spawner);
+        assert!(late.try_wait().unwrap().is_none(), "it was killed");
+        late.kill().unwrap();
+        late.wait().unwrap();
     }
 }
