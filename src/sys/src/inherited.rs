@@ -6,9 +6,10 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
 use std::io;
 
-/// Limits that could make a recorder fail or leave a core file, with what
-/// this process sets them to.
-const RAISED: [Resource; 3] = [Resource::RLIMIT_FSIZE, Resource::RLIMIT_NOFILE, Resource::RLIMIT_CPU];
+/// Limits that could make a recorder fail. The one on processes is counted for a
+/// user: that of this program, which others run too.
+const RAISED: [Resource; 4] =
+    [Resource::RLIMIT_FSIZE, Resource::RLIMIT_NOFILE, Resource::RLIMIT_CPU, Resource::RLIMIT_NPROC];
 
 /// Limits and umask as they were inherited: for a program that is started in
 /// the caller's name.
@@ -19,8 +20,8 @@ pub struct Inherited {
 }
 
 impl Inherited {
-    /// Replaces what was inherited: file size, descriptors and CPU time up to
-    /// the hard limits, no core files, umask 077.
+    /// Replaces what was inherited: file size, descriptors, CPU time and processes
+    /// up to the hard limits, no core files, umask 077.
     pub fn replace() -> io::Result<Self> {
         let mut limits = Vec::new();
         for which in RAISED {

@@ -2,8 +2,9 @@
 
 use std::process::{Command, Stdio};
 
-use countersign_tests::installation::{AGENT, Installation, Options};
+use countersign_tests::installation::{AGENT, Installation, Options, PROGRAMS};
 use countersign_tests::journal;
+use countersign_tests::programs::SHELL;
 use countersign_tests::run::{LIMIT, Running, eventually, run};
 use countersign_tests::terminal::Terminal;
 use nix::sys::signal::Signal;
@@ -295,4 +296,25 @@ fn a_login_without_a_process_left_holds_on() {
     drop(approving);
     journal::wait_for(&host.journal(), "session_closed", 1);
     host.verify().expect(10);
+}
+
+/// The kernel counts all fronts and spawners of a host as one user's: a limit for one agent's processes is none for theirs.
+#[test]
+fn a_soft_limit_on_processes_is_none_for_the_gate() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    host.reviewer().allow("echo ran");
+    let gate = host.uids.front.to_string();
+    let mut others = Command::new("setpriv");
+    others.args(["--reuid", &gate, "--clear-groups", "sh", "-c"]);
+    others.arg("for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 60 & done; echo begun; wait");
+    let others = Running::start(&mut others, None);
+    eventually("processes of the gate", LIMIT, || (others.out_so_far() == b"begun\n").then_some(()));
+    let shell = format!("{PROGRAMS}/{SHELL}");
+    let mut front = host.as_agent("prlimit", &["--nproc=12:", &shell, "-c", "echo ran"]);
+    assert_eq!(run(front.stdin(Stdio::null())).expect(0).out(), "ran\n");
+    // What it starts has the limit that it was given.
+    let mut front = host.as_agent("prlimit", &["--nproc=12:", &shell, "-c", "ulimit -Su"]);
+    host.reviewer().allow("ulimit -Su");
+    assert_eq!(run(front.stdin(Stdio::null())).expect(0).out(), "12\n");
+    others.signal(Signal::SIGKILL);
 }
