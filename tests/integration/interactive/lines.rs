@@ -88,3 +88,12 @@ fn set_e_ends_the_shell_as_in_bash() {
     assert_eq!(login.terminal.end().code(), Some(3));
     login.check(&[10]);
 }
+
+/// By its mark the front knows when all output of a line is read; a terminal may change what passes through it.
+#[test]
+fn a_terminal_that_makes_capitals_of_all_letters_goes_on() {
+    let mut login = Login::new();
+    login.line("stty olcuc");
+    login.ends("echo hi''gh", "HIGH");
+    login.leave();
+}

@@ -35,7 +35,8 @@ impl Wires {
         let (private, theirs) = Private::new()?;
         let (input, their_input) = pair()?;
         sys::set_nonblocking(input.as_fd())?;
-        let word = random_word()?;
+        // `stty olcuc` makes capital letters of all others, of the mark's too.
+        let word = random_word()?.to_ascii_uppercase();
         let start_file = driver::start_file(&word)?;
         let order = Order::Shell { environment };
         let fds = [slave.as_fd(), their_input.as_fd(), theirs.as_fd(), start_file.as_fd()];
