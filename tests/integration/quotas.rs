@@ -210,3 +210,30 @@ fn lines_full_of_secrets_hold_up_nobody_else() {
         front.wait(LIMIT).expect(69).says(&["this command cannot be recorded", "an entry of 4"]);
     }
 }
+
+/// More lines wait than the service takes connections: its reviewers and other lines are served all the same.
+#[test]
+fn lines_that_wait_take_no_connections_from_others() {
+    let mut parts = Parts::new();
+    let service = parts.service.take().expect("a service");
+    let listen = service.ready.rsplit_once("//").expect("an address").1.to_owned();
+    assert_eq!(service.terminate(), 0);
+    let mut command = parts.service_command(&listen);
+    command.args(["--connections", "8"]);
+    parts.service = Some(Daemon::start(&mut command, &parts.scratch.join("service.log")));
+    let fronts: Vec<_> = (0..8)
+        .map(|n| {
+            let front = Running::start(&mut parts.front(&format!("echo {n}")), Some(b""));
+            // One after the other: this is about those that wait.
+            parts.reviewer().wait_for(&format!("echo {n}"));
+            front
+        })
+        .collect();
+    assert_eq!(parts.reviewer().pending().len(), 8);
+    let approving = parts.reviewer().approving();
+    for (n, front) in fronts.into_iter().enumerate() {
+        assert_eq!(front.wait(LIMIT).expect(0).out(), format!("{n}\n"));
+    }
+    drop(approving);
+    parts.verify().expect(10);
+}

@@ -20,6 +20,8 @@ const MAX_POLICY_REPLY: usize = 40 * 1024 * 1024;
 const CONNECT: Duration = Duration::from_secs(5);
 /// The service closes a connection that is idle for 30 s; we drop it first.
 const IDLE: Duration = Duration::from_secs(20);
+/// The service takes only so many connections; after many at once these are kept.
+const MOST_IDLE: usize = 8;
 /// How long an answer may take beyond what the request itself waits for.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -64,6 +66,7 @@ impl Service {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)
             .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(MOST_IDLE)
             .tcp_nodelay(true);
         // Plain HTTP never uses TLS; the zero pin matches no certificate.
         let tls = tls_to(fingerprint.unwrap_or(Digest::ZERO)).map_err(|why| format!("cannot set up TLS: {why}"))?;

@@ -28,7 +28,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest wait for an answer in one request.
 const ONE_WAIT_MS: u64 = 25_000;
@@ -36,6 +36,8 @@ const ONE_WAIT_MS: u64 = 25_000;
 const BLOCKED: &str = "a rule that your reviewers wrote refuses it; nobody was asked";
 /// Pause before a broken wait is taken up again.
 const AGAIN: Duration = Duration::from_millis(250);
+/// Pause before one that the service had no place for is.
+const LATER: Duration = Duration::from_secs(1);
 
 /// What became of a submission.
 pub(crate) enum Fate {
@@ -317,10 +319,15 @@ impl Submission<'_> {
     /// deadline bounds it.
     async fn wait(&self) -> Result<SignedDecision, NoRuling> {
         loop {
+            let asked = Instant::now();
             match self.host.shipper.service().decision(self.id, ONE_WAIT_MS).await {
                 Ok(reply) => {
                     if let Some(decision) = reply.decision {
                         return Ok(decision);
+                    }
+                    // The service lets only so many wait.
+                    if asked.elapsed() < Duration::from_millis(ONE_WAIT_MS / 2) {
+                        tokio::time::sleep(LATER).await;
                     }
                 }
                 Err(ServiceError::Unreachable(why)) => {

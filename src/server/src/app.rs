@@ -14,7 +14,10 @@ use countersign_policy::Settings;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
+
+/// One in so many connections may be held by a request that waits for a decision.
+const WAITING_PART: usize = 2;
 
 /// The running service.
 pub struct App {
@@ -36,6 +39,8 @@ pub struct App {
     pub base_settings: Settings,
     /// Who must have signed what hosts take out; `None`: a host's word is enough.
     pub removal_admins: Option<Admins>,
+    /// Places for requests that wait for a decision: each holds a connection, of which others need some.
+    pub waits: Semaphore,
     key: String,
     signer: SharedSigner,
     policy: RwLock<Arc<InForce>>,
@@ -50,7 +55,7 @@ impl std::fmt::Debug for App {
 }
 
 impl App {
-    /// Puts the parts together.
+    /// Puts the parts together, for so many connections.
     pub fn new(
         store: Store,
         recordings: RecordingFiles,
@@ -58,6 +63,7 @@ impl App {
         signer: Box<dyn Signer>,
         (policy, base_settings): (InForce, Settings),
         removal_admins: Option<Admins>,
+        connections: usize,
     ) -> Self {
         let public_key = signer.public_key();
         let signer: SharedSigner = Arc::new(Mutex::new(signer));
@@ -71,6 +77,7 @@ impl App {
             rules_change: tokio::sync::Mutex::new(()),
             base_settings,
             removal_admins,
+            waits: Semaphore::new((connections / WAITING_PART).min(Semaphore::MAX_PERMITS)),
             key: key_id(&public_key),
             signer,
             policy: RwLock::new(Arc::new(policy)),

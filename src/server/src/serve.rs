@@ -74,7 +74,7 @@ pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerErro
     };
     state.set_fingerprint(certificate.as_ref().map(|c| c.fingerprint.as_str()))?;
     let base = Base::default();
-    let app = Arc::new(open(state, quotas, base, removal_admins).await?);
+    let app = Arc::new(open(state, quotas, base, removal_admins, connections).await?);
     app.recordings.drop_erased(&app.store).await?;
     let listener = bind(listen)?;
     let mut tx = app.store.write().await?;
@@ -120,14 +120,20 @@ pub async fn serve(state: StateDir, settings: Settings) -> Result<(), ServerErro
 }
 
 /// Opens store, key and rules.
-async fn open(state: StateDir, quotas: Quotas, base: Base, removal_admins: Option<Admins>) -> Result<App, ServerError> {
+async fn open(
+    state: StateDir,
+    quotas: Quotas,
+    base: Base,
+    removal_admins: Option<Admins>,
+    connections: usize,
+) -> Result<App, ServerError> {
     let (store, service, signer) = open_parts(&state).await?;
     let mut tx = store.write().await?;
     let policy = InForce::load_and_keep(&mut tx, &base, now_ms()).await.map_err(not_loaded)?;
     tx.commit().await.map_err(StoreError::from)?;
     tracing::info!(%service, key = %signer.public_key(), "opened");
     let recordings = RecordingFiles::new(state, quotas);
-    Ok(App::new(store, recordings, service, Box::new(signer), (policy, base), removal_admins))
+    Ok(App::new(store, recordings, service, Box::new(signer), (policy, base), removal_admins, connections))
 }
 
 fn not_loaded(error: NotInForce) -> ServerError {

@@ -94,7 +94,10 @@ pub async fn decision(
     if app.store.submission_host(id).await? != Some(host.id) {
         return Err(UNKNOWN);
     }
-    let wait = Duration::from_millis(asked.wait_ms.unwrap_or(0)).min(MAX_POLL);
+    // Beyond that nobody waits: the host asks again.
+    let place = app.waits.try_acquire();
+    let most = if place.is_ok() { MAX_POLL } else { Duration::ZERO };
+    let wait = Duration::from_millis(asked.wait_ms.unwrap_or(0)).min(most);
     Ok(Json(DecisionReply { decision: desk::wait_for_decision(&app, id, wait).await? }))
 }
 
