@@ -6,7 +6,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -167,6 +167,36 @@ fn walk(path: &Path, also: Option<u32>) -> Result<(OwnedFd, PathBuf), Untrusted>
     Ok((here, last))
 }
 
+/// A file that nobody can begin to write to while this lives: who tries waits,
+/// and the kernel ends this process (SIGIO).
+#[derive(Debug)]
+pub struct Unwritten<'a>(&'a File);
+
+impl<'a> Unwritten<'a> {
+    /// Holds a file that is open for reading and that this user owns, by a lease (fcntl(2)). `None` where it is open
+    /// for writing, also in memory only. An error where nobody can tell: on some file systems, and of others' files.
+    pub fn hold(file: &'a File) -> io::Result<Option<Self>> {
+        match lease(file, libc::F_RDLCK) {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(Errno::EAGAIN) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        // It ends with the file, too.
+        let (Ok(()) | Err(_)) = lease(self.0, libc::F_UNLCK);
+    }
+}
+
+fn lease(file: &File, kind: libc::c_int) -> nix::Result<()> {
+    // SAFETY: F_SETLEASE takes numbers only.
+    let done = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, kind) };
+    Errno::result(done).map(drop)
+}
+
 /// Bytes that an unprivileged process could still write on the file system
 /// that holds `path`.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
@@ -249,6 +279,20 @@ mod tests {
         assert!(matches!(open_trusted(Path::new("/etc/no-such-file"), None), Err(Untrusted::Open { .. })));
         assert!(matches!(open_trusted(Path::new("/etc"), None), Err(Untrusted::Kind(_))));
         assert!(open_trusted(Path::new("/proc/self/exe"), None).is_err());
+    }
+
+    #[test]
+    fn who_has_a_file_open_for_writing_is_seen() {
+        let path = std::env::temp_dir().join(format!("unwritten-{}", std::process::id()));
+        std::fs::write(&path, "x").unwrap();
+        let open = File::open(&path).unwrap();
+        let writer = File::options().write(true).open(&path).unwrap();
+        assert!(Unwritten::hold(&open).unwrap().is_none());
+        drop(writer);
+        // Whoever began to write while it lives would have to wait, and the kernel would end this process.
+        drop(Unwritten::hold(&open).unwrap().unwrap());
+        drop(File::options().write(true).open(&path).unwrap());
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

@@ -330,7 +330,12 @@ fn a_script_that_is_changed_in_memory_does_not_run() {
     fs::write(login.file("long.sh"), &good).expect("file");
     fs::write(login.file("short.sh"), &good[..11]).expect("file");
     std::os::unix::fs::symlink("short.sh", login.file("link.sh")).expect("link");
-    for (line, file) in [("bash long.sh # LATER", "long.sh"), ("bash link.sh # LATER", "short.sh")] {
+    fs::write(login.file("longest.sh"), format!("{good}{}", "#".repeat(17 << 20))).expect("file");
+    for (line, file) in [
+        ("bash long.sh # LATER", "long.sh"),
+        ("bash link.sh # LATER", "short.sh"),
+        ("bash longest.sh # LATER", "longest.sh"),
+    ] {
         let mut python = Command::new("python3");
         python.args(["-c", CHANGE]).arg(login.file(file));
         let mut python = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3");
@@ -354,6 +359,8 @@ fn a_script_that_is_changed_in_memory_does_not_run() {
     // The control: what nobody changes runs.
     fs::write(login.file("long.sh"), &good).expect("file");
     login.ends("bash long.sh", "good");
+    fs::write(login.file("longest.sh"), format!("{good}{}", "#".repeat(17 << 20))).expect("file");
+    login.ends("bash longest.sh", "good");
     login.leave();
 }
 

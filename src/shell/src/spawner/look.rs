@@ -8,6 +8,8 @@ use super::repository::branch;
 use countersign_api::context::{FileSeen, MAX_SCRIPT, SCRIPT_EXCERPT, Unread};
 use countersign_core::b64_encode;
 use countersign_ledger::sha256;
+use countersign_sys::files::Unwritten;
+use countersign_sys::{self as sys};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::Mode;
@@ -22,6 +24,10 @@ use std::path::Path;
 /// So many bytes of files that are not shown are read, of all files of a line together, to tell a changed one: who has
 /// one in memory, and has written to it there, writes on and the kernel sets no time of change.
 const MOST_COMPARED: u64 = 16 * 1024 * 1024;
+
+/// How far apart the times of two changes are at least, in ms, if they are told apart: a tick of the kernel's clock is
+/// no longer.
+const TICK_MS: u64 = 20;
 
 /// Looks at what is asked for; relative paths start at `base`.
 pub fn look(base: &Path, asked: &Asked) -> Seen {
@@ -104,14 +110,38 @@ fn told_apart(place: &File, left: &mut u64) -> io::Result<Option<String>> {
         return Ok(Some(stamp));
     }
     let Ok(open) = reopen(place) else { return Ok(Some(stamp).filter(|_| !may_be_written(place, &found))) };
-    // What it holds is said to be unknown there, or there is too much of it.
-    if is_foreign(&open)? || found.len() > *left {
+    // What it holds is said to be unknown there.
+    if is_foreign(&open)? {
         return Ok(Some(stamp));
+    }
+    if found.len() > *left {
+        return told_by_time(place, &open);
     }
     *left -= found.len();
     let mut bytes = Vec::new();
     open.take(found.len().saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(Some(format!("{stamp} {}", sha256(&bytes))))
+}
+
+/// As [`told_apart`], of a file that is too long to be read: by its time of
+/// change, which tells where nobody has it open for writing already.
+fn told_by_time(place: &File, open: &File) -> io::Result<Option<String>> {
+    let found = open.metadata()?;
+    match Unwritten::hold(open) {
+        Ok(None) => Ok(None),
+        Ok(Some(held)) => {
+            let found = open.metadata()?;
+            // One that is changed again within a tick of the clock would have the same time.
+            sys::sleep_ms(TICK_MS);
+            drop(held);
+            Ok(Some(stamp(&found)))
+        }
+        // Of another's, to whom it is left.
+        Err(error) if error.raw_os_error() == Some(nix::libc::EACCES) => {
+            Ok(Some(stamp(&found)).filter(|_| !may_be_written(place, &found)))
+        }
+        Err(_) => Ok(Some(stamp(&found))),
+    }
 }
 
 /// Opens a regular file that was looked at. One that is leased is not waited for.
