@@ -1,6 +1,7 @@
 //! Routes and what they read. `countersign_api::service` has the table.
 
 mod enroll;
+mod fitting;
 mod host;
 mod ledgers;
 mod reviewer;

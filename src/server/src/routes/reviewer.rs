@@ -1,5 +1,6 @@
 //! What reviewers and their tools ask.
 
+use super::fitting::{MOST, fitting};
 use super::{Asked, Body};
 use crate::app::{App, now_ms, to_the_end};
 use crate::auth::Reviewer;
@@ -37,6 +38,10 @@ pub async fn pending(
     Reviewer(name): Reviewer,
 ) -> Result<Json<Vec<PendingSubmission>>, Refusal> {
     let rows = app.store.pending(now_ms()).await?;
+    let size = |row: &PendingSubmission| serde_json::to_vec(row).map_or(usize::MAX, |bytes| bytes.len());
+    let fits = fitting(rows.iter().map(|row| ((row.host, row.agent.clone()), size(row))), MOST);
+    // The others are told of when there is room for them.
+    let rows: Vec<_> = rows.into_iter().zip(fits).filter_map(|(row, fits)| fits.then_some(row)).collect();
     // A timeout shall say whether anybody had seen it. Those who wait ask again and again: the first look counts.
     let new = app.store.not_shown(rows.iter().map(|row| row.id), &name).await?;
     if !new.is_empty() {
