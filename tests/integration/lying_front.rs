@@ -407,3 +407,21 @@ fn a_host_lost_before_the_first_command_leaves_no_login() {
     }
     panic!("the host was never quick enough to be lost before it wrote down that a login begins");
 }
+
+/// Asking about such a line may not even have begun; what comes after it in the ledger goes to the service all the same.
+#[test]
+fn what_is_given_up_at_once_keeps_nothing_from_the_service() {
+    let parts = Parts::new();
+    let cancel = json!({ "t": "cancel", "nonce": b64_encode(&[7; 16]), "why": "hangup" }).to_string();
+    for n in 0..16 {
+        let mut front = Front::let_in(&parts);
+        let line = submit(&format!("echo {n}")).to_string();
+        front.send(&[frame(line.as_bytes()), frame(cancel.as_bytes())].concat());
+        assert_eq!(front.until("refused")["outcome"], "cancelled");
+    }
+    let reviewer = parts.reviewer();
+    eventually("the service to know of all", LIMIT, || {
+        let known = reviewer.audit().iter().filter(|row| row["outcome"] == "cancelled").count();
+        (known == 16).then_some(())
+    });
+}

@@ -87,7 +87,7 @@ impl Outbox {
     }
 
     /// Lets a `command_submitted` go with the ordinary stream.
-    pub(crate) fn unhold(&self, seq: u64) {
+    fn unhold(&self, seq: u64) {
         let mut waiting = self.lock();
         waiting.held.remove(&seq);
         waiting.prompt = true;
@@ -186,15 +186,21 @@ impl Shipper {
         &self.uploads
     }
 
-    /// Asks about the submission whose `command_submitted` is `seq`, bringing
-    /// the service up to date first.
+    /// Holds the `command_submitted` of this `seq` back until it was asked about,
+    /// or nobody will.
+    pub(crate) fn hold(&self, seq: u64) -> Held<'_> {
+        Held { outbox: &self.outbox, seq }
+    }
+
+    /// Asks about the submission whose `command_submitted` is held, bringing the
+    /// service up to date first. Dropped before it began, it lets go of it, too.
     pub(crate) async fn submit(
         &self,
+        held: Held<'_>,
         id: SubmissionId,
-        seq: u64,
         rule: Option<HostRule>,
     ) -> Result<SubmitReply, ServiceError> {
-        let _held = Held { outbox: &self.outbox, seq };
+        let seq = held.seq;
         let mut next = self.next.lock().await;
         let mut corrections = 0;
         loop {
@@ -322,8 +328,9 @@ impl Shipper {
     }
 }
 
-/// Lets the line go when asking is over, however it ended.
-struct Held<'a> {
+/// Lets the line go when asking is over, however it ended. What stays held keeps
+/// all that comes after it from the service.
+pub(crate) struct Held<'a> {
     outbox: &'a Outbox,
     seq: u64,
 }

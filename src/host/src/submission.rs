@@ -20,6 +20,7 @@ use crate::returning::Card;
 use crate::ruling::{Asked, Permit, Ruling, Said, WORDS_NOT_KNOWN, judge};
 use crate::sent::Sent;
 use crate::service::ServiceError;
+use crate::shipper::Held as Waiting;
 use countersign_analysis::{Held, NotAsked};
 use countersign_api::front::{CommandEnd, Finished, HostMessage, NotReleased, Release, Submit};
 use countersign_api::service::SignedDecision;
@@ -73,7 +74,8 @@ struct Submission<'a> {
     host: &'a Host,
     login: LoginId,
     id: SubmissionId,
-    seq: u64,
+    /// Until it is asked about, or nobody will be.
+    held: Option<Waiting<'a>>,
     asked: Asked,
     released: Released,
     submit: &'a Submit,
@@ -125,7 +127,7 @@ pub(crate) async fn run(
     let (around, stopped) = around::look(connection, &asking, &host.approvals, submit, (&bytes, &cwd, starts)).await;
     let gone = gone.or(stopped);
     let recorded = record(host, (asking, opening), submit, &cwd, (&held, around, transfer), authority).await;
-    let submission = match recorded {
+    let mut submission = match recorded {
         Ok(submission) => submission,
         Err(why) if why.is_no_space() => {
             connection
@@ -153,7 +155,7 @@ pub(crate) async fn run(
             };
         }
     };
-    host.shipper.outbox().unhold(submission.seq);
+    drop(submission.held.take());
     match (recording.await, unasked) {
         (Err(why), _) => submission.unrecorded(connection, &why).await,
         (Ok(()), Unasked::GivenUp(gone)) => submission.given_up(connection, gone).await,
@@ -253,6 +255,7 @@ async fn record<'a>(
         authority.as_ref().map(|document| &document.authority),
     )?;
     let written = opening.write(host, vec![draft]).await?.pop().ok_or(WriteError::Gone)?;
+    let waiting = Some(host.shipper.hold(written.seq));
     let rules = authority.as_ref().and_then(|document| document.rules.as_ref());
     let line = Line {
         host: host.identity.host,
@@ -277,18 +280,19 @@ async fn record<'a>(
         words_known: around.words_known,
     };
     let (uid, cwd) = (place.uid(), Path::new(OsStr::from_bytes(cwd)));
-    Ok(Submission { host, login, id, seq: written.seq, asked, released, submit, around, uid, cwd, card })
+    Ok(Submission { host, login, id, held: waiting, asked, released, submit, around, uid, cwd, card })
 }
 
 impl Submission<'_> {
     /// Asks, and waits for a ruling, for the front to give up, or for the
     /// deadline, whichever comes first.
-    async fn ruling(&self, connection: &mut Connection) -> Result<Ruling, NoRuling> {
+    async fn ruling(&mut self, connection: &mut Connection) -> Result<Ruling, NoRuling> {
+        let held = self.held.take().ok_or_else(stopping)?;
         let left = self.asked.deadline_us().saturating_sub(boottime_us());
         let deadline = tokio::time::sleep(Duration::from_micros(left));
         tokio::pin!(deadline);
         let reply = tokio::select! {
-            reply = self.host.shipper.submit(self.id, self.seq, self.asked.own.rule()) => reply.map_err(failed)?,
+            reply = self.host.shipper.submit(held, self.id, self.asked.own.rule()) => reply.map_err(failed)?,
             gone = given_up(connection, self.submit) => return Err(gone),
             () = self.host.stopping() => return Err(stopping()),
             () = &mut deadline => return Err(NoRuling::TimedOut),
