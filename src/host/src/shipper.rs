@@ -249,9 +249,16 @@ impl Shipper {
         }
     }
 
-    /// Sends everything that is not held back, then recordings. Between
-    /// batches a submission may go first.
+    /// Sends everything that is not held back, and recordings. Between batches a
+    /// submission may go first, and between pieces of recordings what the ledger
+    /// has since.
     pub(crate) async fn drain(&self) -> Result<(), ServiceError> {
+        while self.round().await? {}
+        Ok(())
+    }
+
+    /// Everything that is not held back, then some of the recordings; whether there is more of those.
+    async fn round(&self) -> Result<bool, ServiceError> {
         let mut corrections = 0;
         self.outbox.lock().prompt = false;
         let acknowledged = loop {

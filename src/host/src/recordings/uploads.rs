@@ -14,6 +14,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Bytes of one upload: each is a commit and a wait for the disk at the service,
 /// which takes bodies of up to 8 MiB.
 const PIECE: u64 = 2 * 1024 * 1024;
+/// Most bytes of one recording before it is the next one's turn, and that of the
+/// ledger: one agent's output can take hours on its way.
+const ROUND: u64 = 4 * PIECE;
 
 /// Pieces of recordings that the service does not have yet.
 pub(crate) struct Uploads {
@@ -69,15 +72,19 @@ impl Uploads {
         }
     }
 
-    /// Sends what stands behind acknowledged entries. One recording that cannot
-    /// be sent does not hold up the others; the first failure is told.
-    pub(crate) async fn send(&self, service: &Service, acknowledged: u64) -> Result<(), ServiceError> {
+    /// Sends some of what stands behind acknowledged entries; whether there is
+    /// more. One recording that cannot be sent does not hold up the others; the
+    /// first failure is told.
+    pub(crate) async fn send(&self, service: &Service, acknowledged: u64) -> Result<bool, ServiceError> {
         let ready: Vec<(LoginId, Upload)> =
             self.lock().iter().filter(|(_, u)| u.seq < acknowledged).map(|(l, u)| (*l, *u)).collect();
-        let mut failure = None;
+        let (mut failure, mut more) = (None, false);
         for (login, upload) in ready {
             match self.send_one(service, login, upload).await {
-                Ok(held) => self.sent(login, upload, held),
+                Ok(held) => {
+                    more |= held >= upload.held.saturating_add(ROUND) && held < upload.upto;
+                    self.sent(login, upload, held);
+                }
                 Err(ServiceError::Refused { status: status @ (404 | 413), error }) => {
                     // It stays on this host, and is offered again at the next start.
                     tracing::error!("the service does not take the recording of {login} ({status}): {error}");
@@ -87,7 +94,7 @@ impl Uploads {
                 Err(why) => failure = failure.or(Some(why)),
             }
         }
-        failure.map_or(Ok(()), Err)
+        failure.map_or(Ok(more), Err)
     }
 
     fn sent(&self, login: LoginId, upload: Upload, held: u64) {
@@ -106,8 +113,9 @@ impl Uploads {
     async fn send_one(&self, service: &Service, login: LoginId, upload: Upload) -> Result<u64, ServiceError> {
         let mut held = upload.held;
         let mut went_back = false;
-        while held < upload.upto {
-            let piece = read_piece(&recording_path(&self.state, login), held, (upload.upto - held).min(PIECE))
+        let upto = upload.upto.min(held.saturating_add(ROUND));
+        while held < upto {
+            let piece = read_piece(&recording_path(&self.state, login), held, (upto - held).min(PIECE))
                 .map_err(|why| ServiceError::Local(format!("cannot read the recording of {login}: {why}")))?;
             if piece.is_empty() {
                 break;
@@ -187,7 +195,7 @@ mod tests {
         let service = service(&[("500 Oops", r#"{"error":"no"}"#), ("200 OK", r#"{"held":8}"#)]);
         assert!(matches!(uploads.send(&service, 1).await, Err(ServiceError::Refused { status: 500, .. })));
         assert!(!shipped.exists(), "it is not called shipped");
-        assert_eq!(uploads.send(&service, 1).await, Ok(()));
+        assert_eq!(uploads.send(&service, 1).await, Ok(false));
         assert!(shipped.exists());
     }
 
@@ -196,8 +204,52 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let (uploads, login, shipped) = one_recording(state.path());
         let service = service(&[("413 Too Large", r#"{"error":"no"}"#)]);
-        assert_eq!(uploads.send(&service, 1).await, Ok(()));
+        assert_eq!(uploads.send(&service, 1).await, Ok(false));
         assert!(!shipped.exists());
         assert!(Uploads::new(state.path(), &[]).unwrap().lock().contains_key(&login));
+    }
+
+    /// A service that takes all it is sent.
+    fn taking() -> Service {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = io::BufReader::new(stream.unwrap());
+                let (mut offset, mut length) = (0, 0);
+                loop {
+                    let mut line = String::new();
+                    io::BufRead::read_line(&mut stream, &mut line).unwrap();
+                    if let Some((_, rest)) = line.split_once("offset=") {
+                        offset = rest.split(' ').next().unwrap().parse::<u64>().unwrap();
+                    }
+                    if let Some(count) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                        length = count.trim().parse::<u64>().unwrap();
+                    }
+                    if line == "\r\n" {
+                        break;
+                    }
+                }
+                io::copy(&mut stream.by_ref().take(length), &mut io::sink()).unwrap();
+                let body = format!(r#"{{"held":{}}}"#, offset + length);
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close", body.len());
+                write!(stream.get_mut(), "{head}\r\n\r\n{body}").unwrap();
+            }
+        });
+        Service::new(&url, None, None).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_long_recording_goes_in_rounds() {
+        let state = tempfile::tempdir().unwrap();
+        let (_, login, shipped) = one_recording(state.path());
+        File::create(recording_path(state.path(), login)).unwrap().set_len(ROUND * 2 + 5).unwrap();
+        let (uploads, service) = (Uploads::new(state.path(), &[]).unwrap(), taking());
+        for held in [ROUND, ROUND * 2] {
+            assert_eq!(uploads.send(&service, 1).await, Ok(true));
+            assert_eq!(uploads.lock().get(&login).unwrap().held, held);
+        }
+        assert_eq!(uploads.send(&service, 1).await, Ok(false));
+        assert!(shipped.exists());
     }
 }
