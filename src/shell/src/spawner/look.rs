@@ -8,8 +8,8 @@ use super::repository::branch;
 use countersign_api::context::{FileSeen, MAX_SCRIPT, SCRIPT_EXCERPT, Unread};
 use countersign_core::b64_encode;
 use countersign_ledger::sha256;
+use countersign_sys as sys;
 use countersign_sys::files::Unwritten;
-use countersign_sys::{self as sys};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::Mode;
@@ -45,7 +45,8 @@ fn files(base: &Path, paths: &[String]) -> Vec<FileSeen> {
     let base = nix::fcntl::open(base, flags, Mode::empty());
     let mut left = MOST_COMPARED;
     let file = |path: &String| match &base {
-        Ok(base) => read(base.as_fd(), path, &mut left).unwrap_or_else(|error| unread(why(&error), String::new())),
+        // It is there, and what it is cannot be told.
+        Ok(base) => read(base.as_fd(), path, &mut left).unwrap_or_else(|_| unread(Unread::NoAnswer, String::new())),
         Err(errno) => unread(why(&io::Error::from(*errno)), String::new()),
     };
     paths.iter().map(file).collect()
@@ -67,14 +68,18 @@ fn unread(why: Unread, stamp: String) -> FileSeen {
 
 fn read(base: BorrowedFd<'_>, path: &str, left: &mut u64) -> io::Result<FileSeen> {
     // Looked at first: opening a device may do something.
-    let place = open_at(base, path, OFlag::O_PATH | OFlag::O_NOFOLLOW)?;
+    let place = match open_at(base, path, OFlag::O_PATH | OFlag::O_NOFOLLOW) {
+        Ok(place) => place,
+        Err(error) => return Ok(unread(why(&error), String::new())),
+    };
     let found = place.metadata()?;
     if found.file_type().is_symlink() {
-        let behind = open_at(base, path, OFlag::O_PATH).and_then(|behind| told_apart(&behind, left));
-        let Some(behind) = behind.unwrap_or(Some(String::new())) else {
-            return Ok(unread(Unread::NoAnswer, stamp(&found)));
+        let behind = match open_at(base, path, OFlag::O_PATH) {
+            Ok(behind) => told_apart(&behind, left)?,
+            Err(_) => Some(String::new()),
         };
-        return Ok(unread(Unread::Link, format!("{} {behind}", stamp(&found))));
+        let link = |behind| unread(Unread::Link, format!("{} {behind}", stamp(&found)));
+        return Ok(behind.map_or_else(|| unread(Unread::NoAnswer, stamp(&found)), link));
     }
     if !found.is_file() {
         return Ok(unread(Unread::NotRegular, stamp(&found)));
