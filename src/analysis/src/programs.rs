@@ -244,9 +244,18 @@ pub fn glued(before: &str) -> bool {
     !word.bytes().all(|b| b.is_ascii_digit()) && !word.ends_with(['<', '>', '&', '|'])
 }
 
-/// An operand that means standard input or a terminal.
+/// An operand that means standard input, a terminal or what a descriptor leads to. What lies in memory (`/dev/shm/x`)
+/// or behind a directory (`/proc/self/cwd/x`, `/dev/fd/5/x`) is a file as any other.
 pub fn is_input(word: &str) -> bool {
-    word == "-" || word.starts_with("/dev/") || word.starts_with("/proc/")
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let parts: Vec<&str> = word.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let device = match *parts {
+        ["dev", name] | ["dev", "fd" | "pts", name] => name != "..",
+        ["proc", of, "fd", fd] => of != ".." && number(fd),
+        ["proc", of, "task", thread, "fd", fd] => ![of, thread].contains(&"..") && number(fd),
+        _ => false,
+    };
+    word == "-" || word.starts_with('/') && device
 }
 
 /// `<file`, `2>`, `>>x`, `&>x`: no operand of the program.

@@ -294,6 +294,9 @@ mod tests {
             assert!(reads_program_from_stdin(line), "{line}");
         }
         for line in [
+            "bash /dev/shm/x.sh",
+            "bash < /dev/shm/x.sh",
+            "source /proc/self/cwd/x",
             "xargs rm",
             "xargs -n1 echo",
             "xargs -a list sh x.sh",

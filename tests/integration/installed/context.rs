@@ -90,6 +90,54 @@ fn a_program_that_cannot_be_read_and_is_swapped_does_not_run() {
     host.verify().expect(10);
 }
 
+/// What lies in `/dev/shm` is no device: it was taken for standard input.
+#[test]
+fn a_script_in_memory_is_shown_and_does_not_run_when_it_is_swapped() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let place = tempfile::tempdir_in("/dev/shm").expect("directory");
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).expect("mode");
+    let script = place.path().join("x.sh");
+    for line in [format!("bash {}", script.display()), format!("bash < {}", script.display())] {
+        fs::write(&script, "echo good\n").expect("script");
+        let client = Running::start(&mut host.ssh(&line), Some(b"echo nothing\n"));
+        let text = shown(&host, &line);
+        assert!(text.contains("echo good") && !text.contains("nothing"), "{text}");
+        fs::write(&script, "echo evil\n").expect("script");
+        host.reviewer().approve(&line);
+        let ended = client.wait(LIMIT).expect(126);
+        assert!(ended.err().contains("changed after it was submitted") && ended.out().is_empty(), "{}", ended.err());
+    }
+    host.verify().expect(10);
+}
+
+/// What `/proc/self` leads to is another for each process, so that it is not shown.
+#[test]
+fn a_script_behind_a_link_of_proc_that_is_swapped_does_not_run() {
+    let Some(host) = Installation::new(Options::default()) else { return };
+    let (script, made) = (host.home().join("x.sh"), host.home().join("made"));
+    symlink("/proc/self/cwd", host.home().join("here")).expect("link");
+    let from_root = format!("bash /proc/thread-self/root{}", script.display());
+    for line in ["bash /proc/self/cwd/x.sh", "bash here/x.sh", &from_root] {
+        fs::write(&script, "echo good\n").expect("script");
+        let client = Running::start(&mut host.ssh(line), Some(b""));
+        let text = shown(&host, line);
+        assert!(!text.contains("echo good") && text.contains("x.sh"), "{text}");
+        fs::write(&script, "touch made\n").expect("script");
+        host.reviewer().approve(line);
+        let ended = client.wait(LIMIT);
+        assert_eq!(ended.code(), 126, "{line}: {}", ended.err());
+        assert!(ended.err().contains("changed after it was submitted") && !made.exists(), "{line}: {}", ended.err());
+    }
+    // The control: what stays as it was runs, also where it is no file.
+    fs::write(&script, "echo good\n").expect("script");
+    for line in ["bash here/x.sh", "cat x.sh | bash /dev/stdin", "bash /dev/fd/7 7< x.sh", "bash <(cat x.sh)"] {
+        let client = Running::start(&mut host.ssh(line), Some(b""));
+        host.reviewer().approve(line);
+        assert_eq!(client.wait(LIMIT).expect(0).out(), "good\n", "{line}");
+    }
+    host.verify().expect(10);
+}
+
 /// `.` looks on PATH first, a shell where the working directory has no such file: nothing else is shown as the script.
 #[test]
 fn a_script_that_path_decides_about_is_not_shown_as_another() {

@@ -254,6 +254,9 @@ fn interpreted(name: &str, known: &Interpreter, command: &SimpleCommand, gathere
                 found.push(Launch::Hidden(Opaque::DynamicCommand, word.span));
             } else if word.unknown.contains(Unknown::PROCESS) {
                 found.push(Launch::Hidden(Opaque::InputProgram, word.span));
+            } else if word.exact().is_some_and(|file| ["/dev/", "/proc/"].iter().any(|root| file.starts_with(root))) {
+                // Gone with the process or the next start: whoever looks later does not see what ran.
+                found.push(Launch::Hidden(Opaque::InputProgram, command.span));
             }
         }
         Source::Input => match input(command) {

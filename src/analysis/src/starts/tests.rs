@@ -252,7 +252,18 @@ fn files_that_are_handed_to_a_shell_are_scripts() {
         ("make -f other all", &["other"]),
         ("BASH_ENV=x.sh bash -c :", &["x.sh"]),
         ("bash --rcfile x.sh -i", &["x.sh"]),
+        // No input, for all that it lies there.
+        ("bash /dev/shm/x.sh", &["/dev/shm/x.sh"]),
+        ("source /dev/shm/x", &["/dev/shm/x"]),
+        ("bash < /dev/shm/x", &["/dev/shm/x"]),
+        ("python3 /proc/self/cwd/x.py", &["/proc/self/cwd/x.py"]),
+        ("perl /dev/fd/5/x 5< .", &["/dev/fd/5/x"]),
+        ("bash /proc/self/cwd/fd/0", &["/proc/self/cwd/fd/0"]),
+        ("bash /dev/fd/../cwd/x", &["/dev/fd/../cwd/x"]),
         // None of these runs a file.
+        ("bash /dev/fd/0", &[]),
+        ("bash //dev/./stdin", &[]),
+        ("bash /proc/self/fd/0", &[]),
         ("cat x.sh", &[]),
         ("cat x | wc -l", &[]),
         ("wc < x", &[]),

@@ -29,8 +29,11 @@ const MOST_COMPARED: u64 = 16 * 1024 * 1024;
 /// no longer.
 const TICK_MS: u64 = 20;
 
-/// Looks at what is asked for; relative paths start at `base`.
+/// Looks at what is asked for; relative paths start at `base`, where this process
+/// is afterwards.
 pub fn look(base: &Path, asked: &Asked) -> Seen {
+    // For `/proc/self/cwd`, which is to lead where it leads the line. Where that fails, nothing is found at `base` either.
+    let (Ok(()) | Err(_)) = std::env::set_current_dir(base);
     Seen {
         branch: asked.branch.then(|| branch(base)).flatten(),
         files: files(base, &asked.paths),
@@ -70,16 +73,17 @@ fn read(base: BorrowedFd<'_>, path: &str, left: &mut u64) -> io::Result<FileSeen
     // Looked at first: opening a device may do something.
     let place = match open_at(base, path, OFlag::O_PATH | OFlag::O_NOFOLLOW) {
         Ok(place) => place,
-        Err(error) => return Ok(unread(why(&error), String::new())),
+        Err(error) => {
+            let why = why(&error);
+            let told = if why == Unread::Link { behind(base, path, left)? } else { Some(String::new()) };
+            return Ok(told.map_or_else(|| unread(Unread::NoAnswer, String::new()), |told| unread(why, told)));
+        }
     };
     let found = place.metadata()?;
     if found.file_type().is_symlink() {
-        let behind = match open_at(base, path, OFlag::O_PATH) {
-            Ok(behind) => told_apart(&behind, left)?,
-            Err(_) => Some(String::new()),
-        };
         let link = |behind| unread(Unread::Link, format!("{} {behind}", stamp(&found)));
-        return Ok(behind.map_or_else(|| unread(Unread::NoAnswer, stamp(&found)), link));
+        let told = behind(base, path, left)?;
+        return Ok(told.map_or_else(|| unread(Unread::NoAnswer, stamp(&found)), link));
     }
     if !found.is_file() {
         return Ok(unread(Unread::NotRegular, stamp(&found)));
@@ -104,6 +108,19 @@ fn read(base: BorrowedFd<'_>, path: &str, left: &mut u64) -> io::Result<FileSeen
     }
     let excerpt = b64_encode(bytes.get(..SCRIPT_EXCERPT).unwrap_or(&bytes));
     Ok(FileSeen::Read { size, digest: sha256(&bytes), excerpt })
+}
+
+/// What tells what is behind a link, also one of `/proc` that leads each process elsewhere: this one is where the
+/// line will be. Nothing, where that is no file; [`told_apart`] says the rest.
+fn behind(base: BorrowedFd<'_>, path: &str, left: &mut u64) -> io::Result<Option<String>> {
+    if let Ok(behind) = open_at(base, path, OFlag::O_PATH) {
+        return told_apart(&behind, left);
+    }
+    // Of descriptors (`/dev/stdin`) it has others than the line: only a file is one that a path may lead to.
+    match nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).map(File::from) {
+        Ok(behind) if behind.metadata()?.is_file() => told_apart(&behind, left),
+        Ok(_) | Err(_) => Ok(Some(String::new())),
+    }
 }
 
 /// What tells a file that is not shown from another or a changed one; `None`
