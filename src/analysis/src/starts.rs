@@ -162,15 +162,16 @@ fn of_facts(line: &str, tree: &CommandLine) -> Starts {
     let moves_home =
         line.matches("HOME").count() > ["$HOME", "${HOME}"].iter().map(|one| line.matches(one).count()).sum();
     let several = tree.commands.len() > 1;
-    for (index, (command, place)) in tree.commands.iter().zip(places(tree)).enumerate() {
+    let places = places(tree);
+    for (index, (command, place)) in tree.commands.iter().zip(&places).enumerate() {
         if elsewhere(&tree.commands, index) {
             continue;
         }
         let known = found.scripts.len();
-        if found.command(command, &place, several, line) {
-            found.fed(command, &tree.commands, &place);
+        if found.command(command, place, several, line) {
+            found.fed(tree, &places);
         }
-        found.files_of_code(index, &tree.commands, &place);
+        found.files_of_code(index, &tree.commands, place);
         for script in found.scripts.iter_mut().skip(known).take(MAX_SCRIPTS.saturating_sub(known)) {
             let chain = script.after.as_deref().unwrap_or_default();
             let replaced =
@@ -303,20 +304,22 @@ impl Found {
         }
     }
 
-    /// What a command takes as its program from elsewhere in the line: from a
-    /// file it is given as input, or from what hands files on.
-    fn fed(&mut self, command: &SimpleCommand, all: &[SimpleCommand], places: &Places) {
-        let given = |command: &SimpleCommand| {
-            let reads = command.redirections.iter().filter(|one| one.kind == Redirect::Read);
-            reads.filter(|one| one.fd.is_none_or(|fd| fd == 0)).map(|one| one.target.clone()).collect::<Vec<Word>>()
-        };
-        let mut words = given(command);
-        for other in all.iter().filter(|c| c.program_name().is_some_and(|name| HANDING_ON.contains(&name))) {
-            words.extend(given(other));
-            words.extend(other.arguments().iter().filter(|word| !word.text.starts_with('-')).cloned());
+    /// What the program of a command may come from where that is not one of its words: files that anything in the
+    /// line, or around it, reads from, under whatever descriptor, or that what hands files on is given.
+    fn fed(&mut self, line: &CommandLine, places: &[Places]) {
+        let reads = |one: &&Redirection| matches!(one.kind, Redirect::Read | Redirect::ReadWrite);
+        let file = |word: &Word| path_of(word).filter(|path| !is_input(path));
+        for (command, place) in line.commands.iter().zip(places) {
+            let hands_on = command.program_name().is_some_and(|name| HANDING_ON.contains(&name));
+            let handed = command.arguments().iter().filter(|word| hands_on && !word.text.starts_with('-'));
+            let read = command.redirections.iter().filter(reads).map(|one| &one.target);
+            for path in read.chain(handed).filter_map(file) {
+                self.script(&path, place);
+            }
         }
-        for path in words.iter().filter_map(path_of).filter(|path| !is_input(path)) {
-            self.script(&path, places);
+        let around = if places.iter().all(Places::is_here) { Places::default() } else { Places::unknown() };
+        for path in line.shared_redirections.iter().filter(reads).filter_map(|one| file(&one.target)) {
+            self.script(&path, &around);
         }
     }
 
@@ -422,6 +425,11 @@ impl Found {
                 }
             },
             "eval" => return true,
+            // Without a command of its own, each line that it reads is one.
+            "parallel" if command.arguments().iter().all(|word| word.text.starts_with('-')) => {
+                self.sure = false;
+                return true;
+            }
             _ => return self.interpreted(common_name(base), command.arguments(), places),
         }
         false

@@ -104,7 +104,12 @@ enum Move {
 }
 
 impl Places {
-    fn unknown() -> Self {
+    /// Whether it is where the line began.
+    pub(super) fn is_here(&self) -> bool {
+        matches!(&*self.may_be, [Some(chain)] if chain.is_empty())
+    }
+
+    pub(super) fn unknown() -> Self {
         Self { may_be: vec![None], ever: vec![None] }
     }
 
