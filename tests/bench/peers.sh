@@ -20,7 +20,7 @@ if [ "${COUNTERSIGN_BENCH:-}" != inside ]; then
     COUNTERSIGN_BENCH=inside exec unshare --mount --propagation private "$0" "$bench" "$results" "${parts[@]}"
 fi
 
-bin=${PROGRAMS:-$repository/target/tests/bin-release}
+bin=$(realpath "${PROGRAMS:-$repository/target/tests/bin-release}")
 state=$(mktemp -d "$results/state.XXXXXX")
 chmod 755 "$state"
 prefix=() boost=()
