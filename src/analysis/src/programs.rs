@@ -245,14 +245,14 @@ pub fn glued(before: &str) -> bool {
 }
 
 /// An operand that means standard input, a terminal or what a descriptor leads to. What lies in memory (`/dev/shm/x`)
-/// or behind a directory (`/proc/self/cwd/x`, `/dev/fd/5/x`) is a file as any other.
+/// or behind a directory (`/proc/self/cwd/x`, `/dev/fd/5/x`) is a file as any other, and so is what another process has
+/// open (`/proc/1234/fd/5`).
 pub fn is_input(word: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let parts: Vec<&str> = word.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     let device = match *parts {
         ["dev", name] | ["dev", "fd" | "pts", name] => name != "..",
-        ["proc", of, "fd", fd] => of != ".." && number(fd),
-        ["proc", of, "task", thread, "fd", fd] => ![of, thread].contains(&"..") && number(fd),
+        ["proc", of, "fd", fd] | ["proc", of, "task", _, "fd", fd] => of != ".." && !number(of) && number(fd),
         _ => false,
     };
     word == "-" || word.starts_with('/') && device

@@ -279,6 +279,8 @@ fn files_that_are_handed_to_a_shell_are_scripts() {
         ("parallel < x.sh", &["x.sh"]),
         ("bash /proc/self/cwd/fd/0", &["/proc/self/cwd/fd/0"]),
         ("bash /dev/fd/../cwd/x", &["/dev/fd/../cwd/x"]),
+        ("bash /proc/1234/fd/5", &["/proc/1234/fd/5"]),
+        ("bash < /proc/1234/task/1234/fd/5", &["/proc/1234/task/1234/fd/5"]),
         // None of these runs a file.
         ("bash /dev/fd/0", &[]),
         ("bash //dev/./stdin", &[]),
