@@ -76,7 +76,9 @@ fn image(program: &str, arguments: &[Word]) -> Option<String> {
     let text = |word: &Word| word.text.clone();
     let binds = arguments.iter().map(text).any(|text| matches!(&*text, "-B" | "-R" | "-M") || text.contains("bind"));
     let paths: Vec<String> = arguments.iter().filter_map(path_of).filter(|path| path.starts_with(['/', '~'])).collect();
-    let of_system = |path: &String| ["/dev/", "/proc/", "/sys/"].iter().any(|system| path.starts_with(system));
+    let of_system = |path: &String| {
+        !path.starts_with("/dev/shm/") && ["/dev/", "/proc/", "/sys/"].iter().any(|system| path.starts_with(system))
+    };
     let [image, _] = <[String; 2]>::try_from(paths).ok()?;
     (program == "mount" && !binds && !of_system(&image)).then_some(image)
 }
@@ -110,6 +112,7 @@ mod tests {
             ("certbot renew --pre-hook=/srv/x", "/srv/x"),
             ("sudo unheard-of -plugin ./x", "./x"),
             ("sudo mount -o loop /srv/x /mnt", "/srv/x"),
+            ("mount /dev/shm/x /mnt", "/dev/shm/x"),
             ("mount -t ext4 -o ro,loop ~/x /mnt", "~/x"),
         ] {
             assert!(scripts(line).iter().any(|path| path == file), "{line}: {:?}", scripts(line));
